@@ -1,0 +1,56 @@
+"""The errors a user can meet, one tree, each with an exit code.
+
+    EarwitnessError                 anything we explain in one line: what, where, what to do
+    ├── UsageError        (exit 2)  a wrong option, file or configuration
+    │   └── CaseError               a case file that does not fit the schema: file, line, key
+    └── HarnessError      (exit 3)  we could not measure
+        ├── ProvisionError          a component (media server, Chromium, page library) is missing or broken
+        └── AttemptError            an attempt ended early; carries the CaptureStatus that names why
+
+"The agent was wrong" is a verdict, never an exception.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.model.status import CaptureStatus
+
+
+class EarwitnessError(Exception):
+    """Base of all errors that are explained to the user in one line."""
+
+    exit_code = 3
+
+
+class UsageError(EarwitnessError):
+    """The command, its options or its configuration are wrong."""
+
+    exit_code = 2
+
+
+class CaseError(UsageError):
+    """A case file is not valid; says file, line and key."""
+
+    def __init__(self, path: Path, line: int | None, message: str) -> None:
+        self.path = path
+        self.line = line
+        where = f"{path}:{line}" if line is not None else f"{path}"
+        super().__init__(f"{where}: {message}")
+
+
+class HarnessError(EarwitnessError):
+    """The harness could not do its work; nothing is said about the agent."""
+
+
+class ProvisionError(HarnessError):
+    """A component that a run needs is missing or does not work."""
+
+
+class AttemptError(HarnessError):
+    """An attempt ended early. `status` goes into the manifest, `detail` says what happened and what to do."""
+
+    def __init__(self, status: CaptureStatus, detail: str) -> None:
+        self.status = status
+        self.detail = detail
+        super().__init__(f"{status.value}: {detail}")

@@ -1,0 +1,131 @@
+"""A capture folder: the only thing between the live half and the listening half.
+
+`runs/<run_id>/captures/<trace_id>/`. Sample 0 of `ear.wav` and `mic.wav` is one instant of one clock (the browser's
+AudioContext); sample 0 of `post_rtc.wav` and `post_user.wav` is one instant of one clock (the probe's native audio tick);
+`pre_rtc.wav` has the agent's publishing clock. Every file is written beside its place and renamed, so that a kill leaves a
+complete file or none; while a call runs, audio streams to `<name>.part` (raw float32 little-endian), which the next
+reader can still save.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.model.status import CaptureStatus
+
+CAPTURE_SCHEMA_VERSION = 1
+
+PRE_RTC = "pre_rtc.wav"  # agent: PCM handed to the publisher, silence between replies included
+POST_RTC = "post_rtc.wav"  # probe: the agent as a second subscriber received it
+POST_USER = "post_user.wav"  # probe: the user as a second subscriber received it
+EAR = "ear.wav"  # browser: all agent audio after the jitter buffer
+MIC = "mic.wav"  # browser: the user's microphone as the page got it
+EAR_WEBM = "ear.webm"
+SAID = "said.wav"  # what the case says
+TRUTH = "truth.json"
+CASE = "case.json"
+EVENTS = "events.jsonl"
+AGENT_TRACE = "agent_trace.jsonl"
+BROWSER_TRACE = "browser_trace.json"
+RTC_STATS = "rtc_stats.jsonl"
+HOST_LOAD = "host_load.jsonl"  # live half: once a second {t_ms, cpu_percent, loop_lag_ms}
+ARRIVALS = "arrivals.npy"  # probe: float64 (n, 2): arrival time in ms (monotonic), sample index of each 20 ms frame
+SCREENSHOT = "screenshot.png"
+CONSOLE = "console.jsonl"
+MANIFEST = "manifest.json"
+MEASUREMENT = "measurement.json"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Timeline(_Frozen):
+    """Ties sample 0 of a pair of recordings to the host's monotonic clock: t_ms = t0_mono_ms + 1e3 * sample / rate_hz."""
+
+    rate_hz: int
+    t0_mono_ms: float
+    error_ms: float  # half width of what the offset estimate may be off
+    clock_id: str
+    lost_samples: int = 0  # frames that never arrived from the tap (capture underrun)
+
+
+class AgentUnderTest(_Frozen):
+    """What kind of agent, and what it can tell us. Capability is declared, never guessed from missing data."""
+
+    kind: Literal["reference", "command", "dispatch", "room"]
+    spec: str = ""
+    instrumented: bool = False  # speaks the events, writes pre_rtc.wav and agent_trace.jsonl
+    vad_hangover_ms: float | None = None
+    speculative: bool = False
+
+
+class PageUnderTest(_Frozen):
+    kind: Literal["product", "own", "none"]
+    url_template: str = ""
+    sha256: str | None = None
+
+
+class SpokenAt(_Frozen):
+    """When an utterance really started: its first sample in the microphone's recording, as scheduled."""
+
+    utterance: int
+    mic_sample: int | None  # browser: frame of mic.wav at which the utterance's first voiced sample was scheduled
+    achieved_delay_ms: float | None = None  # for starts relative to a reply
+    in_window: bool = True
+
+
+class Manifest(_Frozen):
+    """Says what an attempt was, how it ended, and with which versions of everything."""
+
+    schema_version: int = CAPTURE_SCHEMA_VERSION
+    run_id: str
+    trace_id: str
+    case_id: str
+    attempt: int
+    lane: Literal["browser", "bot"]
+    mic: Literal["scheduled", "device", "bot"]
+    status: CaptureStatus
+    detail: str = ""
+    phase: str = ""  # where it was when it ended: join, barrier, prime, speak, listen, leave, done
+    agent: AgentUnderTest
+    page: PageUnderTest
+    room: str
+    started_at: str  # ISO 8601, UTC
+    wall_s: dict[str, float] = Field(default_factory=dict)  # seconds a phase
+    timelines: dict[str, Timeline] = Field(default_factory=dict)  # "browser", "probe", "agent"
+    spoken: list[SpokenAt] = Field(default_factory=list)
+    primed_ms: float | None = None
+    jitter_buffer_stable: bool | None = None
+    second_listener: Literal["probe", "none"] = "probe"
+    versions: dict[str, str] = Field(default_factory=dict)
+    host: dict[str, Any] = Field(default_factory=dict)
+    files: dict[str, int] = Field(default_factory=dict)  # name → bytes
+    pre_rtc_reason: str | None = None  # why there is no pre_rtc.wav
+    link: str = "none"
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write `data` so that a kill at any moment leaves either the complete file or none. Raises OSError."""
+    part = path.with_name(path.name + ".tmp")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    write_atomic(folder / MANIFEST, manifest.model_dump_json(indent=2).encode())
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Raises FileNotFoundError, or pydantic's ValidationError for a manifest of another schema."""
+    return Manifest.model_validate_json((folder / MANIFEST).read_bytes())

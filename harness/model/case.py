@@ -1,0 +1,175 @@
+"""A case: what the user says, what must come of it. One YAML file in `cases/` each; this is its schema (H-39).
+
+Times are ms. `Speech` is what a case becomes when built: 48 kHz mono 16 bit samples with their truth, to the sample.
+Reading the YAML (with line numbers in errors) and building the speech are done in `harness.speech`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+CASE_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$"
+CASE_RATE_HZ = 48_000
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tier(StrEnum):
+    P0 = "P0"  # its gates block
+    P1 = "P1"  # its fingerprints warn
+
+
+class Say(_Strict):
+    """Some words. `voice` is an espeak-ng voice name (en-us, en-gb, cmn, …)."""
+
+    say: str = Field(min_length=1, max_length=2000)
+    voice: str | None = None
+    rate_wpm: int | None = Field(default=None, ge=80, le=450)
+
+
+class Pause(_Strict):
+    pause_ms: float = Field(gt=0, le=20_000)
+
+
+class Impulse(_Strict):
+    """One plosive-like spike of full scale `peak`, as boom_trigger wants it (H-21)."""
+
+    impulse_peak: float = Field(gt=0, le=1.0)
+    width_ms: float = Field(default=2.0, gt=0, le=50)
+
+
+Part = Annotated[Say | Pause | Impulse, Field(union_mode="left_to_right")]
+
+
+class StartAt(_Strict):
+    """The utterance starts at a fixed time from the start of the case's WAV."""
+
+    at_ms: float = Field(ge=0, le=600_000)
+
+
+class StartAfter(_Strict):
+    """The utterance starts `delay_ms` after an event of the agent's reply number `reply` (0 is the first).
+
+    `nominal_ms` is where it stands in the built WAV, which the device microphone plays as it is; there the achieved
+    delay after the event must lie in `window_ms`, else the turn is INVALID.
+    """
+
+    after: Literal["reply_start", "reply_end"]
+    delay_ms: float = Field(ge=0, le=60_000)
+    reply: int = Field(default=0, ge=0)
+    nominal_ms: float = Field(ge=0, le=600_000)
+    window_ms: tuple[float, float] = (0.0, 10_000.0)
+
+
+class Utterance(_Strict):
+    """One thing the user says in one go. A turn of the user, unless `is_turn` says that no reply is due to it."""
+
+    parts: list[Part] = Field(min_length=1)
+    start: StartAt | StartAfter = StartAt(at_ms=500)
+    voice: str = "en-us"
+    rate_wpm: int = Field(default=170, ge=80, le=450)
+    level_dbfs: float = Field(default=-23.0, ge=-70, le=-6)  # RMS over the voiced part
+    is_turn: bool = True  # False: a backchannel or a cough, which must not be answered
+
+
+class Noise(_Strict):
+    """Stationary noise under the whole WAV: at an SNR to the speech, or (without speech) at a level."""
+
+    kind: Literal["white", "pink"] = "pink"
+    snr_db: float | None = Field(default=None, ge=-20, le=80)
+    level_dbfs: float | None = Field(default=None, ge=-90, le=-10)
+    seed: int = 1
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Noise:
+        if (self.snr_db is None) == (self.level_dbfs is None):
+            raise ValueError("noise needs exactly one of snr_db and level_dbfs")
+        return self
+
+
+class Recipe(_Strict):
+    """Speech that is made: the same recipe always gives the same bytes."""
+
+    utterances: list[Utterance] = Field(default_factory=list)
+    noise: Noise | None = None
+    tail_ms: float = Field(default=1000, ge=300, le=60_000)  # silence after the last word; the WAV must end in silence
+    total_ms: float | None = Field(default=None, gt=0, le=600_000)  # at least this long (silence_only)
+
+
+class TruthSpan(_Strict):
+    """One utterance of a recorded WAV, as its annotation gives it."""
+
+    start_ms: float = Field(ge=0)
+    end_ms: float = Field(gt=0)
+    is_turn: bool = True
+    text: str = ""
+
+
+class Recording(_Strict):
+    """A WAV of the user's own: any rate, any depth, mono or stereo. Path relative to the case file.
+
+    Without `truth`, the utterances are found by level in the file itself and the report says so.
+    """
+
+    wav: str = Field(min_length=1)
+    truth: list[TruthSpan] | None = None
+    level_dbfs: float | None = Field(default=None, ge=-70, le=-6)  # None: as it is
+
+
+class ExpectedSilence(_Strict):
+    """A designed pause, which gap and dropout detection skip (H-38)."""
+
+    start_ms: float = Field(ge=0)
+    end_ms: float = Field(gt=0)
+    where: Literal["user", "reply"]
+
+
+class Case(_Strict):
+    """One case. Unknown keys are errors; `gates_override` may only tighten for P0."""
+
+    id: str = Field(pattern=CASE_ID_PATTERN)
+    title: str = Field(min_length=1, max_length=200)
+    tier: Tier
+    suite: list[Literal["fast", "mini", "extended"]] = Field(default_factory=lambda: ["extended"])
+    speech: Recipe | Recording
+    expected_silence: list[ExpectedSilence] = Field(default_factory=list)
+    expect_reply: bool = True
+    min_reply_ms: float = Field(default=300, ge=0)
+    max_reply_ms: float = Field(default=30_000, gt=0)
+    talk_over_allowed: bool = False
+    interrupts: bool = False  # the user barges in: the first reply is to stop, and is not judged for its length
+    reply_timeout_ms: float = Field(default=6_000, gt=0)  # true end of turn → first sound of the agent
+    gates_override: dict[str, float] = Field(default_factory=dict)  # gate id → threshold
+    tags: list[str] = Field(default_factory=list)
+    about: str = ""  # why this case exists
+
+
+class SpokenUtterance(_Strict):
+    """Where one utterance stands in the built WAV, to the sample at CASE_RATE_HZ."""
+
+    start_sample: int = Field(ge=0)  # first voiced sample
+    end_sample: int = Field(gt=0)  # one past the last voiced sample
+    is_turn: bool = True
+    text: str = ""
+    after: Literal["reply_start", "reply_end"] | None = None  # None: starts where it stands
+    after_reply: int = 0
+    delay_ms: float | None = None
+    window_ms: tuple[float, float] | None = None
+    pauses: list[tuple[int, int]] = Field(default_factory=list)  # designed pauses inside, [start, end) samples
+
+
+class Truth(_Strict):
+    """What is known of a built WAV, to the sample."""
+
+    case_id: str
+    rate_hz: Literal[48_000] = 48_000
+    n_samples: int
+    sha256: str  # of the WAV's samples (little-endian int16)
+    source: Literal["recipe", "annotation", "detected"]
+    utterances: list[SpokenUtterance]
+    impulses: list[int] = Field(default_factory=list)  # samples of designed spikes

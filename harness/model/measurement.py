@@ -1,0 +1,103 @@
+"""A Measurement: everything the listening half found in one capture, one record a turn.
+
+A metric that was not computed has `value: null` and a `reason`; never 0, −1 or NaN. `not_applicable` is set only where
+the capture's declared capability (lane, kind of agent) excludes the metric. Positions in a recording are samples of that
+recording (48 kHz); durations are ms.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.model.status import CaptureStatus
+
+MEASUREMENT_SCHEMA_VERSION = 1
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Metric(_Frozen):
+    """One number with its unit, or the reason why there is none."""
+
+    value: float | None
+    unit: str = ""
+    reason: str = ""  # why there is no value, or what limits it
+    uncertainty: float | None = None  # ± in the same unit
+    not_applicable: bool = False
+    invalid: bool = False  # computed, but not to be believed; reason says why
+
+
+class Span(_Frozen):
+    """[start, end) in samples of the recording it is listed under."""
+
+    start: int
+    end: int
+
+
+class Defect(_Frozen):
+    """Something a listener would hear."""
+
+    kind: Literal["gap", "dropout", "clipping", "click"]
+    ring: Literal["pre_rtc", "post_rtc", "ear"]
+    start_ms: float  # in the ring's recording
+    duration_ms: float
+    detail: str = ""
+
+
+class Alignment(_Frozen):
+    """Lag between two recordings: b(t) is a(t − lag). `confidence` is the normalised correlation at the peak, 0 to 1."""
+
+    a: str
+    b: str
+    lag_ms: float | None
+    confidence: float
+    reason: str = ""
+
+
+class WaterfallStep(_Frozen):
+    """One part of the time from the user's last voiced sample to the first audible sample of the agent."""
+
+    name: str
+    ms: float | None
+    reason: str = ""
+
+
+class Turn(_Frozen):
+    """One turn: (`trace_id`, `reply_seq`)."""
+
+    reply_seq: int
+    utterance: int | None  # index of the utterance it answers; None for a reply nobody asked for
+    metrics: dict[str, Metric]
+    mic_end_sample: int | None = None  # true end of turn in mic.wav (bot lane: in post_user.wav)
+    onset_sample: int | None = None  # first audible agent sample in ear.wav (bot lane: in post_rtc.wav)
+    spans: dict[str, Span] = Field(default_factory=dict)  # recording → where this reply stands in it
+    defects: list[Defect] = Field(default_factory=list)
+    waterfall: list[WaterfallStep] = Field(default_factory=list)
+
+
+class Validity(_Frozen):
+    """Whether the measurement itself is to be believed."""
+
+    ok: bool
+    reasons: list[str] = Field(default_factory=list)
+
+
+class Measurement(_Frozen):
+    """What was measured in one capture. The same folder gives the same record, to the byte, on any machine."""
+
+    schema_version: int = MEASUREMENT_SCHEMA_VERSION
+    trace_id: str
+    case_id: str
+    attempt: int
+    lane: Literal["browser", "bot"]
+    mic: Literal["scheduled", "device", "bot"]
+    capture_status: CaptureStatus
+    detail: str = ""
+    turns: list[Turn]
+    metrics: dict[str, Metric] = Field(default_factory=dict)  # of the call as a whole
+    alignments: list[Alignment] = Field(default_factory=list)
+    validity: Validity

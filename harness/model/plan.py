@@ -1,0 +1,56 @@
+"""What is to be run: cases × user kind × repeats. Everything a run needs to know, decided before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from harness.model.case import Case, Truth
+
+Lane = Literal["browser", "bot"]
+MicMode = Literal["scheduled", "device"]
+
+
+@dataclass(frozen=True)
+class BuiltCase:
+    """A case with its speech: `wav` is 48 kHz mono 16 bit, `truth` says where its words are."""
+
+    case: Case
+    wav: Path
+    truth: Truth
+    path: Path  # the case file
+
+
+@dataclass(frozen=True)
+class AgentSpec:
+    """`--agent`: reference | command: … | dispatch:NAME | room."""
+
+    kind: Literal["reference", "command", "dispatch", "room"] = "reference"
+    value: str = ""
+    instrumented: bool = False
+
+
+@dataclass(frozen=True)
+class PageSpec:
+    """`--page TEMPLATE` with {livekit_url} {token} {room}; None is the product page. `script`: clicks it needs."""
+
+    template: str | None = None
+    script: Path | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cases in their order, and how they are run."""
+
+    run_id: str
+    run_dir: Path
+    cases: tuple[BuiltCase, ...]
+    suite: str
+    lane: Lane = "browser"
+    mic: MicMode = "scheduled"
+    agent: AgentSpec = field(default_factory=AgentSpec)
+    page: PageSpec = field(default_factory=PageSpec)
+    attempts: int = 1  # at most; a second one only as evidence
+    repeat: int = 1
+    strict: bool = False

@@ -1,0 +1,71 @@
+"""The words for how something went: a verdict (Status) and how a capture ended (CaptureStatus).
+
+"The agent was wrong" (FAIL) and "we could not measure" (NO_DATA, INVALID, NOT_APPLIED) are never mixed up.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """The status of a gate, a case or a run."""
+
+    PASS = "PASS"
+    WARN = "WARN"
+    FAIL = "FAIL"
+    NO_DATA = "NO_DATA"  # a required input is absent
+    INVALID = "INVALID"  # measured, but the measurement is not to be believed
+    NOT_APPLIED = "NOT_APPLIED"  # what should have been done to the call (a network profile) was not done
+    FLAKY = "FLAKY"  # one attempt failed, another passed
+    NOT_APPLICABLE = "NOT_APPLICABLE"  # by declared capability alone, never from missing data
+
+
+#: Worst first; the status of a whole is the worst of its parts. NOT_APPLICABLE is no verdict.
+SEVERITY: tuple[Status, ...] = (
+    Status.FAIL,
+    Status.FLAKY,
+    Status.NO_DATA,
+    Status.INVALID,
+    Status.NOT_APPLIED,
+    Status.WARN,
+    Status.PASS,
+    Status.NOT_APPLICABLE,
+)
+
+
+def worst(statuses: list[Status]) -> Status:
+    """The worst of `statuses`; NOT_APPLICABLE if there is none."""
+    return min(statuses, key=SEVERITY.index, default=Status.NOT_APPLICABLE)
+
+
+class CaptureStatus(StrEnum):
+    """How an attempt ended. OK and NO_REPLY_EXPECTED are complete captures; the others say what stopped it.
+
+    The live half sets the ones it can know without measuring (events, processes, timeouts);
+    the listening half refines OK into the level-based ones (H-61 to H-66).
+    """
+
+    OK = "OK"
+    NO_REPLY_EXPECTED = "NO_REPLY_EXPECTED"  # negative control: nothing was to be said, and the call ended in order
+    # decided by the listening half, from the recordings
+    POST_SILENT = "POST_SILENT"
+    PRE_MISSING = "PRE_MISSING"
+    PRE_SILENT = "PRE_SILENT"
+    POST_MISSING = "POST_MISSING"
+    SLICE_ERROR = "SLICE_ERROR"
+    # decided by the live half
+    REPLY_EVENTS_MISSING = "REPLY_EVENTS_MISSING"  # the agent acknowledged the trace, but no reply_start/reply_end came
+    REPLY_TIMEOUT = "REPLY_TIMEOUT"  # nothing audible came in time
+    REPLY_ENDLESS = "REPLY_ENDLESS"  # the reply did not end within the case's limit
+    BARRIER_TIMEOUT = "BARRIER_TIMEOUT"
+    AGENT_ABSENT = "AGENT_ABSENT"  # never joined, or joined and published no audio track
+    AGENT_UNAVAILABLE = "AGENT_UNAVAILABLE"  # exists, but declined the job (overload, no worker of that name)
+    AGENT_CRASH = "AGENT_CRASH"  # its process ended, or it left the room in mid-call
+    PAGE_ERROR = "PAGE_ERROR"  # the page threw, or never connected
+    BROWSER_CRASH = "BROWSER_CRASH"
+    SERVER_LOST = "SERVER_LOST"  # the media server went away
+    CAPTURE_WRITE_ERROR = "CAPTURE_WRITE_ERROR"  # the disk is full, or not writable
+    MIC_WINDOW_MISSED = "MIC_WINDOW_MISSED"  # device microphone: an offset fell outside the case's window
+    INTERRUPTED = "INTERRUPTED"  # Ctrl-C
+    HARNESS_ERROR = "HARNESS_ERROR"  # a fault of ours

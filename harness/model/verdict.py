@@ -1,0 +1,109 @@
+"""The verdict: gates, cases, the run. `Summary` is `summary.json`, from which every report is rendered.
+
+SUMMARY_SCHEMA_VERSION history: 1 first version.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.model.capture import AgentUnderTest, PageUnderTest
+from harness.model.case import Tier
+from harness.model.measurement import Measurement
+from harness.model.status import CaptureStatus, Status
+
+SUMMARY_SCHEMA_VERSION = 1
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GateResult(_Frozen):
+    """One gate over a set of turns (a case's, or the run's)."""
+
+    gate_id: str
+    title: str
+    ring: str
+    blocking: bool
+    value: float | None
+    shown: str  # the value as it is printed, with its unit ("max of 12: 431 ms")
+    threshold: float
+    op: Literal["<=", "<", "==", ">="]
+    unit: str
+    n: int
+    status: Status
+    reason: str = ""
+    worst_trace_id: str | None = None  # where to look
+
+
+class AttemptVerdict(_Frozen):
+    trace_id: str
+    attempt: int
+    capture_status: CaptureStatus
+    detail: str
+    status: Status
+    gates: list[GateResult]
+    measurement: Measurement | None
+    folder: str  # relative to the run folder
+    pictures: list[str] = Field(default_factory=list)  # relative to the run folder
+    wall_s: float | None = None
+
+
+class CaseVerdict(_Frozen):
+    case_id: str
+    title: str
+    tier: Tier
+    status: Status
+    reason: str = ""
+    attempts: list[AttemptVerdict]
+
+
+class Distribution(_Frozen):
+    """Percentiles by linear interpolation (numpy's default), with n beside them. None where n is 0."""
+
+    n: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    min: float | None
+    max: float | None
+
+
+class TurnTaking(_Frozen):
+    """USER_KPI over the run: raw and clamped at 0, and the talk-over that clamping would hide."""
+
+    raw_ms: Distribution
+    clamped_ms: Distribution
+    talk_over_count: int
+    talk_over_ms: Distribution
+
+
+class Summary(_Frozen):
+    schema_version: int = SUMMARY_SCHEMA_VERSION
+    run_id: str
+    started_at: str
+    finished_at: str | None
+    complete: bool  # False: interrupted or broken off, what follows is what there was
+    status: Status
+    exit_code: int
+    headline: str  # one sentence a reviewer can decide by
+    suite: str
+    lane: Literal["browser", "bot"]
+    mic: Literal["scheduled", "device", "bot"]
+    agent: AgentUnderTest
+    page: PageUnderTest
+    link: str
+    turn_taking: TurnTaking
+    gates: list[GateResult]  # blocking and warning, over the run
+    cases: list[CaseVerdict]
+    waterfall_median: str | None = None  # trace_id:reply_seq of the median turn
+    waterfall_slowest: str | None = None
+    unexplained_ms: Distribution | None = None
+    first_attempt_pass_rate: float | None = None
+    errors: list[str] = Field(default_factory=list)  # of the harness
+    not_measured: list[str] = Field(default_factory=list)
+    environment: dict[str, Any] = Field(default_factory=dict)
+    wall_s: float | None = None
