@@ -1,0 +1,47 @@
+"""Joining a LiveKit room and leaving it in order.
+
+A process that ends without `disconnect` makes the native runtime panic, so a connection is a context manager. Errors
+that LiveKit raises on connecting become RoomJoinError with the URL (never the token) in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from livekit import rtc
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 10.0
+DISCONNECT_TIMEOUT_S = 3.0
+
+
+class RoomJoinError(Exception):
+    """The room could not be joined."""
+
+
+async def leave(room: rtc.Room) -> None:
+    try:
+        async with asyncio.timeout(DISCONNECT_TIMEOUT_S):
+            await room.disconnect()
+    except TimeoutError:
+        log.warning("leaving room %s took more than %.0f s", room.name, DISCONNECT_TIMEOUT_S)
+
+
+@asynccontextmanager
+async def joined(room: rtc.Room, url: str, token: str, *, auto_subscribe: bool) -> AsyncIterator[rtc.Room]:
+    """`room`, whose handlers are already set, connected; left at the end. Raises RoomJoinError."""
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await room.connect(url, token, rtc.RoomOptions(auto_subscribe=auto_subscribe))
+    except TimeoutError as error:
+        raise RoomJoinError(f"{url} did not let us join within {CONNECT_TIMEOUT_S:.0f} s") from error
+    except rtc.ConnectError as error:
+        raise RoomJoinError(f"{url} refused: {error}") from error
+    try:
+        yield room
+    finally:
+        await leave(room)

@@ -1,0 +1,89 @@
+"""The user bot: publishes the user's voice itself, where there is no browser.
+
+One continuous stream of 20 ms frames, silence where nothing is said. Its clock is its own stream: sample n is handed to
+WebRTC at `t0_mono_ms` + n / 48 ms, paced by absolute deadlines with a small lead in LiveKit's native queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from livekit import rtc
+
+from bots.connection import joined
+from bots.probe_bot import mono_ms
+from bots.timeline import FRAME_SAMPLES, RATE_HZ, Int16Array
+
+LEAD_MS = 60.0  # what the native queue holds, so that a late event loop is not heard
+QUEUE_MS = 200
+
+
+@dataclass
+class UserBot:
+    """Speaks segments at samples of its own stream."""
+
+    room: rtc.Room = field(default_factory=rtc.Room)
+    t0_mono_ms: float | None = None
+    published: asyncio.Event = field(default_factory=asyncio.Event)
+    disconnected: asyncio.Event = field(default_factory=asyncio.Event)
+    _segments: list[tuple[int, Int16Array]] = field(default_factory=list)
+    _sent_samples: int = 0
+
+    @asynccontextmanager
+    async def in_room(self, url: str, token: str) -> AsyncIterator[UserBot]:
+        """Joined and publishing silence. Raises RoomJoinError."""
+        self.room.on("disconnected", lambda *_: self.disconnected.set())
+        async with joined(self.room, url, token, auto_subscribe=False):
+            source = rtc.AudioSource(RATE_HZ, 1, queue_size_ms=QUEUE_MS)
+            track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
+            options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False, red=False)
+            await self.room.local_participant.publish_track(track, options)
+            pump = asyncio.create_task(self._pump(source))
+            try:
+                yield self
+            finally:
+                pump.cancel()
+                await asyncio.gather(pump, return_exceptions=True)
+                await source.aclose()
+
+    def now_sample(self) -> int:
+        """The sample that is handed to WebRTC now."""
+        if self.t0_mono_ms is None:
+            return 0
+        return int((mono_ms() - self.t0_mono_ms) * RATE_HZ / 1e3)
+
+    def sample_at(self, t_mono_ms: float) -> int:
+        return 0 if self.t0_mono_ms is None else int((t_mono_ms - self.t0_mono_ms) * RATE_HZ / 1e3)
+
+    def speak(self, samples: Int16Array, at_sample: int | None) -> int:
+        """Say `samples` from `at_sample` of the stream, or as soon as possible; the sample at which it really
+        starts.
+        """
+        earliest = self._sent_samples
+        start = earliest if at_sample is None else max(at_sample, earliest)
+        self._segments.append((start, samples))
+        return start
+
+    def _frame(self, start: int) -> Int16Array:
+        frame = np.zeros(FRAME_SAMPLES, np.int32)
+        for at, samples in self._segments:
+            lo, hi = max(start, at), min(start + FRAME_SAMPLES, at + len(samples))
+            if lo < hi:
+                frame[lo - start : hi - start] += samples[lo - at : hi - at]
+        return np.clip(frame, -32768, 32767).astype(np.int16)
+
+    async def _pump(self, source: rtc.AudioSource) -> None:
+        loop = asyncio.get_running_loop()
+        self.t0_mono_ms = mono_ms() + LEAD_MS
+        start_s = loop.time()
+        self.published.set()
+        while True:
+            frame = self._frame(self._sent_samples)
+            self._sent_samples += FRAME_SAMPLES
+            await source.capture_frame(rtc.AudioFrame(frame.tobytes(), RATE_HZ, 1, FRAME_SAMPLES))
+            due_s = start_s + self._sent_samples / RATE_HZ - LEAD_MS / 1e3
+            await asyncio.sleep(max(0.0, due_s - loop.time()))  # paced by an absolute deadline

@@ -1,0 +1,326 @@
+"""The agent under test: how it comes into a room, how we notice that it is gone, how it is ended.
+
+Four kinds: the reference runtime (one process for the whole run), a command (one process an attempt), a LiveKit Agents
+worker by explicit dispatch, or whatever comes by itself. All processes get their own process group and are ended by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shlex
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Protocol
+
+import aiohttp
+
+from harness.errors import AttemptError, HarnessError
+from harness.live.rooms import Participants, Rooms
+from harness.model.capture import AgentUnderTest
+from harness.model.plan import AgentSpec
+from harness.model.status import CaptureStatus
+
+READY_TIMEOUT_S = 60.0  # engines load
+INVITE_TIMEOUT_S = 10.0
+JOIN_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 5.0
+LINKED_STATES = ("listening", "idle", "thinking", "speaking")  # lk.agent.state once a worker has linked to the user
+LOG_TAIL_CHARS = 600
+
+
+class Agent(Protocol):
+    """One agent under test for a whole run."""
+
+    about: AgentUnderTest
+    versions: dict[str, str]
+
+    def attend(self, room: str, rooms: Rooms, user_identity: str) -> contextlib.AbstractAsyncContextManager[Attendance]:
+        """Bring the agent into `room`; on the way out it is seen off. Raises AttemptError."""
+        ...
+
+
+@dataclass
+class Attendance:
+    """The agent's presence in one room. `lost` says that its process ended."""
+
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+    lost_why: str = ""
+
+
+def _others(participants: Participants, user_identity: str) -> list:
+    return [p for p in participants if p.identity != user_identity and not p.identity.startswith("probe")]
+
+
+async def wait_until_linked(room: str, rooms: Rooms, user_identity: str, absent: CaptureStatus, why: str) -> None:
+    """Until somebody else is in the room with an audio track and, if it says so, has linked to the user."""
+
+    def linked(participants: Participants) -> bool:
+        for participant in _others(participants, user_identity):
+            state = participant.attributes.get("lk.agent.state")
+            if any(track.type == 0 for track in participant.tracks) and (state is None or state in LINKED_STATES):
+                return True
+        return False
+
+    try:
+        async with asyncio.timeout(JOIN_TIMEOUT_S):
+            await rooms.wait_for_participants(room, linked)
+    except TimeoutError as error:
+        raise AttemptError(absent, f"{why} (waited {JOIN_TIMEOUT_S:.0f} s)") from error
+
+
+class Process:
+    """A child in a process group of its own, with its log in a file."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: IO[bytes], log_path: Path) -> None:
+        self.process = process
+        self._log = log
+        self.log_path = log_path
+
+    @classmethod
+    async def start(cls, argv: list[str], env: dict[str, str], log_path: Path, *, pipe: bool = False) -> Process:
+        """Raises HarnessError if the program cannot be started."""
+        log = log_path.open("ab")
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv, env={**os.environ, **env}, stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE if pipe else log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            log.close()
+            raise HarnessError(f"the agent's command {argv[0]!r} cannot be started: {error.strerror}") from error
+        return cls(process, log, log_path)
+
+    def log_tail(self) -> str:
+        return self.log_path.read_bytes()[-LOG_TAIL_CHARS:].decode(errors="replace").strip()
+
+    async def stop(self) -> None:
+        """End the whole group: asked first, then killed."""
+        try:
+            self._signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await self.process.wait()
+            except TimeoutError:
+                pass
+            self._signal(signal.SIGKILL)
+            await self.process.wait()
+        finally:
+            self._log.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, number)
+
+
+@dataclass
+class ReferenceAgent:
+    """`python -m runtime`, serving every room of the run; started again if it died between two attempts."""
+
+    rooms: Rooms
+    captures: Path
+    log_path: Path
+    extra_env: dict[str, str]
+    about: AgentUnderTest = field(default_factory=lambda: AgentUnderTest(kind="reference", instrumented=True))
+    versions: dict[str, str] = field(default_factory=dict)
+    _running: Process | None = None
+    _http: str = ""
+    _token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+
+    async def start(self) -> None:
+        """Raises HarnessError if it does not come up."""
+        env = {
+            "LIVEKIT_URL": self.rooms.url,
+            "LIVEKIT_API_KEY": self.rooms.api_key,
+            "LIVEKIT_API_SECRET": self.rooms.api_secret,
+            "EARWITNESS_CAPTURES": str(self.captures.resolve()),
+            "EARWITNESS_CONTROL_TOKEN": self._token,
+            **self.extra_env,
+        }
+        argv = [sys.executable, "-m", "runtime", "--exit-with-parent"]
+        self._running = await Process.start(argv, env, self.log_path, pipe=True)
+        try:
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                ready = json.loads(await self._first_line(self._running))
+        except TimeoutError as error:
+            await self.stop()
+            raise HarnessError(
+                f"the reference agent was not ready within {READY_TIMEOUT_S:.0f} s, see {self.log_path}"
+            ) from error
+        self._http = ready["http"]
+        self.versions = {f"agent.{name}": str(value) for name, value in ready.get("versions", {}).items()}
+        self.about = self.about.model_copy(
+            update={"vad_hangover_ms": ready["vad_hangover_ms"], "speculative": ready["speculative"]}
+        )
+
+    async def _first_line(self, running: Process) -> bytes:
+        assert running.process.stdout is not None
+        line = await running.process.stdout.readline()
+        if not line:
+            await self.stop()
+            raise HarnessError(f"the reference agent ended before it was ready: {running.log_tail()}")
+        return line
+
+    async def stop(self) -> None:
+        if self._running is not None:
+            running, self._running = self._running, None
+            await running.stop()
+
+    @property
+    def pid(self) -> int | None:
+        return self._running.process.pid if self._running is not None else None
+
+    async def _post(self, path: str, room: str) -> None:
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {self._token}"}) as client:
+            async with client.post(f"{self._http}{path}", json={"room": room}) as answer:
+                if answer.status != 200:
+                    raise AttemptError(CaptureStatus.AGENT_ABSENT, f"the agent answered {answer.status} to {path}")
+
+    @asynccontextmanager
+    async def attend(self, room: str, rooms: Rooms, user_identity: str) -> AsyncIterator[Attendance]:
+        if self._running is None or self._running.process.returncode is not None:
+            await self.stop()
+            await self.start()
+        assert self._running is not None
+        async with _watched(self._running) as attendance:
+            try:
+                async with asyncio.timeout(INVITE_TIMEOUT_S):
+                    await self._post("/agent/join", room)
+            except (TimeoutError, aiohttp.ClientError) as error:
+                raise AttemptError(CaptureStatus.AGENT_ABSENT, f"the agent did not join {room}: {error!r}") from error
+            try:
+                yield attendance
+            finally:
+                with contextlib.suppress(TimeoutError, aiohttp.ClientError, AttemptError):
+                    async with asyncio.timeout(STOP_TIMEOUT_S):
+                        await self._post("/agent/leave", room)
+
+
+@asynccontextmanager
+async def _watched(running: Process) -> AsyncIterator[Attendance]:
+    """An Attendance whose `lost` is set when the process ends by itself."""
+    attendance = Attendance()
+
+    async def watch() -> None:
+        code = await running.process.wait()
+        attendance.lost_why = f"its process ended with {code}: {running.log_tail()[-200:]}"
+        attendance.lost.set()
+
+    task = asyncio.create_task(watch())
+    try:
+        yield attendance
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@dataclass
+class CommandAgent:
+    """`--agent "command: …"`: {livekit_url}, {token} and {room} are filled in; the same stand in the environment."""
+
+    command: str
+    log_dir: Path
+    about: AgentUnderTest
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def attend(self, room: str, rooms: Rooms, user_identity: str) -> AsyncIterator[Attendance]:
+        token = rooms.token(room, "agent", role="agent")
+        values = {"livekit_url": rooms.url, "token": token, "room": room}
+        argv = [_fill(word, values) for word in shlex.split(self.command)]
+        env = {"LIVEKIT_URL": rooms.url, "LIVEKIT_TOKEN": token, "LIVEKIT_ROOM": room}
+        running = await Process.start(argv, env, self.log_dir / "agent.log")
+        try:
+            async with _watched(running) as attendance:
+                why = f"the command {argv[0]!r} started, but no agent with an audio track came into the room"
+                arrival = asyncio.create_task(
+                    wait_until_linked(room, rooms, user_identity, CaptureStatus.AGENT_ABSENT, why)
+                )
+                ended = asyncio.create_task(attendance.lost.wait())
+                await asyncio.wait({arrival, ended}, return_when=asyncio.FIRST_COMPLETED)
+                ended.cancel()
+                if not arrival.done():
+                    arrival.cancel()
+                    await asyncio.gather(arrival, ended, return_exceptions=True)
+                    raise AttemptError(CaptureStatus.AGENT_ABSENT, f"before it joined, {attendance.lost_why}")
+                await arrival
+                yield attendance
+        finally:
+            await running.stop()
+
+
+@dataclass
+class DispatchedAgent:
+    """`--agent dispatch:NAME`: a worker registered with the media server under that name."""
+
+    name: str
+    about: AgentUnderTest
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def attend(self, room: str, rooms: Rooms, user_identity: str) -> AsyncIterator[Attendance]:
+        await rooms.dispatch(room, self.name)
+        why = f"the worker {self.name!r} took the job, but published no audio track"
+        try:
+            await wait_until_linked(room, rooms, user_identity, CaptureStatus.AGENT_ABSENT, why)
+        except AttemptError as error:
+            if await rooms.dispatched_jobs(room) > 0:
+                raise
+            unavailable = (
+                f"no worker named {self.name!r} took the job within {JOIN_TIMEOUT_S:.0f} s: "
+                "none is registered under this name, or it declared itself unavailable (load threshold)"
+            )
+            raise AttemptError(CaptureStatus.AGENT_UNAVAILABLE, unavailable) from error
+        yield Attendance()
+
+
+@dataclass
+class RoomAgent:
+    """`--agent room`: it comes by itself."""
+
+    about: AgentUnderTest
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def attend(self, room: str, rooms: Rooms, user_identity: str) -> AsyncIterator[Attendance]:
+        why = "no agent with an audio track came into the room by itself"
+        await wait_until_linked(room, rooms, user_identity, CaptureStatus.AGENT_ABSENT, why)
+        yield Attendance()
+
+
+def _fill(word: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        word = word.replace("{" + name + "}", value)
+    return word
+
+
+@asynccontextmanager
+async def open_agent(
+    spec: AgentSpec, rooms: Rooms, run_dir: Path, extra_env: dict[str, str] | None = None
+) -> AsyncIterator[Agent]:
+    """The agent that `spec` names, for a whole run. Raises HarnessError if the reference agent does not come up."""
+    logs = run_dir / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    about = AgentUnderTest(kind=spec.kind, spec=spec.value, instrumented=spec.instrumented)
+    async with AsyncExitStack() as stack:
+        match spec.kind:
+            case "reference":
+                captures = run_dir / "captures"
+                captures.mkdir(parents=True, exist_ok=True)
+                reference = ReferenceAgent(rooms, captures, logs / "agent.log", extra_env or {})
+                stack.push_async_callback(reference.stop)
+                await reference.start()
+                yield reference
+            case "command":
+                yield CommandAgent(spec.value, logs, about)
+            case "dispatch":
+                yield DispatchedAgent(spec.value, about)
+            case "room":
+                yield RoomAgent(about)

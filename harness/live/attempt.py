@@ -1,0 +1,407 @@
+"""One attempt: a fresh room, the agent, the user, the probe; barrier, priming, conversation, leave-taking; one folder.
+
+Whatever goes wrong ends in a CaptureStatus with a sentence, and everything recorded until then is written. Phases:
+join, barrier, prime, speak, leave, done. The attempt owns all that it opens and closes it in reverse order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+import aiohttp
+import numpy as np
+import soundfile
+from livekit import api
+
+from bots.connection import RoomJoinError
+from bots.probe_bot import Identity, Probe, host_clock, mono_ms
+from bots.timeline import RATE_HZ, ProbeRecording
+from harness.browser.driver import Browser
+from harness.errors import AttemptError, EarwitnessError
+from harness.live.agents import Agent, Attendance
+from harness.live.barrier import pass_barrier, prime
+from harness.live.capture_writer import CaptureWriter
+from harness.live.conversation import Conversation
+from harness.live.host import HostLoad, describe_host, host_id, own_versions
+from harness.live.rooms import Rooms
+from harness.live.user import BotUser, BrowserUser, User, UserRecording, bot_user, browser_user
+from harness.model import capture
+from harness.model.capture import Manifest, PageUnderTest, SpokenAt, Timeline
+from harness.model.events import EventType
+from harness.model.plan import BuiltCase, Lane, MicMode, PageSpec
+from harness.model.status import CaptureStatus
+
+log = logging.getLogger(__name__)
+
+USER_IDENTITY, PROBE_IDENTITY = "user", "probe"
+USER_FRAME_TIMEOUT_S = 10.0
+TRACE_WRITTEN_TIMEOUT_S = 5.0
+LEAVE_TIMEOUT_S = 20.0
+STATS_EVERY_S = 1.0
+DEVICE_LEAD_S = 3.0  # silence ahead of the speech in the fake microphone's file: the track is published meanwhile
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where an attempt plays: what the run provides to each of its attempts."""
+
+    run_id: str
+    run_dir: Path
+    rooms: Rooms
+    server_lost: asyncio.Event
+    server_version: str
+    agent: Agent
+    lane: Lane
+    mic: MicMode
+    page: PageSpec
+    page_url: str  # template with {livekit_url} {token} {room}
+    page_sha256: str | None
+    library_version: str
+    open_browser: Callable[[BuiltCase], Any] | None  # → async context manager of a Browser
+
+
+@dataclass
+class Attempt:
+    """State that outlives a broken attempt, so that all of it reaches the folder."""
+
+    scene: Scene
+    built: BuiltCase
+    number: int
+    on_phase: Callable[[str], None] = lambda phase: None
+    status: CaptureStatus = CaptureStatus.HARNESS_ERROR
+    detail: str = ""
+    phase: str = "join"
+    spoken: list[SpokenAt] = field(default_factory=list)
+    stats: list[dict[str, Any]] = field(default_factory=list)
+    load: HostLoad = field(default_factory=HostLoad)
+    primed: tuple[float, bool] | None = None
+    pre_rtc_reason: str | None = None
+    browser_version: str = ""
+    recording: UserRecording = field(default_factory=UserRecording)
+    heard: ProbeRecording | None = None
+    probe: Probe | None = None
+    wall_s: dict[str, float] = field(default_factory=dict)
+    ended_in: str = ""
+    _user: BrowserUser | None = None
+    _phase_since: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.trace_id = f"{self.scene.run_id}-{self.built.case.id}-a{self.number}"
+        self.room = f"ew-{self.trace_id}"
+        self.folder = self.scene.run_dir / "captures" / self.trace_id
+        self.started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+    def enter(self, phase: str) -> None:
+        now = time.monotonic()
+        self.wall_s[self.phase] = round(self.wall_s.get(self.phase, 0.0) + now - self._phase_since, 3)
+        self.phase, self._phase_since = phase, now
+        self.on_phase(phase)
+
+    # the course of it
+
+    async def run(self) -> Manifest:
+        """Never raises for what goes wrong in the call; raises CancelledError (after writing) and OSError."""
+        writer = CaptureWriter(self.folder)
+        writer.open(self.built)
+        broken_off = False
+        try:
+            async with self.load.watched():
+                await self._play()
+            self.status = CaptureStatus.OK if self.built.case.expect_reply else CaptureStatus.NO_REPLY_EXPECTED
+        except AttemptError as error:
+            self.status, self.detail = error.status, error.detail
+        except EarwitnessError as error:
+            self.detail = str(error)
+        except asyncio.CancelledError:
+            self.status, self.detail, broken_off = CaptureStatus.INTERRUPTED, "interrupted by the user", True
+        except Exception as error:  # a fault of ours must not cost the recordings; it is named, logged and exits with 3
+            log.exception("attempt %s", self.trace_id)
+            self.detail = f"{type(error).__name__}: {error}"
+        manifest = await asyncio.shield(asyncio.to_thread(self._write, writer))
+        if broken_off:
+            raise asyncio.CancelledError
+        return manifest
+
+    async def _play(self) -> None:
+        scene = self.scene
+        await self._served(scene.rooms.create(self.room))
+        try:
+            async with AsyncExitStack() as stack:
+                try:
+                    instrumented = scene.agent.about.instrumented
+                    order = self._join_with_probe_first if instrumented else self._join_with_probe_last
+                    user, attendance = await self._guarded(None, None, order(stack))
+                    await self._guarded(user, attendance, self._converse(user))
+                finally:
+                    await self._bring_home(stack)
+        finally:
+            self.enter("done")
+            await scene.rooms.delete(self.room)
+
+    async def _converse(self, user: User) -> None:
+        assert self.probe is not None
+        case = self.built.case
+        instrumented = self.scene.agent.about.instrumented
+        self.enter("barrier")
+        await pass_barrier(
+            self.probe, instrumented=instrumented, user_identity=USER_IDENTITY, listener_is_late=not instrumented
+        )
+        if user.mic != "device":
+            await self._until(self.probe.user_frame, USER_FRAME_TIMEOUT_S, "the user's microphone was not heard")
+        if isinstance(user, BrowserUser):
+            await user.tapped()
+        self.enter("prime")
+        self.primed = await prime(user)
+        self.enter("speak")
+        said, _ = soundfile.read(self.built.wav, dtype="int16")
+        talk = Conversation(case, self.built.truth, np.asarray(said), user, self.probe, instrumented, self.spoken)
+        await talk.hold()
+
+    async def _until(self, event: asyncio.Event, timeout_s: float, what: str) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await event.wait()
+        except TimeoutError as error:
+            raise AttemptError(CaptureStatus.BARRIER_TIMEOUT, f"{what} within {timeout_s:.0f} s") from error
+
+    # joining
+
+    async def _join_with_probe_first(self, stack: AsyncExitStack) -> tuple[User, Attendance]:
+        """An agent that knows us waits for our events: all join at once."""
+        probe = await self._enter_probe(stack)
+        async with asyncio.TaskGroup() as group:
+            attending = group.create_task(self._attend(stack))
+            joining = group.create_task(self._enter_user(stack, probe))
+        return joining.result(), attending.result()
+
+    async def _join_with_probe_last(self, stack: AsyncExitStack) -> tuple[User, Attendance]:
+        """A foreign agent links to the first participant it sees: that must be the user."""
+        probe = self._make_probe()
+        user = await self._enter_user(stack, probe)
+        await self.scene.rooms.wait_for_participants(
+            self.room, lambda present: any(p.identity == USER_IDENTITY for p in present)
+        )
+        attendance = await self._attend(stack)
+        await self._enter_probe(stack, probe)
+        return user, attendance
+
+    def _make_probe(self) -> Probe:
+        scene, case = self.scene, self.built.case
+        identity = Identity(self.trace_id, scene.run_id, case.id, self.number, host_clock(host_id()))
+        self.probe = Probe(identity, USER_IDENTITY)
+        return self.probe
+
+    async def _enter_probe(self, stack: AsyncExitStack, probe: Probe | None = None) -> Probe:
+        probe = probe or self._make_probe()
+        token = self.scene.rooms.token(self.room, PROBE_IDENTITY, role="probe")
+        await self._served(stack.enter_async_context(probe.in_room(self.scene.rooms.url, token)))
+        return probe
+
+    async def _attend(self, stack: AsyncExitStack) -> Attendance:
+        return await stack.enter_async_context(self.scene.agent.attend(self.room, self.scene.rooms, USER_IDENTITY))
+
+    async def _enter_user(self, stack: AsyncExitStack, probe: Probe) -> User:
+        scene = self.scene
+        token = scene.rooms.token(self.room, USER_IDENTITY, role="user")
+        if scene.open_browser is None:
+            bot: BotUser = await self._served(stack.enter_async_context(bot_user(probe, scene.rooms.url, token)))
+            await bot.ready()
+            return bot
+        browser: Browser = await stack.enter_async_context(scene.open_browser(self.built))
+        self.browser_version = browser.version
+        lead = int(DEVICE_LEAD_S * RATE_HZ)
+        user = await stack.enter_async_context(browser_user(browser, scene.mic, host_id(), lead))
+        self._user = user
+        values = {"livekit_url": scene.rooms.url, "token": token, "room": self.room}
+        url = scene.page_url
+        for name, value in values.items():
+            url = url.replace("{" + name + "}", quote(value, safe=""))
+        await user.open(url, scene.page.script)
+        await user.ready()
+        return user
+
+    async def _served(self, step: Awaitable[Any]) -> Any:
+        """A step that talks to the media server; its failure means that the server is gone."""
+        try:
+            return await step
+        except (RoomJoinError, aiohttp.ClientError, api.TwirpError, TimeoutError) as error:
+            raise AttemptError(CaptureStatus.SERVER_LOST, f"the media server does not answer: {error}") from error
+
+    # watching over it
+
+    async def _guarded(self, user: User | None, attendance: Attendance | None, work: Awaitable[Any]) -> Any:
+        """`work`, unless the server, the agent, the user's side or the probe's connection is lost before it ends."""
+        lost: dict[asyncio.Task[Any], Callable[[], AttemptError]] = {}
+
+        def watch(event: asyncio.Event, error: Callable[[], AttemptError]) -> None:
+            lost[asyncio.create_task(event.wait())] = error  # type: ignore[arg-type]
+
+        watch(self.scene.server_lost, lambda: AttemptError(CaptureStatus.SERVER_LOST, "the media server ended"))
+        if attendance is not None:
+            watch(attendance.lost, lambda: AttemptError(CaptureStatus.AGENT_CRASH, attendance.lost_why))
+        if user is not None:
+            watch(user.failed, user.failure)
+        if self.probe is not None and user is not None:
+            left = "the agent left the room in the middle of the call"
+            watch(self.probe.agent_gone, lambda: AttemptError(CaptureStatus.AGENT_CRASH, left))
+            cut = "the probe lost its connection to the media server"
+            watch(self.probe.disconnected, lambda: AttemptError(CaptureStatus.SERVER_LOST, cut))
+        task = asyncio.ensure_future(work)
+        statistics = asyncio.create_task(self._statistics(user)) if user is not None else None
+        try:
+            await asyncio.wait({task, *lost}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise next(error for watcher, error in lost.items() if watcher.done())()
+        except BaseExceptionGroup as group:
+            raise _first_explained(group) from group
+        finally:
+            owned = [task, *lost, *([statistics] if statistics is not None else [])]
+            for item in owned:
+                item.cancel()
+            await asyncio.gather(*owned, return_exceptions=True)
+
+    async def _statistics(self, user: User) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            due += STATS_EVERY_S
+            await asyncio.sleep(max(0.0, due - loop.time()))  # the sampling interval of the issue: once a second
+            with suppress(TimeoutError, EarwitnessError):
+                self.stats.append({"t_mono_ms": round(mono_ms(), 1), "reports": await user.stats()})
+
+    # leaving
+
+    async def _bring_home(self, stack: AsyncExitStack) -> None:
+        """Ask the agent for its part, take the user's and the probe's, then let everybody go."""
+        self.ended_in = self.phase
+        self.enter("leave")
+        try:
+            async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                await asyncio.gather(self._agent_writes(), self._user_finishes(self._user))
+        except TimeoutError:
+            self.detail = self.detail or f"leaving took more than {LEAVE_TIMEOUT_S:.0f} s"
+        finally:
+            if self.probe is not None:
+                self.heard = self.probe.recording()
+
+    async def _agent_writes(self) -> None:
+        probe, about = self.probe, self.scene.agent.about
+        if not about.instrumented:
+            self.pre_rtc_reason = "the agent does not write pre_rtc.wav (see docs/own_agent.md)"
+            return
+        if probe is None or not probe.received(EventType.TRACE_ACK):
+            self.pre_rtc_reason = "the agent never acknowledged the trace"
+            return
+        if not probe.agent_present.is_set() or probe.disconnected.is_set():
+            self.pre_rtc_reason = "the agent was gone before it could write"
+            return
+        try:
+            await probe.send(EventType.TRACE_END)
+            await probe.wait_for(EventType.TRACE_WRITTEN, TRACE_WRITTEN_TIMEOUT_S)
+        except TimeoutError:
+            self.pre_rtc_reason = f"no trace_written within {TRACE_WRITTEN_TIMEOUT_S:.0f} s of trace_end"
+
+    async def _user_finishes(self, user: BrowserUser | None) -> None:
+        if user is not None:
+            with suppress(EarwitnessError):
+                self.stats.append({"t_mono_ms": round(mono_ms(), 1), "reports": await user.stats(), "final": True})
+            self.recording = await user.finish(self.folder)
+
+    # writing
+
+    def _write(self, writer: CaptureWriter) -> Manifest:
+        heard = self.heard
+        if heard is not None:
+            writer.probe(heard)
+        writer.user(self.recording)
+        if self.probe is not None:
+            writer.events(self.probe.seen)
+        writer.stats(self.stats)
+        writer.host_load(self.load.lines)
+        if writer.problems and self.status in (CaptureStatus.OK, CaptureStatus.NO_REPLY_EXPECTED):
+            self.status, self.detail = CaptureStatus.CAPTURE_WRITE_ERROR, "; ".join(writer.problems)
+        manifest = self._manifest(writer)
+        writer.manifest(manifest)
+        return manifest
+
+    def _spoken(self) -> list[SpokenAt]:
+        t0 = self.recording.t0_sample
+        return [
+            s if s.mic_sample is None else s.model_copy(update={"mic_sample": s.mic_sample - t0}) for s in self.spoken
+        ]
+
+    def _manifest(self, writer: CaptureWriter) -> Manifest:
+        scene, timelines = self.scene, {}
+        if self.recording.timeline is not None:
+            timelines["browser"] = self.recording.timeline
+        if self.heard is not None and self.heard.t0_mono_ms is not None:
+            timelines["probe"] = Timeline(
+                rate_hz=RATE_HZ,
+                t0_mono_ms=self.heard.t0_mono_ms,
+                error_ms=self.heard.error_ms,
+                clock_id=host_id(),
+            )
+        complete = self.status in (CaptureStatus.OK, CaptureStatus.NO_REPLY_EXPECTED)
+        phase = self.phase if complete else self.ended_in or self.phase
+        files = writer.files()
+        missing = capture.PRE_RTC not in files
+        versions = {**own_versions(), "livekit-server": scene.server_version, **scene.agent.versions}
+        if scene.open_browser is not None:
+            versions |= {"chromium": self.browser_version, "livekit-client": scene.library_version}
+        kind: Literal["product", "own", "none"]
+        kind = "none" if scene.open_browser is None else "product" if scene.page.template is None else "own"
+        return Manifest(
+            run_id=scene.run_id,
+            trace_id=self.trace_id,
+            case_id=self.built.case.id,
+            attempt=self.number,
+            lane=scene.lane,
+            mic="bot" if scene.lane == "bot" else scene.mic,
+            status=self.status,
+            detail=self.detail,
+            phase=phase,
+            agent=scene.agent.about,
+            page=PageUnderTest(kind=kind, url_template=scene.page.template or "", sha256=scene.page_sha256),
+            room=self.room,
+            started_at=self.started_at,
+            wall_s=self.wall_s,
+            timelines=timelines,
+            spoken=self._spoken(),
+            primed_ms=self.primed[0] if self.primed else None,
+            jitter_buffer_stable=self.primed[1] if self.primed else None,
+            versions=versions,
+            host=describe_host(),
+            files=files,
+            pre_rtc_reason=(self.pre_rtc_reason or "the agent did not write it") if missing else None,
+        )
+
+
+def _first_explained(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error of the tree that has a status or a sentence of its own."""
+    leaves: list[BaseException] = []
+
+    def walk(error: BaseException) -> None:
+        if isinstance(error, BaseExceptionGroup):
+            for part in error.exceptions:
+                walk(part)
+        else:
+            leaves.append(error)
+
+    walk(group)
+    return next((leaf for leaf in leaves if isinstance(leaf, EarwitnessError)), leaves[0])
+
+
+@asynccontextmanager
+async def reused(browser: Browser) -> AsyncIterator[Browser]:
+    """A browser that outlives the attempt."""
+    yield browser

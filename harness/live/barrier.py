@@ -1,0 +1,73 @@
+"""The two-way barrier before the user speaks (H-50 to H-60), and the priming of the call.
+
+probe → trace, agent → trace_ack; the probe has the agent's first frame → probe_ready, agent → agent_ready. An agent
+that does not speak the events passes on its first frame alone. Priming waits until the receiver's jitter buffer has
+kept its delay for STABLE_MS, at most PRIME_LIMIT_S: a fresh NetEQ starts high and would charge its start-up to the
+first turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from bots.probe_bot import Probe
+from harness.errors import AttemptError
+from harness.live.user import User
+from harness.model.events import EventType
+from harness.model.status import CaptureStatus
+
+BARRIER_TIMEOUT_S = 10.0
+TRACE_RESEND_S = 0.5  # a packet sent before the agent's data channel is open is lost, reliable or not
+PRIME_LIMIT_S = 2.0
+STABLE_MS = 500.0
+STABLE_WITHIN_MS = 5.0
+STATS_EVERY_S = 0.1
+
+
+async def _answered(probe: Probe, question: EventType, answer: EventType, **data: str) -> None:
+    """Send `question` until `answer` is here; the caller sets the time limit."""
+    while not probe.received(answer):
+        await probe.send(question, **data)
+        try:
+            await probe.wait_for(answer, TRACE_RESEND_S)
+        except TimeoutError:
+            continue
+
+
+async def pass_barrier(probe: Probe, *, instrumented: bool, user_identity: str, listener_is_late: bool) -> None:
+    """Raises AttemptError with BARRIER_TIMEOUT and the step that was not passed."""
+    step = "agent_frame"
+    try:
+        async with asyncio.timeout(BARRIER_TIMEOUT_S):
+            if instrumented:
+                step = EventType.TRACE_ACK.value
+                await _answered(probe, EventType.TRACE, EventType.TRACE_ACK, user=user_identity)
+                step = "agent_frame"
+            if instrumented or not listener_is_late:
+                await probe.agent_frame.wait()
+            if instrumented:
+                step = EventType.AGENT_READY.value
+                await _answered(probe, EventType.PROBE_READY, EventType.AGENT_READY)
+    except TimeoutError as error:
+        status = CaptureStatus.AGENT_ABSENT if step == "agent_frame" else CaptureStatus.BARRIER_TIMEOUT
+        raise AttemptError(status, f"{step} did not come within {BARRIER_TIMEOUT_S:.0f} s") from error
+
+
+async def prime(user: User) -> tuple[float, bool]:
+    """Wait for a steady jitter buffer; (ms it took, whether it was steady)."""
+    loop = asyncio.get_running_loop()
+    start_s = loop.time()
+    before: tuple[float, float] | None = None
+    recent: list[tuple[float, float]] = []  # (time s, mean jitter-buffer delay ms over the last interval)
+    while (now_s := loop.time()) - start_s < PRIME_LIMIT_S:
+        sample = await user.jitter_buffer()
+        if sample is not None and before is not None and sample[1] > before[1]:
+            recent.append((now_s, 1e3 * (sample[0] - before[0]) / (sample[1] - before[1])))
+        before = sample
+        recent = [item for item in recent if now_s - item[0] <= STABLE_MS / 1e3 + STATS_EVERY_S]
+        delays = [delay for _, delay in recent]
+        covered_ms = 1e3 * (recent[-1][0] - recent[0][0]) if recent else 0.0
+        if covered_ms >= STABLE_MS - 1e3 * STATS_EVERY_S and max(delays) - min(delays) <= STABLE_WITHIN_MS:
+            return 1e3 * (loop.time() - start_s), True
+        await asyncio.sleep(STATS_EVERY_S)  # getStats is a question; it has no event
+    return 1e3 * (loop.time() - start_s), False

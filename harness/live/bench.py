@@ -1,0 +1,136 @@
+"""The bench of a run: one media server, one agent, one browser and one page server for all its attempts.
+
+Everything is opened once, in order, and closed in reverse. `attempt` plays one attempt and gives its capture folder; a
+browser that died is replaced for the next attempt, a media server that died is not (the run ends with what there is).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.browser.driver import Browser, launch_browser
+from harness.errors import ProvisionError
+from harness.live.agents import open_agent
+from harness.live.attempt import Attempt, Scene
+from harness.live.page_server import PAGE_QUERY, page_folder, page_sha256, serve_page
+from harness.live.rooms import open_rooms
+from harness.model.capture import Manifest
+from harness.model.plan import BuiltCase, Plan
+from harness.provide.chromium import find_chromium
+from harness.provide.media_server import LiveKitTarget, MediaServer, media_server
+from harness.provide.page_library import find_page_library
+from harness.speech.build import device_wav
+
+log = logging.getLogger(__name__)
+
+DEVICE_LEAD_S = 3.0
+
+
+@dataclass
+class Bench:
+    """Plays attempts. Not to be made directly: see `open_bench`."""
+
+    plan: Plan
+    scene: Scene
+    server: MediaServer
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def broken(self) -> str | None:
+        """Why no further attempt makes sense, or None."""
+        return "the media server ended" if self.server.lost.is_set() else None
+
+    async def attempt(
+        self, built: BuiltCase, on_phase: Callable[[str], None] = lambda phase: None
+    ) -> tuple[Path, Manifest]:
+        """One attempt, numbered from 1 within the run. Raises OSError if not even a manifest can be written."""
+        number = self._numbers.get(built.case.id, 0) + 1
+        self._numbers[built.case.id] = number
+        attempt = Attempt(self.scene, built, number, on_phase)
+        manifest = await attempt.run()
+        return attempt.folder, manifest
+
+
+class _Browsers:
+    """The run's browser: one for all attempts with the scheduled microphone, one an attempt with the device."""
+
+    def __init__(self, plan: Plan, executable: Path, headless: bool, stack: AsyncExitStack) -> None:
+        self.plan, self.executable, self.headless = plan, executable, headless
+        self._stack = stack
+        self._shared: Browser | None = None
+
+    @asynccontextmanager
+    async def open(self, built: BuiltCase) -> AsyncIterator[Browser]:
+        if self.plan.mic == "device":
+            wav = self.plan.run_dir / "device" / f"{built.case.id}.wav"
+            wav.parent.mkdir(parents=True, exist_ok=True)
+            device_wav(built, wav, lead_s=DEVICE_LEAD_S)
+            async with launch_browser(self.executable, mic="device", fake_wav=wav, headless=self.headless) as browser:
+                yield browser
+            return
+        if self._shared is None or self._shared.lost.is_set():
+            self._shared = await self._stack.enter_async_context(
+                launch_browser(self.executable, mic="scheduled", headless=self.headless)
+            )
+        yield self._shared
+
+
+@asynccontextmanager
+async def open_bench(
+    plan: Plan,
+    *,
+    target: LiveKitTarget | None = None,
+    headless: bool = True,
+    agent_env: dict[str, str] | None = None,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> AsyncIterator[Bench]:
+    """Raises ProvisionError (something is missing: says what to do) or HarnessError (something did not start)."""
+    logs = plan.run_dir / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        on_note("media server")
+        server = await stack.enter_async_context(media_server(target=target, log_path=logs / "livekit-server.log"))
+        rooms = await stack.enter_async_context(open_rooms(server.url, server.api_key, server.api_secret))
+        page_url, sha, library_version, browsers = "", None, "", None
+        if plan.lane == "browser":
+            on_note("browser and page")
+            page_url, sha, library_version = await _page(plan, stack)
+            found = find_chromium()
+            if found is None:
+                raise ProvisionError("no Chromium found; run `earwitness setup`, or set EARWITNESS_CHROMIUM to one")
+            browsers = _Browsers(plan, found.path, headless, stack)
+        on_note("agent")
+        agent = await stack.enter_async_context(open_agent(plan.agent, rooms, plan.run_dir, agent_env))
+        scene = Scene(
+            run_id=plan.run_id,
+            run_dir=plan.run_dir,
+            rooms=rooms,
+            server_lost=server.lost,
+            server_version=server.version,
+            agent=agent,
+            lane=plan.lane,
+            mic=plan.mic,
+            page=plan.page,
+            page_url=page_url,
+            page_sha256=sha,
+            library_version=library_version,
+            open_browser=browsers.open if browsers is not None else None,
+        )
+        yield Bench(plan, scene, server)
+
+
+async def _page(plan: Plan, stack: AsyncExitStack) -> tuple[str, str | None, str]:
+    """(URL template, hash of the product page, version of livekit-client)."""
+    if plan.page.template is not None:
+        return plan.page.template, None, "the page's own"
+    library = find_page_library()
+    if library is None:
+        raise ProvisionError("livekit-client for the product page is missing; run `earwitness setup`")
+    folder = page_folder()
+    base = await stack.enter_async_context(serve_page(folder, library.path))
+    return base + PAGE_QUERY, await asyncio.to_thread(page_sha256, folder), library.version

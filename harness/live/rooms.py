@@ -1,0 +1,91 @@
+"""Rooms seen from the server's API: tokens, who is in a room, dispatch of a worker, deletion.
+
+Whoever is not in a room gets no event about it, so `wait_for_participants` asks again every POLL_S; everything that
+can be heard from inside the room is waited for there instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from livekit import api
+
+TOKEN_TTL = datetime.timedelta(minutes=30)
+POLL_S = 0.1
+API_TIMEOUT_S = 5.0
+
+Participants = Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """The media server's rooms. `url` is what participants join by (ws://…)."""
+
+    url: str
+    api_key: str
+    api_secret: str
+    service: api.LiveKitAPI
+
+    def token(self, room: str, identity: str, **attributes: str) -> str:
+        """A short-lived token for one identity in one room."""
+        grants = api.VideoGrants(room_join=True, room=room)
+        return (
+            api.AccessToken(self.api_key, self.api_secret)
+            .with_identity(identity)
+            .with_grants(grants)
+            .with_attributes(attributes)
+            .with_ttl(TOKEN_TTL)
+            .to_jwt()
+        )
+
+    async def create(self, room: str) -> None:
+        async with asyncio.timeout(API_TIMEOUT_S):
+            await self.service.room.create_room(api.CreateRoomRequest(name=room, empty_timeout=60))
+
+    async def delete(self, room: str) -> None:
+        """Delete `room`; a server that is gone, or a room that is, is no error here."""
+        try:
+            async with asyncio.timeout(API_TIMEOUT_S):
+                await self.service.room.delete_room(api.DeleteRoomRequest(room=room))
+        except (TimeoutError, aiohttp.ClientError, api.TwirpError):
+            return
+
+    async def participants(self, room: str) -> Participants:
+        try:
+            async with asyncio.timeout(API_TIMEOUT_S):
+                answer = await self.service.room.list_participants(api.ListParticipantsRequest(room=room))
+        except api.TwirpError:  # the room does not exist yet
+            return []
+        return list(answer.participants)
+
+    async def wait_for_participants(self, room: str, condition: Callable[[Participants], bool]) -> None:
+        """Until `condition` holds of the room's participants. The caller sets the timeout."""
+        while not condition(await self.participants(room)):
+            await asyncio.sleep(POLL_S)  # the API has no event for those outside the room
+
+    async def dispatch(self, room: str, agent_name: str) -> None:
+        async with asyncio.timeout(API_TIMEOUT_S):
+            await self.service.agent_dispatch.create_dispatch(
+                api.CreateAgentDispatchRequest(agent_name=agent_name, room=room)
+            )
+
+    async def dispatched_jobs(self, room: str) -> int:
+        """How many jobs the server has given to workers for this room."""
+        async with asyncio.timeout(API_TIMEOUT_S):
+            dispatches = await self.service.agent_dispatch.list_dispatch(room_name=room)
+        return sum(len(dispatch.state.jobs) for dispatch in dispatches)
+
+
+@asynccontextmanager
+async def open_rooms(url: str, api_key: str, api_secret: str) -> AsyncIterator[Rooms]:
+    service = api.LiveKitAPI(url.replace("ws", "http", 1), api_key, api_secret)
+    try:
+        yield Rooms(url, api_key, api_secret, service)
+    finally:
+        await service.aclose()  # type: ignore[no-untyped-call]

@@ -1,0 +1,248 @@
+"""The user of an attempt: somebody who joins, hears the agent, and speaks at a sample of one clock.
+
+Two kinds behind one protocol: a page in Chromium (`BrowserUser`) and a bot (`BotUser`). Samples are at 48 kHz on the
+user's own clock; `hearing` is fed on it, so a start relative to the agent's reply is exact to what the user heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from bots.probe_bot import Probe
+from bots.user_bot import UserBot
+from harness.browser.driver import AudioBlock, Browser, PageSession
+from harness.errors import AttemptError
+from harness.live.hearing import Hearing
+from harness.model.capture import Timeline
+from harness.model.plan import MicMode
+from harness.model.status import CaptureStatus
+
+Int16Array = npt.NDArray[np.int16]
+
+PAGE_OPEN_TIMEOUT_S = 15.0
+TAP_TIMEOUT_S = 15.0
+MIC_ASK_TIMEOUT_S = 10.0
+SPEAK_LEAD_SAMPLES = 4_800  # 100 ms: an utterance is scheduled this far ahead
+
+
+class User(Protocol):
+    """What an attempt needs of its user."""
+
+    mic: Literal["scheduled", "device", "bot"]
+    hearing: Hearing
+    failed: asyncio.Event
+
+    def failure(self) -> AttemptError: ...
+    async def ready(self) -> None:
+        """Until its microphone is open (or, with the device microphone, asked for)."""
+        ...
+
+    async def now_sample(self) -> int: ...
+    async def speak(self, samples: Int16Array, at_sample: int | None) -> int: ...
+    async def jitter_buffer(self) -> tuple[float, float] | None:
+        """Cumulative (delay in s × samples, emitted samples) of what it receives, or None if unknown yet."""
+        ...
+
+    async def stats(self) -> list[dict[str, Any]]: ...
+    async def finish(self, folder: Path) -> UserRecording: ...
+
+
+@dataclass
+class UserRecording:
+    """What the user's side brings home. `t0_sample`: which sample of the user's clock is sample 0 of mic and ear."""
+
+    mic: npt.NDArray[np.float32] | None = None
+    ear: npt.NDArray[np.float32] | None = None
+    t0_sample: int = 0
+    timeline: Timeline | None = None
+    webm: bytes | None = None
+    page_claims: dict[str, Any] = field(default_factory=dict)
+    console: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class BrowserUser:
+    """A page in Chromium with our taps in it."""
+
+    session: PageSession
+    mic: MicMode
+    host_id: str
+    device_lead_samples: int = 0  # silence ahead of the case's WAV in the fake microphone's file
+    hearing: Hearing = field(default_factory=Hearing)
+    _blocks: list[AudioBlock] = field(default_factory=list)
+    _clock: Any = None
+
+    @property
+    def failed(self) -> asyncio.Event:
+        return self.session.closed
+
+    def failure(self) -> AttemptError:
+        if self.session.browser_lost:
+            return AttemptError(CaptureStatus.BROWSER_CRASH, "Chromium ended in the middle of the call")
+        return AttemptError(CaptureStatus.PAGE_ERROR, "the page closed or crashed in the middle of the call")
+
+    async def open(self, url: str, script: Path | None) -> None:
+        """Raises AttemptError (PAGE_ERROR)."""
+        self.session.on_audio = self._heard
+        await self.session.open(url, PAGE_OPEN_TIMEOUT_S)
+        if script is not None:
+            await self.session.run_script(script)
+
+    def _heard(self, block: AudioBlock) -> None:
+        self._blocks.append(block)
+        self.hearing.feed(block.frame, block.ear)
+
+    async def ready(self) -> None:
+        asked = asyncio.create_task(self.session.microphone_asked.wait())
+        fatal = asyncio.create_task(self.session.fatal.wait())
+        try:
+            await asyncio.wait({asked, fatal}, timeout=MIC_ASK_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            asked.cancel()
+            fatal.cancel()
+        if not self.session.microphone_asked.is_set():
+            raise AttemptError(CaptureStatus.PAGE_ERROR, self._never_connected("did not ask for the microphone"))
+
+    def _never_connected(self, what: str) -> str:
+        problems = "; ".join(str(problem) for problem in self.session.errors[-2:])
+        return f"the page {what} within {MIC_ASK_TIMEOUT_S:.0f} s" + (f" (it said: {problems})" if problems else "")
+
+    async def tapped(self) -> None:
+        """Until the taps deliver sound samples (of silence, mostly)."""
+        try:
+            async with asyncio.timeout(TAP_TIMEOUT_S):
+                await self.session.tap_started.wait()
+                await self.session.agent_track_seen.wait()
+        except TimeoutError as error:
+            raise AttemptError(
+                CaptureStatus.PAGE_ERROR, self._never_connected("attached no audio track of the agent")
+            ) from error
+        self._clock = await self.session.clock_map()
+
+    async def now_sample(self) -> int:
+        return await self.session.current_frame()
+
+    async def speak(self, samples: Int16Array, at_sample: int | None) -> int:
+        if self.mic == "scheduled":
+            return await self.session.speak(samples, at_sample)
+        released = await self.session.current_frame()
+        await self.session.release_microphone()
+        return released + self.device_lead_samples
+
+    async def jitter_buffer(self) -> tuple[float, float] | None:
+        sample = await self.session.jitter_buffer()
+        return None if sample is None else (sample.delay_s, sample.emitted_count)
+
+    async def stats(self) -> list[dict[str, Any]]:
+        return await self.session.stats()
+
+    async def finish(self, folder: Path) -> UserRecording:
+        """Everything that can still be had; a page that is gone gives what had come until then."""
+        recording = UserRecording(console=[problem.as_dict() for problem in self.session.errors])
+        recording.webm = await self.session.finish_webm()
+        if not self.session.closed.is_set():
+            recording.page_claims = await self.session.page_claims()
+            await self.session.screenshot(folder / "screenshot.png")
+            if self._clock is None and self._blocks:
+                self._clock = await self.session.clock_map()
+        self._assemble(recording)
+        return recording
+
+    def _assemble(self, recording: UserRecording) -> None:
+        if not self._blocks:
+            return
+        first = self._blocks[0].frame
+        last = max(block.frame + len(block.mic) for block in self._blocks)
+        recording.t0_sample = first
+        recording.mic = np.zeros(last - first, np.float32)
+        recording.ear = np.zeros(last - first, np.float32)
+        covered = 0
+        for block in self._blocks:
+            at = block.frame - first
+            recording.mic[at : at + len(block.mic)] = block.mic
+            recording.ear[at : at + len(block.ear)] = block.ear
+            covered += len(block.mic)
+        if self._clock is not None:
+            recording.timeline = Timeline(
+                rate_hz=48_000,
+                t0_mono_ms=self._clock.t0_mono_ms + first / 48.0,
+                error_ms=self._clock.error_ms,
+                clock_id=self.host_id,
+                lost_samples=(last - first) - covered,
+            )
+
+
+@dataclass
+class BotUser:
+    """The user bot, hearing through the probe (the bot lane has no ear of its own)."""
+
+    bot: UserBot
+    probe: Probe
+    mic: Literal["bot"] = "bot"
+    hearing: Hearing = field(default_factory=Hearing)
+
+    def __post_init__(self) -> None:
+        self.probe.on_agent_frame = self._heard
+
+    def _heard(self, t_ms: float, samples: Int16Array) -> None:
+        # placed by count from the first frame on: arrival times jitter, the stream does not
+        if self.hearing.now == 0:
+            start = self.bot.sample_at(t_ms) - len(samples)
+            self.hearing.now = max(0, start)
+        self.hearing.feed(self.hearing.now, samples)
+
+    @property
+    def failed(self) -> asyncio.Event:
+        return self.bot.disconnected
+
+    def failure(self) -> AttemptError:
+        return AttemptError(CaptureStatus.SERVER_LOST, "the user bot lost its connection to the media server")
+
+    async def ready(self) -> None:
+        await self.bot.published.wait()
+
+    async def now_sample(self) -> int:
+        return self.bot.now_sample()
+
+    async def speak(self, samples: Int16Array, at_sample: int | None) -> int:
+        return self.bot.speak(samples, at_sample)
+
+    async def jitter_buffer(self) -> tuple[float, float] | None:
+        for item in await self.probe.stats():
+            inbound = item.get("inbound_rtp")
+            if inbound is not None and inbound.get("stream", {}).get("kind") == "audio":
+                details = inbound.get("inbound", {})
+                emitted = float(details.get("jitter_buffer_emitted_count", 0))
+                return float(details.get("jitter_buffer_delay", 0.0)), emitted
+        return None
+
+    async def stats(self) -> list[dict[str, Any]]:
+        return await self.probe.stats()
+
+    async def finish(self, folder: Path) -> UserRecording:
+        return UserRecording()
+
+
+@asynccontextmanager
+async def browser_user(
+    browser: Browser, mic: MicMode, host_id: str, device_lead_samples: int
+) -> AsyncIterator[BrowserUser]:
+    async with browser.session() as session:
+        yield BrowserUser(session, mic, host_id, device_lead_samples)
+
+
+@asynccontextmanager
+async def bot_user(probe: Probe, url: str, token: str) -> AsyncIterator[BotUser]:
+    bot = UserBot()
+    user = BotUser(bot, probe)
+    async with bot.in_room(url, token):
+        yield user

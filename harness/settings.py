@@ -1,0 +1,126 @@
+"""Settings: every default in one place. Flags > environment > `earwitness.toml` > default.
+
+Environment names are EARWITNESS_<FIELD> (LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET keep the names that
+LiveKit gave them). The file's keys are the field names, in a table [earwitness]; an unknown key is an error with its
+line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness.errors import UsageError
+from harness.model.plan import AgentSpec, PageSpec
+
+CONFIG_FILE = "earwitness.toml"
+_ENV_NAMES = {
+    "livekit_url": "LIVEKIT_URL",
+    "livekit_api_key": "LIVEKIT_API_KEY",
+    "livekit_api_secret": "LIVEKIT_API_SECRET",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is told. Paths are relative to the working folder."""
+
+    suite: Literal["fast", "mini", "extended", "all"] = "fast"
+    lane: Literal["browser", "bot"] = "browser"
+    mic: Literal["scheduled", "device"] = "scheduled"
+    agent: str = "reference"  # reference | command: … | dispatch:NAME | room
+    agent_instrumented: bool = False  # a foreign agent that speaks the events and writes pre_rtc.wav
+    page: str | None = None  # URL template with {livekit_url} {token} {room}
+    page_script: Path | None = None  # JavaScript for the clicks a foreign page needs
+    cases: Path = Path("cases")
+    runs: Path = Path("runs")
+    attempts: int = 1  # a second one only as evidence: a case that fails and then passes is FLAKY
+    repeat: int = 1
+    strict: bool = False  # WARN changes the exit status too
+    headed: bool = False
+    livekit_url: str | None = None  # an external media server
+    livekit_api_key: str | None = None
+    livekit_api_secret: str | None = None
+
+    def agent_spec(self) -> AgentSpec:
+        """Raises UsageError for an agent that names no known kind."""
+        text = self.agent.strip()
+        if text in ("reference", "room"):
+            instrumented = text == "reference" or self.agent_instrumented
+            return AgentSpec("reference" if text == "reference" else "room", "", instrumented)
+        kind, _, value = text.partition(":")
+        if kind == "command" and value.strip():
+            return AgentSpec("command", value.strip(), self.agent_instrumented)
+        if kind == "dispatch" and value.strip():
+            return AgentSpec("dispatch", value.strip(), self.agent_instrumented)
+        raise UsageError(f'--agent {text!r}: expected reference, room, "command: PROGRAM ARGS…" or dispatch:NAME')
+
+    def page_spec(self) -> PageSpec:
+        """Raises UsageError for a template that cannot carry the room, or a script that is not there."""
+        if self.page is not None and "{token}" not in self.page:
+            raise UsageError(f"--page {self.page!r}: needs {{token}} (and usually {{livekit_url}} and {{room}}) in it")
+        if self.page_script is not None and not self.page_script.is_file():
+            raise UsageError(f"--page-script {self.page_script}: no such file")
+        return PageSpec(self.page, self.page_script)
+
+    def external_server(self) -> tuple[str, str, str] | None:
+        """(url, key, secret) of an external LiveKit. Raises UsageError if only part of it is given."""
+        if self.livekit_url is None:
+            return None
+        if not self.livekit_api_key or not self.livekit_api_secret:
+            raise UsageError(
+                "--livekit-url (or LIVEKIT_URL) also needs LIVEKIT_API_KEY and LIVEKIT_API_SECRET in the environment"
+            )
+        if not self.livekit_url.startswith(("ws://", "wss://")):
+            raise UsageError(f"--livekit-url {self.livekit_url!r}: must begin with ws:// or wss://")
+        return self.livekit_url, self.livekit_api_key, self.livekit_api_secret
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    text = path.read_text(encoding="utf-8")
+    try:
+        table = tomllib.loads(text).get("earwitness", {})
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from error
+    known = {field.name for field in dataclasses.fields(Settings)}
+    for key in table:
+        if key not in known:
+            line = next((n for n, row in enumerate(text.splitlines(), 1) if row.strip().startswith(key)), None)
+            raise UsageError(f"{path}:{line or 1}: unknown key {key!r}; known: {', '.join(sorted(known))}")
+    return dict(table)
+
+
+def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
+    found = {}
+    for field in dataclasses.fields(Settings):
+        name = _ENV_NAMES.get(field.name, f"EARWITNESS_{field.name.upper()}")
+        if env.get(name):
+            found[field.name] = env[name]
+    return found
+
+
+def load_settings(
+    flags: Mapping[str, Any], *, folder: Path | None = None, env: Mapping[str, str] | None = None
+) -> Settings:
+    """`flags` holds what was given on the command line (None: not given). Raises UsageError."""
+    path = (folder or Path.cwd()) / CONFIG_FILE
+    layers: dict[str, Any] = {
+        **_from_file(path),
+        **_from_environment(os.environ if env is None else env),
+        **{name: value for name, value in flags.items() if value is not None},
+    }
+    try:
+        return TypeAdapter(Settings).validate_python(layers)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=True)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"setting {key} = {first.get('input')!r}: {first['msg']}") from error
