@@ -66,8 +66,8 @@ class Rooms:
 
     async def wait_for_participants(self, room: str, condition: Callable[[Participants], bool]) -> None:
         """Until `condition` holds of the room's participants. The caller sets the timeout."""
-        while not condition(await self.participants(room)):
-            await asyncio.sleep(POLL_S)  # the API has no event for those outside the room
+        while not condition(await self.participants(room)):  # noqa: ASYNC110 - no event reaches those outside the room
+            await asyncio.sleep(POLL_S)
 
     async def dispatch(self, room: str, agent_name: str) -> None:
         async with asyncio.timeout(API_TIMEOUT_S):

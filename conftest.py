@@ -1,0 +1,3 @@
+"""The cases are tests: `pytest cases/ -k endpoint_short_hello`."""
+
+pytest_plugins = ["harness.plugin"]

@@ -1,0 +1,255 @@
+"""The command `earwitness`. Each verb reads its options, calls the room that does the work, and ends with its exit
+status.
+
+Exit status: 0 pass; 1 a blocking FAIL or FLAKY (with --strict also WARN); 2 usage; 3 a blocking NO_DATA, INVALID or
+NOT_APPLIED, or an error of the harness; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import harness
+from harness.errors import EarwitnessError
+
+EPILOG = (
+    "Exit status: 0 pass; 1 a blocking FAIL or FLAKY (with --strict also WARN); 2 usage; "
+    "3 a blocking NO_DATA, INVALID or NOT_APPLIED, or an error of the harness; 130 interrupted."
+)
+app = typer.Typer(
+    name="earwitness",
+    help="Earwitness hears what your users hear: it calls your voice agent over real WebRTC and judges the sound.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+console = Console(highlight=False)
+
+CasesOption = Annotated[
+    Path | None, typer.Option("--cases", help="Case file or folder of cases.", show_default="cases/", metavar="PATH")
+]
+
+
+def _version(value: bool) -> None:
+    if value:
+        console.print(f"earwitness {harness.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog=EPILOG)
+def setup() -> None:
+    """Provide what a run needs on this machine: media server, Chromium, page library.
+
+    Looks for each part first (PATH, the cache) and fetches or builds only what is missing. A second call only checks.
+    """
+    from harness.provide.setup import run_setup
+
+    run_setup(console)
+
+
+@app.command(epilog=EPILOG)
+def doctor() -> None:
+    """Show each component: found where, which version, or what to do. Exit status 3 if a needed one is missing."""
+    from harness.provide.doctor import examine, render
+
+    components = examine()
+    console.print(render(components))
+    if any(not component.ok and component.needed for component in components):
+        raise typer.Exit(3)
+
+
+@app.command(epilog=EPILOG)
+def run(
+    case: Annotated[
+        list[str] | None, typer.Argument(help="Cases by name; all of the suite if none is named.", metavar="[CASE]...")
+    ] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="fast (16), mini (4), extended, or all.", show_default="fast")
+    ] = None,
+    lane: Annotated[
+        str | None,
+        typer.Option(help="Who the user is: browser (a page in Chromium) or bot.", show_default="browser"),
+    ] = None,
+    mic: Annotated[
+        str | None,
+        typer.Option(
+            help="How the voice enters the page: scheduled (sample-exact) or device (Chromium's fake microphone, "
+            "with the page's own echo cancellation, noise suppression and gain control).",
+            show_default="scheduled",
+        ),
+    ] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option(
+            help='reference, "command: PROGRAM ARGS" ({livekit_url} {token} {room} are filled in), '
+            "dispatch:NAME (a LiveKit Agents worker), or room (it comes by itself).",
+            show_default="reference",
+        ),
+    ] = None,
+    agent_instrumented: Annotated[
+        bool | None,
+        typer.Option(
+            "--agent-instrumented", help="The agent speaks the events and writes pre_rtc.wav (docs/own_agent.md)."
+        ),
+    ] = None,
+    page: Annotated[
+        str | None,
+        typer.Option(
+            help="URL of a page of your own, with {livekit_url}, {token} and {room} to be filled in.",
+            show_default="the product page",
+        ),
+    ] = None,
+    page_script: Annotated[
+        Path | None, typer.Option(help="JavaScript that does the clicks your page needs to connect.")
+    ] = None,
+    cases: CasesOption = None,
+    runs: Annotated[Path | None, typer.Option(help="Where runs are written.", show_default="runs/")] = None,
+    livekit_url: Annotated[
+        str | None,
+        typer.Option(
+            help="An external media server (ws:// or wss://); key and secret come from LIVEKIT_API_KEY and "
+            "LIVEKIT_API_SECRET.",
+            show_default="one of its own",
+        ),
+    ] = None,
+    attempts: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=5, help="Attempts a case at most; a case that fails and then passes is FLAKY.", show_default="1"
+        ),
+    ] = None,
+    repeat: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Times each case is run.", show_default="1")
+    ] = None,
+    strict: Annotated[bool | None, typer.Option("--strict", help="WARN counts as a failure too.")] = None,
+    headed: Annotated[bool | None, typer.Option("--headed", help="Show the browser window.")] = None,
+) -> None:
+    """Speak the cases to the agent through real WebRTC, hear the replies, and report.
+
+    Writes runs/RUN_ID/report.md, summary.json and one folder of recordings an attempt.
+    """
+    from harness.progress import Progress
+    from harness.provide.cache import cache_dir
+    from harness.settings import load_settings
+    from harness.suite import build_cases, load_checked_cases, make_plan, run_plan, select_cases
+
+    names = ("suite", "lane", "mic", "agent", "agent_instrumented", "page", "page_script", "cases", "runs")
+    more = ("livekit_url", "attempts", "repeat", "strict", "headed")
+    given = locals()
+    flags: dict[str, Any] = {name: given[name] for name in (*names, *more)}
+    settings = load_settings(flags)
+    settings.agent_spec(), settings.page_spec(), settings.external_server()
+    chosen = select_cases(load_checked_cases([settings.cases]), settings.suite, case or [])
+    built = build_cases(chosen, cache_dir() / "cases")
+    plan = make_plan(settings, built)
+    with Progress(console, len(built)) as progress:
+        coroutine = run_plan(
+            plan,
+            settings,
+            on_note=progress.note,
+            on_case=lambda item, index: progress.case(item.case.id, index),
+            on_phase=progress.phase,
+            on_verdict=progress.verdict,
+        )
+        summary = _until_done(coroutine)
+    from reports.table import verdict_table
+
+    console.print(verdict_table(summary))
+    console.print(f"report: {plan.run_dir / 'report.md'}", soft_wrap=True)
+    raise typer.Exit(summary.exit_code)
+
+
+def _until_done(coroutine: Any) -> Any:
+    """Run to the end; SIGINT and SIGTERM cancel it once, and it ends in order."""
+
+    async def main() -> Any:
+        task = asyncio.ensure_future(coroutine)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            return await task
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    return asyncio.run(main())
+
+
+@app.command(epilog=EPILOG)
+def cases(
+    case: Annotated[list[str] | None, typer.Argument(help="Only these cases.", metavar="[CASE]...")] = None,
+    suite: Annotated[str, typer.Option(help="fast, mini, extended, or all.")] = "all",
+    cases: CasesOption = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Write each case's WAV, truth and a picture of it into this folder.")
+    ] = None,
+) -> None:
+    """List the cases with tier, suites and duration; --export gives the WAV and a picture with its truth marked."""
+    from harness.provide.cache import cache_dir
+    from harness.settings import load_settings
+    from harness.speech.catalogue import export_case, list_rows
+    from harness.suite import build_cases, load_checked_cases, select_cases
+
+    settings = load_settings({"cases": cases})
+    chosen = select_cases(load_checked_cases([settings.cases]), suite, case or [])
+    built = build_cases(chosen, cache_dir() / "cases")
+    table = Table(title=f"{len(built)} cases")
+    for heading in ("case", "tier", "suites", "seconds", "what the user does"):
+        table.add_column(heading, justify="right" if heading == "seconds" else "left")
+    for row in list_rows(built):
+        table.add_row(row.id, row.tier, " ".join(row.suites), f"{row.duration_s:.1f}", row.title)
+    console.print(table)
+    if export is not None:
+        for item in built:
+            for path in export_case(item, export):
+                console.print(str(path), soft_wrap=True)
+
+
+@app.command(epilog=EPILOG)
+def serve(
+    port: Annotated[int, typer.Option(help="Port of the page on 127.0.0.1; 0 takes a free one.")] = 8080,
+) -> None:
+    """Talk to the reference agent yourself: starts media server, agent and page, and prints the page's address.
+
+    Ctrl-C ends everything.
+    """
+    from harness.serve import serve_product
+
+    _until_done(serve_product(port, console))
+
+
+def main() -> None:
+    """Entry point: what is explained in one line is printed in one line, everything else is a bug and shows its
+    trace.
+    """
+    try:
+        app()
+    except EarwitnessError as error:
+        Console(stderr=True, highlight=False).print(f"earwitness: {error}", markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

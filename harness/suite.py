@@ -1,0 +1,246 @@
+"""A run from plan to report: attempts, their measurement, the verdict, `summary.json`, `report.md`.
+
+The command line and the pytest plugin both come in here. Each attempt is measured from its folder, between attempts, so
+that nothing else runs while a call is measured. Whatever ends a run early, what was recorded is judged and reported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import CaseError, EarwitnessError, UsageError
+from harness.judge.gates import check_overrides
+from harness.judge.verdict import RunFacts, judge_attempt, judge_case, judge_run
+from harness.listen.measure import listen, write_measurement
+from harness.model.capture import Manifest, write_atomic
+from harness.model.case import Case
+from harness.model.measurement import Measurement
+from harness.model.plan import BuiltCase, Plan
+from harness.model.status import Status
+from harness.model.verdict import AttemptVerdict, CaseVerdict, Summary
+from harness.settings import Settings
+from harness.speech.build import build_case
+from harness.speech.case_file import load_cases
+from harness.speech.espeak_worker import EspeakWorker
+
+if TYPE_CHECKING:
+    from harness.live.bench import Bench
+
+log = logging.getLogger(__name__)
+
+SUMMARY = "summary.json"
+
+
+def new_run_id(now: datetime.datetime | None = None) -> str:
+    """Start time with a random suffix: two runs that start in one second do not meet (H-08)."""
+    now = now or datetime.datetime.now()
+    return f"{now:%Y%m%d_%H%M%S}-{secrets.token_hex(2)}"
+
+
+def load_checked_cases(paths: Sequence[Path]) -> list[tuple[Path, Case]]:
+    """All cases under `paths`, each checked against the gate table too. Raises CaseError, UsageError."""
+    loaded: list[tuple[Path, Case]] = []
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder of cases")
+        loaded += load_cases(path)
+    for path, case in loaded:
+        problems = check_overrides(case)
+        if problems:
+            raise CaseError(path, None, "; ".join(problems))
+    return loaded
+
+
+def select_cases(cases: Sequence[tuple[Path, Case]], suite: str, names: Sequence[str]) -> list[tuple[Path, Case]]:
+    """Those of `suite` in the order of their tier and name, or those that `names` name. Raises UsageError."""
+    if names:
+        by_id = {case.id: (path, case) for path, case in cases}
+        unknown = [name for name in names if name not in by_id]
+        if unknown:
+            raise UsageError(f"unknown case {', '.join(unknown)}; `earwitness cases` lists them")
+        return [by_id[name] for name in names]
+    chosen = [(p, c) for p, c in cases if suite == "all" or suite in c.suite]
+    if not chosen:
+        raise UsageError(f"no case belongs to the suite {suite!r}; `earwitness cases` lists them with their suites")
+    return sorted(chosen, key=lambda item: (item[1].tier, item[1].id))
+
+
+def build_cases(cases: Sequence[tuple[Path, Case]], cache: Path) -> tuple[BuiltCase, ...]:
+    """The cases with their speech. Raises CaseError, HarnessError."""
+    with EspeakWorker() as worker:
+        return tuple(build_case(case, path, cache, worker) for path, case in cases)
+
+
+def make_plan(settings: Settings, cases: tuple[BuiltCase, ...]) -> Plan:
+    """A plan with a run folder of its own, which is made here. Raises UsageError."""
+    run_id = new_run_id()
+    run_dir = settings.runs / run_id
+    try:
+        run_dir.mkdir(parents=True, exist_ok=False)
+    except OSError as error:
+        raise UsageError(f"--runs {settings.runs}: cannot make {run_dir}: {error.strerror}") from error
+    return Plan(
+        run_id=run_id,
+        run_dir=run_dir,
+        cases=cases,
+        suite=settings.suite,
+        lane=settings.lane,
+        mic=settings.mic,
+        agent=settings.agent_spec(),
+        page=settings.page_spec(),
+        attempts=settings.attempts,
+        repeat=settings.repeat,
+        strict=settings.strict,
+    )
+
+
+@dataclass
+class Run:
+    """A run under way. `case` may be called in any order; `finish` judges what there is."""
+
+    plan: Plan
+    bench: Bench | None = None
+    verdicts: dict[str, CaseVerdict] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    interrupted: bool = False
+    _manifests: list[Manifest] = field(default_factory=list)
+    _started: float = field(default_factory=time.monotonic)
+    _started_at: str = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
+
+    async def case(self, built: BuiltCase, on_phase: Callable[[str], None] = lambda phase: None) -> CaseVerdict:
+        """`plan.repeat` attempts of one case; up to `plan.attempts` each time the first did not pass, as evidence.
+
+        Raises CancelledError after what was recorded of the attempt is judged.
+        """
+        attempts: list[AttemptVerdict] = []
+        try:
+            for _ in range(self.plan.repeat):
+                attempts.append(await self._attempt(built, on_phase))
+                for _ in range(self.plan.attempts - 1):
+                    if attempts[-1].status in (Status.PASS, Status.WARN):
+                        break
+                    attempts.append(await self._attempt(built, on_phase))
+        except asyncio.CancelledError:
+            self.interrupted = True
+            raise
+        finally:
+            attempts = attempts or self._left_behind(built)
+            if attempts:
+                self.verdicts[built.case.id] = judge_case(built.case, attempts)
+        return self.verdicts[built.case.id]
+
+    async def _attempt(self, built: BuiltCase, on_phase: Callable[[str], None]) -> AttemptVerdict:
+        assert self.bench is not None
+        folder, manifest = await self.bench.attempt(built, on_phase)
+        on_phase("measure")
+        return await asyncio.to_thread(self._judge, built.case, folder, manifest)
+
+    def _left_behind(self, built: BuiltCase) -> list[AttemptVerdict]:
+        """The attempt that was interrupted, from its folder."""
+        folder = self.plan.run_dir / "captures" / f"{self.plan.run_id}-{built.case.id}-a1"
+        try:
+            manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+        except (OSError, ValueError):
+            return []
+        return [self._judge(built.case, folder, manifest)]
+
+    def _judge(self, case: Case, folder: Path, manifest: Manifest) -> AttemptVerdict:
+        self._manifests.append(manifest)
+        measurement: Measurement | None = None
+        try:
+            measurement = listen(folder)
+            write_measurement(folder, measurement)
+        except (EarwitnessError, OSError) as error:
+            self.errors.append(f"{manifest.trace_id}: {error}")
+        return judge_attempt(case, manifest, measurement, folder.relative_to(self.plan.run_dir).as_posix())
+
+    def finish(self, *, complete: bool) -> Summary:
+        """Judge, write `summary.json`, draw the pictures, write `report.md`. Raises OSError."""
+        first = self._manifests[0] if self._manifests else None
+        facts = RunFacts(
+            run_id=self.plan.run_id,
+            started_at=self._started_at,
+            finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            complete=complete and not self.interrupted,
+            interrupted=self.interrupted,
+            strict=self.plan.strict,
+            suite=self.plan.suite,
+            lane=self.plan.lane,
+            mic="bot" if self.plan.lane == "bot" else self.plan.mic,
+            agent=self.bench.scene.agent.about if self.bench is not None else None,
+            page=first.page if first is not None else None,
+            link="none",
+            errors=tuple(self.errors),
+            planned=tuple(built.case.id for built in self.plan.cases),
+            environment={"host": first.host, "versions": first.versions} if first is not None else {},
+            wall_s=round(time.monotonic() - self._started, 1),
+        )
+        planned = [built.case.id for built in self.plan.cases]
+        order = [name for name in planned if name in self.verdicts]
+        order += [name for name in self.verdicts if name not in planned]
+        summary = judge_run(facts, [self.verdicts[name] for name in order])
+        from reports.render import finish_report  # matplotlib loads only where a report is drawn
+
+        summary = finish_report(summary, self.plan.run_dir)
+        write_atomic(self.plan.run_dir / SUMMARY, summary.model_dump_json(indent=2).encode())
+        return summary
+
+
+@asynccontextmanager
+async def open_run(
+    plan: Plan,
+    settings: Settings,
+    *,
+    agent_env: dict[str, str] | None = None,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> AsyncIterator[Run]:
+    """A run with its bench open. Raises ProvisionError, HarnessError."""
+    from harness.live.bench import open_bench  # LiveKit and Playwright load only where something is live
+    from harness.provide.media_server import LiveKitTarget
+
+    external = settings.external_server()
+    target = LiveKitTarget(*external) if external is not None else None
+    run = Run(plan)
+    async with open_bench(
+        plan, target=target, headless=not settings.headed, agent_env=agent_env, on_note=on_note
+    ) as bench:
+        run.bench = bench
+        yield run
+
+
+async def run_plan(
+    plan: Plan,
+    settings: Settings,
+    *,
+    on_note: Callable[[str], None] = lambda note: None,
+    on_case: Callable[[BuiltCase, int], None] = lambda built, index: None,
+    on_phase: Callable[[str], None] = lambda phase: None,
+    on_verdict: Callable[[CaseVerdict], None] = lambda verdict: None,
+) -> Summary:
+    """All cases of `plan`, one after the other. An interruption still gives a (partial) report."""
+    run = Run(plan)
+    complete = False
+    try:
+        async with open_run(plan, settings, on_note=on_note) as run:
+            for index, built in enumerate(plan.cases):
+                on_case(built, index)
+                on_verdict(await run.case(built, on_phase))
+                if run.bench is not None and run.bench.broken is not None:
+                    run.errors.append(f"the run was broken off after {built.case.id}: {run.bench.broken}")
+                    break
+            else:
+                complete = True
+    except asyncio.CancelledError:
+        run.interrupted = True
+    except EarwitnessError as error:
+        run.errors.append(str(error))
+    return await asyncio.to_thread(run.finish, complete=complete)

@@ -1,0 +1,54 @@
+"""Two takes of one probe are put on one sample clock, to the sample, however late the event loop saw their frames."""
+
+import numpy as np
+import pytest
+
+from bots.timeline import FRAME_SAMPLES, Take, place_on_one_clock
+
+
+def take(who: str, signal: np.ndarray, start_ms: float, seed: int = 0, jitter_ms: float = 3.0) -> Take:
+    """Frames of `signal`, pulled from `start_ms` on, each seen late by a random time (and some in time)."""
+    rng = np.random.default_rng(seed)
+    result = Take(who)
+    for k in range(len(signal) // FRAME_SAMPLES):
+        late_ms = rng.exponential(jitter_ms) if rng.random() < 0.7 else 0.05
+        result.add(start_ms + 20.0 * k + 10.0 + late_ms, signal[k * FRAME_SAMPLES : (k + 1) * FRAME_SAMPLES])
+    return result
+
+
+@pytest.fixture
+def signal() -> np.ndarray:
+    return (np.random.default_rng(1).standard_normal(FRAME_SAMPLES * 100) * 3000).astype(np.int16)
+
+
+def test_two_tracks_that_start_apart_are_aligned_to_the_sample(signal: np.ndarray) -> None:
+    # one source heard on two tracks, the second subscribed 230 ms later
+    late = signal[11_040:]
+    late = late[: len(late) // FRAME_SAMPLES * FRAME_SAMPLES]
+    recording = place_on_one_clock([take("agent", signal, 5_000.0), take("user", late, 5_230.0, seed=2)], "agent")
+    agent, user = recording.audio["agent"], recording.audio["user"]
+    assert len(agent) == len(user)
+    assert np.array_equal(agent[11_040 : 11_040 + len(late)], user[11_040 : 11_040 + len(late)])
+    assert recording.t0_mono_ms == pytest.approx(5_000.05, abs=0.1)
+    assert recording.error_ms < 0.5
+
+
+def test_a_track_that_comes_back_continues_at_its_time(signal: np.ndarray) -> None:
+    first = take("agent", signal[: FRAME_SAMPLES * 20], 0.0)
+    again = take("agent", signal[: FRAME_SAMPLES * 20], 1_000.0, seed=3)
+    recording = place_on_one_clock([first, again], "agent")
+    assert np.array_equal(recording.audio["agent"][48_000 : 48_000 + FRAME_SAMPLES * 20], signal[: FRAME_SAMPLES * 20])
+    assert not recording.audio["agent"][FRAME_SAMPLES * 20 : 48_000].any()
+
+
+def test_arrivals_carry_the_sample_of_each_frame_of_the_agent(signal: np.ndarray) -> None:
+    recording = place_on_one_clock([take("agent", signal, 100.0), take("user", signal, 60.0, seed=4)], "agent")
+    assert recording.arrivals.shape == (100, 2)
+    assert recording.arrivals[0, 1] == 40 * 48
+    assert np.all(np.diff(recording.arrivals[:, 1]) == FRAME_SAMPLES)
+
+
+def test_nothing_recorded_is_no_error() -> None:
+    recording = place_on_one_clock([Take("agent")], "agent")
+    assert recording.audio == {}
+    assert recording.t0_mono_ms is None

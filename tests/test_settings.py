@@ -1,0 +1,58 @@
+"""Settings: what wins over what, and what a wrong one is told."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.settings import Settings, load_settings
+
+
+def test_flags_win_over_environment_over_file_over_default(tmp_path: Path) -> None:
+    (tmp_path / "earwitness.toml").write_text('[earwitness]\nlane = "bot"\nsuite = "mini"\nattempts = 2\n')
+    env = {"EARWITNESS_SUITE": "extended", "EARWITNESS_ATTEMPTS": "3"}
+    settings = load_settings({"attempts": 4, "lane": None}, folder=tmp_path, env=env)
+    assert (settings.lane, settings.suite, settings.attempts) == ("bot", "extended", 4)
+    assert settings.mic == Settings().mic
+
+
+def test_an_unknown_key_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "earwitness.toml").write_text('[earwitness]\nlane = "bot"\nlanes = "bot"\n')
+    with pytest.raises(UsageError, match=r"earwitness\.toml:3: unknown key 'lanes'"):
+        load_settings({}, folder=tmp_path, env={})
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"lane": "phone"}, "lane"),
+        ({"attempts": "many"}, "attempts"),
+        ({"mic": "real"}, "mic"),
+    ],
+)
+def test_a_wrong_value_names_its_setting(flags: dict[str, str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message):
+        load_settings(flags, folder=tmp_path, env={})
+
+
+@pytest.mark.parametrize("text", ["", "docker", "command:", "dispatch: ", "reference:x"])
+def test_an_agent_that_names_no_kind_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--agent"):
+        Settings(agent=text).agent_spec()
+
+
+def test_agents_are_told_apart() -> None:
+    assert Settings(agent="command: ./bot --room {room}").agent_spec().value == "./bot --room {room}"
+    assert Settings(agent="dispatch:greeter").agent_spec().value == "greeter"
+    assert Settings(agent="reference").agent_spec().instrumented
+    assert not Settings(agent="room").agent_spec().instrumented
+
+
+def test_a_page_without_a_token_is_refused() -> None:
+    with pytest.raises(UsageError, match="token"):
+        Settings(page="http://localhost/?room={room}").page_spec()
+
+
+def test_a_server_without_its_secret_is_refused() -> None:
+    with pytest.raises(UsageError, match="LIVEKIT_API_SECRET"):
+        Settings(livekit_url="ws://localhost:7880", livekit_api_key="k").external_server()
