@@ -1,0 +1,229 @@
+"""Launches Chromium for measuring, and ends it. Everything live needs of a browser is re-exported here.
+
+Scheduled microphone: one Chromium serves many sessions. Device microphone: one Chromium a case, because its voice is a
+launch flag. Flags as measured to work headless; what goes wrong at the start is a ProvisionError that says what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import psutil
+
+from harness.browser.injection import BINDING, init_script
+from harness.browser.page import PageSession
+from harness.browser.records import RATE_HZ, AudioBlock, ClockMap, JitterBufferSample, PageProblem
+from harness.errors import AttemptError, ProvisionError
+from harness.model.status import CaptureStatus
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser as PlaywrightBrowser
+    from playwright.async_api import Playwright
+
+__all__ = [
+    "RATE_HZ",
+    "AudioBlock",
+    "Browser",
+    "ClockMap",
+    "JitterBufferSample",
+    "PageProblem",
+    "PageSession",
+    "launch_browser",
+]
+
+MicMode = Literal["scheduled", "device"]
+
+LAUNCH_TIMEOUT_S = 30.0
+SESSION_TIMEOUT_S = 15.0  # a fresh context and page
+CLOSE_TIMEOUT_S = 5.0  # a context or a browser that has not closed by then is left to the kill
+KILL_TIMEOUT_S = 2.0
+
+FLAGS = (
+    "--use-fake-ui-for-media-stream",  # nobody is there to click "allow"
+    "--use-fake-device-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",  # else every AudioContext stays suspended
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PERMISSIONS = ["microphone", "camera"]
+
+
+class Browser:
+    """One running Chromium. Made and ended by `launch_browser`."""
+
+    def __init__(self, chromium: PlaywrightBrowser, mic: MicMode, pid: int | None, user_agent: str) -> None:
+        self.version = chromium.version
+        self.user_agent = user_agent
+        self.pid = pid
+        self.lost = asyncio.Event()
+        self._chromium = chromium
+        self._mic = mic
+        self._sessions: set[PageSession] = set()
+        chromium.on("disconnected", lambda _: self._gone())
+
+    def _gone(self) -> None:
+        self.lost.set()
+        for session in self._sessions:
+            session.closed.set()
+
+    @asynccontextmanager
+    async def session(self, *, record_webm: bool = True) -> AsyncIterator[PageSession]:
+        """A fresh context with one page, its taps ready. Raises AttemptError(BROWSER_CRASH) if Chromium is gone."""
+        from playwright.async_api import Error as PlaywrightError
+
+        try:
+            async with asyncio.timeout(SESSION_TIMEOUT_S):
+                context = await self._chromium.new_context(bypass_csp=True, permissions=PERMISSIONS)
+                session = await self._new_session(context, record_webm)
+        except (PlaywrightError, TimeoutError) as error:
+            detail = f"Chromium gave no page within {SESSION_TIMEOUT_S:g} s: {_first_line(error)}"
+            raise AttemptError(CaptureStatus.BROWSER_CRASH, detail) from error
+        self._sessions.add(session)
+        try:
+            yield session
+        finally:
+            self._sessions.discard(session)
+            session.end()
+            await _ended_quietly(context.close())
+
+    async def _new_session(self, context: Any, record_webm: bool) -> PageSession:
+        page = await context.new_page()
+        session = PageSession(page, self._mic, self.version, self.user_agent)
+        # The binding first: the init script takes it from the window.
+        await context.expose_binding(BINDING, session._reported)
+        await context.add_init_script(init_script(self._mic, record_webm))
+        return session
+
+
+@asynccontextmanager
+async def launch_browser(
+    executable: Path, *, mic: MicMode, fake_wav: Path | None = None, headless: bool = True
+) -> AsyncIterator[Browser]:
+    """A running Chromium, closed at the end in any case. Raises ProvisionError if it does not start.
+
+    `fake_wav` (device microphone): 48 kHz mono 16 bit, ends in silence, for `%noloop` repeats its last 10 ms for ever.
+    """
+    if (mic == "device") != (fake_wav is not None):
+        raise ValueError("fake_wav belongs to the device microphone, and only to it")
+    _check_executable(executable)
+    with _fake_microphone_flags(fake_wav) as fake_flags:
+        playwright = await _start_playwright()
+        try:
+            chromium = await _launch(playwright, executable, [*FLAGS, *fake_flags], headless)
+            async with _closing(chromium) as (pid, user_agent):
+                yield Browser(chromium, mic, pid, user_agent)
+        finally:
+            await _ended_quietly(playwright.stop())
+
+
+def _check_executable(path: Path) -> None:
+    if not (path.is_file() and os.access(path, os.X_OK)):
+        raise ProvisionError(f"Chromium: {path} is not a program; run `earwitness doctor` to see what is found")
+
+
+async def _start_playwright() -> Playwright:
+    try:
+        from playwright.async_api import async_playwright
+    except ImportError as error:
+        raise ProvisionError("the browser lane needs Playwright: pip install 'earwitness[browser]'") from error
+    try:
+        async with asyncio.timeout(LAUNCH_TIMEOUT_S):
+            return await async_playwright().start()
+    except (OSError, TimeoutError) as error:
+        raise ProvisionError(f"Playwright's driver does not start: {_first_line(error)}") from error
+
+
+async def _launch(playwright: Playwright, executable: Path, flags: list[str], headless: bool) -> PlaywrightBrowser:
+    """Chromium in its sandbox where the user and the kernel allow one; root and many containers do not."""
+    from playwright.async_api import Error as PlaywrightError
+
+    sandboxes = [False] if os.geteuid() == 0 else [True, False]
+    for sandbox in sandboxes:
+        try:
+            return await playwright.chromium.launch(
+                executable_path=executable,
+                args=flags,
+                headless=headless,
+                chromium_sandbox=sandbox,
+                timeout=1e3 * LAUNCH_TIMEOUT_S,
+                handle_sigint=False,  # Ctrl-C ends the run in order; the recordings are fetched first
+                handle_sigterm=False,
+                handle_sighup=False,
+            )
+        except PlaywrightError as error:
+            if sandbox and "sandbox" in error.message:
+                continue
+            raise ProvisionError(
+                f"Chromium: {executable} does not start: {_first_line(error)}; run `earwitness doctor`"
+            ) from error
+    raise AssertionError("every sandbox setting either launched or raised")
+
+
+@asynccontextmanager
+async def _closing(chromium: PlaywrightBrowser) -> AsyncIterator[tuple[int | None, str]]:
+    """Gives (pid, user agent); at the end Chromium is gone, by its own means or by a kill."""
+    process: psutil.Process | None = None
+    try:
+        async with asyncio.timeout(LAUNCH_TIMEOUT_S):
+            cdp = await chromium.new_browser_cdp_session()
+            user_agent = (await cdp.send("Browser.getVersion"))["userAgent"]
+            listed = (await cdp.send("SystemInfo.getProcessInfo"))["processInfo"]
+        pid = next((entry["id"] for entry in listed if entry["type"] == "browser"), None)
+        if pid is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+        yield pid, user_agent
+    finally:
+        await _ended_quietly(chromium.close())
+        if process is not None:
+            await asyncio.to_thread(_kill_tree, process)
+
+
+def _kill_tree(process: psutil.Process) -> None:
+    """Nothing to do after an orderly close; a Chromium that hangs is killed with its children."""
+    try:
+        tree = [*process.children(recursive=True), process]
+        for one in tree:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        psutil.wait_procs(tree, timeout=KILL_TIMEOUT_S)
+    except psutil.NoSuchProcess:
+        return
+
+
+async def _ended_quietly(ending: Awaitable[None]) -> None:
+    """Await an ending for a bounded time. That the other side is gone or does not answer is no news at the end."""
+    from playwright.async_api import Error as PlaywrightError
+
+    with contextlib.suppress(PlaywrightError, TimeoutError):
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await ending
+
+
+@contextmanager
+def _fake_microphone_flags(wav: Path | None) -> Iterator[list[str]]:
+    """The flags that make `wav` Chromium's microphone, played once. A '%' in its path would be read as an option."""
+    if wav is None:
+        yield []
+    elif "%" not in str(wav):
+        yield [f"--use-file-for-fake-audio-capture={wav.resolve()}%noloop"]
+    else:
+        with tempfile.TemporaryDirectory(prefix="earwitness-mic-") as folder:
+            link = Path(folder) / "voice.wav"
+            link.symlink_to(wav.resolve())
+            yield [f"--use-file-for-fake-audio-capture={link}%noloop"]
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,0 +1,35 @@
+"""The init script: all files of `js/` in one closure, so that the page under test sees no name of ours but two.
+
+These two are the binding (page → Python) and the handle (Python → page), both window properties.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Literal
+
+BINDING = "__earwitnessReport"
+HANDLE = "__earwitness"
+WEBM_CHUNK_MS = 1000  # what a crash may cost of the webm recording
+
+# In the order in which they need each other; worklets.js is passed as text, main.js installs.
+_PARTS = ("report.js", "bytes.js", "ears.js", "microphone.js", "peers.js")
+
+
+def read_js(name: str) -> str:
+    return (files("harness.browser") / "js" / name).read_text(encoding="utf-8")
+
+
+def init_script(mic: Literal["scheduled", "device"], record_webm: bool) -> str:
+    """The script that gives any page its taps and microphone, before the page's own scripts run."""
+    config = {
+        "mic": mic,
+        "recordWebm": record_webm,
+        "webmChunkMs": WEBM_CHUNK_MS,
+        "binding": BINDING,
+        "handle": HANDLE,
+        "worklets": read_js("worklets.js"),
+    }
+    parts = "\n".join(read_js(name) for name in _PARTS)
+    return f'(() => {{\n"use strict";\nconst config = {json.dumps(config)};\n{parts}\n{read_js("main.js")}\n}})();'

@@ -1,0 +1,143 @@
+// The one AudioContext of a page: microphone and agent on one 48 kHz frame counter, the voice, the webm recorder.
+// Part of one closure (see injection.py); uses `config`, `report`, `bytes`; gives makeEars().
+
+const RATE_HZ = 48000;
+
+function makeEars() {
+  // Taken before the page's own scripts can replace them.
+  const { AudioContext, AudioWorkletNode, MediaRecorder, MediaStream } = window;
+  const clock = crypto.randomUUID?.() ?? `${Math.random()}`; // names this document's frame counter
+  const heard = new Set(); // 'track' fires again for a track that is subscribed anew; connected twice it would be louder
+  const starts = new Map(); // utterance → told the frame at which it begins
+  let utterances = 0;
+  let opening = null;
+  let recorder = null;
+
+  async function build() {
+    const context = new AudioContext({ sampleRate: RATE_HZ });
+    if (!context.audioWorklet) throw new Error("no AudioWorklet: the page is not a secure context (https or localhost)");
+    const module = URL.createObjectURL(new Blob([config.worklets], { type: "application/javascript" }));
+    await context.audioWorklet.addModule(module);
+    URL.revokeObjectURL(module);
+    const mono = { channelCount: 1, channelCountMode: "explicit" };
+    const tap = new AudioWorkletNode(context, "earwitness-tap", { numberOfInputs: 2, outputChannelCount: [1], ...mono });
+    const voice = new AudioWorkletNode(context, "earwitness-voice", { numberOfInputs: 0, outputChannelCount: [1] });
+    const microphone = context.createMediaStreamDestination();
+    const agent = context.createGain(); // every remote track is summed here: the mix a person hears
+    const recording = context.createMediaStreamDestination();
+
+    tap.port.onmessage = ({ data }) => deliver(data);
+    voice.port.onmessage = ({ data: { id, start } }) => {
+      starts.get(id)(start);
+      starts.delete(id);
+    };
+    voice.connect(tap, 0, 0);
+    voice.connect(microphone);
+    agent.connect(tap, 0, 1);
+    agent.connect(recording);
+    // A node that does not reach the destination is never pulled; through a gain of zero it is, and stays inaudible.
+    const nothing = context.createGain();
+    nothing.gain.value = 0;
+    tap.connect(nothing).connect(context.destination);
+    // A destination stream whose sources have all stopped sends nothing, and the far end conceals the hole.
+    const keepAlive = context.createConstantSource();
+    keepAlive.offset.value = 0;
+    keepAlive.connect(microphone);
+    keepAlive.connect(recording);
+    keepAlive.start();
+
+    context.addEventListener("statechange", () => {
+      if (context.state === "running") return;
+      report("problem", { clock, text: `the tap's AudioContext became ${context.state}` });
+      if (context.state !== "closed") context.resume();
+    });
+    await context.resume();
+    return { context, tap, voice, microphone, agent, recording, keepAlive };
+  }
+
+  function open() {
+    opening ??= build().catch((error) => {
+      report("broken", { clock, text: `${error}` });
+      throw error;
+    });
+    return opening;
+  }
+
+  function deliver({ frame, length, mic, ear }) {
+    report("audio", { clock, frame, length, mic: mic && bytes.encode(mic), ear: ear && bytes.encode(ear) });
+  }
+
+  async function hear(track) {
+    if (heard.has(track)) return;
+    heard.add(track);
+    const { context, agent, recording } = await open();
+    context.createMediaStreamSource(new MediaStream([track])).connect(agent);
+    if (config.recordWebm && recorder === null) recorder = record(recording.stream);
+    report("track", { clock, id: track.id });
+  }
+
+  // Chunks leave as they come, so that what was recorded survives a crash; `sent` keeps them in order.
+  function record(stream) {
+    const media = new MediaRecorder(stream, { mimeType: "audio/webm;codecs=opus" });
+    let index = 0;
+    let sent = Promise.resolve();
+    media.addEventListener("dataavailable", ({ data }) => {
+      const at = index++;
+      sent = sent.then(async () => report("webm", { clock, index: at, data: bytes.encode(await data.arrayBuffer()) }));
+    });
+    media.start(config.webmChunkMs);
+    return {
+      async finish() {
+        if (media.state === "inactive") return;
+        const stopped = new Promise((resolve) => media.addEventListener("stop", resolve, { once: true }));
+        media.stop(); // gives its last dataavailable before 'stop'
+        await stopped;
+        await sent;
+      },
+    };
+  }
+
+  async function speak(samples, atFrame) {
+    const { voice } = await open();
+    const id = utterances++;
+    const start = new Promise((resolve) => starts.set(id, resolve));
+    const pcm = new Int16Array(bytes.decode(samples).buffer);
+    voice.port.postMessage({ id, samples: pcm, atFrame }, [pcm.buffer]);
+    return start;
+  }
+
+  return {
+    clock,
+    open,
+    hear,
+    speak,
+    async microphoneStream() {
+      const { microphone } = await open();
+      return new MediaStream(microphone.stream.getAudioTracks().map((track) => track.clone()));
+    },
+    async hearMicrophone(stream) {
+      const { context, tap } = await open();
+      const source = context.createMediaStreamSource(new MediaStream(stream.getAudioTracks()));
+      source.connect(tap, 0, 0);
+    },
+    async frame() {
+      return Math.round((await open()).context.currentTime * RATE_HZ);
+    },
+    // [frame, performance.now()] of one instant. getOutputTimestamp lies within 0.3 ms on one line (currentTime moves in
+    // steps of a device buffer), but speaks of what leaves the loudspeaker: its latencies lead back to the processing.
+    async clockPairs(count, everyMs) {
+      const { context } = await open();
+      const latency = context.baseLatency + context.outputLatency;
+      const pairs = [];
+      while (pairs.length < count) {
+        const { contextTime, performanceTime } = context.getOutputTimestamp();
+        if (contextTime > 0) pairs.push([(contextTime + latency) * RATE_HZ, performanceTime]);
+        await new Promise((resolve) => setTimeout(resolve, everyMs));
+      }
+      return pairs;
+    },
+    async finishWebm() {
+      await recorder?.finish();
+    },
+  };
+}

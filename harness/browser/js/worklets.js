@@ -1,0 +1,94 @@
+// The two audio-thread halves: Tap hears microphone and agent on one frame counter, Voice speaks at an exact frame.
+// Units: frames of the one 48 kHz AudioContext. Loaded as an AudioWorklet module of its own.
+
+const BLOCK_FRAMES = 4096; // 85 ms: 32 render quanta; small enough to notice an onset, large enough to be cheap
+// A context that starts skips once, within its first 70 ms, when its output device comes alive. Nothing is
+// reported until this much has come without a skip, so that a later skip is a true loss.
+const SETTLED_FRAMES = 9600;
+
+class Tap extends AudioWorkletProcessor {
+  constructor() {
+    super();
+    this.runStart = 0;
+    this.runEnd = 0;
+    this.settled = false;
+    this.begin(0);
+  }
+
+  settle(quantum) {
+    if (currentFrame !== this.runEnd) this.runStart = currentFrame;
+    this.runEnd = currentFrame + quantum;
+    this.settled = this.runEnd - this.runStart >= SETTLED_FRAMES;
+  }
+
+  begin(frame) {
+    this.frame = frame;
+    this.length = 0;
+    this.mic = new Float32Array(BLOCK_FRAMES);
+    this.ear = new Float32Array(BLOCK_FRAMES);
+  }
+
+  process([mic, ear], [output]) {
+    const quantum = output[0].length;
+    if (!this.settled) {
+      this.settle(quantum);
+      return true;
+    }
+    // A block is contiguous: where the context skipped frames it ends, and the next one says where it begins.
+    const isFull = this.length + quantum > BLOCK_FRAMES;
+    if (this.length > 0 && (isFull || currentFrame !== this.frame + this.length)) this.deliver();
+    if (this.length === 0) this.begin(currentFrame);
+    // An input without a live connection has no channel at all; the block is zero there already.
+    if (mic.length > 0) this.mic.set(mic[0], this.length);
+    if (ear.length > 0) this.ear.set(ear[0], this.length);
+    this.length += quantum;
+    if (this.length === BLOCK_FRAMES) this.deliver();
+    return true;
+  }
+
+  deliver() {
+    const block = { frame: this.frame, length: this.length, mic: this.taken(this.mic), ear: this.taken(this.ear) };
+    const buffers = [block.mic, block.ear].filter((samples) => samples !== null).map((samples) => samples.buffer);
+    this.port.postMessage(block, buffers);
+    this.length = 0;
+  }
+
+  // Digital silence is most of a call; it travels as null.
+  taken(samples) {
+    const part = this.length === samples.length ? samples : samples.slice(0, this.length);
+    return part.some((sample) => sample !== 0) ? part : null;
+  }
+}
+
+class Voice extends AudioWorkletProcessor {
+  constructor() {
+    super();
+    this.asked = [];
+    this.playing = [];
+    this.port.onmessage = ({ data }) => this.asked.push(data);
+  }
+
+  process(_inputs, [output]) {
+    const [channel] = output;
+    // Decided here and not in onmessage: only inside process() is currentFrame a frame that can still be filled.
+    for (const { id, samples, atFrame } of this.asked.splice(0)) {
+      const start = Math.max(atFrame ?? 0, currentFrame);
+      this.playing.push({ samples, start });
+      this.port.postMessage({ id, start });
+    }
+    for (const { samples, start } of this.playing) {
+      const first = Math.max(0, start - currentFrame);
+      for (let i = first; i < channel.length; i++) {
+        const at = currentFrame + i - start;
+        if (at >= samples.length) break;
+        channel[i] += samples[at] / 32768;
+      }
+    }
+    const end = currentFrame + channel.length;
+    this.playing = this.playing.filter(({ samples, start }) => start + samples.length > end);
+    return true;
+  }
+}
+
+registerProcessor("earwitness-tap", Tap);
+registerProcessor("earwitness-voice", Voice);
