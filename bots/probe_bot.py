@@ -72,6 +72,7 @@ class Probe:
     agent_frame: asyncio.Event = field(default_factory=asyncio.Event)
     user_frame: asyncio.Event = field(default_factory=asyncio.Event)
     disconnected: asyncio.Event = field(default_factory=asyncio.Event)
+    _tracks: dict[str, rtc.Track] = field(default_factory=dict)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _sent: int = 0
@@ -121,6 +122,7 @@ class Probe:
     async def _record(self, track: rtc.Track, who: str) -> None:
         take = Take(who)
         self.takes.append(take)
+        self._tracks[who] = track
         stream = rtc.AudioStream(track, sample_rate=RATE_HZ, num_channels=1, frame_size_ms=int(FRAME_MS))
         arrived = self.agent_frame if who == AGENT else self.user_frame
         try:
@@ -192,10 +194,13 @@ class Probe:
         return place_on_one_clock(self.takes, arrivals_of=AGENT)
 
     async def stats(self) -> list[dict[str, Any]]:
-        """WebRTC's statistics of what the probe receives. Raises TimeoutError."""
+        """WebRTC's statistics of the agent's track at the probe; empty before there is one. Raises TimeoutError."""
+        track = self._tracks.get(AGENT)
+        if track is None:
+            return []
         async with asyncio.timeout(STATS_TIMEOUT_S):
-            stats = await self.room.get_rtc_stats()
-        return [MessageToDict(item, preserving_proto_field_name=True) for item in stats.subscriber_stats]
+            stats = await track.get_stats()
+        return [MessageToDict(item, preserving_proto_field_name=True) for item in stats]
 
 
 def host_clock(host_id: str) -> Clock:

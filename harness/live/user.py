@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -18,7 +18,9 @@ import numpy.typing as npt
 
 from bots.probe_bot import Probe
 from bots.user_bot import UserBot
-from harness.browser.driver import AudioBlock, Browser, PageSession
+from harness.browser.driver import Browser
+from harness.browser.page import PageSession
+from harness.browser.records import AudioBlock, ClockMap
 from harness.errors import AttemptError
 from harness.live.hearing import Hearing
 from harness.model.capture import Timeline
@@ -73,20 +75,22 @@ class UserRecording:
 class BrowserUser:
     """A page in Chromium with our taps in it."""
 
+    browser: Browser
     session: PageSession
     mic: MicMode
     host_id: str
     device_lead_samples: int = 0  # silence ahead of the case's WAV in the fake microphone's file
     hearing: Hearing = field(default_factory=Hearing)
     _blocks: list[AudioBlock] = field(default_factory=list)
-    _clock: Any = None
+    _clock: ClockMap | None = None
+    _slip_ms: float | None = None
 
     @property
     def failed(self) -> asyncio.Event:
         return self.session.closed
 
     def failure(self) -> AttemptError:
-        if self.session.browser_lost:
+        if self.browser.lost.is_set():
             return AttemptError(CaptureStatus.BROWSER_CRASH, "Chromium ended in the middle of the call")
         return AttemptError(CaptureStatus.PAGE_ERROR, "the page closed or crashed in the middle of the call")
 
@@ -113,7 +117,7 @@ class BrowserUser:
             raise AttemptError(CaptureStatus.PAGE_ERROR, self._never_connected("did not ask for the microphone"))
 
     def _never_connected(self, what: str) -> str:
-        problems = "; ".join(str(problem) for problem in self.session.errors[-2:])
+        problems = "; ".join(problem.text for problem in self.session.errors[-2:])
         return f"the page {what} within {MIC_ASK_TIMEOUT_S:.0f} s" + (f" (it said: {problems})" if problems else "")
 
     async def tapped(self) -> None:
@@ -140,20 +144,21 @@ class BrowserUser:
 
     async def jitter_buffer(self) -> tuple[float, float] | None:
         sample = await self.session.jitter_buffer()
-        return None if sample is None else (sample.delay_s, sample.emitted_count)
+        return None if sample is None else (sample.delay_s, float(sample.emitted_samples))
 
     async def stats(self) -> list[dict[str, Any]]:
         return await self.session.stats()
 
     async def finish(self, folder: Path) -> UserRecording:
         """Everything that can still be had; a page that is gone gives what had come until then."""
-        recording = UserRecording(console=[problem.as_dict() for problem in self.session.errors])
+        recording = UserRecording(console=[asdict(problem) for problem in self.session.errors])
         recording.webm = await self.session.finish_webm()
         if not self.session.closed.is_set():
             recording.page_claims = await self.session.page_claims()
             await self.session.screenshot(folder / "screenshot.png")
-            if self._clock is None and self._blocks:
-                self._clock = await self.session.clock_map()
+            if self._blocks:
+                last = await self.session.clock_map()
+                self._clock, self._slip_ms = self._clock or last, last.slip_ms
         self._assemble(recording)
         return recording
 
@@ -178,6 +183,7 @@ class BrowserUser:
                 error_ms=self._clock.error_ms,
                 clock_id=self.host_id,
                 lost_samples=(last - first) - covered,
+                slip_ms=self._slip_ms,
             )
 
 
@@ -219,7 +225,7 @@ class BotUser:
     async def jitter_buffer(self) -> tuple[float, float] | None:
         for item in await self.probe.stats():
             inbound = item.get("inbound_rtp")
-            if inbound is not None and inbound.get("stream", {}).get("kind") == "audio":
+            if inbound is not None:
                 details = inbound.get("inbound", {})
                 emitted = float(details.get("jitter_buffer_emitted_count", 0))
                 return float(details.get("jitter_buffer_delay", 0.0)), emitted
@@ -237,7 +243,7 @@ async def browser_user(
     browser: Browser, mic: MicMode, host_id: str, device_lead_samples: int
 ) -> AsyncIterator[BrowserUser]:
     async with browser.session() as session:
-        yield BrowserUser(session, mic, host_id, device_lead_samples)
+        yield BrowserUser(browser, session, mic, host_id, device_lead_samples)
 
 
 @asynccontextmanager

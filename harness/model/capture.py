@@ -52,6 +52,7 @@ class Timeline(_Frozen):
     error_ms: float  # half width of what the offset estimate may be off
     clock_id: str
     lost_samples: int = 0  # frames that never arrived from the tap (capture underrun)
+    slip_ms: float | None = None  # how far the recording's clock fell behind the host's during the call
 
 
 class AgentUnderTest(_Frozen):
