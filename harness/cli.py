@@ -56,14 +56,16 @@ def _root(
 
 
 @app.command(epilog=EPILOG)
-def setup() -> None:
+def setup(
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say something only if something is missing.")] = False,
+) -> None:
     """Provide what a run needs on this machine: media server, Chromium, page library.
 
     Looks for each part first (PATH, the cache) and fetches or builds only what is missing. A second call only checks.
     """
-    from harness.provide.setup import run_setup
+    from harness.provide.setup import everything_is_here, run_setup
 
-    run_setup(console)
+    run_setup(Console(quiet=True) if quiet and everything_is_here() else console)
 
 
 @app.command(epilog=EPILOG)

@@ -121,7 +121,7 @@ server = AgentServer(
 @server.rtc_session(agent_name=AGENT_NAME)
 async def entrypoint(context: JobContext) -> None:
     session: AgentSession = AgentSession(
-        vad=silero.VAD.load(min_silence_duration=0.2),
+        vad=silero.VAD.load(min_silence_duration=0.25),
         stt=HeardSomething(),
         llm=NoLLM(),
         tts=NoTTS(),

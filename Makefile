@@ -1,0 +1,36 @@
+# Two commands: `make run` and `make test`. Needs Python >= 3.11 with venv, and make; everything else is brought.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+UV_VERSION := 0.13.8
+CACHE := $(or $(EARWITNESS_CACHE),$(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME)/earwitness,$(HOME)/.cache/earwitness))
+VENV := .venv
+STAMP := $(VENV)/.set-up-for
+BIN := $(VENV)/bin
+
+.PHONY: help run test check setup doctor clean
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+run: setup  ## set up, run the fast suite in the browser lane, write the report (ARGS="--lane bot" adds options)
+	@$(BIN)/earwitness run $(ARGS)
+
+test: setup  ## set up, check, run all tests (ARGS="-k name" adds options)
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest tests $(ARGS)
+
+check: setup  ## format, lint, types, import rule
+	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+setup:  ## provide everything a run needs; a second call only checks
+	@CACHE="$(CACHE)" UV_VERSION="$(UV_VERSION)" bash scripts/setup.sh
+
+doctor: setup  ## show what is here, and what to do
+	@$(BIN)/earwitness doctor
+
+clean:  ## remove the environment and what tools left; runs/ and the cache stay
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,27 @@
+"""`earwitness setup`: see that everything a run needs is here; a second call only looks."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from harness.provide.chromium import ensure_chromium, find_chromium
+from harness.provide.media_server import ensure_media_server, find_media_server, server_version
+from harness.provide.page_library import ensure_page_library, find_page_library
+
+
+def everything_is_here() -> bool:
+    return find_media_server() is not None and find_chromium() is not None and find_page_library() is not None
+
+
+def run_setup(console: Console) -> None:
+    """Raises ProvisionError for the first part that cannot be provided."""
+
+    def progress(text: str) -> None:
+        console.print(f"  … {text}", markup=False, highlight=False)
+
+    server = ensure_media_server(progress)
+    console.print(f"media server  {server_version(server)}  {server}", markup=False, highlight=False, soft_wrap=True)
+    chromium = ensure_chromium(progress)
+    console.print(f"Chromium      {chromium.version}  {chromium.path}", markup=False, highlight=False, soft_wrap=True)
+    library = ensure_page_library(progress)
+    console.print(f"page library  livekit-client {library.version}", markup=False, highlight=False, soft_wrap=True)
