@@ -79,7 +79,7 @@ class PageSession:
         try:
             response = await self._page.goto(url, wait_until="domcontentloaded", timeout=1e3 * timeout_s)
         except Exception as error:
-            raise self._explained(error, f"{shown} did not load within {timeout_s:g} s", secret=url) from None
+            raise self._explained(error, f"{shown} did not load", secret=url) from None
         if response is not None and not response.ok:
             raise AttemptError(CaptureStatus.PAGE_ERROR, f"{shown} answered with HTTP status {response.status}")
 

@@ -89,7 +89,7 @@ async def site() -> AsyncIterator[Callable[[str], str]]:
             return web.Response(text=SCRIPTS[name], content_type="text/javascript", headers=headers)
         if name in PAGES:
             return web.Response(text=PAGES[name], content_type="text/html", headers=headers)
-        return web.Response(status=404)
+        return web.Response(status=404, text="there is no such page")
 
     app = web.Application()
     app.router.add_get("/{name}", serve)

@@ -1,0 +1,265 @@
+"""Pages that throw, hang or never come, a Chromium that dies: each is a named problem, and nothing stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from aiohttp import web
+
+from harness.browser.driver import launch_browser
+from harness.errors import AttemptError, ProvisionError
+from harness.model.status import CaptureStatus
+
+pytestmark = pytest.mark.live
+
+GONE_TIMEOUT_S = 10.0
+
+
+async def gone(pid: int) -> None:
+    """Wait until the process and with it the pid has ended."""
+    try:
+        process = psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return
+    await asyncio.to_thread(process.wait, GONE_TIMEOUT_S)
+
+
+async def test_killed_chromium_is_noticed_and_what_was_heard_stays(browser, site, record, wait_for, chirp):
+    async with browser.session() as session:
+        recording = record(session)
+        await session.open(site("talks"), timeout_s=20)
+        await wait_for(session.agent_track_seen)
+        await wait_for(session.tap_started)
+        frame = await session.speak(chirp, None)
+        await recording.reach(frame + 96_000)
+        os.kill(browser.pid, signal.SIGKILL)
+        await wait_for(session.closed)
+        await wait_for(browser.lost)
+        assert recording.mic(frame, frame + len(chirp)).any()
+        webm = await session.finish_webm()
+        assert webm is not None
+        assert webm.startswith(b"\x1a\x45\xdf\xa3")
+        with pytest.raises(AttemptError) as caught:
+            await session.current_frame()
+        assert caught.value.status is CaptureStatus.BROWSER_CRASH
+    with pytest.raises(AttemptError, match="BROWSER_CRASH"):
+        async with browser.session():
+            pass
+
+
+async def test_crashed_page_is_fatal_while_the_browser_lives(browser, site, wait_for):
+    async with browser.session() as session:
+        await session.open(site("talks"), timeout_s=20)
+        with pytest.raises(AttemptError):
+            await session.open("chrome://crash", timeout_s=5)
+        await wait_for(session.fatal)
+        await wait_for(session.closed)
+        assert [problem.kind for problem in session.errors] == ["crash"]
+    async with browser.session() as session:
+        await session.open(site("is_quiet"), timeout_s=20)
+
+
+async def test_uncaught_exception_of_the_page_is_fatal_and_named(browser, site, wait_for, tmp_path):
+    click = tmp_path / "click.js"
+    click.write_text("document.body.click();")
+    async with browser.session() as session:
+        await session.open(site("throws_later"), timeout_s=20)
+        await wait_for(session.tap_started)
+        assert not session.fatal.is_set()
+        await session.run_script(click)
+        await wait_for(session.fatal)
+        (problem,) = [problem for problem in session.errors if problem.kind == "exception"]
+        assert "the agent panel broke" in problem.text
+
+
+async def test_console_error_is_kept_but_not_fatal(browser, site, tmp_path):
+    script = tmp_path / "complain.js"
+    script.write_text("console.error('no microphone level'); console.log('hello');")
+    async with browser.session() as session:
+        await session.open(site("is_quiet"), timeout_s=20)
+        await session.run_script(script)
+        assert [(problem.kind, problem.text) for problem in session.errors] == [("console", "no microphone level")]
+        assert not session.fatal.is_set()
+
+
+async def test_failing_page_script_names_its_file(browser, site, tmp_path):
+    script = tmp_path / "login.js"
+    script.write_text("await Promise.resolve(); document.querySelector('#login').click();")
+    async with browser.session() as session:
+        await session.open(site("is_quiet"), timeout_s=20)
+        with pytest.raises(AttemptError, match=r"PAGE_ERROR.*login\.js"):
+            await session.run_script(script)
+
+
+async def test_page_that_is_not_there_is_a_page_error_without_its_token(browser, site):
+    async with browser.session() as session:
+        with pytest.raises(AttemptError) as caught:
+            await session.open(site("no_such_page") + "?room=a#token=secret", timeout_s=20)
+        assert caught.value.status is CaptureStatus.PAGE_ERROR
+        assert "404" in caught.value.detail
+        assert "secret" not in caught.value.detail
+
+
+async def test_page_that_never_answers_is_a_page_error_in_time(browser):
+    asked = asyncio.Event()
+    over = asyncio.Event()
+
+    async def never(request: web.Request) -> web.Response:
+        asked.set()
+        await over.wait()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/", never)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/?token=secret"
+        async with browser.session() as session:
+            with pytest.raises(AttemptError) as caught:
+                await session.open(url, timeout_s=1)
+        assert asked.is_set()
+        assert caught.value.status is CaptureStatus.PAGE_ERROR
+        assert "secret" not in str(caught.value)
+    finally:
+        over.set()
+        await runner.cleanup()
+
+
+async def test_nobody_listening_is_a_page_error(browser, site):
+    with socket.socket() as bound:  # bound and not listening: nobody else can take the port meanwhile
+        bound.bind(("127.0.0.1", 0))
+        async with browser.session() as session:
+            with pytest.raises(AttemptError, match=r"PAGE_ERROR.*ERR_CONNECTION_REFUSED"):
+                await session.open(f"http://127.0.0.1:{bound.getsockname()[1]}/?token=secret", timeout_s=20)
+
+
+async def test_page_that_blocks_its_main_thread_does_not_block_us(browser, site, wait_for, tmp_path):
+    script = tmp_path / "hang.js"
+    script.write_text("setTimeout(() => { for (;;); }, 0);")
+    async with asyncio.timeout(60):
+        async with browser.session() as session:
+            await session.open(site("talks"), timeout_s=20)
+            await wait_for(session.tap_started)
+            await session.run_script(script)
+            with pytest.raises(AttemptError, match="main thread"):
+                await session.current_frame()
+        async with browser.session() as session:
+            await session.open(site("is_quiet"), timeout_s=20)
+
+
+async def test_page_loaded_anew_in_its_call_is_fatal(browser, site, wait_for):
+    async with browser.session() as session:
+        await session.open(site("talks"), timeout_s=20)
+        await wait_for(session.tap_started)
+        await session.open(site("talks"), timeout_s=20)
+        await wait_for(session.fatal)
+        assert "loaded anew" in session.errors[-1].text
+
+
+async def test_recording_that_cannot_be_taken_is_fatal(browser, site, wait_for):
+    def full(block: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with browser.session() as session:
+        session.on_audio = full
+        await session.open(site("talks"), timeout_s=20)
+        await wait_for(session.fatal)
+        assert "No space left on device" in session.errors[0].text
+
+
+async def test_missing_chromium_says_what_to_do(tmp_path):
+    with pytest.raises(ProvisionError, match="earwitness doctor"):
+        async with launch_browser(tmp_path / "chromium", mic="scheduled"):
+            pass
+
+
+async def test_program_that_is_no_chromium_says_what_to_do(tmp_path):
+    fake = tmp_path / "chromium"
+    fake.write_text("#!/bin/sh\necho no display >&2\nexit 1\n")
+    fake.chmod(0o755)
+    with pytest.raises(ProvisionError, match="earwitness doctor"):
+        async with launch_browser(fake, mic="scheduled"):
+            pass
+
+
+async def test_nothing_of_a_browser_is_left_behind(chromium, site, wait_for):
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    async with launch_browser(chromium, mic="scheduled") as browser:
+        async with browser.session() as session:
+            await session.open(site("talks"), timeout_s=20)
+            await wait_for(session.tap_started)
+        started = {process.pid for process in psutil.Process().children(recursive=True)} - before
+        assert browser.pid in started
+    for pid in started:
+        await gone(pid)
+
+
+async def test_chromium_that_hangs_is_killed_at_the_end(chromium, monkeypatch):
+    monkeypatch.setattr("harness.browser.driver.CLOSE_TIMEOUT_S", 1.0)
+    async with asyncio.timeout(60):
+        async with launch_browser(chromium, mic="scheduled") as browser:
+            assert browser.pid is not None
+            os.kill(browser.pid, signal.SIGSTOP)
+    await gone(browser.pid)
+
+
+LAUNCH_AND_SAY = """
+import asyncio, pathlib, sys
+from harness.browser.driver import launch_browser
+
+async def main():
+    async with launch_browser(pathlib.Path(sys.argv[1]), mic="scheduled") as browser:
+        async with browser.session() as session:
+            print(browser.pid, flush=True)
+            await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+            await session.open(sys.argv[2], timeout_s=20)
+            print(browser.version, flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def start_other_run(chromium: Path, url: str) -> tuple[asyncio.subprocess.Process, int]:
+    """Another harness process with a browser, in a process group of its own; gives it and its Chromium's pid."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LAUNCH_AND_SAY, str(chromium), url,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    async with asyncio.timeout(60):
+        return process, int(await process.stdout.readline())
+
+
+async def test_killed_harness_leaves_no_chromium(chromium, site):
+    process, pid = await start_other_run(chromium, site("is_quiet"))
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert pid in {one.pid for one in family}
+    process.kill()
+    await process.communicate()
+    for one in family:
+        await gone(one.pid)
+
+
+async def test_interrupt_of_the_terminal_does_not_reach_the_browser(chromium, site):
+    ignoring = LAUNCH_AND_SAY.replace(
+        "asyncio.run(main())", "import signal\nsignal.signal(2, signal.SIG_IGN)\nasyncio.run(main())"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ignoring, str(chromium), site("is_quiet"),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    async with asyncio.timeout(60):
+        pid = int(await process.stdout.readline())
+        os.killpg(process.pid, signal.SIGINT)
+        out, _ = await process.communicate(b"\n")
+    assert process.returncode == 0
+    assert out.strip()
+    await gone(pid)
