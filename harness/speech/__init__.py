@@ -1,0 +1,1 @@
+"""What the user says: case files, recipes built to the sample, recordings of one's own."""

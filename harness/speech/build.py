@@ -1,0 +1,246 @@
+"""Build a case's speech: 48 kHz mono 16 bit with its truth to the sample; the same recipe gives the same bytes.
+
+Parts are synthesised at 22.05 kHz, resampled once (polyphase, float64), set to their level (RMS over the voiced part)
+and laid where the recipe says; noise comes last, fades out over 50 ms, and the WAV ends in digital silence:
+Chromium's fake microphone repeats the last 10 ms of its file for ever. Truth is taken from the clean speech, before
+noise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+from scipy.signal import resample_poly
+
+from harness.errors import CaseError
+from harness.model.capture import write_atomic
+from harness.model.case import (
+    CASE_RATE_HZ,
+    Case,
+    Impulse,
+    Noise,
+    Pause,
+    Recipe,
+    Recording,
+    Say,
+    SpokenUtterance,
+    StartAfter,
+    StartAt,
+    Truth,
+    Utterance,
+)
+from harness.model.plan import BuiltCase
+from harness.speech.espeak_worker import EspeakWorker, UnknownVoiceError
+from harness.speech.recording import read_recording
+from harness.speech.voiced import voiced_span
+
+BUILDER_VERSION = 1  # a change of what a recipe becomes must change this
+NOISE_FADE_MS = 50.0
+SILENT_END_MS = 300.0
+SAMPLES_PER_MS = CASE_RATE_HZ // 1000
+
+Samples = npt.NDArray[np.float64]
+
+
+@dataclass
+class Spoken:
+    """One utterance, clean, at its level; positions relative to its first sample."""
+
+    samples: Samples
+    voiced: tuple[int, int]
+    pauses: list[tuple[int, int]] = field(default_factory=list)
+    impulses: list[int] = field(default_factory=list)
+    text: str = ""
+
+
+def build_case(case: Case, case_path: Path, cache: Path, worker: EspeakWorker) -> BuiltCase:
+    """From the cache if this very recipe was built before. Raises CaseError, HarnessError."""
+    key = _cache_key(case, case_path)
+    wav, truth_path = cache / f"{case.id}-{key}.wav", cache / f"{case.id}-{key}.json"
+    cached = _from_cache(wav, truth_path)
+    if cached is not None:
+        return BuiltCase(case, wav, cached, case_path)
+    cache.mkdir(parents=True, exist_ok=True)
+    samples, truth = build_speech(case, case_path, worker)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, CASE_RATE_HZ, subtype="PCM_16", format="WAV")
+    write_atomic(wav, buffer.getvalue())
+    write_atomic(truth_path, truth.model_dump_json(indent=2).encode())
+    return BuiltCase(case, wav, truth, case_path)
+
+
+def _cache_key(case: Case, case_path: Path) -> str:
+    parts = [case.speech.model_dump_json(), case.id, str(BUILDER_VERSION), EspeakWorker.version()]
+    if isinstance(case.speech, Recording):
+        source = case_path.parent / case.speech.wav
+        parts.append(hashlib.sha256(source.read_bytes()).hexdigest() if source.is_file() else "missing")
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _from_cache(wav: Path, truth_path: Path) -> Truth | None:
+    """None if it is not there, or not what its truth says (truncated, touched)."""
+    try:
+        truth = Truth.model_validate_json(truth_path.read_bytes())
+        samples, rate_hz = soundfile.read(wav, dtype="int16")
+    except (OSError, ValueError, soundfile.LibsndfileError):
+        return None
+    intact = rate_hz == CASE_RATE_HZ and samples_sha256(samples) == truth.sha256
+    return truth if intact else None
+
+
+def samples_sha256(samples: npt.NDArray[np.int16]) -> str:
+    return hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()
+
+
+def build_speech(case: Case, case_path: Path, worker: EspeakWorker) -> tuple[npt.NDArray[np.int16], Truth]:
+    """int16 samples at 48 kHz, shape (n,), and their truth."""
+    if isinstance(case.speech, Recording):
+        samples, utterances, source = read_recording(case.speech, case_path)
+        impulses: list[int] = []
+    else:
+        mix, utterances, impulses = _lay_out(case.speech, case_path, worker)
+        samples = np.round(np.clip(mix, -1.0, 32767 / 32768) * 32768).clip(-32768, 32767).astype(np.int16)
+        source = "recipe"
+    truth = Truth(
+        case_id=case.id,
+        n_samples=len(samples),
+        sha256=samples_sha256(samples),
+        source=source,
+        utterances=utterances,
+        impulses=impulses,
+    )
+    return samples, truth
+
+
+def _lay_out(recipe: Recipe, path: Path, worker: EspeakWorker) -> tuple[Samples, list[SpokenUtterance], list[int]]:
+    laid: list[tuple[int, Spoken, Utterance]] = []
+    for utterance in recipe.utterances:
+        spoken = _speak(utterance, path, worker)
+        start = utterance.start
+        at = start.at_ms if isinstance(start, StartAt) else start.nominal_ms
+        position = round(at * SAMPLES_PER_MS)
+        if laid and position < laid[-1][0] + len(laid[-1][1].samples):
+            end_ms = (laid[-1][0] + len(laid[-1][1].samples)) / SAMPLES_PER_MS
+            raise CaseError(
+                path, None, f"an utterance starts at {at:.0f} ms, but the one before ends at {end_ms:.0f} ms"
+            )
+        laid.append((position, spoken, utterance))
+    last = max((position + len(spoken.samples) for position, spoken, _ in laid), default=0)
+    total = max(last + round(recipe.tail_ms * SAMPLES_PER_MS), round((recipe.total_ms or 0) * SAMPLES_PER_MS))
+    mix = np.zeros(total)
+    utterances, impulses = [], []
+    for position, spoken, utterance in laid:
+        mix[position : position + len(spoken.samples)] += spoken.samples
+        utterances.append(_truth_of(position, spoken, utterance))
+        impulses += [position + at for at in spoken.impulses]
+    if recipe.noise is not None:
+        mix += _noise(recipe.noise, mix, utterances)
+    return mix, utterances, impulses
+
+
+def _truth_of(position: int, spoken: Spoken, utterance: Utterance) -> SpokenUtterance:
+    after = utterance.start if isinstance(utterance.start, StartAfter) else None
+    return SpokenUtterance(
+        start_sample=position + spoken.voiced[0],
+        end_sample=position + spoken.voiced[1],
+        is_turn=utterance.is_turn,
+        text=spoken.text,
+        after=after.after if after is not None else None,
+        after_reply=after.reply if after is not None else 0,
+        delay_ms=after.delay_ms if after is not None else None,
+        window_ms=after.window_ms if after is not None else None,
+        pauses=[(position + start, position + end) for start, end in spoken.pauses],
+    )
+
+
+def _speak(utterance: Utterance, path: Path, worker: EspeakWorker) -> Spoken:
+    """The parts one after the other, words trimmed to what is voiced so that a pause is as long as it says."""
+    pieces: list[Samples] = []
+    pauses: list[tuple[int, int]] = []
+    impulses: list[tuple[int, float, int]] = []
+    length = 0
+    for part in utterance.parts:
+        if isinstance(part, Say):
+            piece = _words(part, utterance, path, worker)
+        elif isinstance(part, Pause):
+            piece = np.zeros(round(part.pause_ms * SAMPLES_PER_MS))
+            pauses.append((length, length + len(piece)))
+        else:
+            assert isinstance(part, Impulse)
+            width = max(2, round(part.width_ms * SAMPLES_PER_MS))
+            piece = np.zeros(width)
+            impulses.append((length, part.impulse_peak, width))
+        pieces.append(piece)
+        length += len(piece)
+    samples = np.concatenate(pieces)
+    span = voiced_span(samples, CASE_RATE_HZ)
+    if span is not None:
+        loud = np.concatenate([p for p, part in zip(pieces, utterance.parts, strict=True) if isinstance(part, Say)])
+        samples = samples * (10 ** (utterance.level_dbfs / 20) / np.sqrt(np.mean(loud**2)))
+    for at, peak, width in impulses:  # of the peak it says, whatever the level of the words
+        t = np.arange(width) / width
+        samples[at : at + width] += peak * np.cos(np.pi * t / 2) * np.cos(2 * np.pi * t)
+    span = voiced_span(samples, CASE_RATE_HZ)
+    if span is None:
+        raise CaseError(path, None, "an utterance is silent: it needs words or an impulse")
+    text = " ".join(part.say for part in utterance.parts if isinstance(part, Say))
+    return Spoken(samples, span, pauses, [at for at, _, _ in impulses], text)
+
+
+def _words(part: Say, utterance: Utterance, path: Path, worker: EspeakWorker) -> Samples:
+    try:
+        raw = worker.speak(part.say, part.voice or utterance.voice, part.rate_wpm or utterance.rate_wpm)
+    except UnknownVoiceError as error:
+        raise CaseError(path, None, str(error)) from error
+    up, down = 320, 147  # 22,050 → 48,000
+    if worker.rate_hz != 22_050:
+        raise CaseError(path, None, f"espeak-ng speaks at {worker.rate_hz} Hz, expected 22050")
+    samples = resample_poly(raw.astype(np.float64) / 32768, up, down)
+    span = voiced_span(samples, CASE_RATE_HZ)
+    if span is None:
+        raise CaseError(
+            path, None, f"espeak-ng says nothing for {part.say!r} with voice {part.voice or utterance.voice}"
+        )
+    return samples[span[0] : span[1]]
+
+
+def _noise(noise: Noise, mix: Samples, utterances: list[SpokenUtterance]) -> Samples:
+    """Stationary noise under everything but the end, which fades out and then is digital silence."""
+    rng = np.random.Generator(np.random.PCG64(noise.seed))
+    white = rng.standard_normal(len(mix))
+    sound = white if noise.kind == "white" else _pink(white)
+    if noise.snr_db is not None:
+        voiced = np.concatenate([mix[u.start_sample : u.end_sample] for u in utterances] or [np.zeros(1)])
+        level = np.sqrt(np.mean(voiced**2)) * 10 ** (-noise.snr_db / 20)
+    else:
+        assert noise.level_dbfs is not None
+        level = 10 ** (noise.level_dbfs / 20)
+    sound = sound * (level / np.sqrt(np.mean(sound**2)))
+    fade, silent = round(NOISE_FADE_MS * SAMPLES_PER_MS), round(SILENT_END_MS * SAMPLES_PER_MS)
+    envelope = np.ones(len(mix))
+    envelope[len(mix) - silent :] = 0.0
+    envelope[len(mix) - silent - fade : len(mix) - silent] = np.cos(np.linspace(0, np.pi / 2, fade)) ** 2
+    return sound * envelope
+
+
+def _pink(white: Samples) -> Samples:
+    """1/f power above 20 Hz, by shaping the spectrum."""
+    spectrum = np.fft.rfft(white)
+    frequency = np.maximum(np.fft.rfftfreq(len(white), 1 / CASE_RATE_HZ), 20.0)
+    return np.fft.irfft(spectrum / np.sqrt(frequency), len(white))
+
+
+def device_wav(built: BuiltCase, out: Path, lead_s: float, tail_s: float = 10.0) -> None:
+    """The case's WAV between long silences, for Chromium's fake microphone alone (H-40)."""
+    samples, _ = soundfile.read(built.wav, dtype="int16")
+    lead, tail = np.zeros(round(lead_s * CASE_RATE_HZ), np.int16), np.zeros(round(tail_s * CASE_RATE_HZ), np.int16)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.concatenate([lead, samples, tail]), CASE_RATE_HZ, subtype="PCM_16", format="WAV")
+    write_atomic(out, buffer.getvalue())
