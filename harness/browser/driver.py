@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import psutil
 
@@ -25,7 +25,7 @@ from harness.model.status import CaptureStatus
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser as PlaywrightBrowser
-    from playwright.async_api import Playwright
+    from playwright.async_api import BrowserContext, Playwright
 
 __all__ = [
     "RATE_HZ",
@@ -80,30 +80,45 @@ class Browser:
     @asynccontextmanager
     async def session(self, *, record_webm: bool = True) -> AsyncIterator[PageSession]:
         """A fresh context with one page, its taps ready. Raises AttemptError(BROWSER_CRASH) if Chromium is gone."""
-        from playwright.async_api import Error as PlaywrightError
+        async with self._context() as context:
+            with _no_page_is_a_crash():
+                async with asyncio.timeout(SESSION_TIMEOUT_S):
+                    session = await self._new_session(context, record_webm)
+            self._sessions.add(session)
+            try:
+                yield session
+            finally:
+                self._sessions.discard(session)
+                session.end()
 
-        try:
+    @asynccontextmanager
+    async def _context(self) -> AsyncIterator[BrowserContext]:
+        with _no_page_is_a_crash():
             async with asyncio.timeout(SESSION_TIMEOUT_S):
                 context = await self._chromium.new_context(bypass_csp=True, permissions=PERMISSIONS)
-                session = await self._new_session(context, record_webm)
-        except (PlaywrightError, TimeoutError) as error:
-            detail = f"Chromium gave no page within {SESSION_TIMEOUT_S:g} s: {_first_line(error)}"
-            raise AttemptError(CaptureStatus.BROWSER_CRASH, detail) from error
-        self._sessions.add(session)
         try:
-            yield session
+            yield context
         finally:
-            self._sessions.discard(session)
-            session.end()
             await _ended_quietly(context.close())
 
-    async def _new_session(self, context: Any, record_webm: bool) -> PageSession:
+    async def _new_session(self, context: BrowserContext, record_webm: bool) -> PageSession:
         page = await context.new_page()
         session = PageSession(page, self._mic, self.version, self.user_agent)
         # The binding first: the init script takes it from the window.
-        await context.expose_binding(BINDING, session._reported)
+        await context.expose_binding(BINDING, session.receive)
         await context.add_init_script(init_script(self._mic, record_webm))
         return session
+
+
+@contextmanager
+def _no_page_is_a_crash() -> Iterator[None]:
+    from playwright.async_api import Error as PlaywrightError
+
+    try:
+        yield
+    except (PlaywrightError, TimeoutError) as error:
+        detail = f"Chromium gave no page within {SESSION_TIMEOUT_S:g} s: {_first_line(error)}"
+        raise AttemptError(CaptureStatus.BROWSER_CRASH, detail) from error
 
 
 @asynccontextmanager
@@ -117,10 +132,12 @@ async def launch_browser(
     if (mic == "device") != (fake_wav is not None):
         raise ValueError("fake_wav belongs to the device microphone, and only to it")
     _check_executable(executable)
-    with _fake_microphone_flags(fake_wav) as fake_flags:
+    # A folder of our own for Chromium's temporary files: one that is killed leaves its sockets there.
+    with tempfile.TemporaryDirectory(prefix="earwitness-", ignore_cleanup_errors=True) as folder:
+        flags = [*FLAGS, *_fake_microphone_flags(fake_wav, Path(folder))]
         playwright = await _start_playwright()
         try:
-            chromium = await _launch(playwright, executable, [*FLAGS, *fake_flags], headless)
+            chromium = await _launch(playwright, executable, flags, headless, Path(folder))
             async with _closing(chromium) as (pid, user_agent):
                 yield Browser(chromium, mic, pid, user_agent)
         finally:
@@ -144,7 +161,9 @@ async def _start_playwright() -> Playwright:
         raise ProvisionError(f"Playwright's driver does not start: {_first_line(error)}") from error
 
 
-async def _launch(playwright: Playwright, executable: Path, flags: list[str], headless: bool) -> PlaywrightBrowser:
+async def _launch(
+    playwright: Playwright, executable: Path, flags: list[str], headless: bool, folder: Path
+) -> PlaywrightBrowser:
     """Chromium in its sandbox where the user and the kernel allow one; root and many containers do not."""
     from playwright.async_api import Error as PlaywrightError
 
@@ -154,6 +173,7 @@ async def _launch(playwright: Playwright, executable: Path, flags: list[str], he
             return await playwright.chromium.launch(
                 executable_path=executable,
                 args=flags,
+                env={**os.environ, "TMPDIR": str(folder)},
                 headless=headless,
                 chromium_sandbox=sandbox,
                 timeout=1e3 * LAUNCH_TIMEOUT_S,
@@ -211,18 +231,16 @@ async def _ended_quietly(ending: Awaitable[None]) -> None:
             await ending
 
 
-@contextmanager
-def _fake_microphone_flags(wav: Path | None) -> Iterator[list[str]]:
+def _fake_microphone_flags(wav: Path | None, folder: Path) -> list[str]:
     """The flags that make `wav` Chromium's microphone, played once. A '%' in its path would be read as an option."""
     if wav is None:
-        yield []
-    elif "%" not in str(wav):
-        yield [f"--use-file-for-fake-audio-capture={wav.resolve()}%noloop"]
-    else:
-        with tempfile.TemporaryDirectory(prefix="earwitness-mic-") as folder:
-            link = Path(folder) / "voice.wav"
-            link.symlink_to(wav.resolve())
-            yield [f"--use-file-for-fake-audio-capture={link}%noloop"]
+        return []
+    path = wav.resolve()
+    if "%" in str(path):
+        link = folder / "voice.wav"
+        link.symlink_to(path)
+        path = link
+    return [f"--use-file-for-fake-audio-capture={path}%noloop"]
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 """One page under test, heard and spoken to through the injected taps. Frames count its one 48 kHz AudioContext.
 
-A thin async shell: what the page reports arrives in `_reported`, what it is asked goes through `_ask`, both bounded.
+A thin async shell: what the page reports arrives in `receive`, what it is asked goes through `_ask`, both bounded.
 The page's first document that asks for a microphone or hears an agent is the one whose clock counts.
 """
 
@@ -157,7 +157,7 @@ class PageSession:
 
     # what the page reports
 
-    def _reported(self, source: dict[str, Any], record: dict[str, Any]) -> Awaitable[None] | None:
+    def receive(self, source: dict[str, Any], record: dict[str, Any]) -> Awaitable[None] | None:
         """One report of the injected script; an awaitable keeps the page's call waiting."""
         if self._ended:
             return None
