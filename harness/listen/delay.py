@@ -1,0 +1,133 @@
+"""The course of the lag between two recordings of one reply: d(t), every 20 ms, and how sure it is.
+
+A jitter buffer stretches, shortens and drops; the lag is therefore a function of time. Windows of 128 ms of the first
+recording are looked for within ±60 ms of the lag so far, with a wide search where that fails. Voice band at 8 kHz,
+positions are samples there. Method: spec/metrics.md (c), recipe and Table 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.fft import irfft, next_fast_len, rfft
+from scipy.ndimage import median_filter
+
+from harness.listen.ring import BAND_RATE_HZ, BandArray
+
+WINDOW = 1_024  # 128 ms
+HOP = 160  # 20 ms
+NEAR = 480  # ±60 ms
+WIDE = 4_800  # ±600 ms
+BLOCK = 25  # windows that share one centre: half a second
+WINDOW_DBFS = -50.0
+GOOD = 0.7
+WIDE_GOOD = 0.85
+WIDE_GAIN = 0.15
+STEP_MS = 1.5  # a change of lag between neighbours above this is a step, not drift
+ENERGY_FLOOR = WINDOW * 10 ** (-75.0 / 10)
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class DelayTrack:
+    """`at`: window centres in the first recording; `lag`: position in the second minus position in the first (good
+    windows only, median-filtered). `correlation`: of every window that held sound, good or not.
+    """
+
+    at: npt.NDArray[np.float64]
+    lag: npt.NDArray[np.float64]
+    correlation: npt.NDArray[np.float64]
+
+    @property
+    def found(self) -> bool:
+        return len(self.at) > 0
+
+    def lag_at(self, positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.interp(positions, self.at, self.lag)
+
+    def restlessness(self, positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """How much the lag changes within one window around each position: the mapping's local uncertainty."""
+        around = positions[:, None] + np.linspace(-WINDOW / 2, WINDOW / 2, 5)[None, :]
+        lags = self.lag_at(around.ravel()).reshape(around.shape)
+        spread: npt.NDArray[np.float64] = np.ptp(lags, axis=1)
+        return spread
+
+    def identity(self, cut: bool) -> float:
+        """Median correlation: is this the same sound? Of a reply that was `cut`, up to where it still was."""
+        heard = self.correlation
+        if cut:
+            heard = heard[: int(np.flatnonzero(heard >= GOOD)[-1]) + 1] if (heard >= GOOD).any() else heard
+        return float(np.median(heard)) if len(heard) else 0.0
+
+    def steps_ms(self) -> npt.NDArray[np.float64]:
+        change = np.diff(self.lag) * 1e3 / BAND_RATE_HZ
+        return change[np.abs(change) > STEP_MS]
+
+
+def track_delay(a: BandArray, span: tuple[int, int], b: BandArray, lag: float) -> DelayTrack:
+    """Lag of b to a over a[span]; `lag` is where to begin looking."""
+    starts = _windows_with_sound(a, span)
+    lags = np.full(len(starts), np.nan)
+    scores = np.zeros(len(starts))
+    for first in range(0, len(starts), BLOCK):
+        block = slice(first, first + BLOCK)
+        near, score = _search(a, starts[block], b, lag, NEAR)
+        doubtful = score < GOOD
+        if doubtful.any():
+            wide, wide_score = _search(a, starts[block][doubtful], b, lag, WIDE)
+            better = (wide_score >= WIDE_GOOD) & (wide_score > score[doubtful] + WIDE_GAIN)
+            places = np.flatnonzero(doubtful)[better]
+            near[places], score[places] = wide[better], wide_score[better]
+        lags[block], scores[block] = near, score
+        good = near[score >= GOOD]
+        if len(good) >= 3:
+            lag = float(np.median(good[-9:]))
+    good_ones = scores >= GOOD
+    kept = lags[good_ones]
+    return DelayTrack(
+        at=starts[good_ones].astype(np.float64) + WINDOW / 2,
+        lag=median_filter(kept, size=5, mode="nearest") if len(kept) else kept,
+        correlation=scores,
+    )
+
+
+def _windows_with_sound(a: BandArray, span: tuple[int, int]) -> Indices:
+    first, last = max(0, span[0]), min(len(a), span[1]) - WINDOW
+    starts = np.arange(first, max(first, last) + 1, HOP, dtype=np.int64)
+    starts = starts[starts + WINDOW <= len(a)]
+    energy = np.concatenate([[0.0], np.cumsum(a**2)])
+    return starts[(energy[starts + WINDOW] - energy[starts]) / WINDOW > 10 ** (WINDOW_DBFS / 10)]
+
+
+def _search(
+    a: BandArray, starts: Indices, b: BandArray, lag: float, reach: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Best lag within lag ± reach for each window, and its correlation. All windows in one batch of FFTs."""
+    if len(starts) == 0:
+        return np.zeros(0), np.zeros(0)
+    origin = starts + round(lag) - reach
+    windows = a[starts[:, None] + np.arange(WINDOW)]
+    index = origin[:, None] + np.arange(WINDOW + 2 * reach)
+    inside = (index >= 0) & (index < len(b))
+    segments = np.where(inside, b[np.clip(index, 0, len(b) - 1)], 0.0)
+    size = next_fast_len(WINDOW + 2 * reach, real=True)
+    spectrum = rfft(segments, size) * np.conj(rfft(windows, size))
+    product = irfft(spectrum, size)[:, : 2 * reach + 1]
+    energy = np.concatenate([np.zeros((len(starts), 1)), np.cumsum(segments**2, axis=1)], axis=1)
+    heard = energy[:, WINDOW:] - energy[:, :-WINDOW]
+    score = product / np.sqrt(np.maximum(heard, ENERGY_FLOOR) * np.sum(windows**2, axis=1)[:, None])
+    peak = np.argmax(score, axis=1)
+    rows = np.arange(len(starts))
+    return origin - starts + peak + _parabola(score, rows, peak), score[rows, peak]
+
+
+def _parabola(score: npt.NDArray[np.float64], rows: Indices, peak: Indices) -> npt.NDArray[np.float64]:
+    """Sub-sample shift of each row's peak, 0 at the border."""
+    inner = (peak > 0) & (peak < score.shape[1] - 1)
+    middle = np.where(inner, peak, 1)
+    left, centre, right = score[rows, middle - 1], score[rows, middle], score[rows, middle + 1]
+    bend = left - 2 * centre + right
+    return np.where(inner & (bend < 0), 0.5 * (left - right) / np.where(bend < 0, bend, -1.0), 0.0)

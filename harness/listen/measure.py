@@ -1,0 +1,177 @@
+"""From a capture folder to a Measurement: read, align, measure, validate. The way into the listening half.
+
+Pure but for reading the folder: the same folder gives the same record, to the byte. What cannot be computed says why;
+nothing raises for what is in the recordings.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.listen.latency import latencies, turn_waterfall
+from harness.listen.reading import read_capture
+from harness.listen.records import no_number, number
+from harness.listen.replies import SAMPLES_PER_MS
+from harness.listen.ring import DECIMATION
+from harness.listen.scene import PAIRS, Scene
+from harness.listen.sound import sound_metrics
+from harness.listen.spoken import Place
+from harness.listen.status import refine_status
+from harness.listen.timing import onsets_in_user_turns, unexpected_onsets
+from harness.listen.turns import TurnHeard, list_turns
+from harness.listen.validity import find_reasons, user_heard_count
+from harness.model import capture
+from harness.model.capture import write_atomic
+from harness.model.events import ReplyCause
+from harness.model.measurement import Alignment, Measurement, Metric, Span, Turn, Validity
+
+
+def listen(folder: Path) -> Measurement:
+    """What is heard in the capture at `folder`. Writes nothing.
+
+    Raises UsageError if it is no capture folder, or one of another schema.
+    """
+    scene = Scene(read_capture(folder))
+    turns = list_turns(scene)
+    status, detail = refine_status(scene, turns)
+    reasons = find_reasons(scene)
+    manifest = scene.capture.manifest
+    return Measurement(
+        trace_id=manifest.trace_id,
+        case_id=manifest.case_id,
+        attempt=manifest.attempt,
+        lane=manifest.lane,
+        mic=manifest.mic,
+        capture_status=status,
+        detail=detail,
+        turns=[_record(scene, turn) for turn in turns],
+        metrics=_call_metrics(scene, turns),
+        alignments=_alignments(scene),
+        validity=Validity(ok=not reasons, reasons=reasons),
+    )
+
+
+def write_measurement(folder: Path, measurement: Measurement) -> None:
+    """`measurement.json` in the capture's folder, complete or not at all. Raises OSError."""
+    write_atomic(folder / capture.MEASUREMENT, measurement.model_dump_json(indent=2).encode())
+
+
+def _record(scene: Scene, turn: TurnHeard) -> Turn:
+    metrics, defects = sound_metrics(scene, turn)
+    answer = turn.answers.get(scene.primary)
+    heard = turn.heard.get(scene.primary)
+    return Turn(
+        reply_seq=turn.reply_seq,
+        utterance=turn.utterance,
+        metrics=dict(sorted((latencies(scene, turn) | metrics).items())),
+        mic_end_sample=round(answer.turn.end) if answer is not None else None,
+        onset_sample=heard.start if heard is not None else None,
+        spans=_spans(scene, turn),
+        defects=defects,
+        waterfall=turn_waterfall(scene, turn),
+    )
+
+
+def _spans(scene: Scene, turn: TurnHeard) -> dict[str, Span]:
+    spans = {ring: Span(start=heard.start, end=heard.end) for ring, heard in sorted(turn.heard.items())}
+    if turn.told is not None and turn.told.pre is not None:
+        spans["pre_rtc"] = Span(start=turn.told.pre.start, end=turn.told.pre.end)
+    if turn.utterance is not None:
+        for user, places in scene.places.items():
+            place = places[turn.utterance]
+            if isinstance(place, Place):
+                spans[user] = Span(start=round(place.start), end=round(place.end))
+    return spans
+
+
+def _call_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
+    metrics: dict[str, Metric] = {}
+    truth = scene.capture.truth
+    if truth is None:
+        metrics["expected_reply_count"] = no_number("count", scene.capture.why_missing(capture.TRUTH))
+    else:
+        due = sum(utterance.is_turn for utterance in truth.utterances) if scene.expect_reply else 0
+        metrics["expected_reply_count"] = number(due, "count")
+    heard_count = user_heard_count(scene)
+    if heard_count is not None:
+        metrics["user_heard_count"] = number(heard_count, "count")
+    elif truth is None or truth.utterances:
+        missing = next((n for n in ("said", PAIRS[scene.primary]) if n not in scene.rings), capture.TRUTH)
+        metrics["user_heard_count"] = no_number("count", scene.capture.why_missing(missing))
+    timeline = scene.clocks.of(PAIRS[scene.primary])
+    if timeline is not None:
+        metrics["capture_lost_samples"] = number(timeline.lost_samples, "samples")
+    return metrics | _onset_metrics(scene, turns)
+
+
+def _onset_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
+    names = (
+        "reply_count",
+        "agent_onset_count",
+        "talk_over_count",
+        "unexpected_onset_count",
+        "replies_complete_after_final_eot",
+    )
+    ring, user = scene.primary, PAIRS[scene.primary]
+    if ring not in scene.rings:
+        return {name: no_number("count", scene.capture.why_missing(ring)) for name in names}
+    heard = scene.heard[ring]
+    user_turns = scene.turns(user)
+    metrics = {
+        "reply_count": number(sum(h.seq is not None for h in heard) if scene.told else len(heard), "count"),
+        "agent_onset_count": number(len(heard), "count"),
+    }
+    if scene.capture.truth is None or (scene.capture.truth.utterances and scene.first_speech(user) is None):
+        reason = "the user's speech is not found, so what it answers is not known"
+        return metrics | {name: no_number("count", reason) for name in names[2:]}
+    answers = list(scene.answers[ring].values())
+    metrics["talk_over_count"] = number(onsets_in_user_turns(answers), "count")
+    metrics["unexpected_onset_count"] = number(unexpected_onsets(user_turns, heard, scene.expect_reply), "count")
+    metrics["replies_complete_after_final_eot"] = number(_complete_after_final_eot(scene), "count")
+    return metrics
+
+
+def _complete_after_final_eot(scene: Scene) -> int:
+    """Replies that began after the user's last turn and were said to their end."""
+    turns = scene.turns(PAIRS[scene.primary])
+    final_end = turns[-1].end if turns else 0.0
+    case = scene.capture.case
+    told = {reply.seq: reply for reply in scene.told}
+    complete = 0
+    for heard in scene.heard[scene.primary]:
+        if heard.start < final_end:
+            continue
+        reply = told.get(heard.seq) if heard.seq is not None else None
+        if reply is not None and reply.cause is not None:
+            complete += reply.cause == ReplyCause.COMPLETED
+        elif case is None or case.min_reply_ms <= heard.duration_ms <= case.max_reply_ms:
+            complete += 1
+    return complete
+
+
+def _alignments(scene: Scene) -> list[Alignment]:
+    found: list[Alignment] = []
+    truth = scene.capture.truth
+    for user in PAIRS.values():
+        for index, place in enumerate(scene.places[user] if truth is not None and user in scene.rings else []):
+            assert truth is not None
+            label = f"utterance {index}"
+            if isinstance(place, Place):
+                lag_ms = (place.start - truth.utterances[index].start_sample) / SAMPLES_PER_MS
+                found.append(_alignment("said", user, lag_ms, place.confidence, label))
+            else:
+                found.append(_alignment("said", user, None, 0.0, f"{label}: {place.reason}"))
+    for ring, replies in scene.heard.items():
+        for reply in replies:
+            if reply.track is not None and reply.identity is not None:
+                lag_ms = float(reply.track.lag[0]) * DECIMATION / SAMPLES_PER_MS
+                found.append(_alignment("pre_rtc", ring, lag_ms, reply.identity, f"reply {reply.seq}"))
+            elif reply.identity is not None:
+                label = f"reply {reply.seq}: not aligned"
+                found.append(_alignment("pre_rtc", ring, None, reply.identity, label))
+    return found
+
+
+def _alignment(a: str, b: str, lag_ms: float | None, confidence: float, reason: str) -> Alignment:
+    lag = None if lag_ms is None else round(lag_ms, 3)
+    return Alignment(a=a, b=b, lag_ms=lag, confidence=round(float(confidence), 4), reason=reason)

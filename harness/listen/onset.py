@@ -1,0 +1,97 @@
+"""Where sound begins and ends in one recording: runs of sound, to a quarter of a millisecond.
+
+Level is the RMS of the 5 ms that *end* at a sample, so that a hard edge is dated where it is, not 5 ms early. Sound is
+a run of at least 30 ms above noise floor + 15 dB and above −50 dBFS, walked out to the floor + 6 dB crossing on both
+sides; shorter runs are clicks and no onset. The floor is the recording's own 10th percentile. Positions are samples.
+Method: spec/metrics.md (e), USER_KPI.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.model.audio import Audio
+
+HOP_MS = 0.25
+WINDOW_MS = 5.0
+MIN_RUN_MS = 30.0
+BRIDGE_MS = 10.0  # a low voice is quiet between two pitch pulses
+ABOVE_FLOOR_DB = 15.0
+AUDIBLE_DBFS = -50.0
+WALK_ABOVE_FLOOR_DB = 6.0
+WALK_LIMIT_MS = 50.0  # a breath or a decaying hiss is not part of the word
+FLOOR_PERCENTILE = 10.0
+LOWEST_FLOOR_DBFS = -66.0  # below it nobody hears anything: the tail of a codec in digital silence is no sound
+SILENCE_DBFS = -120.0
+
+FloatLevels = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sound:
+    """[start, end) in samples: a run of sound."""
+
+    start: int
+    end: int
+
+
+def level_db(audio: Audio) -> FloatLevels:
+    """dBFS of the WINDOW_MS that end at sample (i + 1) · hop, for each hop; shape (len // hop,)."""
+    hop = round(audio.rate_hz * HOP_MS / 1e3)
+    hops_in_window = round(WINDOW_MS / HOP_MS)
+    count = len(audio) // hop
+    blocks = audio.samples[: count * hop].reshape(count, hop)
+    energy = np.concatenate([[0.0], np.cumsum(np.einsum("ij,ij->i", blocks, blocks), dtype=np.float64)])
+    power = energy[1:] - energy[np.maximum(np.arange(count) + 1 - hops_in_window, 0)]
+    return 10 * np.log10(np.maximum(power / (hop * hops_in_window), 10 ** (SILENCE_DBFS / 10)))
+
+
+def noise_floor_dbfs(levels: FloatLevels) -> float:
+    if len(levels) == 0:
+        return LOWEST_FLOOR_DBFS
+    return max(LOWEST_FLOOR_DBFS, float(np.percentile(levels, FLOOR_PERCENTILE)))
+
+
+def find_sounds(audio: Audio, floor_dbfs: float | None = None) -> list[Sound]:
+    """All runs of sound in order; `floor_dbfs` where the noise floor is known from a longer recording."""
+    levels = level_db(audio)
+    floor = noise_floor_dbfs(levels) if floor_dbfs is None else floor_dbfs
+    threshold = max(floor + ABOVE_FLOOR_DB, AUDIBLE_DBFS)
+    quiet = np.concatenate([[-1], np.flatnonzero(levels <= floor + WALK_ABOVE_FLOOR_DB), [len(levels)]])
+    hop = round(audio.rate_hz * HOP_MS / 1e3)
+    window_hops = round(WINDOW_MS / HOP_MS)
+    limit = round(WALK_LIMIT_MS / HOP_MS)
+    sounds: list[Sound] = []
+    for first, last in _bridged(runs(levels > threshold), round((BRIDGE_MS - WINDOW_MS) / HOP_MS)):
+        if (last - first + 1 - window_hops) * HOP_MS < MIN_RUN_MS:
+            continue
+        at = int(np.searchsorted(quiet, first))
+        begin = max(int(quiet[at - 1]) + 1, first - limit)
+        after = min(int(quiet[np.searchsorted(quiet, last)]), last + 1 + limit)
+        # hop `begin` is the first whose window, ending with it, holds sound: the sound starts within that hop;
+        # the last loud window starts where the sound ends
+        start, end = begin * hop, (after - window_hops + 1) * hop if after < len(levels) else len(audio)
+        if sounds and start <= sounds[-1].end:
+            sounds[-1] = Sound(sounds[-1].start, max(end, sounds[-1].end))
+        else:
+            sounds.append(Sound(max(0, start), min(end, len(audio))))
+    return sounds
+
+
+def _bridged(found: list[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for first, last in found:
+        if joined and first - joined[-1][1] - 1 <= gap:
+            joined[-1] = (joined[-1][0], last)
+        else:
+            joined.append((first, last))
+    return joined
+
+
+def runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """(first, last) index of every run of True."""
+    edges = np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))
+    return list(zip(np.flatnonzero(edges == 1).tolist(), (np.flatnonzero(edges == -1) - 1).tolist(), strict=True))

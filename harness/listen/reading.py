@@ -1,0 +1,238 @@
+"""Read a capture folder into memory: recordings as float32 mono 48 kHz, truth, events, traces, arrivals, host load.
+
+The only module of the listening half that opens files. Whatever is missing, truncated or unreadable is left out and
+named in `missing` with its reason; only a folder that is no capture, or one of another schema, is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+from pydantic import BaseModel, ValidationError
+from scipy.signal import resample_poly
+
+from harness.errors import UsageError
+from harness.model import capture
+from harness.model.audio import Audio
+from harness.model.capture import CAPTURE_SCHEMA_VERSION, Manifest
+from harness.model.case import Case, Truth
+from harness.model.events import AgentTurnTrace, Event
+
+RATE_HZ = 48_000
+RECORDINGS = {
+    "said": capture.SAID,
+    "mic": capture.MIC,
+    "ear": capture.EAR,
+    "post_user": capture.POST_USER,
+    "post_rtc": capture.POST_RTC,
+    "pre_rtc": capture.PRE_RTC,
+}
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class SeenEvent:
+    """An event as the probe sent or received it; `t_arrival_mono_ms` on the host's monotonic clock, if noted."""
+
+    event: Event
+    t_arrival_mono_ms: float | None
+    direction: str
+
+
+@dataclass(frozen=True)
+class HostLoadLine:
+    """The host at `t_mono_ms`: `loop_lag_ms` is the worst lag of the measuring event loop since the line before."""
+
+    t_mono_ms: float
+    cpu_percent: float | None
+    loop_lag_ms: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Capture:
+    """A folder as read. `audio` and `missing` are keyed by recording ("ear"); `missing` also by other files' names."""
+
+    folder: Path
+    manifest: Manifest
+    case: Case | None
+    truth: Truth | None
+    audio: Mapping[str, Audio]
+    missing: Mapping[str, str]
+    events: tuple[SeenEvent, ...]
+    traces: tuple[AgentTurnTrace, ...]
+    arrivals: npt.NDArray[np.float64] | None  # (n, 2): arrival ms, sample index in post_rtc
+    load: tuple[HostLoadLine, ...]
+
+    def why_missing(self, name: str) -> str:
+        return self.missing.get(name, f"{RECORDINGS.get(name, name)} is missing")
+
+
+def read_capture(folder: Path) -> Capture:
+    """Raises UsageError if `folder` is no capture folder or one of another schema."""
+    manifest = _read_manifest(folder)
+    missing: dict[str, str] = {}
+    audio: dict[str, Audio] = {}
+    for name, file_name in RECORDINGS.items():
+        found = _read_wav(folder / file_name)
+        if isinstance(found, Audio):
+            audio[name] = found
+        else:
+            missing[name] = found
+    if "pre_rtc" in missing and manifest.pre_rtc_reason and not (folder / capture.PRE_RTC).exists():
+        missing["pre_rtc"] = f"{capture.PRE_RTC} is missing: {manifest.pre_rtc_reason}"
+    return Capture(
+        folder=folder,
+        manifest=manifest,
+        case=_read_record(folder / capture.CASE, Case, missing),
+        truth=_read_record(folder / capture.TRUTH, Truth, missing),
+        audio=audio,
+        missing=missing,
+        events=tuple(_read_lines(folder / capture.EVENTS, _seen_event, missing)),
+        traces=tuple(_read_lines(folder / capture.AGENT_TRACE, AgentTurnTrace.model_validate, missing)),
+        arrivals=_read_arrivals(folder / capture.ARRIVALS, missing),
+        load=tuple(_read_lines(folder / capture.HOST_LOAD, _load_line, missing)),
+    )
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    path = folder / capture.MANIFEST
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UsageError(
+            f"{folder}: not a capture folder ({capture.MANIFEST}: {reason}); give runs/<run_id>/captures/<trace_id>"
+        ) from error
+    try:
+        version = json.loads(text).get("schema_version")
+    except (ValueError, AttributeError) as error:
+        raise UsageError(f"{path}: not a capture's manifest ({error}); the capture has to be recorded again") from error
+    if version != CAPTURE_SCHEMA_VERSION:
+        raise UsageError(
+            f"{path}: capture schema {version}, this version reads {CAPTURE_SCHEMA_VERSION}; "
+            "record the capture again, or measure it with the version that wrote it"
+        )
+    try:
+        return Manifest.model_validate_json(text)
+    except ValidationError as error:
+        raise UsageError(f"{path}: {_first_problem(error)}; the capture has to be recorded again") from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc']) or 'content'}: {first['msg']}"
+
+
+def _read_wav(path: Path) -> Audio | str:
+    """The recording, or the reason why there is none."""
+    if not path.exists():
+        return f"{path.name} is missing"
+    try:
+        cut = _bytes_short(path)
+        if cut:
+            return f"{path.name} is truncated: {cut} bytes of its samples are missing"
+        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.LibsndfileError) as error:
+        return f"{path.name} cannot be read: {getattr(error, 'error_string', None) or error}"
+    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
+    if len(mono) == 0:
+        return f"{path.name} holds no samples"
+    if not np.isfinite(mono).all():
+        return f"{path.name} holds samples that are not finite"
+    if rate_hz != RATE_HZ:
+        mono = resample_poly(mono, RATE_HZ, rate_hz).astype(np.float32)
+    return Audio(np.ascontiguousarray(mono), RATE_HZ)
+
+
+def _bytes_short(path: Path) -> int:
+    """How many bytes of the data chunk a RIFF file announces, but does not hold (libsndfile cuts without a word)."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if file.read(4) != b"RIFF":
+            return 0
+        file.seek(12)
+        while len(header := file.read(8)) == 8:
+            name, length = struct.unpack("<4sI", header)
+            if name == b"data":
+                return 0 if length == 0xFFFFFFFF else max(0, file.tell() + length - size)
+            file.seek(length + (length & 1), 1)
+    return 0
+
+
+def _read_record(path: Path, kind: type[Record], missing: dict[str, str]) -> Record | None:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except OSError as error:
+        missing[path.name] = f"{path.name} is missing ({error.strerror})"
+    except ValidationError as error:
+        missing[path.name] = f"{path.name}: {_first_problem(error)}"
+    return None
+
+
+Line = TypeVar("Line")
+
+
+def _read_lines(path: Path, parse: Callable[[dict[str, object]], Line], missing: dict[str, str]) -> list[Line]:
+    """Every line that can be read; the first that cannot is named. A torn last line is what a kill leaves."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        missing[path.name] = f"{path.name} is missing ({error.strerror})"
+        return []
+    rows: list[Line] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(parse(json.loads(line)))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            first = _first_problem(error) if isinstance(error, ValidationError) else str(error)
+            missing.setdefault(path.name, f"{path.name}:{number}: {first}")
+    return rows
+
+
+def _seen_event(row: dict[str, object]) -> SeenEvent:
+    """A line is {event, t_arrival_mono_ms, direction}, or the event alone."""
+    if "event" not in row:
+        return SeenEvent(Event.model_validate(row), None, "received")
+    arrival = row.get("t_arrival_mono_ms")
+    return SeenEvent(
+        event=Event.model_validate(row["event"]),
+        t_arrival_mono_ms=float(arrival) if isinstance(arrival, int | float) else None,
+        direction=str(row.get("direction", "received")),
+    )
+
+
+def _load_line(row: dict[str, object]) -> HostLoadLine:
+    def number(key: str) -> float | None:
+        value = row.get(key)
+        return float(value) if isinstance(value, int | float) else None
+
+    t_mono_ms = number("t_mono_ms")
+    if t_mono_ms is None:
+        raise ValueError("t_mono_ms is missing")
+    return HostLoadLine(t_mono_ms, number("cpu_percent"), number("loop_lag_ms"))
+
+
+def _read_arrivals(path: Path, missing: dict[str, str]) -> npt.NDArray[np.float64] | None:
+    try:
+        table = np.load(path, allow_pickle=False)
+    except OSError as error:
+        missing[path.name] = f"{path.name} is missing ({error.strerror or error})"
+        return None
+    except (ValueError, EOFError) as error:
+        missing[path.name] = f"{path.name} cannot be read: {error}"
+        return None
+    if table.ndim != 2 or table.shape[1] != 2 or not np.issubdtype(table.dtype, np.number):
+        missing[path.name] = f"{path.name} has shape {table.shape}, not (n, 2)"
+        return None
+    return np.asarray(table, np.float64)

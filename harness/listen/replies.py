@@ -1,0 +1,273 @@
+"""Which sounds of a recording are which reply of the agent.
+
+What the agent told (trace, pre_rtc.wav, reply events) is found in the recording by alignment, each reply on its own:
+pre_rtc's timeline is only nominal between replies. Sounds in a reply's place belong to it, pauses included; sounds that
+no reply explains are grouped by their pauses and stay marked as unexplained. Positions are samples at 48 kHz.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.listen.align import WAVEFORM_CONFIDENCE, Match, find_best
+from harness.listen.clocks import Clocks
+from harness.listen.delay import WINDOW, DelayTrack, track_delay
+from harness.listen.onset import Sound, find_sounds
+from harness.listen.reading import Capture
+from harness.listen.ring import BAND_RATE_HZ, DECIMATION, Ring
+from harness.model.events import AgentTurnTrace, EventType, ReplyCause
+
+SAMPLES_PER_MS = 48
+PAUSE_MS = 300.0  # sounds closer than this are one
+REPLY_PAUSE_MS = 1_000.0  # sounds closer than this are one reply, unless the user ended a turn since it began
+PIECE_MS = 800.0  # of a reply is enough to find it; a longer piece suffers from the jitter buffer's stretching
+SURE = 0.8  # a head that correlates so well need not be compared with other pieces of the reply
+BEFORE_PUBLISH_MS = 100.0  # clock error
+AFTER_PUBLISH_MS = 3_000.0  # a publisher's queue and a jitter buffer are far below this
+AFTER_END_MS = 1_000.0
+MARGIN_MS = 80.0
+
+
+@dataclass(frozen=True)
+class ToldReply:
+    """A reply as the agent tells it. `pre`: its first to last audible sample in pre_rtc.wav."""
+
+    seq: int
+    trace: AgentTurnTrace | None
+    cause: ReplyCause | None
+    pre_start: int | None  # its first published sample
+    pre: Sound | None
+    started_ms: float | None  # host clock
+    ended_ms: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class HeardReply:
+    """A reply as a recording has it. `identity`: correlation with pre_rtc (None without pre); `track`: lag to it."""
+
+    seq: int | None  # None: no reply of the agent explains this sound
+    start: int
+    end: int
+    track: DelayTrack | None = None
+    identity: float | None = None
+    aligned: bool = False
+
+    @property
+    def duration_ms(self) -> float:
+        return (self.end - self.start) / SAMPLES_PER_MS
+
+
+def told_replies(capture: Capture, pre: Ring | None, clocks: Clocks) -> list[ToldReply]:
+    """In order of `reply_seq`, from the trace; without one, from the reply events, or from pre_rtc.wav alone."""
+    traced = {trace.reply_seq: trace for trace in capture.traces if trace.reply_seq is not None}
+    if traced:
+        return [_from_trace(traced[seq], pre, clocks) for seq in sorted(traced)]
+    events = _from_events(capture)
+    spans = group_by_pause(pre.sounds, []) if pre is not None else []
+    if events and len(spans) != len(events):  # nothing says which span is whose
+        return events
+    if events:
+        return [
+            ToldReply(e.seq, None, e.cause, s.start, s, e.started_ms, e.ended_ms)
+            for e, s in zip(events, spans, strict=True)
+        ]
+    return [ToldReply(seq, None, None, span.start, span, None, None) for seq, span in enumerate(spans)]
+
+
+def _from_trace(trace: AgentTurnTrace, pre: Ring | None, clocks: Clocks) -> ToldReply:
+    assert trace.reply_seq is not None
+    shared = any(clocks.shared_with(recording, trace) for recording in ("ear", "post_rtc"))
+    sound: Sound | None = None
+    start = trace.pre_start_sample
+    if pre is not None and start is not None and trace.pre_end_sample is not None:
+        part = pre.audio.slice_ms(start / SAMPLES_PER_MS, trace.pre_end_sample / SAMPLES_PER_MS)
+        sounds = find_sounds(part, pre.floor_dbfs) if len(part) else []
+        sound = Sound(start + sounds[0].start, start + sounds[-1].end) if sounds else None
+    return ToldReply(
+        seq=trace.reply_seq,
+        trace=trace,
+        cause=trace.cause,
+        pre_start=start,
+        pre=sound,
+        started_ms=trace.t.first_publish if shared else None,
+        ended_ms=trace.t.reply_end if shared else None,
+    )
+
+
+def _from_events(capture: Capture) -> list[ToldReply]:
+    starts: dict[int, float | None] = {}
+    ends: dict[int, tuple[float | None, ReplyCause | None]] = {}
+    for seen in capture.events:
+        event = seen.event
+        if event.reply_seq is None or event.trace_id != capture.manifest.trace_id:
+            continue
+        if event.type == EventType.REPLY_START:
+            starts.setdefault(event.reply_seq, seen.t_arrival_mono_ms)
+        elif event.type == EventType.REPLY_END:
+            cause = next((c for c in ReplyCause if c.value == event.data.get("cause")), None)
+            ends.setdefault(event.reply_seq, (seen.t_arrival_mono_ms, cause))
+    return [
+        ToldReply(seq, None, ends.get(seq, (None, None))[1], None, None, starts[seq], ends.get(seq, (None, None))[0])
+        for seq in sorted(starts)
+    ]
+
+
+def group_by_pause(sounds: Sequence[Sound], user_ends: Sequence[float]) -> list[Sound]:
+    """Sounds → replies. A pause below a second is within a reply, unless the user ended a turn since it began."""
+    groups: list[Sound] = []
+    for sound in sounds:
+        if groups:
+            last = groups[-1]
+            pause_ms = (sound.start - last.end) / SAMPLES_PER_MS
+            answered_anew = any(last.start < end <= sound.start for end in user_ends)
+            if pause_ms < PAUSE_MS or (pause_ms < REPLY_PAUSE_MS and not answered_anew):
+                groups[-1] = Sound(last.start, max(last.end, sound.end))
+                continue
+        groups.append(sound)
+    return groups
+
+
+@dataclass(frozen=True, eq=False)
+class _Claim:
+    """The part of a recording where a reply must be: by alignment, or by its times."""
+
+    told: ToldReply
+    start: float
+    end: float
+    track: DelayTrack | None
+    identity: float | None
+
+    @property
+    def aligned(self) -> bool:
+        return self.track is not None
+
+
+def hear_replies(
+    told: Sequence[ToldReply], pre: Ring | None, ring: Ring, clocks: Clocks, user_ends: Sequence[float]
+) -> list[HeardReply]:
+    """All that is heard of the agent in `ring`, in order of time."""
+    claims: list[_Claim] = []
+    unplaced: list[tuple[ToldReply, float | None]] = []
+    for reply in told:
+        after = claims[-1].start if claims else 0.0
+        claim, identity = _align_reply(reply, pre, ring, clocks, after)
+        claim = claim or _claim_by_time(reply, ring, clocks, identity)
+        if claim is None:
+            unplaced.append((reply, identity))
+        else:
+            claims.append(claim)
+    claims = _without_overlap(sorted(claims, key=lambda c: c.start))
+    owned, loose = _share_out(ring.sounds, claims)
+    heard = [
+        HeardReply(c.told.seq, s[0].start, s[-1].end, c.track, c.identity, c.aligned)
+        for c, s in zip(claims, owned, strict=True)
+        if s
+    ]
+    groups = group_by_pause(loose, user_ends)
+    for group, (reply, identity) in zip(groups, unplaced, strict=False):  # in order: nothing better is known
+        heard.append(HeardReply(reply.seq, group.start, group.end, None, identity, False))
+    heard += [HeardReply(None, group.start, group.end) for group in groups[len(unplaced) :]]
+    return _joined(sorted(heard, key=lambda h: h.start))
+
+
+def _align_reply(
+    reply: ToldReply, pre: Ring | None, ring: Ring, clocks: Clocks, after: float
+) -> tuple[_Claim | None, float | None]:
+    """The claim, or none and how well the best place correlates."""
+    if pre is None or reply.pre is None:
+        return None, None
+    first, last = reply.pre.start // DECIMATION, -(-reply.pre.end // DECIMATION)
+    match = _find_reply(pre, (first, last), ring, _window(reply, ring, clocks, after))
+    if match is None or match.confidence < WAVEFORM_CONFIDENCE:
+        match = _find_reply(pre, (first, last), ring, (after / DECIMATION, float(len(ring.band))))
+    if match is None or match.confidence < WAVEFORM_CONFIDENCE:
+        return None, 0.0 if match is None else match.confidence
+    track = track_delay(pre.band, (first, last), ring.band, match.at)
+    if not track.found:
+        return None, match.confidence
+    cut = reply.cause == ReplyCause.INTERRUPTED
+    end = reply.pre.end
+    if cut:  # what was flushed after it was never heard; what sounds there is something else
+        end = min(end, round((track.at[-1] + WINDOW / 2) * DECIMATION))
+    lag_first, lag_last = track.lag_at(np.array([first, end / DECIMATION])) * DECIMATION
+    return _Claim(reply, reply.pre.start + lag_first, end + lag_last, track, track.identity(cut)), None
+
+
+def _window(reply: ToldReply, ring: Ring, clocks: Clocks, after: float) -> tuple[float, float]:
+    """Where the reply's first audible sample may be, in samples of the band."""
+    published = clocks.sample_at(ring.name, reply.started_ms) if reply.started_ms is not None else None
+    if published is None or reply.pre is None:
+        return after / DECIMATION, float(len(ring.band))
+    lead = reply.pre.start - (reply.pre_start if reply.pre_start is not None else reply.pre.start)
+    first = published + lead - BEFORE_PUBLISH_MS * SAMPLES_PER_MS
+    return first / DECIMATION, (first + AFTER_PUBLISH_MS * SAMPLES_PER_MS) / DECIMATION
+
+
+def _find_reply(pre: Ring, span: tuple[int, int], ring: Ring, window: tuple[float, float]) -> Match | None:
+    """Lag (in `at`) by the reply's head; by its middle or tail if the head is not there."""
+    piece = min(span[1] - span[0], round(PIECE_MS * BAND_RATE_HZ / 1e3))
+    best: Match | None = None
+    for start in (span[0], (span[0] + span[1] - piece) // 2, span[1] - piece):
+        ahead = start - span[0]
+        found = find_best(pre.band[start : start + piece], ring.band, (window[0] + ahead, window[1] + ahead))
+        if found is not None and (best is None or found.confidence > best.confidence):
+            best = Match(found.at - start, found.confidence)
+        if best is not None and best.confidence >= SURE:
+            break
+    return best
+
+
+def _claim_by_time(reply: ToldReply, ring: Ring, clocks: Clocks, identity: float | None) -> _Claim | None:
+    if reply.started_ms is None:
+        return None
+    start = clocks.sample_at(ring.name, reply.started_ms - BEFORE_PUBLISH_MS)
+    if start is None:
+        return None
+    end = float(len(ring.audio))
+    if reply.ended_ms is not None:
+        end = clocks.sample_at(ring.name, reply.ended_ms + AFTER_END_MS) or end
+    return _Claim(reply, start, end, None, identity)
+
+
+def _without_overlap(claims: list[_Claim]) -> list[_Claim]:
+    """A reply ends where the next begins: what was flushed of an interrupted one was never heard."""
+    margin = MARGIN_MS * SAMPLES_PER_MS
+    cut: list[_Claim] = []
+    for claim, following in zip(claims, [*claims[1:], None], strict=True):
+        end = claim.end + (margin if claim.aligned else 0.0)
+        if following is not None:
+            end = min(end, following.start - (margin if following.aligned else 0.0))
+        start = claim.start - (margin if claim.aligned else 0.0)
+        cut.append(_Claim(claim.told, start, end, claim.track, claim.identity))
+    return cut
+
+
+def _share_out(sounds: Sequence[Sound], claims: Sequence[_Claim]) -> tuple[list[list[Sound]], list[Sound]]:
+    """Each sound to the claim it overlaps most; those that overlap none are loose."""
+    owned: list[list[Sound]] = [[] for _ in claims]
+    loose: list[Sound] = []
+    for sound in sounds:
+        shares = [min(sound.end, c.end) - max(sound.start, c.start) for c in claims]
+        best = max(range(len(claims)), key=shares.__getitem__, default=None)
+        if best is None or shares[best] <= 0:
+            loose.append(sound)
+        else:
+            owned[best].append(sound)
+    return owned, loose
+
+
+def _joined(heard: list[HeardReply]) -> list[HeardReply]:
+    """A loose sound right after a reply is its tail: there was no silence between them."""
+    joined: list[HeardReply] = []
+    for reply in heard:
+        if joined and reply.seq is None and reply.start - joined[-1].end < PAUSE_MS * SAMPLES_PER_MS:
+            last = joined[-1]
+            joined[-1] = HeardReply(
+                last.seq, last.start, max(last.end, reply.end), last.track, last.identity, last.aligned
+            )
+        else:
+            joined.append(reply)
+    return joined

@@ -1,0 +1,103 @@
+"""A capture made ready for measuring: who is heard where, in every recording, on every clock.
+
+Two pairs of recordings share a sample 0: (mic, ear) in the browser and (post_user, post_rtc) at the probe. The primary
+pair is the user's own: the browser's in the browser lane, the probe's in the bot lane. Positions are samples at 48 kHz.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness.listen.clocks import Clocks
+from harness.listen.reading import Capture
+from harness.listen.replies import HeardReply, ToldReply, hear_replies, told_replies
+from harness.listen.ring import Ring
+from harness.listen.spoken import NotFound, Place, place_utterances
+from harness.listen.timing import Answer, UserTurn, pair_answers
+
+PAIRS = {"ear": "mic", "post_rtc": "post_user"}  # where the agent is heard → where the user is, on the same clock
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Everything that was found in the recordings; computed once, on first use."""
+
+    capture: Capture
+
+    @property
+    def primary(self) -> str:
+        return "post_rtc" if self.capture.manifest.lane == "bot" else "ear"
+
+    @property
+    def expect_reply(self) -> bool:
+        return self.capture.case is None or self.capture.case.expect_reply
+
+    @cached_property
+    def clocks(self) -> Clocks:
+        return Clocks(self.capture.manifest.timelines)
+
+    @cached_property
+    def rings(self) -> dict[str, Ring]:
+        return {name: Ring(name, audio) for name, audio in self.capture.audio.items()}
+
+    @cached_property
+    def told(self) -> list[ToldReply]:
+        return told_replies(self.capture, self.rings.get("pre_rtc"), self.clocks)
+
+    @cached_property
+    def places(self) -> dict[str, list[Place | NotFound]]:
+        """Recording of the user → one entry an utterance."""
+        return {name: self._places_in(name) for name in PAIRS.values()}
+
+    def _places_in(self, name: str) -> list[Place | NotFound]:
+        truth = self.capture.truth
+        if truth is None:
+            return []
+        for needed in ("said", name):
+            if needed not in self.rings:
+                return [NotFound(self.capture.why_missing(needed)) for _ in truth.utterances]
+        said = self.rings["said"]
+        if truth.utterances and max(u.end_sample for u in truth.utterances) > len(said.audio):
+            return [NotFound("said.wav is shorter than truth.json says") for _ in truth.utterances]
+        hints = {
+            spoken.utterance: float(spoken.mic_sample)
+            for spoken in self.capture.manifest.spoken
+            if spoken.mic_sample is not None and name == "mic"
+        }
+        return place_utterances(said.band, truth, self.rings[name].band, f"{name}.wav", hints)
+
+    def turns(self, user: str) -> list[UserTurn]:
+        """The utterances to which a reply is due, as found in recording `user`."""
+        truth = self.capture.truth
+        if truth is None:
+            return []
+        return [
+            UserTurn(index, place.start, place.end, place.error_ms, place.confidence)
+            for index, (utterance, place) in enumerate(zip(truth.utterances, self.places[user], strict=True))
+            if utterance.is_turn and isinstance(place, Place)
+        ]
+
+    @cached_property
+    def heard(self) -> dict[str, list[HeardReply]]:
+        """Recording of the agent → what is heard of it. Only recordings that exist."""
+        pre = self.rings.get("pre_rtc")
+        return {
+            name: hear_replies(
+                self.told, pre, self.rings[name], self.clocks, [turn.end for turn in self.turns(PAIRS[name])]
+            )
+            for name in PAIRS
+            if name in self.rings
+        }
+
+    @cached_property
+    def answers(self) -> dict[str, dict[int, Answer]]:
+        """Recording of the agent → utterance → what came of it."""
+        return {
+            name: {a.turn.utterance: a for a in pair_answers(self.turns(PAIRS[name]), heard)}
+            for name, heard in self.heard.items()
+        }
+
+    def first_speech(self, user: str) -> float | None:
+        """The user's first voiced sample, whether a reply is due to it or not."""
+        return min((place.start for place in self.places[user] if isinstance(place, Place)), default=None)

@@ -1,0 +1,214 @@
+"""The audio metrics of one reply in its recordings: holes, clipping, validity and identity, length, arrival.
+
+Ring 1 compares pre_rtc with post_rtc (the second listener), ring 2 with ear (the browser). Positions of defects are ms
+in the recording they are named under.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness.listen.arrival import inter_arrival
+from harness.listen.continuity import Hole, dropouts, find_holes
+from harness.listen.latency import NO_EAR, NO_SECOND_LISTENER, NOT_INSTRUMENTED
+from harness.listen.level import AUDIBLE_RMS, FULL_SCALE, active_rms, clipping_ratio
+from harness.listen.onset import runs
+from harness.listen.records import no_number, not_applicable, number
+from harness.listen.replies import SAMPLES_PER_MS, HeardReply, ToldReply
+from harness.listen.ring import BAND_RATE_HZ, DECIMATION
+from harness.listen.scene import Scene
+from harness.listen.turns import TurnHeard
+from harness.model import capture
+from harness.model.audio import Audio
+from harness.model.events import ReplyCause
+from harness.model.measurement import Defect, Metric
+
+SUFFIX = {"post_rtc": "", "ear": "_ear"}
+IDENTITY_MIN = (
+    0.6  # median correlation over 128 ms windows: unrelated speech reaches 0.45, Opus at 24 kbit/s keeps 0.95
+)
+MIN_COMPARED_MS = 300.0  # shorter is too little to tell whose sound it is
+MAX_LISTED_CLIPS = 20
+
+
+def sound_metrics(scene: Scene, turn: TurnHeard) -> tuple[dict[str, Metric], list[Defect]]:
+    """Metrics and defects of one reply, all rings."""
+    metrics: dict[str, Metric] = {"reply_ms": _reply_ms(scene, turn)}
+    defects: list[Defect] = []
+    for ring in SUFFIX:
+        found, faults = _ring_metrics(scene, turn, ring)
+        metrics |= found
+        defects += faults
+    metrics |= _identity(scene, turn)
+    metrics["inter_arrival_p95_ms"] = _arrival(scene, turn)
+    return metrics, defects
+
+
+def _excluded(scene: Scene, ring: str, unit: str) -> Metric | None:
+    manifest = scene.capture.manifest
+    if ring == "ear" and manifest.lane == "bot":
+        return not_applicable(unit, NO_EAR)
+    if ring == "post_rtc" and manifest.second_listener == "none":
+        return not_applicable(unit, NO_SECOND_LISTENER)
+    return None
+
+
+def _not_heard(scene: Scene, ring: str) -> str:
+    if ring not in scene.rings:
+        return scene.capture.why_missing(ring)
+    return f"{ring}.wav is silent" if scene.rings[ring].silent() else f"the reply is not heard in {ring}.wav"
+
+
+def _slice(scene: Scene, ring: str, heard: HeardReply) -> Audio:
+    return scene.rings[ring].audio.slice_ms(heard.start / SAMPLES_PER_MS, heard.end / SAMPLES_PER_MS)
+
+
+def _reply_ms(scene: Scene, turn: TurnHeard) -> Metric:
+    heard = turn.heard.get(scene.primary)
+    return no_number("ms", _not_heard(scene, scene.primary)) if heard is None else number(heard.duration_ms, "ms")
+
+
+def _ring_metrics(scene: Scene, turn: TurnHeard, ring: str) -> tuple[dict[str, Metric], list[Defect]]:
+    gap, dropout = f"max_gap{SUFFIX[ring]}_ms", f"dropout_count{SUFFIX[ring]}"
+    clipping = f"clipping_ratio{SUFFIX[ring]}"
+    excluded = {name: _excluded(scene, ring, unit) for name, unit in _units(gap, dropout, clipping)}
+    if all(excluded.values()):
+        return {name: metric for name, metric in excluded.items() if metric is not None}, []
+    heard = turn.heard.get(ring)
+    metrics: dict[str, Metric] = {}
+    defects: list[Defect] = []
+    if heard is None:
+        metrics[clipping] = no_number("ratio", _not_heard(scene, ring))
+    else:
+        part = _slice(scene, ring, heard)
+        ratio = clipping_ratio(part)
+        metrics[clipping] = no_number("ratio", "the reply is empty") if ratio is None else number(ratio, "ratio")
+        defects += _clips(part, heard, ring)
+    holes = _holes(scene, turn, ring)
+    if isinstance(holes, Metric):
+        metrics[gap], metrics[dropout] = holes, holes.model_copy(update={"unit": "count"})
+        return metrics, defects
+    assert heard is not None
+    audible = dropouts(holes, heard.duration_ms)
+    metrics[gap] = number(max((hole.duration_ms for hole in holes), default=0.0), "ms", uncertainty=5.0)
+    metrics[dropout] = number(len(audible), "count")
+    return metrics, defects + [_hole_defect(hole, ring, hole in audible) for hole in holes]
+
+
+def _units(gap: str, dropout: str, clipping: str) -> list[tuple[str, str]]:
+    return [(gap, "ms"), (dropout, "count"), (clipping, "ratio")]
+
+
+def _holes(scene: Scene, turn: TurnHeard, ring: str) -> list[Hole] | Metric:
+    """The holes, or the metric that says why there can be none."""
+    pre, told, heard = scene.rings.get("pre_rtc"), turn.told, turn.heard.get(ring)
+    if pre is None:
+        if not scene.capture.manifest.agent.instrumented:
+            return not_applicable("ms", f"needs {capture.PRE_RTC}; {NOT_INSTRUMENTED}")
+        return no_number("ms", scene.capture.why_missing("pre_rtc"))
+    if heard is None:
+        return no_number("ms", _not_heard(scene, ring))
+    if told is None or told.pre is None:
+        return no_number("ms", "the reply's place in pre_rtc.wav is not known")
+    if heard.track is None or heard.identity is None or heard.identity < IDENTITY_MIN:
+        return no_number("ms", f"the reply in {ring}.wav could not be aligned with pre_rtc.wav")
+    span = (told.pre.start // DECIMATION, -(-told.pre.end // DECIMATION))
+    return find_holes(
+        pre,
+        span,
+        scene.rings[ring],
+        heard.track,
+        (heard.start / DECIMATION, heard.end / DECIMATION),
+        cut=told.cause == ReplyCause.INTERRUPTED,
+        skip=_expected_silence(scene, told),
+    )
+
+
+def _expected_silence(scene: Scene, told: ToldReply) -> Sequence[tuple[float, float]]:
+    """Designed pauses of the reply, counted from its first audible sample; in pre's band."""
+    case = scene.capture.case
+    if case is None or told.pre is None:
+        return []
+    per_ms = BAND_RATE_HZ / 1e3
+    first = told.pre.start / DECIMATION
+    return [
+        (first + s.start_ms * per_ms, first + s.end_ms * per_ms) for s in case.expected_silence if s.where == "reply"
+    ]
+
+
+def _hole_defect(hole: Hole, ring: str, audible: bool) -> Defect:
+    return Defect(
+        kind="dropout" if audible else "gap",
+        ring="ear" if ring == "ear" else "post_rtc",
+        start_ms=round(hole.start_ms, 3),
+        duration_ms=round(hole.duration_ms, 3),
+        detail="silence was put in" if hole.inserted else "sound was lost",
+    )
+
+
+def _clips(part: Audio, heard: HeardReply, ring: str) -> list[Defect]:
+    """Runs of full-scale samples, the longest few."""
+    found = runs(np.abs(part.samples) >= FULL_SCALE)
+    longest = sorted(found, key=lambda run: run[0] - run[1])[:MAX_LISTED_CLIPS]
+    return [
+        Defect(
+            kind="clipping",
+            ring="ear" if ring == "ear" else "post_rtc",
+            start_ms=round((heard.start + first) / SAMPLES_PER_MS, 3),
+            duration_ms=round((last - first + 1) / SAMPLES_PER_MS, 3),
+            detail=f"{last - first + 1} samples at full scale",
+        )
+        for first, last in sorted(longest)
+    ]
+
+
+def _identity(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
+    """Is the reply audible, and is it the agent's own? Of the slice alone, never of the whole recording (H-204)."""
+    ring = "ear" if scene.capture.manifest.second_listener == "none" else "post_rtc"
+    same = _same_sound(scene, turn, ring)
+    if ring not in scene.rings:
+        return {"identity": same, "audio_valid": no_number("bool", scene.capture.why_missing(ring))}
+    heard = turn.heard.get(ring)
+    if heard is None:
+        valid = number(0, "bool", reason=_not_heard(scene, ring))
+        return {"identity": same, "audio_valid": valid}
+    rms = active_rms(_slice(scene, ring, heard))
+    if rms < AUDIBLE_RMS:
+        valid = number(0, "bool", reason=f"RMS {rms:.4f} in {ring}.wav is below {AUDIBLE_RMS}")
+    elif same.value is not None and same.value < IDENTITY_MIN:
+        reason = f"it is not what the agent published: correlation {same.value:.2f}, below {IDENTITY_MIN}"
+        valid = number(0, "bool", reason=reason)
+    else:
+        valid = number(1, "bool", reason="" if same.value is not None else f"by level alone: {same.reason}")
+    return {"identity": same, "audio_valid": valid}
+
+
+def _same_sound(scene: Scene, turn: TurnHeard, ring: str) -> Metric:
+    heard, told = turn.heard.get(ring), turn.told
+    if "pre_rtc" not in scene.rings:
+        if not scene.capture.manifest.agent.instrumented:
+            return not_applicable("ratio", f"needs {capture.PRE_RTC}; {NOT_INSTRUMENTED}")
+        return no_number("ratio", scene.capture.why_missing("pre_rtc"))
+    if heard is None:
+        return no_number("ratio", _not_heard(scene, ring))
+    if heard.duration_ms < MIN_COMPARED_MS and not heard.aligned:
+        return no_number("ratio", f"{heard.duration_ms:.0f} ms are too short to compare with pre_rtc.wav")
+    if heard.identity is None:
+        if told is None or told.pre is None:
+            return no_number("ratio", "the reply's place in pre_rtc.wav is not known")
+        return no_number("ratio", "the reply is not aligned")
+    return number(heard.identity, "ratio")
+
+
+def _arrival(scene: Scene, turn: TurnHeard) -> Metric:
+    excluded = _excluded(scene, "post_rtc", "ms")
+    if excluded is not None:
+        return excluded
+    heard = turn.heard.get("post_rtc")
+    if scene.capture.arrivals is None:
+        return no_number("ms", scene.capture.why_missing(capture.ARRIVALS))
+    if heard is None:
+        return no_number("ms", _not_heard(scene, "post_rtc"))
+    return inter_arrival(scene.capture.arrivals, (heard.start, heard.end), scene.capture.load)

@@ -1,0 +1,135 @@
+"""Map the case's truth onto a recording of the user: where each utterance's first and last voiced samples are heard.
+
+Each utterance is found on its own (later ones start on events) by correlation of its piece of said.wav; start and end
+are refined by the utterance's own head and tail, because echo cancelling and jitter buffers shift sound within it. How
+often an utterance is heard is counted: more than once is a loop. Positions are samples at 48 kHz, fractional.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.listen.align import WAVEFORM_CONFIDENCE, Match, find_all, find_best, find_by_level
+from harness.listen.ring import BAND_RATE_HZ, DECIMATION, BandArray
+from harness.model.case import SpokenUtterance, Truth
+
+EDGE_PIECE_MS = 300.0  # head and tail that are aligned on their own
+EDGE_SEARCH_MS = 40.0
+EDGE_GAIN = 0.03  # a shifted edge must correlate better by this much, else a voice's period could pull it away
+HINT_TOLERANCE_MS = 300.0
+AS_GOOD = 0.9  # of the best match: an earlier place this good is taken first (the same words may come twice)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an utterance is heard; [start, end) in samples at 48 kHz. `heard` counts how often it is."""
+
+    start: float
+    end: float
+    confidence: float
+    error_ms: float
+    heard: int
+
+
+@dataclass(frozen=True)
+class NotFound:
+    """No place for an utterance, and why."""
+
+    reason: str
+    heard: int = 0
+
+
+def place_utterances(
+    said: BandArray, truth: Truth, recording: BandArray, name: str, hints: dict[int, float]
+) -> list[Place | NotFound]:
+    """One entry an utterance. `hints`: utterance → sample at 48 kHz where its first voiced sample was scheduled."""
+    found: list[list[Match]] = []
+    pieces: list[BandArray] = []
+    for utterance in truth.utterances:
+        piece = said[utterance.start_sample // DECIMATION : utterance.end_sample // DECIMATION]
+        pieces.append(piece)
+        found.append(find_all(piece, recording))
+    chosen = _choose(found, pieces, hints)
+    places: list[Place | NotFound] = []
+    for index, (utterance, piece) in enumerate(zip(truth.utterances, pieces, strict=True)):
+        match = chosen[index]
+        heard = _count(index, found, chosen, pieces)
+        if match is None:
+            match = find_by_level(piece, recording)
+            heard = 1 if match is not None else 0
+        if match is None:
+            places.append(NotFound(_why(utterance, piece, recording, name)))
+            continue
+        places.append(_place(utterance, piece, recording, match, heard))
+    return places
+
+
+def _choose(found: list[list[Match]], pieces: list[BandArray], hints: dict[int, float]) -> list[Match | None]:
+    """One match an utterance, in the order of the case; a hint decides where it agrees with a match."""
+    chosen: list[Match | None] = []
+    free_from = 0.0
+    for index, matches in enumerate(found):
+        later = [m for m in matches if m.at >= free_from]
+        hint = hints.get(index)
+        near = [
+            m
+            for m in later
+            if hint is not None and abs(m.at - hint / DECIMATION) < HINT_TOLERANCE_MS * BAND_RATE_HZ / 1e3
+        ]
+        pool = near or later
+        best = max((m.confidence for m in pool), default=0.0)
+        match = next((m for m in pool if m.confidence >= AS_GOOD * best), None)
+        chosen.append(match)
+        if match is not None:
+            free_from = match.at + len(pieces[index]) / 2
+    return chosen
+
+
+def _count(index: int, found: list[list[Match]], chosen: list[Match | None], pieces: list[BandArray]) -> int:
+    """Places where utterance `index` is heard, without those that another utterance of the case explains."""
+
+    def explained(match: Match) -> bool:
+        return any(
+            other is not None and n != index and other.at - len(pieces[index]) < match.at < other.at + len(pieces[n])
+            for n, other in enumerate(chosen)
+        )
+
+    return sum(match is chosen[index] or not explained(match) for match in found[index])
+
+
+def _place(utterance: SpokenUtterance, piece: BandArray, recording: BandArray, match: Match, heard: int) -> Place:
+    # the piece begins on the decimated grid, up to 5 samples ahead of the utterance
+    offset = utterance.start_sample % DECIMATION
+    length = utterance.end_sample - utterance.start_sample
+    edge = min(len(piece), round(EDGE_PIECE_MS * BAND_RATE_HZ / 1e3))
+    head = _edge_shift(piece[:edge], recording, match.at) if match.error_ms < 1 else 0.0
+    tail = _edge_shift(piece[-edge:], recording, match.at + len(piece) - edge) if match.error_ms < 1 else 0.0
+    start = match.at * DECIMATION + offset
+    return Place(
+        start=start + head * DECIMATION,
+        end=start + length + tail * DECIMATION,
+        confidence=match.confidence,
+        error_ms=match.error_ms,
+        heard=heard,
+    )
+
+
+def _edge_shift(piece: BandArray, recording: BandArray, expected: float) -> float:
+    """How far from `expected` (8 kHz samples) this edge is really heard."""
+    reach = EDGE_SEARCH_MS * BAND_RATE_HZ / 1e3
+    best = find_best(piece, recording, (expected - reach, expected + reach))
+    at_place = find_best(piece, recording, (expected - 1, expected + 1))
+    if best is None or best.confidence < WAVEFORM_CONFIDENCE:
+        return 0.0
+    if at_place is not None and best.confidence < at_place.confidence + EDGE_GAIN:
+        best = at_place
+    return best.at - expected if abs(best.at - expected) >= 0.5 else 0.0
+
+
+def _why(utterance: SpokenUtterance, piece: BandArray, recording: BandArray, name: str) -> str:
+    if not recording.any():
+        return f"{name} is silent from beginning to end"
+    best = find_best(piece, recording)
+    confidence = 0.0 if best is None else best.confidence
+    words = f" {utterance.text[:30]!r}" if utterance.text else ""
+    return f"the user's words{words} are not found in {name} (best correlation {confidence:.2f})"

@@ -1,0 +1,107 @@
+"""Whether a measurement is to be believed: capture underruns, alignment, clocks, the user's speech, the host's load.
+
+Each reason is one sentence; any reason makes the turn INVALID, so each limit says where it comes from. Also H-130: a
+latency below the agent's own hangover cannot have been measured from the user's end of turn.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.listen.arrival import load_within, worst_lag_ms
+from harness.listen.scene import PAIRS, Scene
+from harness.listen.spoken import NotFound, Place
+from harness.model.case import SpokenUtterance
+from harness.model.status import CaptureStatus
+
+LOST_SAMPLES_LIMIT = 128  # one render quantum, which a starting audio context may lose ahead of everything
+CLOCK_ERROR_LIMIT_MS = 10.0  # one tick of a native audio device
+LOAD_LIMIT_PERCENT = 98.0
+LOADED_LAG_MS = 50.0  # with the processor full as well: the call itself, not only our loop, was starved
+
+
+def find_reasons(scene: Scene) -> list[str]:
+    """Why the measurement as a whole is not to be believed; empty if it is."""
+    return [*_timelines(scene), *_users_speech(scene), *_windows(scene), *_host(scene)]
+
+
+def _timelines(scene: Scene) -> list[str]:
+    reasons = []
+    for name, timeline in sorted(scene.clocks.timelines.items()):
+        if timeline.lost_samples > LOST_SAMPLES_LIMIT:
+            lost_ms = 1e3 * timeline.lost_samples / timeline.rate_hz
+            reasons.append(f"capture underrun: {lost_ms:.0f} ms never arrived from the {name}'s tap")
+        if timeline.error_ms > CLOCK_ERROR_LIMIT_MS:
+            reasons.append(f"the {name}'s clock is only known to ±{timeline.error_ms:.1f} ms")
+    return reasons
+
+
+def _users_speech(scene: Scene) -> list[str]:
+    """Judged where the user's own side recorded it, if that exists: the other listener may have joined late."""
+    user = PAIRS[scene.primary]
+    if user not in scene.rings:
+        return []
+    manifest = scene.capture.manifest
+    complete = manifest.status in (CaptureStatus.OK, CaptureStatus.NO_REPLY_EXPECTED)
+    spoken = {said.utterance for said in manifest.spoken}
+    reasons = []
+    for index, place in enumerate(scene.places[user]):
+        if isinstance(place, NotFound):
+            if complete or index in spoken:  # a call that broke off need not have come to it
+                reasons.append(f"utterance {index}: {place.reason}")
+        elif place.heard != 1:
+            reasons.append(f"utterance {index} is heard {place.heard} times in {user}.wav")
+    return reasons
+
+
+def user_heard_count(scene: Scene) -> int | None:
+    """How often the user's utterances are heard: of the one that is furthest from exactly once."""
+    places = scene.places[PAIRS[scene.primary]]
+    if not places or PAIRS[scene.primary] not in scene.rings or "said" not in scene.rings:
+        return None
+    counts = [place.heard if isinstance(place, Place) else 0 for place in places]
+    return max(counts, key=lambda n: abs(n - 1))
+
+
+def _windows(scene: Scene) -> list[str]:
+    return [
+        f"utterance {spoken.utterance} started outside the case's window"
+        + (f" ({spoken.achieved_delay_ms:.0f} ms after the reply)" if spoken.achieved_delay_ms is not None else "")
+        for spoken in scene.capture.manifest.spoken
+        if not spoken.in_window
+    ]
+
+
+def _host(scene: Scene) -> list[str]:
+    """Load from the user's first word to the last sound of the agent."""
+    load, user, ring = scene.capture.load, PAIRS[scene.primary], scene.primary
+    first = scene.first_speech(user)
+    heard = scene.heard.get(ring, [])
+    if not load or first is None or not heard:
+        return []
+    start, end = scene.clocks.mono_ms(user, first), scene.clocks.mono_ms(ring, heard[-1].end)
+    if start is None or end is None or end <= start:
+        return []
+    lines = load_within(load, start, end)
+    cpu = [line.cpu_percent for line in lines if line.cpu_percent is not None]
+    lag_ms = worst_lag_ms(lines)
+    if cpu and lag_ms is not None and np.mean(cpu) >= LOAD_LIMIT_PERCENT and lag_ms > LOADED_LAG_MS:
+        return [f"the host was overloaded: CPU {np.mean(cpu):.0f} %, event loop up to {lag_ms:.0f} ms late"]
+    return []
+
+
+def implausible(
+    kpi_ms: float, hangover_ms: float | None, speculative: bool, utterance: SpokenUtterance, agent_eot_ms: float | None
+) -> str | None:
+    """Why a latency cannot be true, or None. `agent_eot_ms`: the agent's end of turn relative to the true one."""
+    if kpi_ms < 0 or hangover_ms is None or speculative or kpi_ms >= hangover_ms:
+        return None  # a negative one is talk-over, which is judged as such
+    if utterance.pauses and agent_eot_ms is not None:
+        rate_ms = 1e3 / 48_000
+        after_pause_ms = (utterance.end_sample - utterance.pauses[-1][1]) * rate_ms
+        if agent_eot_ms <= -after_pause_ms:
+            return None  # it answered at the designed pause: early, but truly measured
+    return (
+        f"{kpi_ms:.0f} ms is below the agent's own hangover of {hangover_ms:.0f} ms: "
+        "measured from a later event than the user's end of turn"
+    )
