@@ -1,0 +1,169 @@
+"""The agent's process: engines for all rooms, one RoomAgent a room, and the control over HTTP on loopback.
+
+POST /agent/join {room} answers when the agent is in the room; POST /agent/leave {room} when it has left and written;
+GET /health. Both POSTs need `Authorization: Bearer` with the control token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from livekit import rtc
+
+from runtime.agent import Engines, RoomAgent
+from runtime.engines.espeak import EspeakTextToSpeech
+from runtime.engines.scripted import ScriptedDialogue
+from runtime.engines.sphinx import SphinxSpeechToText
+from runtime.settings import RuntimeSettings
+from runtime.vad_silero import SileroVad
+
+log = logging.getLogger(__name__)
+
+LEAVE_TIMEOUT_S = 6.0
+ROOM_NAME_CHARS = 200
+
+
+class AgentHost:
+    """All rooms of this process."""
+
+    def __init__(self, settings: RuntimeSettings, engines: Engines) -> None:
+        self.settings, self.engines = settings, engines
+        self._rooms: dict[str, tuple[RoomAgent, asyncio.Task[None]]] = {}
+
+    @property
+    def rooms(self) -> list[str]:
+        return list(self._rooms)
+
+    async def join(self, room: str) -> None:
+        """Until the agent's track is published. A room that it is in already is fine. Raises what joining raises."""
+        if room in self._rooms:
+            await self._rooms[room][0].joined.wait()
+            return
+        agent = RoomAgent(self.settings, self.engines, room)
+        task = asyncio.create_task(agent.run(), name=f"room {room}")
+        self._rooms[room] = (agent, task)
+        task.add_done_callback(lambda done: self._gone(room, done))
+        waiting = asyncio.create_task(agent.joined.wait())
+        try:
+            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        if task.done():
+            await task
+
+    def _gone(self, room: str, task: asyncio.Task[None]) -> None:
+        self._rooms.pop(room, None)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("room %s ended with an error", room, exc_info=task.exception())
+
+    async def leave(self, room: str) -> None:
+        entry = self._rooms.get(room)
+        if entry is None:
+            return
+        agent, task = entry
+        agent.leave()
+        _, late = await asyncio.wait({task}, timeout=LEAVE_TIMEOUT_S)
+        if late:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def aclose(self) -> None:
+        await asyncio.gather(*(self.leave(room) for room in self.rooms))
+
+
+def control_app(host: AgentHost, token: str) -> web.Application:
+    async def room_of(request: web.Request) -> str:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not token or not hmac.compare_digest(given.encode(), token.encode()):
+            raise web.HTTPUnauthorized(text="wrong or missing control token")
+        try:
+            room = (await request.json())["room"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise web.HTTPBadRequest(text='expected {"room": NAME}') from error
+        if not isinstance(room, str) or not 0 < len(room) <= ROOM_NAME_CHARS:
+            raise web.HTTPBadRequest(text='expected {"room": NAME}')
+        return room
+
+    async def join(request: web.Request) -> web.Response:
+        room = await room_of(request)
+        try:
+            await host.join(room)
+        except (rtc.ConnectError, TimeoutError, ExceptionGroup) as error:
+            raise web.HTTPBadGateway(text=f"cannot join {room}: {error}") from error
+        return web.json_response({"room": room})
+
+    async def leave(request: web.Request) -> web.Response:
+        room = await room_of(request)
+        await host.leave(room)
+        return web.json_response({"room": room})
+
+    async def health(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "rooms": len(host.rooms)})
+
+    app = web.Application(client_max_size=10_000)
+    app.router.add_post("/agent/join", join)
+    app.router.add_post("/agent/leave", leave)
+    app.router.add_get("/health", health)
+    return app
+
+
+@asynccontextmanager
+async def running_host(settings: RuntimeSettings) -> AsyncIterator[AgentHost]:
+    """Engines warm, no room yet; on the way out all rooms are left and all workers ended."""
+    stt, tts = SphinxSpeechToText(), EspeakTextToSpeech(settings.voice)
+    engines = Engines(stt, ScriptedDialogue(settings.token_interval_ms), tts)
+    try:
+        await asyncio.gather(stt.warm_up(), tts.warm_up(), asyncio.to_thread(SileroVad))
+        host = AgentHost(settings, engines)
+        try:
+            yield host
+        finally:
+            await host.aclose()
+    finally:
+        await stt.aclose()
+        await tts.aclose()
+
+
+@asynccontextmanager
+async def serving(app: web.Application, port: int) -> AsyncIterator[str]:
+    """`app` on loopback; its base URL."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        host, real_port = runner.addresses[0][:2]
+        yield f"http://{host}:{real_port}"
+    finally:
+        await runner.cleanup()
+
+
+def versions() -> dict[str, str]:
+    names = ("livekit", "silero-vad", "onnxruntime", "pocketsphinx", "espeakng-loader")
+    found = {"python": platform.python_version()}
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def ready_line(settings: RuntimeSettings, url: str) -> str:
+    return json.dumps(
+        {
+            "ready": True,
+            "http": url,
+            "pid": os.getpid(),
+            "vad_hangover_ms": settings.vad_silence_ms,
+            "speculative": False,
+            "versions": versions(),
+        }
+    )

@@ -1,0 +1,72 @@
+"""The conversation's state: LISTENING, THINKING, SPEAKING, INTERRUPTING, from one table of legal transitions. Pure.
+
+Each transition has a cause and a time and is told to the listener; one that is not in the table is an error of the
+program and resets to LISTENING (R-14).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class State(StrEnum):
+    LISTENING = "LISTENING"
+    THINKING = "THINKING"
+    SPEAKING = "SPEAKING"
+    INTERRUPTING = "INTERRUPTING"
+
+
+class Cause(StrEnum):
+    END_OF_TURN = "end_of_turn"
+    FIRST_PUBLISH = "first_publish"
+    REPLY_PLAYED = "reply_played"
+    NO_REPLY = "no_reply"  # nothing to say, or an engine failed
+    USER_RESUMED = "user_resumed"  # the user went on before the reply began
+    BARGE_IN = "barge_in"
+    CASCADE_CANCELLED = "cascade_cancelled"
+    LEAVING = "leaving"
+
+
+TRANSITIONS: dict[tuple[State, Cause], State] = {
+    (State.LISTENING, Cause.END_OF_TURN): State.THINKING,
+    (State.THINKING, Cause.FIRST_PUBLISH): State.SPEAKING,
+    (State.THINKING, Cause.NO_REPLY): State.LISTENING,
+    (State.THINKING, Cause.USER_RESUMED): State.LISTENING,
+    (State.THINKING, Cause.LEAVING): State.LISTENING,
+    (State.SPEAKING, Cause.REPLY_PLAYED): State.LISTENING,
+    (State.SPEAKING, Cause.NO_REPLY): State.LISTENING,
+    (State.SPEAKING, Cause.BARGE_IN): State.INTERRUPTING,
+    (State.SPEAKING, Cause.LEAVING): State.INTERRUPTING,
+    (State.INTERRUPTING, Cause.CASCADE_CANCELLED): State.LISTENING,
+}
+
+
+class IllegalTransitionError(Exception):
+    """A cause that the present state does not know."""
+
+
+@dataclass
+class DuplexController:
+    """`now_ms` reads the clock; `on_transition(t_ms, state, cause)` hears of every transition."""
+
+    now_ms: Callable[[], float]
+    on_transition: Callable[[float, State, Cause], None]
+    state: State = State.LISTENING
+    history: list[tuple[float, str, str]] = field(default_factory=list)
+
+    def knows(self, cause: Cause) -> bool:
+        return (self.state, cause) in TRANSITIONS
+
+    def go(self, cause: Cause) -> State:
+        """Raises IllegalTransitionError, after the reset."""
+        key = (self.state, cause)
+        legal = key in TRANSITIONS
+        self.state = TRANSITIONS[key] if legal else State.LISTENING
+        t_ms = self.now_ms()
+        self.history.append((t_ms, self.state.value, cause.value))
+        self.on_transition(t_ms, self.state, cause)
+        if not legal:
+            raise IllegalTransitionError(f"{cause} in state {key[0]}")
+        return self.state

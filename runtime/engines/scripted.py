@@ -1,0 +1,61 @@
+"""A scripted dialogue in place of a language model: intents by phrase, deterministic, streamed token by token."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+
+from runtime.engines.protocols import Heard
+
+REPLIES = {
+    "story": (
+        "Once upon a time, a lighthouse keeper found a bottle on the beach. "
+        "Inside it was a map of the island where he lived. "
+        "He followed it past the old mill and over the hill. "
+        "Under a tree he found a wooden box full of letters. "
+        "They were the letters that he had sent to the sea."
+    ),
+    "stop": "Okay, I stopped. What would you like?",
+    "time": "It is half past nine in the morning.",
+    "price": "That makes one hundred and twenty six dollars and fifty cents.",
+    "hello": "Hello! How can I help you today?",
+    "other": "I heard you. Could you say a little more about that?",
+}
+INTENTS = (  # the first that matches
+    ("stop", ("stop wait a moment", "wait a moment")),
+    ("story", ("a story", "story")),
+    ("time", ("what time is it",)),
+    ("price", ("the price is",)),
+    ("hello", ("hello",)),
+)
+WORDS = {"stop": "stop", "wait": "stop", "story": "story", "time": "time", "price": "price", "hello": "hello"}
+
+
+def intent_of(heard: Heard) -> str:
+    """By spotted phrase, else by a word of the free text."""
+    for intent, phrases in INTENTS:
+        if any(phrase in heard.phrases for phrase in phrases):
+            return intent
+    for word in re.findall(r"[a-z']+", heard.text.lower()):
+        if word in WORDS:
+            return WORDS[word]
+    return "other"
+
+
+class ScriptedDialogue:
+    """See `runtime.engines.protocols.LanguageModel`. A token is a word with its space."""
+
+    def __init__(self, token_interval_ms: float) -> None:
+        self.token_interval_ms = token_interval_ms
+
+    async def warm_up(self) -> None:
+        return
+
+    async def reply(self, heard: Heard, *, interrupted: bool) -> AsyncGenerator[str]:
+        intent = intent_of(heard)
+        if interrupted and intent == "other":
+            intent = "stop"
+        for token in re.findall(r"\S+\s*", REPLIES[intent]):
+            await asyncio.sleep(self.token_interval_ms / 1e3)  # stands for a model's time to the next token
+            yield token

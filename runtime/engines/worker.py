@@ -1,0 +1,91 @@
+"""A worker process with a small protocol over its pipes, restarted at the next use when it has died.
+
+Messages both ways: a line of JSON, then `n_bytes` of payload if it names any. What is GPL (espeak-ng) or holds the GIL
+(pocketsphinx) lives in such a process; the event loop only ever reads and writes pipes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from typing import Any, BinaryIO
+
+from runtime.engines.protocols import EngineError
+
+ANSWER_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 3.0
+
+
+class Worker:
+    """`module` is run with `python -m`. Not safe for two conversations at once: the owner serialises them."""
+
+    def __init__(self, module: str, *arguments: str) -> None:
+        self._argv = [sys.executable, "-m", module, *arguments]
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
+    async def ensure(self) -> None:
+        if self._process is None or self._process.returncode is not None:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**20
+            )
+
+    def send(self, message: dict[str, Any], payload: bytes = b"") -> None:
+        """Raises EngineError if the process is gone."""
+        if self._process is None or self._process.stdin is None or self._process.returncode is not None:
+            raise EngineError(f"{self._argv[2]} is not running")
+        if payload:
+            message = {**message, "n_bytes": len(payload)}
+        self._process.stdin.write(json.dumps(message).encode() + b"\n" + payload)
+
+    async def receive(self) -> tuple[dict[str, Any], bytes]:
+        """Raises EngineError if the process ends, or does not answer in time."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                line = await self._process.stdout.readline()
+                message = json.loads(line) if line else None
+                payload = await self._process.stdout.readexactly(message.get("n_bytes", 0)) if message else b""
+        except (TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
+            await self.aclose()
+            raise EngineError(f"{self._argv[2]} gave no answer: {error!r}") from error
+        if message is None:
+            await self.aclose()
+            raise EngineError(f"{self._argv[2]} ended")
+        return message, payload
+
+    async def aclose(self) -> None:
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        if process.stdin is not None:
+            process.stdin.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await process.wait()
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+def read_message(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+    """In the worker process: the next message, or None at the end of the pipe."""
+    line = stream.readline()
+    if not line:
+        return None
+    message = json.loads(line)
+    return message, stream.read(message.get("n_bytes", 0))
+
+
+def write_message(stream: BinaryIO, message: dict[str, Any], payload: bytes = b"") -> None:
+    if payload:
+        message = {**message, "n_bytes": len(payload)}
+    stream.write(json.dumps(message).encode() + b"\n" + payload)
+    stream.flush()

@@ -1,0 +1,139 @@
+"""The agent's voice on the wire: 20 ms frames on absolute deadlines, silence between replies, flushed at barge-in.
+
+LiveKit's native queue is kept LEAD_MS ahead, so a stall of the event loop below that is not heard. At the start of a
+reply and at a cancel the queue is cleared: the reply does not wait behind queued silence, and silence follows a
+cancel at once. Everything published is written to the pre-RTC tap, less what was flushed; a flush is known to ± one
+native tick (10 ms), so within a reply the tap is exact and between replies its timeline is nominal. All audio is 48
+kHz mono int16.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from livekit import rtc
+
+from runtime.engines.protocols import Int16Array
+from runtime.pre_rtc import PreRtcTap
+
+RATE_HZ = 48_000
+FRAME_SAMPLES = 960
+FRAME_S = FRAME_SAMPLES / RATE_HZ
+LEAD_S = 0.060
+QUEUE_MS = 200
+TICK_SAMPLES = 480
+
+AudioFilter = Callable[[Int16Array], Int16Array]
+
+
+def _unchanged(samples: Int16Array) -> Int16Array:
+    return samples
+
+
+@dataclass
+class Publisher:
+    """`begin`, `write` while the TTS speaks, `end`; then `played` resolves when the last frame is out. `cancel`
+    any time.
+    """
+
+    source: rtc.AudioSource
+    tap: PreRtcTap
+    filter_pre: AudioFilter = _unchanged
+    filter_post: AudioFilter = _unchanged
+    underruns: int = 0
+    on_first_publish: Callable[[], None] | None = None
+    _buffer: Int16Array = field(default_factory=lambda: np.empty(0, np.int16))
+    _replying: bool = False
+    _ended: bool = False
+    _first_sent: bool = False
+    _played: asyncio.Event = field(default_factory=asyncio.Event)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _horizon_s: float = 0.0  # when what is queued will have been played
+
+    def begin(self, on_first_publish: Callable[[], None]) -> None:
+        self._buffer = np.empty(0, np.int16)
+        self._replying, self._ended, self._first_sent, self.underruns = True, False, False, 0
+        self.on_first_publish = on_first_publish
+        self._played.clear()
+
+    def write(self, samples: Int16Array) -> None:
+        if self._replying:
+            self._buffer = np.concatenate([self._buffer, samples])
+            self._wake.set()
+
+    def end(self) -> None:
+        self._ended = True
+        self._wake.set()
+
+    async def played(self) -> None:
+        await self._played.wait()
+
+    def cancel(self) -> None:
+        """Silence now: what is buffered and what is queued is thrown away."""
+        self._buffer = np.empty(0, np.int16)
+        if self._replying:
+            self._replying = False
+            self._flush()
+        self._played.set()
+        self._wake.set()
+
+    def _flush(self) -> None:
+        now_s = asyncio.get_running_loop().time()
+        queued = max(0.0, self._horizon_s - now_s) * RATE_HZ
+        self.source.clear_queue()
+        self.tap.forget(int(queued // TICK_SAMPLES) * TICK_SAMPLES)
+        self._horizon_s = now_s
+
+    async def run(self) -> None:
+        """Until cancelled. The one task that feeds the source."""
+        loop = asyncio.get_running_loop()
+        self._horizon_s = loop.time()
+        while True:
+            if self._replying and not self._first_sent and self._has_frame():
+                self._flush()
+            while self._horizon_s - loop.time() < LEAD_S:
+                await self._push_frame(loop.time())
+            self._wake.clear()
+            due_s = self._horizon_s - LEAD_S
+            if self._replying and not self._first_sent:  # the first sound does not wait for the deadline
+                try:
+                    async with asyncio.timeout_at(due_s):
+                        await self._wake.wait()
+                except TimeoutError:
+                    continue
+            else:
+                await asyncio.sleep(max(0.0, due_s - loop.time()))  # an absolute deadline
+
+    def _has_frame(self) -> bool:
+        return len(self._buffer) >= FRAME_SAMPLES or (self._ended and len(self._buffer) > 0)
+
+    async def _push_frame(self, now_s: float) -> None:
+        frame = np.zeros(FRAME_SAMPLES, np.int16)
+        if self._replying and self._has_frame():
+            take = self._buffer[:FRAME_SAMPLES]
+            self._buffer = self._buffer[FRAME_SAMPLES:]
+            frame[: len(take)] = take
+            if not self._first_sent:
+                self._first_sent = True
+                self.tap.mark_start()
+                if self.on_first_publish is not None:
+                    self.on_first_publish()
+        elif self._replying and self._ended:
+            self._finish()
+        elif self._replying and self._first_sent:
+            self.underruns += 1
+        frame = self.filter_pre(frame)
+        self.tap.add(frame)
+        sent = self.filter_post(frame)
+        self._horizon_s = max(self._horizon_s, now_s) + FRAME_S
+        await self.source.capture_frame(rtc.AudioFrame(sent.tobytes(), RATE_HZ, 1, FRAME_SAMPLES))
+
+    def _finish(self) -> None:
+        """The last frame is queued; it is out when the queue has played up to now's horizon."""
+        self._replying = False
+        self.tap.mark_end()
+        loop = asyncio.get_running_loop()
+        loop.call_at(self._horizon_s, self._played.set)

@@ -1,0 +1,64 @@
+"""What the agent is told, all of it by the environment; secrets come from nowhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; says which and what to do."""
+
+
+@dataclass(frozen=True)
+class RuntimeSettings:
+    """Times in ms. `captures`: where a tested agent leaves pre_rtc.wav and its trace; None outside of tests."""
+
+    livekit_url: str
+    api_key: str
+    api_secret: str
+    control_token: str = ""
+    port: int = 0
+    vad_silence_ms: float = 200.0
+    token_interval_ms: float = 4.0
+    voice: str = "en-us"
+    captures: Path | None = None
+    audio_filter_pre: str | None = None  # module:factory, before the pre-RTC tap
+    audio_filter_post: str | None = None  # module:factory, between the tap and the wire
+
+
+def _number(env: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
+    text = env.get(name)
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        raise SettingsError(f"{name}={text!r}: expected a number") from None
+    if not low <= value <= high:
+        raise SettingsError(f"{name}={text}: expected {low:g} to {high:g}")
+    return value
+
+
+def load_settings(env: Mapping[str, str] | None = None) -> RuntimeSettings:
+    """Raises SettingsError."""
+    env = os.environ if env is None else env
+    missing = [name for name in ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET") if not env.get(name)]
+    if missing:
+        raise SettingsError(f"{', '.join(missing)} must be set in the environment")
+    captures = env.get("EARWITNESS_CAPTURES")
+    return RuntimeSettings(
+        livekit_url=env["LIVEKIT_URL"],
+        api_key=env["LIVEKIT_API_KEY"],
+        api_secret=env["LIVEKIT_API_SECRET"],
+        control_token=env.get("EARWITNESS_CONTROL_TOKEN", ""),
+        port=int(_number(env, "EARWITNESS_RUNTIME_PORT", 0, 0, 65_535)),
+        vad_silence_ms=_number(env, "VAD_SILENCE_MS", 200.0, 50, 5_000),
+        token_interval_ms=_number(env, "EARWITNESS_TOKEN_INTERVAL_MS", 4.0, 0, 5_000),
+        voice=env.get("EARWITNESS_VOICE", "en-us"),
+        captures=Path(captures) if captures else None,
+        audio_filter_pre=env.get("EARWITNESS_AUDIO_FILTER_PRE") or None,
+        audio_filter_post=env.get("EARWITNESS_AUDIO_FILTER_POST") or None,
+    )
