@@ -31,6 +31,7 @@ SILENT_BELOW_SOUND_DB = 10.0
 MIN_FRAMES = 2
 SAME_HOLE_MS = 60.0  # a stop consonant within a hole does not make two of it
 MIN_INSERTED_MS = 20.0
+LAG_AGREES = 10 * PER_MS
 PAUSE_MS = 50.0  # in a pause of its own, lengthening is heard only from
 MIN_LENGTHENED_MS = 100.0
 AUDIBLE_HOLE_MS = 40.0  # one such is a dropout
@@ -139,7 +140,7 @@ def _lost(frames: _Frames, missing: npt.NDArray[np.bool_]) -> list[Hole]:
         slack = min(float(np.median(frames.slack[first : last + 1])), MAX_SLACK_ADDED_BACK)
         start = frames.place[first] - slack
         duration = (last - first) * HOP + FRAME + 2 * slack
-        holes.append(Hole(start / PER_MS, duration / PER_MS, inserted=False))
+        holes.append(Hole(start / PER_MS, _to_half_ms(duration / PER_MS), inserted=False))
     return holes
 
 
@@ -158,12 +159,22 @@ def _inserted(frames: _Frames, ring: Ring, track: DelayTrack, heard: tuple[float
         before, after = np.interp([begin, end], place, frames.at)
         margin = 100 * PER_MS
         lag_before, lag_after = track.lag_at(np.array([before - margin, after + margin]))
-        inserted_ms = min(end - begin, lag_after - lag_before) / PER_MS
+        inserted_ms = _inserted_ms(end - begin, lag_after - lag_before)
         near = (frames.at > before - FRAME) & (frames.at < after + FRAME)
         natural_ms = float(np.count_nonzero(pre_silent & near)) * HOP_MS
         if inserted_ms >= (MIN_INSERTED_MS if natural_ms < PAUSE_MS else MIN_LENGTHENED_MS):
             holes.append(Hole(begin / PER_MS, inserted_ms, inserted=True))
     return holes
+
+
+def _inserted_ms(silent: float, lag_growth: float) -> float:
+    """The lag's growth is exact, the silence is read to a hop: they must agree, else the smaller is meant."""
+    agree = abs(silent - lag_growth) <= LAG_AGREES
+    return _to_half_ms((lag_growth if agree else min(silent, lag_growth)) / PER_MS)
+
+
+def _to_half_ms(duration_ms: float) -> float:
+    return round(2 * duration_ms) / 2
 
 
 def _merged(holes: Sequence[Hole]) -> list[Hole]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import median_filter
 
+from harness.listen.onset import runs
 from harness.listen.ring import BAND_RATE_HZ, BandArray
 
 WINDOW = 1_024  # 128 ms
@@ -26,6 +27,7 @@ GOOD = 0.7
 WIDE_GOOD = 0.85
 WIDE_GAIN = 0.15
 STEP_MS = 1.5  # a change of lag between neighbours above this is a step, not drift
+LOST_WINDOWS = 10  # 200 ms of sound that is not found: here the reply was cut
 ENERGY_FLOOR = WINDOW * 10 ** (-75.0 / 10)
 
 Indices = npt.NDArray[np.int64]
@@ -55,20 +57,18 @@ class DelayTrack:
         spread: npt.NDArray[np.float64] = np.ptp(lags, axis=1)
         return spread
 
-    def identity(self, cut: bool) -> float:
-        """Median correlation: is this the same sound? Of a reply that was `cut`, up to where it still was."""
-        heard = self.correlation
-        if cut:
-            heard = heard[: int(np.flatnonzero(heard >= GOOD)[-1]) + 1] if (heard >= GOOD).any() else heard
-        return float(np.median(heard)) if len(heard) else 0.0
+    @property
+    def identity(self) -> float:
+        """Median correlation: is this the same sound?"""
+        return float(np.median(self.correlation)) if len(self.correlation) else 0.0
 
     def steps_ms(self) -> npt.NDArray[np.float64]:
         change = np.diff(self.lag) * 1e3 / BAND_RATE_HZ
         return change[np.abs(change) > STEP_MS]
 
 
-def track_delay(a: BandArray, span: tuple[int, int], b: BandArray, lag: float) -> DelayTrack:
-    """Lag of b to a over a[span]; `lag` is where to begin looking."""
+def track_delay(a: BandArray, span: tuple[int, int], b: BandArray, lag: float, *, cut: bool = False) -> DelayTrack:
+    """Lag of b to a over a[span]; `lag` is where to begin looking. `cut`: b may end before a, follow it until then."""
     starts = _windows_with_sound(a, span)
     lags = np.full(len(starts), np.nan)
     scores = np.zeros(len(starts))
@@ -85,6 +85,9 @@ def track_delay(a: BandArray, span: tuple[int, int], b: BandArray, lag: float) -
         good = near[score >= GOOD]
         if len(good) >= 3:
             lag = float(np.median(good[-9:]))
+    if cut:
+        followed = _followed(scores >= GOOD)
+        starts, lags, scores = starts[:followed], lags[:followed], scores[:followed]
     good_ones = scores >= GOOD
     kept = lags[good_ones]
     return DelayTrack(
@@ -92,6 +95,14 @@ def track_delay(a: BandArray, span: tuple[int, int], b: BandArray, lag: float) -
         lag=median_filter(kept, size=5, mode="nearest") if len(kept) else kept,
         correlation=scores,
     )
+
+
+def _followed(good: npt.NDArray[np.bool_]) -> int:
+    """How many windows there are before the sound is lost for good."""
+    lost = next(
+        (first for first, last in runs(~good) if last - first + 1 >= LOST_WINDOWS or last == len(good) - 1), None
+    )
+    return len(good) if lost is None else lost
 
 
 def _windows_with_sound(a: BandArray, span: tuple[int, int]) -> Indices:

@@ -59,13 +59,13 @@ def write_measurement(folder: Path, measurement: Measurement) -> None:
 def _record(scene: Scene, turn: TurnHeard) -> Turn:
     metrics, defects = sound_metrics(scene, turn)
     answer = turn.answers.get(scene.primary)
-    heard = turn.heard.get(scene.primary)
+    first = (answer.reply if answer is not None else None) or turn.heard.get(scene.primary)
     return Turn(
         reply_seq=turn.reply_seq,
         utterance=turn.utterance,
         metrics=dict(sorted((latencies(scene, turn) | metrics).items())),
         mic_end_sample=round(answer.turn.end) if answer is not None else None,
-        onset_sample=heard.start if heard is not None else None,
+        onset_sample=first.start if first is not None else None,
         spans=_spans(scene, turn),
         defects=defects,
         waterfall=turn_waterfall(scene, turn),
@@ -124,6 +124,8 @@ def _onset_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
     if scene.capture.truth is None or (scene.capture.truth.utterances and scene.first_speech(user) is None):
         reason = "the user's speech is not found, so what it answers is not known"
         return metrics | {name: no_number("count", reason) for name in names[2:]}
+    if scene.told:
+        metrics["unexplained_onset_count"] = number(sum(h.seq is None for h in heard), "count")
     answers = list(scene.answers[ring].values())
     metrics["talk_over_count"] = number(onsets_in_user_turns(answers), "count")
     metrics["unexpected_onset_count"] = number(unexpected_onsets(user_turns, heard, scene.expect_reply), "count")

@@ -28,6 +28,7 @@ SURE = 0.8  # a head that correlates so well need not be compared with other pie
 BEFORE_PUBLISH_MS = 100.0  # clock error
 AFTER_PUBLISH_MS = 3_000.0  # a publisher's queue and a jitter buffer are far below this
 AFTER_END_MS = 1_000.0
+CUT_PIECES_MS = (400.0, 180.0)
 MARGIN_MS = 80.0
 
 
@@ -180,20 +181,21 @@ def _align_reply(
     if pre is None or reply.pre is None:
         return None, None
     first, last = reply.pre.start // DECIMATION, -(-reply.pre.end // DECIMATION)
-    match = _find_reply(pre, (first, last), ring, _window(reply, ring, clocks, after))
+    cut = reply.cause == ReplyCause.INTERRUPTED
+    everywhere = (after / DECIMATION, float(len(ring.band)))
+    match = _find_reply(pre, (first, last), ring, _window(reply, ring, clocks, after), cut)
     if match is None or match.confidence < WAVEFORM_CONFIDENCE:
-        match = _find_reply(pre, (first, last), ring, (after / DECIMATION, float(len(ring.band))))
+        match = _find_reply(pre, (first, last), ring, everywhere, cut) or match
     if match is None or match.confidence < WAVEFORM_CONFIDENCE:
         return None, 0.0 if match is None else match.confidence
-    track = track_delay(pre.band, (first, last), ring.band, match.at)
+    track = track_delay(pre.band, (first, last), ring.band, match.at, cut=cut)
     if not track.found:
         return None, match.confidence
-    cut = reply.cause == ReplyCause.INTERRUPTED
     end = reply.pre.end
     if cut:  # what was flushed after it was never heard; what sounds there is something else
         end = min(end, round((track.at[-1] + WINDOW / 2) * DECIMATION))
     lag_first, lag_last = track.lag_at(np.array([first, end / DECIMATION])) * DECIMATION
-    return _Claim(reply, reply.pre.start + lag_first, end + lag_last, track, track.identity(cut)), None
+    return _Claim(reply, reply.pre.start + lag_first, end + lag_last, track, track.identity), None
 
 
 def _window(reply: ToldReply, ring: Ring, clocks: Clocks, after: float) -> tuple[float, float]:
@@ -206,11 +208,15 @@ def _window(reply: ToldReply, ring: Ring, clocks: Clocks, after: float) -> tuple
     return first / DECIMATION, (first + AFTER_PUBLISH_MS * SAMPLES_PER_MS) / DECIMATION
 
 
-def _find_reply(pre: Ring, span: tuple[int, int], ring: Ring, window: tuple[float, float]) -> Match | None:
-    """Lag (in `at`) by the reply's head; by its middle or tail if the head is not there."""
-    piece = min(span[1] - span[0], round(PIECE_MS * BAND_RATE_HZ / 1e3))
+def _find_reply(pre: Ring, span: tuple[int, int], ring: Ring, window: tuple[float, float], cut: bool) -> Match | None:
+    """Lag (in `at`) by the reply's head; by its middle or tail if that is not there, by less of it if it was cut."""
+    length = span[1] - span[0]
+    piece = min(length, round(PIECE_MS * BAND_RATE_HZ / 1e3))
+    places = [(span[0], piece), ((span[0] + span[1] - piece) // 2, piece), (span[1] - piece, piece)]
+    if cut:
+        places += [(span[0], min(length, round(short * BAND_RATE_HZ / 1e3))) for short in CUT_PIECES_MS]
     best: Match | None = None
-    for start in (span[0], (span[0] + span[1] - piece) // 2, span[1] - piece):
+    for start, piece in places:
         ahead = start - span[0]
         found = find_best(pre.band[start : start + piece], ring.band, (window[0] + ahead, window[1] + ahead))
         if found is not None and (best is None or found.confidence > best.confidence):
@@ -236,7 +242,7 @@ def _without_overlap(claims: list[_Claim]) -> list[_Claim]:
     """A reply ends where the next begins: what was flushed of an interrupted one was never heard."""
     margin = MARGIN_MS * SAMPLES_PER_MS
     cut: list[_Claim] = []
-    for claim, following in zip(claims, [*claims[1:], None], strict=True):
+    for claim, following in zip(claims, [*claims[1:], None], strict=False):
         end = claim.end + (margin if claim.aligned else 0.0)
         if following is not None:
             end = min(end, following.start - (margin if following.aligned else 0.0))

@@ -31,6 +31,7 @@ class Answer:
     turn: UserTurn
     reply: HeardReply | None
     talk_over: tuple[HeardReply, ...]
+    after: tuple[HeardReply, ...] = ()  # all that began after the turn and before the next one's end
 
     @property
     def raw_ms(self) -> float | None:
@@ -48,11 +49,11 @@ def pair_answers(turns: Sequence[UserTurn], heard: Sequence[HeardReply]) -> list
     for turn, following in zip(turns, [*turns[1:], None], strict=False):
         until = float("inf") if following is None else following.end
         inside = tuple(h for h in heard if turn.start < h.start < turn.end)
-        after = [h for h in heard if turn.end <= h.start < until]
+        after = tuple(h for h in heard if turn.end <= h.start < until)
         reply = after[0] if after else None
         if reply is None and inside and not _answers_another(inside[-1], answers):
             reply = inside[-1]  # it spoke into the turn and had nothing more to say after it
-        answers.append(Answer(turn, reply, inside))
+        answers.append(Answer(turn, reply, inside, after))
     return answers
 
 

@@ -51,6 +51,8 @@ def list_turns(scene: Scene) -> list[TurnHeard]:
     for heard in scene.heard.get(scene.primary, []):
         if id(heard) in known or (heard.seq is not None and heard.seq in taken):
             continue
+        if heard.seq is None and told:
+            continue  # an agent that tells its replies told nothing of this sound: it is counted, but is no reply
         seq = heard.seq if heard.seq is not None else next(free)
         turns.append(_extra(scene, seq, heard, told.get(seq)))
     return turns
@@ -71,10 +73,14 @@ def _answers_to(scene: Scene, utterance: int) -> dict[str, Answer]:
 
 
 def _seq(answers: dict[str, Answer], primary: str) -> int | None:
+    """The agent's number of the reply; a sound that no reply explains may come ahead of it."""
     for ring in (primary, *PAIRS):
         answer = answers.get(ring)
-        if answer is not None and answer.reply is not None and answer.reply.seq is not None:
-            return answer.reply.seq
+        if answer is None or answer.reply is None:
+            continue
+        seq = next((h.seq for h in (answer.reply, *answer.after) if h.seq is not None), None)
+        if seq is not None:
+            return seq
     return None
 
 
