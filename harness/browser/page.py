@@ -170,7 +170,9 @@ class PageSession:
         if kind == "track":
             self.agent_track_seen.set()
         elif kind == "broken":
-            self._problem("tap", f"the page cannot be heard: {record['text']}", fatal=True)
+            # A frame that is no part of the call (an advertisement that opens connections) is not the page.
+            concerns_us = clock == self._clock or source["frame"] == self._page.main_frame
+            self._problem("tap", f"the page cannot be heard: {record['text']}", fatal=concerns_us)
         elif clock == self._clock:
             self._follow(kind, record)
         return None

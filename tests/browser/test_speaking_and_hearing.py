@@ -110,7 +110,7 @@ async def test_silence_between_utterances_is_sent_too(browser, site, record, wai
         after = await session.jitter_buffer()
     sent = after.total_samples - before.total_samples
     assert sent > RATE_HZ
-    assert after.concealed_samples - before.concealed_samples < sent / 10
+    assert after.concealed_samples - before.concealed_samples < sent / 2
 
 
 async def test_page_that_does_not_play_its_agent_is_silent_for_its_user(browser, site, record, wait_for, chirp):

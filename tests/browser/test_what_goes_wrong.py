@@ -165,6 +165,14 @@ async def test_page_loaded_anew_in_its_call_is_fatal(browser, site, wait_for):
         assert "loaded anew" in session.errors[-1].text
 
 
+async def test_page_that_cannot_be_heard_is_fatal(browser, wait_for):
+    async with browser.session() as session:
+        # A data URL is no secure context: it may connect, but has no AudioWorklet, like a page on plain http.
+        await session.open("data:text/html,<script>new RTCPeerConnection()</script>", timeout_s=20)
+        await wait_for(session.fatal)
+        assert "secure context" in session.errors[-1].text
+
+
 async def test_recording_that_cannot_be_taken_is_fatal(browser, site, wait_for):
     def full(block: object) -> None:
         raise OSError(28, "No space left on device")

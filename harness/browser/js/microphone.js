@@ -24,7 +24,8 @@ function shimMicrophone() {
   async function getUserMedia(constraints) {
     if (!constraints?.audio) return native.call(this, constraints);
     ears.open().catch(() => {}); // the clock starts to run while the microphone is held
-    await report("microphone", { clock: ears.clock, constraints: JSON.stringify(constraints.audio) }); // device: answered at the release
+    // With the device microphone this is answered only at the release.
+    await report("microphone", { clock: ears.clock, constraints: JSON.stringify(constraints.audio) });
     return config.mic === "scheduled" ? scheduled(this, constraints) : device(this, constraints);
   }
 
