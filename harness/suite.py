@@ -113,6 +113,7 @@ class Run:
     errors: list[str] = field(default_factory=list)
     interrupted: bool = False
     _manifests: list[Manifest] = field(default_factory=list)
+    _definitions: dict[str, Case] = field(default_factory=dict)
     _started: float = field(default_factory=time.monotonic)
     _started_at: str = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
 
@@ -122,6 +123,7 @@ class Run:
         Raises CancelledError after what was recorded of the attempt is judged.
         """
         attempts: list[AttemptVerdict] = []
+        self._definitions[built.case.id] = built.case
         try:
             for _ in range(self.plan.repeat):
                 attempts.append(await self._attempt(built, on_phase))
@@ -187,7 +189,7 @@ class Run:
         planned = [built.case.id for built in self.plan.cases]
         order = [name for name in planned if name in self.verdicts]
         order += [name for name in self.verdicts if name not in planned]
-        summary = judge_run(facts, [self.verdicts[name] for name in order])
+        summary = judge_run(facts, [self.verdicts[name] for name in order], self._definitions)
         from reports.render import finish_report  # matplotlib loads only where a report is drawn
 
         summary = finish_report(summary, self.plan.run_dir)

@@ -187,9 +187,7 @@ class Conversation:
         turns = [i for i, utterance in enumerate(self.truth.utterances) if utterance.is_turn]
         last_word = max(self._ends.values(), default=self.user.hearing.now)
         if not self.case.expect_reply:
-            rest = self.truth.n_samples - max((u.end_sample for u in self.truth.utterances), default=0)
-            until = last_word + max(rest, 0) + int(LISTEN_ON_MS * SAMPLES_PER_MS)
-            await self._heard_until(until, "listening on")
+            await self._heard_until(last_word + int(LISTEN_ON_MS * SAMPLES_PER_MS), "listening on")
             return
         final_end = self._ends[turns[-1]] if turns else last_word
         await self._onset_after(final_end)

@@ -1,0 +1,66 @@
+"""Suggested fixes: a rule a status or gate, each with its evidence, none twice (H-162)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.model.status import CaptureStatus, Status
+from harness.model.verdict import CaseVerdict
+
+FIXES: dict[str, str] = {
+    CaptureStatus.POST_SILENT: "The agent published, but the second listener heard silence: look at the track's mute "
+    "state and at what the publisher is given.",
+    CaptureStatus.PRE_MISSING: "The agent left no pre_rtc.wav: write it in `finally`, after the trace was adopted.",
+    CaptureStatus.PRE_SILENT: "The agent published silence: the TTS gave no sound, or its level is near zero.",
+    CaptureStatus.REPLY_EVENTS_MISSING: "reply_start or reply_end did not come: send both with the same reply_seq, also "
+    "when a reply is cancelled.",
+    CaptureStatus.REPLY_TIMEOUT: "No reply was heard: look at the agent's log around the end of turn (VAD, STT, "
+    "dialogue), and at whether it listens to this user.",
+    CaptureStatus.REPLY_ENDLESS: "The reply did not end: look for a loop in the dialogue or a TTS that never finishes.",
+    CaptureStatus.AGENT_CRASH: "The agent ended in mid-call: its last log lines are in the detail, the rest in logs/.",
+    CaptureStatus.AGENT_ABSENT: "No agent with an audio track came: check its URL, token and room, and its log.",
+    CaptureStatus.AGENT_UNAVAILABLE: "No worker took the job: is one registered under this name? A LiveKit Agents worker "
+    "declares itself unavailable above its load threshold; set load_threshold to infinity on a small machine.",
+    CaptureStatus.BARRIER_TIMEOUT: "A step of the barrier did not come: the detail names it.",
+    CaptureStatus.PAGE_ERROR: "The page did not get into the call: see console.jsonl and screenshot.png in the capture.",
+    CaptureStatus.BROWSER_CRASH: "Chromium ended: look at free memory, and at /dev/shm in containers.",
+    CaptureStatus.SERVER_LOST: "The media server went away: see logs/livekit-server.log.",
+    CaptureStatus.CAPTURE_WRITE_ERROR: "A recording could not be written: free disk space, or move --runs.",
+    "eot_to_first_audio": "The reply starts late: the waterfall names the slowest step.",
+    "user_kpi": "The user waits long: the waterfall names the slowest step; what grows only at the ear is the network.",
+    "tts_first_publish": "PCM waits before it is published: stream while receiving, do not collect.",
+    "audible_dropout": "Sound is missing in the reply: holes of one length are TTS underruns, others come from the way.",
+    "max_gap": "A hole in the reply: if its length is a multiple of the engine's packet, the TTS is slower than speech.",
+    "clipping_ratio": "The reply is clipped: lower the TTS's level or the gain before the publisher.",
+    "fast_ttft": "The first token is late: look at the model's queue, and at whether a slow lane holds the engine.",
+    "inter_arrival": "Frames come unevenly: the publisher is not paced, or the machine is overloaded.",
+    "talk_over": "The agent speaks into the user: its end-of-turn detection is too eager for this pause.",
+    "complete_reply": "After the user's last word no complete reply came.",
+    "no_reply": "The agent answered where nobody spoke: VAD threshold, or an echo.",
+    "audio_valid": "What was heard is not what the agent said: look at the identity figure and at the recordings.",
+    "reply_not_short": "A reply is shorter than the case demands: it was cut, or the dialogue misunderstood.",
+    "reply_not_long": "A reply is longer than the case allows.",
+    "barge_in_to_silence": "The agent goes on after an interruption: flush the publisher's queue on cancel.",
+    "eot_error": "The agent's own end of turn differs from the truth: its VAD hears noise as speech, or cuts it.",
+}
+
+
+@dataclass(frozen=True)
+class Fix:
+    about: str
+    text: str
+    evidence: tuple[str, ...]
+
+
+def suggest(cases: Sequence[CaseVerdict]) -> list[Fix]:
+    """One entry a cause, with the cases that show it."""
+    evidence: dict[str, list[str]] = {}
+    for case in cases:
+        for attempt in case.attempts:
+            if attempt.capture_status in FIXES:
+                evidence.setdefault(attempt.capture_status, []).append(f"{case.case_id}: {attempt.detail}")
+            for gate in attempt.gates:
+                if gate.status not in (Status.PASS, Status.NOT_APPLICABLE) and gate.gate_id in FIXES:
+                    evidence.setdefault(gate.gate_id, []).append(f"{case.case_id}: {gate.shown} {gate.reason}".strip())
+    return [Fix(about, FIXES[about], tuple(dict.fromkeys(found))) for about, found in evidence.items()]

@@ -1,0 +1,141 @@
+"""Pictures: the rings of one attempt on one time axis, with what was found in them.
+
+Time 0 is the user's true end of turn. ear and mic share a clock; post and pre are laid on the ear's (in the bot lane,
+on post's) by where the same reply was found in each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from harness.model.measurement import Defect, Measurement, Turn
+
+RATE_HZ = 48_000
+BEFORE_S, AFTER_S = 1.0, 0.5
+LONGEST_S = 15.0
+COLOURS = {"user": "#7a8794", "pre_rtc": "#8a5fbf", "post_rtc": "#2b7bba", "ear": "#1c8a5a"}
+NAMES = {
+    "user": "user",
+    "pre_rtc": "pre-RTC (agent's PCM)",
+    "post_rtc": "post-RTC (second listener)",
+    "ear": "ear (browser)",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recording: `zero` is its sample at time 0."""
+
+    ring: str
+    samples: npt.NDArray[np.float32]
+    zero: float
+
+    def window(self, start_s: float, end_s: float) -> npt.NDArray[np.float32]:
+        """Samples from start to end, silence where the recording has none."""
+        first = round(self.zero + start_s * RATE_HZ)
+        out = np.zeros(round((end_s - start_s) * RATE_HZ), np.float32)
+        lo, hi = max(0, first), min(len(self.samples), first + len(out))
+        if lo < hi:
+            out[lo - first : hi - first] = self.samples[lo:hi]
+        return out
+
+
+def _read(folder: Path, name: str) -> npt.NDArray[np.float32] | None:
+    path = folder / name
+    if not path.is_file():
+        return None
+    try:
+        samples, _ = soundfile.read(path, dtype="float32")
+    except soundfile.LibsndfileError:
+        return None
+    return np.asarray(samples)
+
+
+def _rows(folder: Path, measurement: Measurement, turn: Turn) -> list[Row]:
+    browser = measurement.lane == "browser"
+    main, user = ("ear", "mic.wav") if browser else ("post_rtc", "post_user.wav")
+    span = turn.spans.get(main)
+    zero = turn.mic_end_sample if turn.mic_end_sample is not None else turn.onset_sample
+    if zero is None:
+        zero = span.start if span is not None else RATE_HZ
+    rows = []
+    for ring, name in (("user", user), ("pre_rtc", "pre_rtc.wav"), ("post_rtc", "post_rtc.wav"), ("ear", "ear.wav")):
+        samples = _read(folder, name)
+        if samples is None:
+            continue
+        at: float = zero
+        if ring not in ("user", main):
+            own = turn.spans.get(ring)
+            if own is None or span is None:
+                continue
+            at = own.start - (span.start - zero)
+        rows.append(Row(ring, samples, at))
+    return rows
+
+
+def draw_attempt(folder: Path, measurement: Measurement, turn: Turn, title: str, png: Path) -> bool:
+    """Waveform and spectrogram of each ring of one turn. False if there is no recording to draw."""
+    rows = _rows(folder, measurement, turn)
+    if not rows:
+        return False
+    main = "ear" if measurement.lane == "browser" else "post_rtc"
+    span = turn.spans.get(main)
+    zero = next((row.zero for row in rows if row.ring == main), 0.0)
+    last_s = (span.end - zero) / RATE_HZ if span is not None else 3.0
+    start_s, end_s = -BEFORE_S, min(max(last_s, 1.0) + AFTER_S, LONGEST_S)
+    figure = Figure(figsize=(12, 1.9 * len(rows) + 0.8), layout="constrained", dpi=100)
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(len(rows), 2, sharex=True, squeeze=False, width_ratios=(1, 1))
+    for (wave, spectrum), row in zip(grid, rows, strict=True):
+        sound = row.window(start_s, end_s)
+        _draw_wave(wave, row.ring, sound, start_s, end_s)
+        _draw_spectrum(spectrum, sound, start_s, end_s)
+        for axes in (wave, spectrum):
+            axes.axvline(0.0, color="#d1323a", linewidth=1.2)
+            if turn.onset_sample is not None and row.ring == main:
+                axes.axvline((turn.onset_sample - zero) / RATE_HZ, color="#1c8a5a", linewidth=1.2)
+            for defect in turn.defects:
+                if defect.ring == row.ring:
+                    _mark(axes, defect, row.zero)
+    for axes in grid[-1]:
+        axes.set_xlabel("seconds after the user's last word (red); green: first sound of the agent; orange: defects")
+        axes.set_xlim(start_s, end_s)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    png.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(png)
+    return True
+
+
+def _draw_wave(axes: Axes, ring: str, sound: npt.NDArray[np.float32], start_s: float, end_s: float) -> None:
+    bins = 1200
+    usable = sound[: len(sound) // bins * bins].reshape(bins, -1)
+    t = np.linspace(start_s, end_s, bins)
+    axes.fill_between(t, usable.min(axis=1), usable.max(axis=1), color=COLOURS[ring], linewidth=0)
+    peak = max(0.05, float(np.max(np.abs(sound), initial=0.0)))
+    axes.set_ylim(-1.1 * peak, 1.1 * peak)
+    axes.set_title(NAMES[ring], loc="left", fontsize=9)
+    axes.tick_params(labelsize=7)
+
+
+def _draw_spectrum(axes: Axes, sound: npt.NDArray[np.float32], start_s: float, end_s: float) -> None:
+    quiet = 1e-6 * np.random.default_rng(0).standard_normal(len(sound))  # keeps log(0) out of the picture
+    axes.specgram(
+        sound + quiet, NFFT=1024, Fs=RATE_HZ, noverlap=512, cmap="magma", vmin=-130, vmax=-40,
+        xextent=(start_s, end_s),
+    )  # fmt: skip
+    axes.set_ylim(0, 12_000)
+    axes.set_yticks([0, 4000, 8000, 12_000], ["0", "4k", "8k", "12k"])
+    axes.tick_params(labelsize=7)
+
+
+def _mark(axes: Axes, defect: Defect, zero: float) -> None:
+    start = defect.start_ms / 1e3 - zero / RATE_HZ
+    axes.axvspan(start, start + max(defect.duration_ms / 1e3, 0.01), color="#f08a24", alpha=0.45, linewidth=0)

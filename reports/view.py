@@ -1,0 +1,320 @@
+"""What the report's template sees: rows of text made from a Summary. Pure; all formatting of numbers happens here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from harness.judge.fixes import Fix, suggest
+from harness.judge.numbers import show
+from harness.model.measurement import Metric, Turn
+from harness.model.status import Status
+from harness.model.verdict import AttemptVerdict, CaseVerdict, Distribution, GateResult, Summary
+
+MARKS = {
+    Status.PASS: "✅",
+    Status.WARN: "⚠️",
+    Status.FAIL: "❌",
+    Status.FLAKY: "❌",
+    Status.NO_DATA: "🟣",
+    Status.INVALID: "🟣",
+    Status.NOT_APPLIED: "🟣",
+    Status.NOT_APPLICABLE: "➖",
+}
+RECORDINGS = (("said.wav", "said"), ("pre_rtc.wav", "pre"), ("post_rtc.wav", "post"), ("ear.wav", "ear"))
+BAR_CHARS = 30
+
+
+def cell(text: object) -> str:
+    """Text that cannot break a Markdown table."""
+    return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").strip()
+
+
+@dataclass(frozen=True)
+class Failure:
+    case_id: str
+    status: str
+    reason: str
+    gates: tuple[str, ...]
+    folder: str
+    link: str
+    picture: str | None
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    mark: str
+    case_id: str
+    tier: str
+    status: str
+    attempt: str
+    kpi: str
+    gap: str
+    dropouts: str
+    reply: str
+    capture: str
+    links: str
+
+
+@dataclass(frozen=True)
+class Waterfall:
+    title: str
+    rows: tuple[tuple[str, str, str], ...]  # step, ms, bar
+    total: str
+    picture: str | None
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything the template prints, in its order."""
+
+    summary: Summary
+    mark: str
+    kpi_title: str
+    kpi: tuple[tuple[str, str], ...]
+    gates: tuple[tuple[str, ...], ...]
+    warn_gates: tuple[tuple[str, ...], ...]
+    failures: tuple[Failure, ...]
+    cases: tuple[CaseRow, ...]
+    turn_taking: tuple[tuple[str, ...], ...]
+    talk_over: tuple[str, ...]
+    waterfalls: tuple[Waterfall, ...]
+    capture_statuses: tuple[tuple[str, int], ...]
+    missing_pre: tuple[tuple[str, str], ...]
+    doubts: tuple[str, ...]
+    fixes: tuple[Fix, ...]
+    first_pass: str
+    unexplained: str
+    environment: tuple[tuple[str, str], ...]
+
+
+def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View:
+    """`pictures`: trace_id → path relative to `run_dir`. Only files that exist are linked."""
+    browser = summary.lane == "browser"
+    first = summary.turn_taking.raw_ms if browser else _bot_latency(summary)
+    title = "USER_KPI (user's last word → agent audible at the ear)"
+    return View(
+        summary=summary,
+        mark=MARKS[summary.status],
+        kpi_title=title if browser else "End of turn → first audio at the second listener (the bot lane has no ear)",
+        kpi=_percentiles(first),
+        gates=tuple(_gate_row(gate) for gate in summary.gates if gate.blocking),
+        warn_gates=tuple(_gate_row(gate) for gate in summary.gates if not gate.blocking),
+        failures=tuple(_failure(case, run_dir, pictures) for case in summary.cases if _needs_attention(case)),
+        cases=tuple(
+            _case_row(case, attempt, run_dir, pictures, browser) for case in summary.cases for attempt in case.attempts
+        ),
+        turn_taking=_turn_taking(summary),
+        talk_over=_distribution_row(summary.turn_taking.talk_over_ms),
+        waterfalls=_waterfalls(summary, pictures),
+        capture_statuses=tuple(Counter(a.capture_status.value for a in _attempts(summary)).most_common()),
+        missing_pre=_missing_pre(summary),
+        doubts=_doubts(summary),
+        fixes=tuple(suggest(summary.cases)),
+        first_pass=show(summary.first_attempt_pass_rate, "share"),
+        unexplained=_short(summary.unexplained_ms),
+        environment=_environment(summary.environment),
+    )
+
+
+def _attempts(summary: Summary) -> list[AttemptVerdict]:
+    return [attempt for case in summary.cases for attempt in case.attempts]
+
+
+def _needs_attention(case: CaseVerdict) -> bool:
+    return case.status not in (Status.PASS, Status.WARN)
+
+
+def _bot_latency(summary: Summary) -> Distribution:
+    from harness.judge.statistics import distribution
+
+    values = [
+        metric.value
+        for attempt in _attempts(summary)
+        if attempt.measurement is not None
+        for turn in attempt.measurement.turns
+        for name, metric in turn.metrics.items()
+        if name == "eot_to_first_audio_ms" and metric.value is not None and not metric.invalid
+    ]
+    return distribution(values)
+
+
+def _percentiles(values: Distribution) -> tuple[tuple[str, str], ...]:
+    if values.n == 0:
+        return (("n", "0"),)
+    few = values.n < 20
+    return (
+        ("P50", show(values.p50, "ms")),
+        (f"max of {values.n}" if few else "P95", show(values.max if few else values.p95, "ms")),
+        *(() if few else (("P99", show(values.p99, "ms")),)),
+        ("min", show(values.min, "ms")),
+        ("max", show(values.max, "ms")),
+        ("n", str(values.n)),
+    )
+
+
+def _distribution_row(values: Distribution) -> tuple[str, ...]:
+    cells = (values.p50, values.p95, values.p99, values.min, values.max)
+    return (*(show(value, "ms") for value in cells), str(values.n))
+
+
+def _short(values: Distribution | None) -> str:
+    if values is None or values.n == 0:
+        return "–"
+    tail = f"max of {values.n} {show(values.max, 'ms')}" if values.n < 20 else f"P95 {show(values.p95, 'ms')}"
+    return f"P50 {show(values.p50, 'ms')}, {tail}"
+
+
+def _gate_row(gate: GateResult) -> tuple[str, ...]:
+    own_limit = gate.gate_id in ("reply_not_short", "reply_not_long")
+    limit = "the case's own" if own_limit else f"{gate.op} {show(gate.threshold, gate.unit)}"
+    note = gate.reason or (gate.worst_trace_id or "" if gate.status is not Status.PASS else "")
+    status = f"{MARKS[gate.status]} {gate.status}"
+    return (cell(f"`{gate.gate_id}` {gate.title}"), gate.ring, cell(gate.shown), cell(limit), status, cell(note))
+
+
+def _link(run_dir: Path, relative: str, text: str) -> str:
+    return f"[{text}]({quote(relative)})" if (run_dir / relative).is_file() else ""
+
+
+def _failure(case: CaseVerdict, run_dir: Path, pictures: dict[str, str]) -> Failure:
+    attempt = next((a for a in case.attempts if a.status not in (Status.PASS, Status.WARN)), case.attempts[0])
+    lines = [
+        f"`{gate.gate_id}` {gate.status}: {gate.shown}, wanted {gate.op} {show(gate.threshold, gate.unit)}"
+        + (f" ({gate.reason})" if gate.reason else "")
+        for gate in attempt.gates
+        if gate.status not in (Status.PASS, Status.NOT_APPLICABLE, Status.WARN)
+    ]
+    if not lines:
+        lines = [f"{attempt.capture_status}: {attempt.detail}"]
+    folder = attempt.folder
+    picture = pictures.get(attempt.trace_id)
+    return Failure(
+        case_id=case.case_id,
+        status=case.status.value,
+        reason=case.reason,
+        gates=tuple(lines),
+        folder=folder,
+        link=quote(folder),
+        picture=quote(picture) if picture is not None else None,
+    )
+
+
+def _turn_metric(attempt: AttemptVerdict, name: str) -> list[Metric]:
+    turns: Sequence[Turn] = attempt.measurement.turns if attempt.measurement is not None else ()
+    return [turn.metrics[name] for turn in turns if name in turn.metrics]
+
+
+def _worst(metrics: Sequence[Metric], unit: str) -> str:
+    values = [m.value for m in metrics if m.value is not None]
+    return show(max(values), unit) if values else "–"
+
+
+def _case_row(
+    case: CaseVerdict, attempt: AttemptVerdict, run_dir: Path, pictures: dict[str, str], browser: bool
+) -> CaseRow:
+    latency = _turn_metric(attempt, "user_kpi_raw_ms" if browser else "eot_to_first_audio_ms")
+    links = [_link(run_dir, f"{attempt.folder}/{name}", text) for name, text in RECORDINGS]
+    if attempt.trace_id in pictures:
+        links.append(_link(run_dir, pictures[attempt.trace_id], "picture"))
+    links.append(_link(run_dir, f"{attempt.folder}/manifest.json", "manifest"))
+    return CaseRow(
+        mark=MARKS[attempt.status],
+        case_id=cell(case.case_id),
+        tier=case.tier.value,
+        status=attempt.status.value,
+        attempt=str(attempt.attempt),
+        kpi=", ".join(show(m.value, "ms") for m in latency if m.value is not None) or "–",
+        gap=_worst(_turn_metric(attempt, "max_gap_ms"), "ms"),
+        dropouts=_worst(_turn_metric(attempt, "dropout_count"), ""),
+        reply=", ".join(show(m.value, "ms") for m in _turn_metric(attempt, "reply_ms") if m.value is not None) or "–",
+        capture=attempt.capture_status.value,
+        links=" ".join(link for link in links if link),
+    )
+
+
+def _turn_taking(summary: Summary) -> tuple[tuple[str, ...], ...]:
+    taking = summary.turn_taking
+    return (("raw", *_distribution_row(taking.raw_ms)), ("clamped at 0", *_distribution_row(taking.clamped_ms)))
+
+
+def find_turn(summary: Summary, key: str | None) -> tuple[AttemptVerdict, Turn] | None:
+    """The attempt and turn that `trace_id:reply_seq` names."""
+    if key is None:
+        return None
+    trace_id, _, seq = key.rpartition(":")
+    for attempt in _attempts(summary):
+        if attempt.trace_id == trace_id and attempt.measurement is not None:
+            for turn in attempt.measurement.turns:
+                if str(turn.reply_seq) == seq:
+                    return attempt, turn
+    return None
+
+
+def _waterfalls(summary: Summary, pictures: dict[str, str]) -> tuple[Waterfall, ...]:
+    found = []
+    for title, key in (("slowest", summary.waterfall_slowest), ("median", summary.waterfall_median)):
+        place = find_turn(summary, key)
+        if place is None:
+            continue
+        attempt, turn = place
+        name = attempt.measurement.case_id if attempt.measurement is not None else attempt.trace_id
+        known = [step.ms for step in turn.waterfall if step.ms is not None]
+        widest = max((abs(ms) for ms in known), default=1.0) or 1.0
+        rows = tuple(
+            (cell(step.name), show(step.ms, "ms") if step.ms is not None else cell(step.reason), _bar(step.ms, widest))
+            for step in turn.waterfall
+        )
+        picture = pictures.get(attempt.trace_id)
+        found.append(
+            Waterfall(
+                title=f"The {title} turn: {name}, reply {turn.reply_seq}",
+                rows=rows,
+                total=show(sum(known), "ms") if known else "–",
+                picture=quote(picture) if picture is not None else None,
+            )
+        )
+    return tuple(found)
+
+
+def _bar(ms: float | None, widest: float) -> str:
+    if ms is None:
+        return ""
+    return "█" * max(0 if abs(ms) < 0.5 else 1, round(BAR_CHARS * abs(ms) / widest))
+
+
+def _missing_pre(summary: Summary) -> tuple[tuple[str, str], ...]:
+    rows = []
+    for attempt in _attempts(summary):
+        for metric in _turn_metric(attempt, "identity")[:1]:
+            if metric.value is None and not metric.not_applicable:
+                rows.append((attempt.trace_id, metric.reason))
+    return tuple(rows)
+
+
+def _doubts(summary: Summary) -> tuple[str, ...]:
+    """Where the measurement itself is not to be believed."""
+    lines = []
+    for attempt in _attempts(summary):
+        measurement = attempt.measurement
+        if measurement is None:
+            continue
+        if not measurement.validity.ok:
+            lines.append(f"{attempt.trace_id}: {'; '.join(measurement.validity.reasons)}")
+        for turn in measurement.turns:
+            bad = [f"{name} ({m.reason})" for name, m in turn.metrics.items() if m.invalid]
+            if bad and measurement.validity.ok:
+                lines.append(f"{attempt.trace_id}, reply {turn.reply_seq}: {', '.join(bad)}")
+    return tuple(lines)
+
+
+def _environment(environment: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    rows: list[tuple[str, str]] = []
+    for group in environment.values():
+        if isinstance(group, dict):
+            rows += [(cell(name), cell(value)) for name, value in group.items()]
+    return tuple(rows)

@@ -1,0 +1,190 @@
+// The page: puts call, ears, turns and pictures together. `?auto=1` connects by itself, with the pass in the fragment.
+// The same parts run in the same order in every mode, so that what a harness measures is what a person gets.
+
+import { AGENT_STATES, Transcript, showState } from "./conversation.js";
+import { Ears } from "./ears.js";
+import { loadSchema } from "./events.js";
+import { Turns, summarize } from "./latency.js";
+import { drawLatency } from "./latency_panel.js";
+import { Meter } from "./meters.js";
+import { followDevices, listMicrophones } from "./microphones.js";
+import { askServer, takeFragment } from "./pass.js";
+import { Problem, asProblem } from "./problems.js";
+import { Call, hasLibrary } from "./session.js";
+import { Trace } from "./trace.js";
+
+const $ = (id) => document.getElementById(id);
+const isAuto = new URLSearchParams(location.search).get("auto") === "1";
+const fragment = takeFragment(); // before anything else can see the token
+const microphones = $("microphone");
+const transcript = new Transcript($("transcript"));
+const meters = { user: new Meter($("user-meter")), agent: new Meter($("agent-meter")) };
+
+let call = null;
+let ears = null;
+let turns = new Turns();
+let trace = new Trace(isAuto);
+let state = initialState();
+
+function initialState() {
+  return { connection: "idle", agent: null, agent_audible: false, microphone: "off", muted: false, problem: null, room: null };
+}
+
+Object.defineProperty(window, "earwitness", {
+  value: Object.freeze({
+    get state() {
+      return structuredClone(state);
+    },
+    get trace() {
+      return trace.snapshot();
+    },
+  }),
+});
+
+async function connect(takePass) {
+  turns = new Turns();
+  trace = new Trace(isAuto);
+  state = initialState();
+  tellProblem(null);
+  transcript.clear();
+  drawTurns();
+  if (!hasLibrary()) return finish(new Problem("library_missing"));
+  const current = new Call(schema);
+  call = current;
+  openEars(current);
+  follow(current);
+  const pass = takePass();
+  pass.then(({ room }) => change({ room: room ?? null }), () => {}); // a refusal is told by the call
+  return current.start(pass, microphones.value);
+}
+
+function openEars(current) {
+  const own = new Ears();
+  ears = own;
+  trace.resolutionMs = own.resolutionMs;
+  const hear = (who, track) =>
+    own.hear(who, track).catch((error) => tellProblem(new Problem("ears_failed", { cause: error })));
+  own.addEventListener("levels", ({ detail }) => {
+    for (const who of ["user", "agent"]) meters[who].show(detail[who]);
+    $("stage").style.setProperty("--loud", Math.min(1, 4 * Math.max(detail.user, detail.agent)).toFixed(3));
+  });
+  own.addEventListener("edge", ({ detail }) => {
+    trace.edge(detail, own.toPerformanceMs(detail.timeS));
+    if (!turns.take(detail)) return;
+    trace.keepTurns(turns.all());
+    drawTurns();
+  });
+  let speaking = null;
+  current.addEventListener("microphone", ({ detail: { track } }) => {
+    if (!track) return;
+    if (speaking) own.forget(speaking);
+    speaking = track;
+    hear("user", track);
+  });
+  current.addEventListener("agent-track", ({ detail: { track, on } }) => (on ? hear("agent", track) : own.forget(track)));
+  current.addEventListener("ended", () => own.close());
+}
+
+function follow(current) {
+  const on = (type, handle) => current.addEventListener(type, ({ detail }) => handle(detail));
+  on("mark", ({ name, t_ms }) => trace.mark(name, t_ms));
+  on("connection", (detail) => change({ connection: detail.state }));
+  on("microphone", (detail) => {
+    change({ microphone: detail.state });
+    if (detail.state === "live") listMicrophones(microphones);
+  });
+  on("agent-track", (detail) => change(detail.on ? { agent_audible: true } : { agent_audible: false, agent: null }));
+  on("playback", ({ allowed }) => ($("allow-sound").hidden = allowed));
+  on("malformed", ({ reason }) => trace.malformed(reason));
+  on("event", ({ event }) => trace.accepts(event) && take(event));
+  on("ended", ({ problem }) => finish(problem));
+}
+
+function take(event) {
+  if (event.type === "agent_state" && AGENT_STATES.has(event.data.state)) change({ agent: event.data.state });
+  if (event.type === "transcript") transcript.add(event);
+  if (event.type === "reply_end" && event.data.cause === "interrupted") transcript.markInterrupted(event.reply_seq);
+}
+
+function finish(problem) {
+  call = null;
+  ears = null;
+  for (const meter of Object.values(meters)) meter.clear();
+  $("stage").style.setProperty("--loud", "0");
+  $("allow-sound").hidden = true;
+  change({ connection: problem ? "failed" : "idle", agent: null, agent_audible: false, microphone: "off", muted: false });
+  tellProblem(problem);
+}
+
+function tellProblem(problem) {
+  state.problem = problem && { code: problem.code, text: problem.message, detail: problem.detail };
+  $("problem").hidden = !problem;
+  $("problem-text").textContent = problem?.message ?? "";
+  $("problem-detail").textContent = problem?.detail ?? "";
+  if (problem) console.error(`earwitness: ${problem.code}: ${problem.message} ${problem.detail}`);
+}
+
+function change(news) {
+  Object.assign(state, news);
+  const isCalling = !["idle", "failed"].includes(state.connection);
+  showState($("stage"), stateShown());
+  $("connection").dataset.state = state.connection;
+  $("connection-text").textContent = CONNECTION_TEXTS[state.connection];
+  $("room").textContent = isCalling && state.room ? state.room : "";
+  $("connect").textContent = isCalling ? "End call" : "Connect";
+  $("connect").classList.toggle("ends", isCalling);
+  $("mute").hidden = state.microphone !== "live";
+  $("mute").textContent = state.muted ? "Unmute" : "Mute";
+  $("mute").setAttribute("aria-pressed", String(state.muted));
+  $("user-note").textContent = USER_NOTES[state.muted ? "muted" : state.microphone];
+  $("agent-note").textContent = state.agent_audible ? "in the room" : "";
+}
+
+const CONNECTION_TEXTS = {
+  idle: "Not connected",
+  connecting: "Connecting",
+  connected: "Connected",
+  reconnecting: "Reconnecting",
+  failed: "Not connected",
+};
+const USER_NOTES = { off: "", asked: "waiting for permission", live: "microphone on", muted: "muted" };
+
+function stateShown() {
+  if (["connecting", "reconnecting"].includes(state.connection)) return state.connection;
+  if (state.connection !== "connected") return "idle";
+  if (!state.agent_audible) return "waiting";
+  return state.agent ?? "joined";
+}
+
+function drawTurns() {
+  const all = turns.all();
+  drawLatency($("latency"), summarize(all), all);
+}
+
+async function chooseMicrophone() {
+  try {
+    await call?.chooseMicrophone(microphones.value);
+  } catch (error) {
+    tellProblem(asProblem(error));
+  }
+}
+
+async function toggleMute() {
+  const muted = !state.muted;
+  await call?.setMuted(muted);
+  change({ muted });
+}
+
+const schema = loadSchema();
+schema.catch(() => {}); // told by the call that needs it
+$("connect").addEventListener("click", () => (call ? call.end() : connect(askServer)));
+$("mute").addEventListener("click", toggleMute);
+$("problem-close").addEventListener("click", () => tellProblem(null));
+$("allow-sound").addEventListener("click", () => call?.allowPlayback());
+document.addEventListener("click", () => ears?.resume());
+microphones.addEventListener("change", chooseMicrophone);
+followDevices(microphones);
+listMicrophones(microphones);
+change({});
+drawTurns();
+if (isAuto) connect(() => (fragment ? Promise.resolve(fragment) : askServer()));

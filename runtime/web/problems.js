@@ -1,0 +1,41 @@
+// What can go wrong for a person, in words: what happened, and what to do. Codes are stable, texts are for people.
+
+const TEXTS = {
+  microphone_refused: "The microphone is blocked. Allow it for this page in the browser's address bar, then connect again.",
+  microphone_missing: "No microphone was found. Plug one in, or choose another one, then connect again.",
+  microphone_busy: "The microphone cannot be opened. Another program may hold it; close that one, then connect again.",
+  insecure_page: "The browser gives no microphone to this address. Open the page by https:// or as localhost.",
+  no_token: "No token: this page needs Earwitness's token server. Start it with “earwitness serve”, then connect again.",
+  server_gone: "The server does not answer. Is “earwitness serve” still running?",
+  token_refused: "The media server refused the token. It may be expired or made with another key; connect again.",
+  media_unreachable: "The media server cannot be reached. Is it running, and does a firewall let it through?",
+  call_lost: "The connection to the media server was lost and did not come back. Connect again when it runs.",
+  room_closed: "The room was closed by the server. Connect again for a new one.",
+  replaced: "This call was taken over by another page with the same identity.",
+  library_missing: "A part of the page is missing (livekit-client). Run “earwitness setup”, then reload.",
+  ears_failed: "This browser cannot measure audio here, so the meters and the latency panel stay empty. The call goes on.",
+  unexpected: "Something went wrong in the page. Reload it; the browser's console says more.",
+};
+
+export class Problem extends Error {
+  constructor(code, { detail = "", cause } = {}) {
+    super(TEXTS[code] ?? TEXTS.unexpected, { cause });
+    this.name = "Problem";
+    this.code = code;
+    this.detail = detail || (cause ? `${cause.name ?? "Error"}: ${cause.message ?? cause}` : "");
+  }
+}
+
+export const asProblem = (error) => (error instanceof Problem ? error : new Problem("unexpected", { cause: error }));
+
+export function microphoneProblem(error) {
+  const codes = {
+    NotAllowedError: "microphone_refused",
+    SecurityError: "microphone_refused",
+    NotFoundError: "microphone_missing",
+    OverconstrainedError: "microphone_missing",
+    NotReadableError: "microphone_busy",
+    AbortError: "microphone_busy",
+  };
+  return new Problem(codes[error.name] ?? "unexpected", { cause: error });
+}

@@ -1,0 +1,86 @@
+// What this page itself claims about a call, raw: the harness saves it as browser_trace.json and compares it with what
+// it heard. Times are milliseconds of performance.now(). Read-only from outside, and nothing secret is in it.
+
+import { THRESHOLDS } from "./ears.js";
+
+export class Trace {
+  #marks = {};
+  #identity = { trace_id: null, run_id: null, case_id: null, attempt: null };
+  #edges = [];
+  #msAt = new Map();
+  #turns = [];
+  #malformed = [];
+  #resolutionMs = null;
+
+  constructor(auto) {
+    this.auto = auto;
+  }
+
+  mark(name, t_ms) {
+    this.#marks[name] ??= t_ms; // the first time counts
+  }
+
+  /** Whether the event belongs to this attempt: the probe's `trace` says which one it is; before that, all do. */
+  accepts(event) {
+    if (event.type === "trace") {
+      const { trace_id, run_id, case_id, attempt } = event;
+      this.#identity = { trace_id, run_id, case_id, attempt };
+    }
+    return this.#identity.trace_id === null || this.#identity.trace_id === event.trace_id;
+  }
+
+  /** `timeS` on the ears' clock is `t_ms` on performance.now(), read when it happened: the two drift a little. */
+  edge({ who, edge, timeS }, t_ms) {
+    this.#edges.push({ who, edge, t_ms });
+    this.#msAt.set(timeS, t_ms);
+  }
+
+  /** Turns as latency.js describes them. */
+  keepTurns(turns) {
+    const at = (timeS) => this.#msAt.get(timeS) ?? null;
+    this.#turns = turns.map(({ startS, endS, answeredS, rawMs, kpiMs, isTalkOver, talkOvers }) => ({
+      t_user_start: at(startS),
+      t_user_eot_browser: at(endS),
+      t_browser_first_playout: at(answeredS),
+      user_kpi_raw_ms: rawMs,
+      user_kpi_ms: kpiMs,
+      is_talk_over: isTalkOver,
+      talk_overs: talkOvers,
+    }));
+  }
+
+  malformed(reason) {
+    this.#malformed.push({ t_ms: performance.now(), reason });
+  }
+
+  set resolutionMs(ms) {
+    this.#resolutionMs = ms;
+  }
+
+  snapshot() {
+    return structuredClone({
+      v: 1,
+      clock: "performance.now",
+      time_origin_ms: performance.timeOrigin,
+      auto: this.auto,
+      ...this.#identity,
+      t_connect_started: null,
+      t_connected: null,
+      t_microphone_requested: null,
+      t_microphone_granted: null,
+      t_microphone_published: null,
+      t_agent_track_subscribed: null,
+      ...this.#marks,
+      eot_source: "worklet",
+      playout_source: "worklet",
+      mic_resolution_ms: this.#resolutionMs,
+      playout_resolution_ms: this.#resolutionMs,
+      thresholds: THRESHOLDS,
+      turns: this.#turns,
+      edges: this.#edges,
+      malformed_events: this.#malformed,
+      livekit_client_version: window.LivekitClient?.version ?? null,
+      user_agent: navigator.userAgent,
+    });
+  }
+}
