@@ -26,6 +26,7 @@ WINDOW_DBFS = -50.0
 GOOD = 0.7
 WIDE_GOOD = 0.85
 WIDE_GAIN = 0.15
+MEDIAN_WINDOWS = 9  # 180 ms: a hole throws several windows off by a pitch period, a jitter buffer's step stays
 STEP_MS = 1.5  # a change of lag between neighbours above this is a step, not drift
 LOST_WINDOWS = 10  # 200 ms of sound that is not found: here the reply was cut
 ENERGY_FLOOR = WINDOW * 10 ** (-75.0 / 10)
@@ -92,7 +93,7 @@ def track_delay(a: BandArray, span: tuple[int, int], b: BandArray, lag: float, *
     kept = lags[good_ones]
     return DelayTrack(
         at=starts[good_ones].astype(np.float64) + WINDOW / 2,
-        lag=median_filter(kept, size=5, mode="nearest") if len(kept) else kept,
+        lag=median_filter(kept, size=MEDIAN_WINDOWS, mode="nearest") if len(kept) else kept,
         correlation=scores,
     )
 

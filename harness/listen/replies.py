@@ -23,12 +23,11 @@ from harness.model.events import AgentTurnTrace, EventType, ReplyCause
 SAMPLES_PER_MS = 48
 PAUSE_MS = 300.0  # sounds closer than this are one
 REPLY_PAUSE_MS = 1_000.0  # sounds closer than this are one reply, unless the user ended a turn since it began
-PIECE_MS = 800.0  # of a reply is enough to find it; a longer piece suffers from the jitter buffer's stretching
+PIECES_MS = (800.0, 400.0, 180.0)  # of a reply to find it by; the last for one that was cut at its beginning
 SURE = 0.8  # a head that correlates so well need not be compared with other pieces of the reply
 BEFORE_PUBLISH_MS = 100.0  # clock error
 AFTER_PUBLISH_MS = 3_000.0  # a publisher's queue and a jitter buffer are far below this
 AFTER_END_MS = 1_000.0
-CUT_PIECES_MS = (400.0, 180.0)
 MARGIN_MS = 80.0
 
 
@@ -209,12 +208,12 @@ def _window(reply: ToldReply, ring: Ring, clocks: Clocks, after: float) -> tuple
 
 
 def _find_reply(pre: Ring, span: tuple[int, int], ring: Ring, window: tuple[float, float], cut: bool) -> Match | None:
-    """Lag (in `at`) by the reply's head; by its middle or tail if that is not there, by less of it if it was cut."""
+    """Lag (in `at`) by the reply's head; by shorter pieces where it was stretched or its head is lost."""
     length = span[1] - span[0]
-    piece = min(length, round(PIECE_MS * BAND_RATE_HZ / 1e3))
-    places = [(span[0], piece), ((span[0] + span[1] - piece) // 2, piece), (span[1] - piece, piece)]
+    long, short, shortest = (min(length, round(p * BAND_RATE_HZ / 1e3)) for p in PIECES_MS)
+    places = [(span[0], long), (span[0], short), (span[0] + (length - short) // 2, short), (span[1] - short, short)]
     if cut:
-        places += [(span[0], min(length, round(short * BAND_RATE_HZ / 1e3))) for short in CUT_PIECES_MS]
+        places.append((span[0], shortest))
     best: Match | None = None
     for start, piece in places:
         ahead = start - span[0]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.listen.arrival import inter_arrival
-from harness.listen.continuity import Hole, dropouts, find_holes
+from harness.listen.continuity import READING_ERROR_MS, Hole, dropouts, find_holes
 from harness.listen.latency import NO_EAR, NO_SECOND_LISTENER, NOT_INSTRUMENTED
 from harness.listen.level import AUDIBLE_RMS, FULL_SCALE, active_rms, clipping_ratio
 from harness.listen.onset import runs
@@ -92,7 +92,7 @@ def _ring_metrics(scene: Scene, turn: TurnHeard, ring: str) -> tuple[dict[str, M
         return metrics, defects
     assert heard is not None
     audible = dropouts(holes, heard.duration_ms)
-    metrics[gap] = number(max((hole.duration_ms for hole in holes), default=0.0), "ms", uncertainty=5.0)
+    metrics[gap] = number(max((hole.duration_ms for hole in holes), default=0.0), "ms", uncertainty=READING_ERROR_MS)
     metrics[dropout] = number(len(audible), "count")
     return metrics, defects + [_hole_defect(hole, ring, hole in audible) for hole in holes]
 
