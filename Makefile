@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
 
-run: setup  ## set up, run the fast suite in the browser lane, write the report (ARGS="--lane bot" adds options)
+run: setup  ## set up, run the fast suite in the browser lane, write the report (ARGS="--user bot" adds options)
 	@$(BIN)/earwitness run $(ARGS)
 
 test: setup  ## set up, check, run all tests (ARGS="-k name" adds options)

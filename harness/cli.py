@@ -89,7 +89,9 @@ def run(
     ] = None,
     lane: Annotated[
         str | None,
-        typer.Option(help="Who the user is: browser (a page in Chromium) or bot.", show_default="browser"),
+        typer.Option(
+            "--user", "--lane", help="Who the user is: browser (a page in Chromium) or bot.", show_default="browser"
+        ),
     ] = None,
     mic: Annotated[
         str | None,

@@ -106,8 +106,11 @@ def draw_attempt(folder: Path, measurement: Measurement, turn: Turn, title: str,
                 if defect.ring == row.ring:
                     _mark(axes, defect, row.zero)
     for axes in grid[-1]:
-        axes.set_xlabel("seconds after the user's last word (red); green: first sound of the agent; orange: defects")
         axes.set_xlim(start_s, end_s)
+    figure.supxlabel(
+        "seconds after the user's last word (red)   ·   green: first sound of the agent   ·   orange: defects",
+        fontsize=9,
+    )
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     png.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(png)

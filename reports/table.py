@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -35,7 +35,7 @@ def verdict_table(summary: Summary) -> Group:
         kind = "" if gate.blocking else " [dim](warns)[/]"
         gates.add_row(gate.gate_id + kind, gate.shown, limit, Text(gate.status.value, COLOURS[gate.status]))
     kpi = summary.turn_taking.raw_ms
-    lines = [gates, Text(summary.headline, COLOURS[summary.status])]
+    lines: list[RenderableType] = [gates, Text(summary.headline, COLOURS[summary.status])]
     if kpi.n:
         tail = f"max of {kpi.n} {show(kpi.max, 'ms')}" if kpi.n < 20 else f"P95 {show(kpi.p95, 'ms')}"
         lines.append(Text(f"USER_KPI P50 {show(kpi.p50, 'ms')}, {tail}"))

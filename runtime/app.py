@@ -156,11 +156,12 @@ def versions() -> dict[str, str]:
     return found
 
 
-def ready_line(settings: RuntimeSettings, url: str) -> str:
+def ready_line(settings: RuntimeSettings, url: str, page: str = "") -> str:
     return json.dumps(
         {
             "ready": True,
             "http": url,
+            "page": page,
             "pid": os.getpid(),
             "vad_hangover_ms": settings.vad_silence_ms,
             "speculative": False,

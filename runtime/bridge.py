@@ -14,7 +14,7 @@ SHORT_TEXT_THRESHOLD = 20
 LONG_SEGMENT_CHARS = 50
 
 _SENTENCE = re.compile(r"[。！？!?；;\n]|\.(?=\s)")
-_CLAUSE = re.compile(r"[，、,:：]")  # noqa: RUF001 - Chinese punctuation is meant
+_CLAUSE = re.compile(r"[，、,:：]")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|etc|e\.g|i\.e|No|a\.m|p\.m|approx)|\b[A-Z])\.$", re.IGNORECASE
 )

@@ -38,8 +38,8 @@ class PreRtcTap:
     def open(self, path: Path) -> None:
         """Raises OSError."""
         self._path = path
-        self._raw = path.with_name(path.name + ".part").open("wb")  # closed in `close`, as wave does not
-        self._file = wave.open(self._raw, "wb")
+        self._raw = path.with_name(path.name + ".part").open("wb")
+        self._file = wave.open(self._raw, "wb")  # noqa: SIM115 - both are closed in `close`
         self._file.setnchannels(1)
         self._file.setsampwidth(2)
         self._file.setframerate(RATE_HZ)

@@ -65,9 +65,7 @@ class NoTTS(tts.TTS):
     """Without a tts= the session never speaks; `tts_node` below is what is heard."""
 
     def __init__(self) -> None:
-        super().__init__(
-            capabilities=tts.TTSCapabilities(streaming=False), sample_rate=RATE_HZ, num_channels=1
-        )
+        super().__init__(capabilities=tts.TTSCapabilities(streaming=False), sample_rate=RATE_HZ, num_channels=1)
 
     def synthesize(self, text: str, **_: Any) -> tts.ChunkedStream:
         raise NotImplementedError("tts_node speaks")
@@ -80,7 +78,9 @@ def babble(seconds: float) -> np.ndarray:
     formant_hz = 600 + 250 * np.sin(2 * math.pi * 2.1 * t)
     voice = np.zeros_like(t)
     for harmonic in range(1, 30):
-        gain = np.exp(-(((harmonic * 120 - formant_hz) / 350) ** 2)) + 0.25 * np.exp(-(((harmonic * 120 - 2300) / 500) ** 2))
+        gain = np.exp(-(((harmonic * 120 - formant_hz) / 350) ** 2)) + 0.25 * np.exp(
+            -(((harmonic * 120 - 2300) / 500) ** 2)
+        )
         voice += gain * np.sin(harmonic * phase)
     syllables = 0.25 + 0.75 * np.sin(math.pi * (4 * t % 1)) ** 2
     voice *= syllables * np.minimum(1, np.minimum(t, seconds - t) / 0.02)
@@ -99,9 +99,7 @@ class LocalAgent(Agent):
         for word in ("This ", "is ", "the ", "local ", "worker."):
             yield word
 
-    async def tts_node(
-        self, text: AsyncIterable[str], model_settings: ModelSettings
-    ) -> AsyncIterator[rtc.AudioFrame]:
+    async def tts_node(self, text: AsyncIterable[str], model_settings: ModelSettings) -> AsyncIterator[rtc.AudioFrame]:
         async for _ in text:
             pass
         samples = babble(1.6)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -138,10 +139,11 @@ async def launch_browser(
         playwright = await _start_playwright()
         try:
             chromium = await _launch(playwright, executable, flags, headless, Path(folder))
-            async with _closing(chromium) as (pid, user_agent):
-                yield Browser(chromium, mic, pid, user_agent)
-        finally:
+        except BaseException:
             await _ended_quietly(playwright.stop())
+            raise
+        async with _ending(chromium, playwright) as (pid, user_agent):
+            yield Browser(chromium, mic, pid, user_agent)
 
 
 def _check_executable(path: Path) -> None:
@@ -174,6 +176,7 @@ async def _launch(
                 executable_path=executable,
                 args=flags,
                 env={**os.environ, "TMPDIR": str(folder)},
+                artifacts_dir=folder,
                 headless=headless,
                 chromium_sandbox=sandbox,
                 timeout=1e3 * LAUNCH_TIMEOUT_S,
@@ -191,9 +194,10 @@ async def _launch(
 
 
 @asynccontextmanager
-async def _closing(chromium: PlaywrightBrowser) -> AsyncIterator[tuple[int | None, str]]:
-    """Gives (pid, user agent); at the end Chromium is gone, by its own means or by a kill."""
+async def _ending(chromium: PlaywrightBrowser, playwright: Playwright) -> AsyncIterator[tuple[int | None, str]]:
+    """Gives (pid, user agent); at the end Chromium is gone, by its own means or by a kill, and so is its profile."""
     process: psutil.Process | None = None
+    profile: Path | None = None
     try:
         async with asyncio.timeout(LAUNCH_TIMEOUT_S):
             cdp = await chromium.new_browser_cdp_session()
@@ -203,11 +207,22 @@ async def _closing(chromium: PlaywrightBrowser) -> AsyncIterator[tuple[int | Non
         if pid is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process = psutil.Process(pid)
+                profile = _profile_of(process)
         yield pid, user_agent
     finally:
         await _ended_quietly(chromium.close())
         if process is not None:
             await asyncio.to_thread(_kill_tree, process)
+        await _ended_quietly(playwright.stop())
+        if profile is not None:
+            # Playwright removes it after an orderly end; after a crash it may be stopped before it has.
+            await asyncio.to_thread(shutil.rmtree, profile, ignore_errors=True)
+
+
+def _profile_of(process: psutil.Process) -> Path | None:
+    """The temporary profile that Playwright made for this Chromium."""
+    flag = "--user-data-dir="
+    return next((Path(word.removeprefix(flag)) for word in process.cmdline() if word.startswith(flag)), None)
 
 
 def _kill_tree(process: psutil.Process) -> None:

@@ -188,7 +188,8 @@ def evaluate(gate: Gate, samples: Sequence[Sample]) -> GateResult:
     value, shown, worst = _aggregate(gate, valid)
     failed = [s for s in valid if not _holds(gate, s)] if _each(gate, len(valid)) else []
     held = not failed if _each(gate, len(valid)) else value is not None and OPS[gate.op](value, gate.threshold)
-    where = (failed[0] if failed else worst).trace_id if (failed or worst) else None
+    place = failed[0] if failed else worst
+    where = place.trace_id if place is not None else None
     if valid and not held:
         return _result(gate, value, shown, len(valid), Status.FAIL if gate.blocking else Status.WARN, "", where)
     if missing:

@@ -26,7 +26,8 @@ WINDOW_DBFS = -50.0
 GOOD = 0.7
 WIDE_GOOD = 0.85
 WIDE_GAIN = 0.15
-MEDIAN_WINDOWS = 9  # 180 ms: a hole throws several windows off by a pitch period, a jitter buffer's step stays
+MEDIAN_WINDOWS = 5
+OUTLIER = 0.1  # a hole of 30 ms costs a window this much of its correlation
 STEP_MS = 1.5  # a change of lag between neighbours above this is a step, not drift
 LOST_WINDOWS = 10  # 200 ms of sound that is not found: here the reply was cut
 ENERGY_FLOOR = WINDOW * 10 ** (-75.0 / 10)
@@ -89,13 +90,19 @@ def track_delay(a: BandArray, span: tuple[int, int], b: BandArray, lag: float, *
     if cut:
         followed = _followed(scores >= GOOD)
         starts, lags, scores = starts[:followed], lags[:followed], scores[:followed]
-    good_ones = scores >= GOOD
+    good_ones = _trusted(scores)
     kept = lags[good_ones]
     return DelayTrack(
         at=starts[good_ones].astype(np.float64) + WINDOW / 2,
         lag=median_filter(kept, size=MEDIAN_WINDOWS, mode="nearest") if len(kept) else kept,
         correlation=scores,
     )
+
+
+def _trusted(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Good windows not much worse than their neighbours: one with a hole in it fits best where it should not."""
+    usual = median_filter(scores, size=BLOCK, mode="nearest") if len(scores) else scores
+    return (scores >= GOOD) & (scores >= usual - OUTLIER)
 
 
 def _followed(good: npt.NDArray[np.bool_]) -> int:

@@ -243,7 +243,7 @@ class Attempt:
         lost: dict[asyncio.Task[Any], Callable[[], AttemptError]] = {}
 
         def watch(event: asyncio.Event, error: Callable[[], AttemptError]) -> None:
-            lost[asyncio.create_task(event.wait())] = error  # type: ignore[arg-type]
+            lost[asyncio.create_task(event.wait())] = error
 
         watch(self.scene.server_lost, lambda: AttemptError(CaptureStatus.SERVER_LOST, "the media server ended"))
         if attendance is not None:

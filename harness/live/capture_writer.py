@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class CaptureWriter:
         for who, name in ((AGENT, capture.POST_RTC), (USER, capture.POST_USER)):
             samples = recording.audio.get(who)
             if samples is not None:
-                self._put(name, lambda samples=samples: wav_bytes(samples, "PCM_16"))
+                self._put(name, partial(wav_bytes, samples, "PCM_16"))
         if len(recording.arrivals):
             buffer = io.BytesIO()
             np.save(buffer, recording.arrivals)

@@ -88,4 +88,4 @@ async def open_rooms(url: str, api_key: str, api_secret: str) -> AsyncIterator[R
     try:
         yield Rooms(url, api_key, api_secret, service)
     finally:
-        await service.aclose()  # type: ignore[no-untyped-call]
+        await service.aclose()

@@ -38,9 +38,14 @@ SPEAK_LEAD_SAMPLES = 4_800  # 100 ms: an utterance is scheduled this far ahead
 class User(Protocol):
     """What an attempt needs of its user."""
 
-    mic: Literal["scheduled", "device", "bot"]
     hearing: Hearing
-    failed: asyncio.Event
+
+    @property
+    def mic(self) -> Literal["scheduled", "device", "bot"]: ...
+    @property
+    def failed(self) -> asyncio.Event:
+        """Set when its side of the call is gone."""
+        ...
 
     def failure(self) -> AttemptError: ...
     async def ready(self) -> None:

@@ -135,7 +135,7 @@ class Case(_Strict):
     id: str = Field(pattern=CASE_ID_PATTERN)
     title: str = Field(min_length=1, max_length=200)
     tier: Tier
-    suite: list[Literal["fast", "mini", "extended"]] = Field(default_factory=lambda: ["extended"])
+    suite: list[Literal["fast", "mini", "extended"]] = ["extended"]
     speech: Recipe | Recording
     expected_silence: list[ExpectedSilence] = Field(default_factory=list)
     expect_reply: bool = True

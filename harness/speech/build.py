@@ -13,6 +13,7 @@ import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -101,6 +102,7 @@ def samples_sha256(samples: npt.NDArray[np.int16]) -> str:
 
 def build_speech(case: Case, case_path: Path, worker: EspeakWorker) -> tuple[npt.NDArray[np.int16], Truth]:
     """int16 samples at 48 kHz, shape (n,), and their truth."""
+    source: Literal["recipe", "annotation", "detected"]
     if isinstance(case.speech, Recording):
         samples, utterances, source = read_recording(case.speech, case_path)
         impulses: list[int] = []

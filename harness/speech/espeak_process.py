@@ -26,7 +26,7 @@ def main() -> None:
     chunks: list[bytes] = []
 
     @CALLBACK
-    def collect(samples: ctypes._Pointer, count: int, _events: int) -> int:  # type: ignore[type-arg]
+    def collect(samples: ctypes._Pointer, count: int, _events: int) -> int:
         if samples and count > 0:
             chunks.append(ctypes.string_at(samples, count * 2))
         return 0

@@ -27,7 +27,7 @@ def main() -> None:
     out = sys.stdout.buffer
 
     @CALLBACK
-    def give(samples: ctypes._Pointer, count: int, _events: int) -> int:  # type: ignore[type-arg]
+    def give(samples: ctypes._Pointer, count: int, _events: int) -> int:
         if samples and count > 0:
             write_message(out, {"chunk": True}, ctypes.string_at(samples, count * 2))
         return 0

@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
@@ -220,54 +222,55 @@ async def test_chromium_that_hangs_is_killed_at_the_end(chromium, monkeypatch):
     await gone(browser.pid)
 
 
-LAUNCH_AND_SAY = """
-import asyncio, pathlib, sys
+OTHER_RUN = """
+import asyncio, pathlib, signal, sys
 from harness.browser.driver import launch_browser
 
 async def main():
     async with launch_browser(pathlib.Path(sys.argv[1]), mic="scheduled") as browser:
         async with browser.session() as session:
             print(browser.pid, flush=True)
-            await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+            await asyncio.to_thread(sys.stdin.readline)
             await session.open(sys.argv[2], timeout_s=20)
             print(browser.version, flush=True)
 
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 asyncio.run(main())
 """
 
 
-async def start_other_run(chromium: Path, url: str) -> tuple[asyncio.subprocess.Process, int]:
-    """Another harness process with a browser, in a process group of its own; gives it and its Chromium's pid."""
+@asynccontextmanager
+async def other_run(chromium: Path, url: str, tmp_path: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
+    """Another process with a browser, in a process group of its own, ignoring SIGINT; gives it and its Chromium's pid."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", LAUNCH_AND_SAY, str(chromium), url,
+        sys.executable, "-c", OTHER_RUN, str(chromium), url,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     )  # fmt: skip
-    async with asyncio.timeout(60):
-        return process, int(await process.stdout.readline())
+    try:
+        async with asyncio.timeout(60):
+            yield process, int(await process.stdout.readline())
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
 
 
-async def test_killed_harness_leaves_no_chromium(chromium, site):
-    process, pid = await start_other_run(chromium, site("is_quiet"))
-    family = psutil.Process(process.pid).children(recursive=True)
-    assert pid in {one.pid for one in family}
-    process.kill()
-    await process.communicate()
-    for one in family:
-        await gone(one.pid)
+async def test_killed_harness_leaves_no_chromium(chromium, site, tmp_path):
+    async with other_run(chromium, site("is_quiet"), tmp_path) as (process, pid):
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert pid in {one.pid for one in family}
+        process.kill()
+        await process.wait()
+        for one in family:
+            await gone(one.pid)
 
 
-async def test_interrupt_of_the_terminal_does_not_reach_the_browser(chromium, site):
-    ignoring = LAUNCH_AND_SAY.replace(
-        "asyncio.run(main())", "import signal\nsignal.signal(2, signal.SIG_IGN)\nasyncio.run(main())"
-    )
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", ignoring, str(chromium), site("is_quiet"),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
-    async with asyncio.timeout(60):
-        pid = int(await process.stdout.readline())
+async def test_interrupt_of_the_terminal_does_not_reach_the_browser(chromium, site, tmp_path):
+    async with other_run(chromium, site("is_quiet"), tmp_path) as (process, pid):
         os.killpg(process.pid, signal.SIGINT)
         out, _ = await process.communicate(b"\n")
-    assert process.returncode == 0
-    assert out.strip()
-    await gone(pid)
+        assert process.returncode == 0
+        assert out.strip()
+        await gone(pid)
+    assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pytest_asyncio
 import soundfile
 from livekit import api, rtc
 from playwright.async_api import Browser, Page, async_playwright
@@ -40,11 +41,11 @@ def library_dir() -> Path:
     return library.path
 
 
-@pytest.fixture
-async def livekit(tmp_path: Path) -> AsyncIterator[MediaServer]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def livekit(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MediaServer]:
     if find_media_server() is None:
         pytest.skip("no media server is provided; run `earwitness setup`")
-    async with media_server(target=None, log_path=tmp_path / "livekit.log") as server:
+    async with media_server(target=None, log_path=tmp_path_factory.mktemp("livekit") / "livekit.log") as server:
         yield server
 
 
@@ -62,7 +63,7 @@ async def chromium(*more_flags: str) -> AsyncIterator[Browser]:
             await browser.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     async with chromium() as running:
         yield running
@@ -93,8 +94,17 @@ class Watched:
         return await self.page.locator("#problem-text").inner_text()
 
 
-async def open_page(browser: Browser, **context: Any) -> Watched:
-    page = await (await browser.new_context(**context)).new_page()
+@asynccontextmanager
+async def open_page(browser: Browser, **options: Any) -> AsyncIterator[Watched]:
+    """A page of a person who was never here before."""
+    context = await browser.new_context(**options)
+    try:
+        yield _watch(await context.new_page())
+    finally:
+        await context.close()
+
+
+def _watch(page: Page) -> Watched:
     watched = Watched(page)
     page.on("request", lambda request: watched.requests.append(request.url))
     page.on("websocket", lambda socket: watched.requests.append(socket.url))
@@ -143,7 +153,14 @@ class StandInAgent:
         identity = {"trace_id": "live-1", "run_id": "", "case_id": "", "attempt": 1, **others}
         clock = Clock(id="test", kind=ClockKind.MONOTONIC)
         event = Event(
-            type=kind, seq=self.sent, t_ms=1.0, clock=clock, sender="agent-1", reply_seq=reply_seq, data=data, **identity
+            type=kind,
+            seq=self.sent,
+            t_ms=1.0,
+            clock=clock,
+            sender="agent-1",
+            reply_seq=reply_seq,
+            data=data,
+            **identity,
         )
         await self.send_raw(event.to_bytes())
 
@@ -160,11 +177,11 @@ class StandInAgent:
         await self.send(EventType.REPLY_END, {"cause": ReplyCause.INTERRUPTED.value}, reply_seq)
 
     async def leave(self) -> None:
-        await self.room.disconnect()
         await self.source.aclose()
+        await self.room.disconnect()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def agent(livekit: MediaServer) -> AsyncIterator[StandInAgent]:
     standing_in = StandInAgent(livekit)
     try:
@@ -173,12 +190,18 @@ async def agent(livekit: MediaServer) -> AsyncIterator[StandInAgent]:
         await standing_in.leave()
 
 
+@pytest_asyncio.fixture(loop_scope="module")
+async def watched(browser: Browser) -> AsyncIterator[Watched]:
+    async with open_page(browser) as page:
+        yield page
+
+
 @pytest.fixture
 def settings_for(library_dir: Path) -> Callable[[MediaServer], TokenSettings]:
     return lambda server: TokenSettings(server.url, server.api_key, server.api_secret, library_dir)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def product(
     livekit: MediaServer, agent: StandInAgent, settings_for: Callable[[MediaServer], TokenSettings]
 ) -> AsyncIterator[str]:

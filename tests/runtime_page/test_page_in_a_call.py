@@ -9,7 +9,8 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
-from playwright.async_api import Browser, Page
+from livekit import api
+from playwright.async_api import Browser
 
 from harness.model.events import EventType
 from harness.provide.media_server import MediaServer
@@ -17,9 +18,10 @@ from runtime.token_server import TokenRequest, TokenSettings, make_token_app, mi
 
 from .conftest import StandInAgent, Watched, chromium, open_page, write_voice
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
 WAIT_S = 15.0
 CONNECTED = "() => window.earwitness.state.connection === 'connected'"
+USER_ENDED = "() => window.earwitness.trace.edges.some(({ who, edge }) => who === 'user' && edge === 'end')"
 AGENT_THERE = "() => window.earwitness.state.agent_audible"
 
 
@@ -36,8 +38,7 @@ def has_text(selector: str, text: str) -> str:
     return f"() => document.querySelector({json.dumps(selector)}).innerText.includes({json.dumps(text)})"
 
 
-async def test_page_loads_without_an_error_and_without_another_host(product: str, browser: Browser) -> None:
-    watched = await open_page(browser)
+async def test_page_loads_without_an_error_and_without_another_host(product: str, watched: Watched) -> None:
     await watched.page.goto(product, wait_until="networkidle")
     assert watched.complaints == []
     assert {urlsplit(url).netloc for url in watched.requests} == {urlsplit(product).netloc}
@@ -45,9 +46,8 @@ async def test_page_loads_without_an_error_and_without_another_host(product: str
 
 
 async def test_a_call_shows_states_and_words_moves_meters_and_ends(
-    product: str, browser: Browser, agent: StandInAgent
+    product: str, watched: Watched, agent: StandInAgent
 ) -> None:
-    watched = await open_page(browser)
     page = watched.page
     await connect(watched, product, agent)
     for state, shown in (("LISTENING", "Listening"), ("THINKING", "Thinking"), ("SPEAKING", "Speaking")):
@@ -77,9 +77,8 @@ async def test_a_call_shows_states_and_words_moves_meters_and_ends(
 
 
 async def test_events_that_are_no_events_or_of_another_attempt_change_nothing(
-    product: str, browser: Browser, agent: StandInAgent
+    product: str, watched: Watched, agent: StandInAgent
 ) -> None:
-    watched = await open_page(browser)
     await connect(watched, product, agent)
     await agent.send(EventType.TRACE, {}, trace_id="attempt-1", run_id="run-1", case_id="hello")
     await agent.send_raw(b'{"type": "agent_state"')
@@ -97,10 +96,10 @@ async def test_a_turn_is_measured_from_the_users_end_to_the_audible_agent(
     product: str, agent: StandInAgent, tmp_path: Path
 ) -> None:
     voice = write_voice(tmp_path / "voice.wav", ((2.0, 3.0),), length_s=20.0)
-    async with chromium(f"--use-file-for-fake-audio-capture={voice}%noloop") as browser:
-        watched = await open_page(browser)
+    flag = f"--use-file-for-fake-audio-capture={voice}%noloop"
+    async with chromium(flag) as browser, open_page(browser) as watched:
         await connect(watched, product, agent)
-        await watched.until("() => window.earwitness.trace.edges.some(({ who, edge }) => who === 'user' && edge === 'end')")
+        await watched.until(USER_ENDED)
         await agent.be_silent(0.2)
         await agent.say(0.5)
         await watched.until("() => window.earwitness.trace.turns.at(-1)?.user_kpi_ms != null")
@@ -121,14 +120,12 @@ async def test_auto_takes_its_pass_from_the_fragment_and_clears_it(
     product: str,
     livekit: MediaServer,
     agent: StandInAgent,
-    browser: Browser,
+    watched: Watched,
     settings_for: Callable[[MediaServer], TokenSettings],
 ) -> None:
     await agent.join("attempt-7")
     token = mint_token(settings_for(livekit), TokenRequest(), "attempt-7", "user-7")
-    watched = await open_page(browser)
-    fragment = f"livekit_url={quote(livekit.url, safe='')}&token={quote(token, safe='')}&room=attempt-7"
-    await watched.page.goto(f"{product}/?auto=1#{fragment}")
+    await watched.page.goto(product + auto_path(livekit, token, "attempt-7"))
     await watched.until(CONNECTED)
     async with asyncio.timeout(WAIT_S):
         await agent.user_heard.wait()
@@ -140,8 +137,9 @@ async def test_auto_takes_its_pass_from_the_fragment_and_clears_it(
     assert watched.complaints == []
 
 
-async def test_auto_without_a_fragment_asks_the_token_server(product: str, agent: StandInAgent, browser: Browser) -> None:
-    watched = await open_page(browser)
+async def test_auto_without_a_fragment_asks_the_token_server(
+    product: str, agent: StandInAgent, watched: Watched
+) -> None:
     await watched.page.goto(f"{product}/?auto=1")
     await watched.until(CONNECTED)
     async with asyncio.timeout(WAIT_S):
@@ -153,49 +151,49 @@ RECORD_GRAPH = """
     window.graph = [];
     const connect = AudioNode.prototype.connect;
     AudioNode.prototype.connect = function (to, ...ports) {
-      window.graph.push([this.constructor.name, to.constructor.name, ...ports]);
+      window.graph.push([this.constructor.name, to.constructor.name, ...ports].join(" "));
       return connect.call(this, to, ...ports);
     };
     const gum = MediaDevices.prototype.getUserMedia;
     MediaDevices.prototype.getUserMedia = function (constraints) {
-      window.graph.push(["getUserMedia", JSON.stringify(constraints)]);
+      window.graph.push("getUserMedia " + JSON.stringify(constraints));
       return gum.call(this, constraints);
     };
 """
+# The page's own three connections, its microphone, and the analyser by which livekit-client looks for silence.
+WHOLE_GRAPH = "() => performance.now() > 6000"
 
 
 async def test_the_audio_graph_is_the_same_in_both_modes(product: str, agent: StandInAgent, browser: Browser) -> None:
-    async def graph(page: Page, watched: Watched) -> list[str]:
-        await watched.until("() => window.graph.length >= 4")
-        return sorted(json.dumps(edge) for edge in await page.evaluate("() => window.graph"))
+    graphs = []
+    room = ""
+    for by_itself in (False, True):
+        async with open_page(browser) as watched:
+            await watched.page.add_init_script(RECORD_GRAPH)
+            if by_itself:
+                await watched.page.goto(product + auto_path(agent.server, api_token(agent.server, room), room))
+            else:
+                await connect(watched, product, agent)
+            await watched.until(WHOLE_GRAPH)
+            graphs.append(sorted(await watched.page.evaluate("() => window.graph")))
+            print(*graphs[-1], sep="\n")
+            room = (await watched.state())["room"]
+    assert graphs[0] == graphs[1]
+    assert "AudioWorkletNode AudioDestinationNode" in graphs[0]
 
-    by_hand = await open_page(browser)
-    await by_hand.page.add_init_script(RECORD_GRAPH)
-    await connect(by_hand, product, agent)
-    by_itself = await open_page(browser)
-    await by_itself.page.add_init_script(RECORD_GRAPH)
-    room = (await by_hand.state())["room"]
-    first = await graph(by_hand.page, by_hand)
-    await by_hand.page.get_by_role("button", name="End call").click()
-    async with asyncio.timeout(WAIT_S):
-        await agent.user_left.wait()
-    server = agent.server
-    token = api_token(server, room)
-    await by_itself.page.goto(f"{product}/?auto=1#livekit_url={quote(server.url, safe='')}&token={token}&room={room}")
-    assert await graph(by_itself.page, by_itself) == first
+
+def auto_path(server: MediaServer, token: str, room: str) -> str:
+    return f"/?auto=1#livekit_url={quote(server.url, safe='')}&token={quote(token, safe='')}&room={room}"
 
 
 def api_token(server: MediaServer, room: str, secret: str | None = None) -> str:
-    from livekit import api
-
     grants = api.VideoGrants(room_join=True, room=room)
     return api.AccessToken(server.api_key, secret or server.api_secret).with_identity("u").with_grants(grants).to_jwt()
 
 
 async def test_a_refused_microphone_is_told_and_ends_the_call(
-    product: str, browser: Browser, agent: StandInAgent
+    product: str, watched: Watched, agent: StandInAgent
 ) -> None:
-    watched = await open_page(browser)
     await watched.page.add_init_script(
         "MediaDevices.prototype.getUserMedia = async () => { throw new DOMException('no', 'NotAllowedError'); };"
     )
@@ -205,28 +203,25 @@ async def test_a_refused_microphone_is_told_and_ends_the_call(
     await watched.page.get_by_role("button", name="Connect").wait_for()
 
 
-async def test_a_wrong_token_is_told(product: str, livekit: MediaServer, browser: Browser) -> None:
+async def test_a_wrong_token_is_told(product: str, livekit: MediaServer, watched: Watched) -> None:
     token = api_token(livekit, "r", secret="x" * 40)
-    watched = await open_page(browser)
-    await watched.page.goto(f"{product}/?auto=1#livekit_url={quote(livekit.url, safe='')}&token={token}&room=r")
+    await watched.page.goto(product + auto_path(livekit, token, "r"))
     assert "refused the token" in await watched.until_problem("token_refused")
 
 
 async def test_a_media_server_that_is_not_there_is_told(
-    livekit: MediaServer, library_dir: Path, browser: Browser, unused_tcp_port: int
+    livekit: MediaServer, library_dir: Path, watched: Watched, unused_tcp_port: int
 ) -> None:
     nowhere = TokenSettings(f"ws://127.0.0.1:{unused_tcp_port}", livekit.api_key, livekit.api_secret, library_dir)
     async with serve_token_app(make_token_app(nowhere)) as url:
-        watched = await open_page(browser)
         await watched.page.goto(url)
         await watched.page.get_by_role("button", name="Connect").click()
         assert "cannot be reached" in await watched.until_problem("media_unreachable")
 
 
 async def test_a_token_server_that_is_gone_is_told(
-    livekit: MediaServer, settings_for: Callable[[MediaServer], TokenSettings], browser: Browser
+    livekit: MediaServer, settings_for: Callable[[MediaServer], TokenSettings], watched: Watched
 ) -> None:
-    watched = await open_page(browser)
     async with serve_token_app(make_token_app(settings_for(livekit))) as url:
         await watched.page.goto(url, wait_until="networkidle")
     await watched.page.get_by_role("button", name="Connect").click()
@@ -234,12 +229,11 @@ async def test_a_token_server_that_is_gone_is_told(
 
 
 async def test_an_agent_that_does_not_come_is_told(
-    livekit: MediaServer, settings_for: Callable[[MediaServer], TokenSettings], browser: Browser
+    livekit: MediaServer, settings_for: Callable[[MediaServer], TokenSettings], watched: Watched
 ) -> None:
     async def no_agent(room: str) -> None:
         raise RuntimeError(f"nobody serves {room}")
 
-    watched = await open_page(browser)
     async with serve_token_app(make_token_app(settings_for(livekit), no_agent)) as url:
         await watched.page.goto(url)
         await watched.page.get_by_role("button", name="Connect").click()
@@ -248,11 +242,8 @@ async def test_an_agent_that_does_not_come_is_told(
 
 
 async def test_the_call_tells_that_its_room_was_closed(
-    product: str, livekit: MediaServer, agent: StandInAgent, browser: Browser
+    product: str, livekit: MediaServer, agent: StandInAgent, watched: Watched
 ) -> None:
-    from livekit import api
-
-    watched = await open_page(browser)
     await connect(watched, product, agent)
     room = (await watched.state())["room"]
     async with api.LiveKitAPI(livekit.http_url, livekit.api_key, livekit.api_secret) as rooms:
