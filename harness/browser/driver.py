@@ -45,6 +45,8 @@ LAUNCH_TIMEOUT_S = 30.0
 SESSION_TIMEOUT_S = 15.0  # a fresh context and page
 CLOSE_TIMEOUT_S = 5.0  # a context or a browser that has not closed by then is left to the kill
 KILL_TIMEOUT_S = 2.0
+# A socket's path has at most 107 bytes; Chromium appends /org.chromium.Chromium.XXXXXX/SingletonSocket to our folder.
+MAX_TEMP_ROOT_LENGTH = 40
 
 FLAGS = (
     "--use-fake-ui-for-media-stream",  # nobody is there to click "allow"
@@ -134,7 +136,9 @@ async def launch_browser(
         raise ValueError("fake_wav belongs to the device microphone, and only to it")
     _check_executable(executable)
     # A folder of our own for Chromium's temporary files: one that is killed leaves its sockets there.
-    with tempfile.TemporaryDirectory(prefix="earwitness-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="earwitness-", dir=_short_temp_root(), ignore_cleanup_errors=True
+    ) as folder:
         flags = [*FLAGS, *_fake_microphone_flags(fake_wav, Path(folder))]
         playwright = await _start_playwright()
         try:
@@ -144,6 +148,12 @@ async def launch_browser(
             raise
         async with _ending(chromium, playwright) as (pid, user_agent):
             yield Browser(chromium, mic, pid, user_agent)
+
+
+def _short_temp_root() -> str:
+    """Where temporary files go, unless its name is so long that Chromium's socket there would break the system's limit."""
+    root = tempfile.gettempdir()
+    return root if len(root) <= MAX_TEMP_ROOT_LENGTH else "/tmp"
 
 
 def _check_executable(path: Path) -> None:
@@ -188,7 +198,7 @@ async def _launch(
             if sandbox and "sandbox" in error.message:
                 continue
             raise ProvisionError(
-                f"Chromium: {executable} does not start: {_first_line(error)}; run `earwitness doctor`"
+                f"Chromium: {executable} does not start: {_launch_failure(error.message)}; run `earwitness doctor`"
             ) from error
     raise AssertionError("every sandbox setting either launched or raised")
 
@@ -256,6 +266,13 @@ def _fake_microphone_flags(wav: Path | None, folder: Path) -> list[str]:
         link.symlink_to(path)
         path = link
     return [f"--use-file-for-fake-audio-capture={path}%noloop"]
+
+
+def _launch_failure(message: str) -> str:
+    """Playwright's first line, and the first thing that Chromium itself complained of."""
+    first, *log = message.splitlines()
+    complaint = next((line.partition("[err]")[2].strip() for line in log if "[err]" in line), "")
+    return f"{first} ({complaint})" if complaint else first
 
 
 def _first_line(error: BaseException) -> str:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -192,11 +193,11 @@ async def test_missing_chromium_says_what_to_do(tmp_path):
             pass
 
 
-async def test_program_that_is_no_chromium_says_what_to_do(tmp_path):
+async def test_program_that_is_no_chromium_says_what_it_said_and_what_to_do(tmp_path):
     fake = tmp_path / "chromium"
     fake.write_text("#!/bin/sh\necho no display >&2\nexit 1\n")
     fake.chmod(0o755)
-    with pytest.raises(ProvisionError, match="earwitness doctor"):
+    with pytest.raises(ProvisionError, match=r"no display.*earwitness doctor"):
         async with launch_browser(fake, mic="scheduled"):
             pass
 
@@ -240,12 +241,12 @@ asyncio.run(main())
 
 
 @asynccontextmanager
-async def other_run(chromium: Path, url: str, tmp_path: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
-    """Another process with a browser, in a process group of its own, ignoring SIGINT; gives it and its Chromium's pid."""
+async def other_run(chromium: Path, url: str, temp: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
+    """Another process with a browser, in a group of its own, deaf to SIGINT; gives it and its Chromium's pid."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", OTHER_RUN, str(chromium), url,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={**os.environ, "TMPDIR": temp},
     )  # fmt: skip
     try:
         async with asyncio.timeout(60):
@@ -256,18 +257,19 @@ async def other_run(chromium: Path, url: str, tmp_path: Path) -> AsyncIterator[t
         await process.communicate()
 
 
-async def test_killed_harness_leaves_no_chromium(chromium, site, tmp_path):
-    async with other_run(chromium, site("is_quiet"), tmp_path) as (process, pid):
-        family = psutil.Process(process.pid).children(recursive=True)
-        assert pid in {one.pid for one in family}
-        process.kill()
-        await process.wait()
-        for one in family:
-            await gone(one.pid)
+async def test_killed_harness_leaves_no_chromium(chromium, site):
+    with tempfile.TemporaryDirectory() as temp:
+        async with other_run(chromium, site("is_quiet"), temp) as (process, pid):
+            family = psutil.Process(process.pid).children(recursive=True)
+            assert pid in {one.pid for one in family}
+            process.kill()
+            await process.wait()
+            for one in family:
+                await gone(one.pid)
 
 
 async def test_interrupt_of_the_terminal_does_not_reach_the_browser(chromium, site, tmp_path):
-    async with other_run(chromium, site("is_quiet"), tmp_path) as (process, pid):
+    async with other_run(chromium, site("is_quiet"), str(tmp_path)) as (process, pid):
         os.killpg(process.pid, signal.SIGINT)
         out, _ = await process.communicate(b"\n")
         assert process.returncode == 0
