@@ -14,6 +14,7 @@ from harness.listen.spoken import NotFound, Place
 from harness.model.case import SpokenUtterance
 from harness.model.status import CaptureStatus
 
+SAMPLES_PER_MS = 48
 LOST_SAMPLES_LIMIT = 128  # one render quantum, which a starting audio context may lose ahead of everything
 CLOCK_ERROR_LIMIT_MS = 10.0  # one tick of a native audio device
 LOAD_LIMIT_PERCENT = 98.0
@@ -64,12 +65,29 @@ def user_heard_count(scene: Scene) -> int | None:
 
 
 def _windows(scene: Scene) -> list[str]:
-    return [
-        f"utterance {spoken.utterance} started outside the case's window"
-        + (f" ({spoken.achieved_delay_ms:.0f} ms after the reply)" if spoken.achieved_delay_ms is not None else "")
-        for spoken in scene.capture.manifest.spoken
-        if not spoken.in_window
-    ]
+    """Starts that hang on a reply, where nothing could be scheduled (device microphone): the delay that was achieved."""
+    truth, user = scene.capture.truth, PAIRS[scene.primary]
+    if scene.capture.manifest.mic != "device" or truth is None or user not in scene.rings:
+        return []
+    places, reasons = scene.places[user], []
+    for index, utterance in enumerate(truth.utterances):
+        place, before = places[index], places[index - 1] if index > 0 else None
+        if utterance.after is None or utterance.window_ms is None or not isinstance(place, Place):
+            continue
+        since = before.end if isinstance(before, Place) else 0.0
+        replies = [reply for reply in scene.heard.get(scene.primary, []) if reply.start >= since]
+        if not replies:
+            reasons.append(f"utterance {index} hangs on a reply that was not heard")
+            continue
+        anchor = replies[0].start if utterance.after == "reply_start" else replies[0].end
+        delay_ms = (place.start - anchor) / SAMPLES_PER_MS
+        low, high = utterance.window_ms
+        if not low <= delay_ms <= high:
+            reasons.append(
+                f"utterance {index} started {delay_ms:.0f} ms after the {utterance.after}, "
+                f"outside the case's window of {low:.0f} to {high:.0f} ms"
+            )
+    return reasons
 
 
 def _host(scene: Scene) -> list[str]:
