@@ -177,7 +177,6 @@ class StandInAgent:
         await self.send(EventType.REPLY_END, {"cause": ReplyCause.INTERRUPTED.value}, reply_seq)
 
     async def leave(self) -> None:
-        await self.source.aclose()
         await self.room.disconnect()
 
 
