@@ -31,7 +31,7 @@ NO_SECOND_LISTENER = "the call had no second listener (probe)"
 def latencies(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
     """Everything about when; only what has a place in this turn."""
     metrics = agent_times(scene, turn)
-    if turn.is_answer and turn.utterance is not None:
+    if turn.is_answer:
         metrics |= _answer_times(scene, turn)
     metrics["reply_lag_ms"] = _reply_lag(scene, turn)
     return metrics

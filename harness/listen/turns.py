@@ -18,14 +18,17 @@ from harness.model.events import ReplyCause
 
 @dataclass(frozen=True, eq=False)
 class TurnHeard:
-    """One turn with all that was found of it. `answers`: none for a reply that is no answer to a finished turn."""
+    """One turn with all that was found of it. `utterance`: None for a reply that answers no finished turn."""
 
     reply_seq: int
     utterance: int | None
     told: ToldReply | None
     heard: dict[str, HeardReply] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
-    is_answer: bool = True
+
+    @property
+    def is_answer(self) -> bool:
+        return self.utterance is not None
 
 
 def list_turns(scene: Scene) -> list[TurnHeard]:
@@ -105,7 +108,4 @@ def _extra(scene: Scene, seq: int, reply: HeardReply, told: ToldReply | None) ->
         match = next((h for h in replies if h.seq is not None and h.seq == reply.seq), None)
         if match is not None:
             heard[ring] = match
-    spoken_into = next(
-        (u for u, answer in scene.answers[scene.primary].items() if any(h is reply for h in answer.talk_over)), None
-    )
-    return TurnHeard(seq, spoken_into, told, heard, {}, is_answer=False)
+    return TurnHeard(seq, None, told, heard, {})

@@ -1,8 +1,8 @@
 """Capture folders made in a few lines: a user who says known words, an agent who answers at known times.
 
 Speech is synthetic (syllables of a harmonic voice, fricatives between them), so truth is known to the sample. Times are
-ms from sample 0 of all recordings; recordings are float32 at 48 kHz. The path from the agent to a listener changes sound
-as a codec and a jitter buffer do: band-limits, adds noise, delays, stretches.
+ms from sample 0 of all recordings; recordings are float32 at 48 kHz. The path from the agent to a listener changes
+sound as a codec and a jitter buffer do: band-limits, adds noise, delays, stretches.
 """
 
 from __future__ import annotations
@@ -42,8 +42,10 @@ def silence(duration_ms: float) -> Samples:
     return np.zeros(ms(duration_ms), np.float32)
 
 
-def speech(duration_ms: float, seed: int, level_dbfs: float = -23.0, pauses: list[tuple[float, float]] = ()) -> Samples:  # type: ignore[assignment]
-    """Syllables of 120 to 220 ms, some led in by a fricative; the first and last sample are voiced. RMS over it all."""
+def speech(
+    duration_ms: float, seed: int, level_dbfs: float = -23.0, pauses: tuple[tuple[float, float], ...] = ()
+) -> Samples:
+    """Syllables of 170 ms, every third led in by a fricative; the first and last sample are voiced. RMS over it all."""
     rng = np.random.default_rng(seed)
     n = ms(duration_ms)
     t = np.arange(n) / RATE_HZ

@@ -1,0 +1,87 @@
+"""The user's words, found in the recording."""
+
+import numpy as np
+import pytest
+from scipy.signal import butter, sosfilt
+
+from harness.listen.measure import listen
+from tests.listen.captures import PER_MS, RATE_HZ, Call, Replied, Said, Samples, ms, simple_call, speech
+
+
+def processed(x: Samples) -> Samples:
+    """What a browser's microphone processing does: no bass, no highs, gain that wanders, its own noise."""
+    y = sosfilt(butter(2, [150, 7_000], "bandpass", fs=RATE_HZ, output="sos"), x)
+    gain = 1.7 * (1 + 0.3 * np.sin(np.arange(len(x)) / RATE_HZ * 2))
+    return (y * gain + 1e-4 * np.random.default_rng(2).standard_normal(len(x))).astype(np.float32)
+
+
+@pytest.mark.parametrize("hints", [True, False])
+def test_the_end_of_turn_is_found_to_a_millisecond(tmp_path, hints):
+    call = simple_call(450, hints=hints)
+    turn = listen(call.write(tmp_path / "c")).turns[0]
+    assert turn.mic_end_sample == pytest.approx(ms(call.said[0].end_ms), abs=PER_MS)
+
+
+def test_the_browsers_processing_does_not_hide_it(tmp_path):
+    call = simple_call(450, mic_change=processed, mic_mode="device", hints=False)
+    measurement = listen(call.write(tmp_path / "c"))
+    assert measurement.validity.ok
+    assert measurement.turns[0].metrics["user_kpi_raw_ms"].value == pytest.approx(450, abs=2)
+
+
+def test_quiet_speech_is_found(tmp_path):
+    question = Said(500, speech(1_200, 1, level_dbfs=-30))
+    call = Call(said=[question], replies=[Replied(question.end_ms + 450, speech(900, 2))])
+    assert listen(call.write(tmp_path / "c")).turns[0].metrics["user_kpi_raw_ms"].value == pytest.approx(450, abs=2)
+
+
+def test_speech_in_noise_is_found(tmp_path):
+    words = speech(1_200, 1)
+    noise = np.random.default_rng(5).standard_normal(len(words)) * np.sqrt(np.mean(words**2) / 10)
+    question = Said(500, (words + noise).astype(np.float32))
+    call = Call(said=[question], replies=[Replied(question.end_ms + 450, speech(900, 2))])
+    assert listen(call.write(tmp_path / "c")).turns[0].metrics["user_kpi_raw_ms"].value == pytest.approx(450, abs=2)
+
+
+def test_a_shift_within_the_utterance_is_followed_to_its_end(tmp_path):
+    late = lambda x: np.concatenate([x[: ms(900)], x[ms(900) - ms(10) : -ms(10)]])  # noqa: E731
+    call = simple_call(450, mic_change=late, hints=False)
+    turn = listen(call.write(tmp_path / "c")).turns[0]
+    assert turn.mic_end_sample == pytest.approx(ms(call.said[0].end_ms + 10), abs=PER_MS)
+
+
+def test_the_same_words_twice_are_two_turns(tmp_path):
+    words, answer = speech(900, 1), speech(800, 5)
+    call = Call(
+        said=[Said(500, words), Said(3_500, words)],
+        replies=[Replied(1_900, answer), Replied(5_000, answer)],
+        total_ms=7_000,
+    )
+    measurement = listen(call.write(tmp_path / "c"))
+    assert [turn.reply_seq for turn in measurement.turns] == [0, 1]
+    assert [turn.metrics["user_kpi_raw_ms"].value for turn in measurement.turns] == pytest.approx([500, 600], abs=2)
+    assert measurement.metrics["user_heard_count"].value == 1
+    assert measurement.validity.ok
+
+
+def test_words_that_come_twice_make_the_measurement_invalid(tmp_path):
+    measurement = listen(simple_call(mic_again_at_ms=3_700.0).write(tmp_path / "c"))
+    assert measurement.metrics["user_heard_count"].value == 2
+    assert not measurement.validity.ok
+    assert "heard 2 times in mic.wav" in measurement.validity.reasons[0]
+
+
+def test_a_microphone_without_the_words_gives_no_end_of_turn(tmp_path):
+    other = speech(1_200, 77)
+    call = simple_call(mic_change=lambda mic: np.concatenate([mic[: ms(500)] * 0, other, mic[ms(1_700) :] * 0]))
+    measurement = listen(call.write(tmp_path / "c"))
+    kpi = measurement.turns[0].metrics["user_kpi_raw_ms"]
+    assert kpi.value is None
+    assert "not found in mic.wav" in kpi.reason
+    assert measurement.metrics["user_heard_count"].value == 0
+    assert not measurement.validity.ok
+
+
+def test_a_silent_microphone_is_named(tmp_path):
+    measurement = listen(simple_call(mic_change=lambda mic: mic * 0).write(tmp_path / "c"))
+    assert "mic.wav is silent from beginning to end" in measurement.turns[0].metrics["user_kpi_raw_ms"].reason
