@@ -65,11 +65,13 @@ def user_heard_count(scene: Scene) -> int | None:
 
 
 def _windows(scene: Scene) -> list[str]:
-    """Starts that hang on a reply, where nothing could be scheduled (device microphone): the delay that was achieved."""
-    truth, user = scene.capture.truth, PAIRS[scene.primary]
-    if scene.capture.manifest.mic != "device" or truth is None or user not in scene.rings:
-        return []
-    places, reasons = scene.places[user], []
+    """Starts that hang on a reply: as the live half noted them, or (device microphone) as they are found."""
+    truth, user, manifest = scene.capture.truth, PAIRS[scene.primary], scene.capture.manifest
+    missed = [spoken.utterance for spoken in manifest.spoken if not spoken.in_window]
+    reasons = [f"utterance {index} started outside the case's window" for index in missed]
+    if manifest.mic != "device" or truth is None or user not in scene.rings:
+        return reasons
+    places = scene.places[user]
     for index, utterance in enumerate(truth.utterances):
         place, before = places[index], places[index - 1] if index > 0 else None
         if utterance.after is None or utterance.window_ms is None or not isinstance(place, Place):

@@ -104,6 +104,8 @@ class Said:
     sound: Samples
     is_turn: bool = True
     pauses: tuple[tuple[float, float], ...] = ()
+    after: str | None = None  # reply_start | reply_end: it hangs on the reply
+    window_ms: tuple[float, float] | None = None
 
     @property
     def end_ms(self) -> float:
@@ -190,6 +192,8 @@ class Call:
                     start_sample=start,
                     end_sample=start + len(item.sound) + shift,
                     is_turn=item.is_turn,
+                    after=item.after,
+                    window_ms=item.window_ms,
                     pauses=[(start + ms(a), start + ms(b)) for a, b in item.pauses],
                 )
             )

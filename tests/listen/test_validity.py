@@ -13,7 +13,7 @@ from harness.model import capture
 from harness.model.capture import AgentUnderTest
 from harness.model.measurement import Measurement
 from harness.model.status import CaptureStatus
-from tests.listen.captures import RATE_HZ, Call, Said, simple_call, speech
+from tests.listen.captures import RATE_HZ, Call, Replied, Said, simple_call, speech
 
 FOREIGN = AgentUnderTest(kind="room")
 
@@ -63,6 +63,22 @@ def test_a_clock_that_is_hardly_known_makes_the_measurement_invalid(tmp_path):
 def test_an_utterance_outside_its_window_makes_the_measurement_invalid(tmp_path):
     call = simple_call(spoken={"in_window": False, "achieved_delay_ms": 4_000.0})
     assert "outside the case's window" in listen(call.write(tmp_path / "c")).validity.reasons[0]
+
+
+@pytest.mark.parametrize(("window_ms", "ok"), [((500.0, 2_000.0), True), ((0.0, 500.0), False)])
+def test_the_device_microphones_achieved_start_is_held_to_the_window(tmp_path, window_ms, ok):
+    call = Call(
+        said=[
+            Said(500, speech(1_200, 1)),
+            Said(3_500, speech(700, 4), after="reply_start", window_ms=window_ms),
+        ],
+        replies=[Replied(2_200, speech(4_000, 5), cut_ms=1_700), Replied(4_700, speech(900, 6))],
+        mic_mode="device",
+        hints=False,
+    )
+    validity = listen(call.write(tmp_path / "c")).validity
+    assert validity.ok is ok
+    assert ok or "1300 ms after the reply_start" in validity.reasons[0]
 
 
 # partial captures
