@@ -85,7 +85,7 @@ def run(
         list[str] | None, typer.Argument(help="Cases by name; all of the suite if none is named.", metavar="[CASE]...")
     ] = None,
     suite: Annotated[
-        str | None, typer.Option(help="fast (16), mini (4), extended, or all.", show_default="fast")
+        str | None, typer.Option(help="fast (16), mini (4), extended, or all.", show_default="fast; all with --cases")
     ] = None,
     lane: Annotated[
         str | None,
@@ -162,7 +162,8 @@ def run(
     flags: dict[str, Any] = {name: given[name] for name in (*names, *more)}
     settings = load_settings(flags)
     settings.agent_spec(), settings.page_spec(), settings.external_server()
-    chosen = select_cases(load_checked_cases([settings.cases]), settings.suite, case or [])
+    wanted = "all" if cases is not None and suite is None else settings.suite  # one's own cases need not name a suite
+    chosen = select_cases(load_checked_cases([settings.cases]), wanted, case or [])
     built = build_cases(chosen, cache_dir() / "cases")
     plan = make_plan(settings, built)
     with Progress(console, len(built)) as progress:

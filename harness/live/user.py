@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -23,7 +23,7 @@ from harness.browser.page import PageSession
 from harness.browser.records import AudioBlock, ClockMap
 from harness.errors import AttemptError
 from harness.live.hearing import Hearing
-from harness.model.capture import Timeline
+from harness.model.capture import SCREENSHOT, Timeline
 from harness.model.plan import MicMode
 from harness.model.status import CaptureStatus
 
@@ -158,14 +158,22 @@ class BrowserUser:
         """Everything that can still be had; a page that is gone gives what had come until then."""
         recording = UserRecording(console=[asdict(problem) for problem in self.session.errors])
         recording.webm = await self.session.finish_webm()
-        if not self.session.closed.is_set():
-            recording.page_claims = await self.session.page_claims()
-            await self.session.screenshot(folder / "screenshot.png")
-            if self._blocks:
-                last = await self.session.clock_map()
-                self._clock, self._slip_ms = self._clock or last, last.slip_ms
+        for take in (self._take_claims, self._take_clock, self._take_screenshot):
+            with suppress(AttemptError):  # a page that hangs or dies costs only what it was asked for
+                await take(recording, folder)
         self._assemble(recording)
         return recording
+
+    async def _take_claims(self, recording: UserRecording, _: Path) -> None:
+        recording.page_claims = await self.session.page_claims()
+
+    async def _take_clock(self, _: UserRecording, __: Path) -> None:
+        if self._blocks:
+            last = await self.session.clock_map()
+            self._clock, self._slip_ms = self._clock or last, last.slip_ms
+
+    async def _take_screenshot(self, _: UserRecording, folder: Path) -> None:
+        await self.session.screenshot(folder / SCREENSHOT)
 
     def _assemble(self, recording: UserRecording) -> None:
         if not self._blocks:

@@ -139,7 +139,7 @@ def _configuration(ports: tuple[int, int], key: str, secret: str) -> str:
             "port": signalling,
             "bind_addresses": ["127.0.0.1"],
             "rtc": {
-                "tcp_port": 0,
+                "tcp_port": 17881,
                 "udp_port": media,
                 "use_external_ip": False,
                 "node_ip": "127.0.0.1",

@@ -78,12 +78,7 @@ def load_case(path: Path) -> Case:
 def _explain(error: ValidationError, data: Any) -> tuple[Location, str]:
     """The one error that the writer most likely made: of a union's branches the one that got furthest."""
     found = error.errors(include_url=False)
-    known = [item for item in found if item["type"] == "extra_forbidden"]
-    first = max(found, key=lambda item: len(item["loc"])) if not known else known[0]
-    for item in found:  # a union reports each branch; the branch whose keys are used is the one that was meant
-        if item["type"] == "extra_forbidden" and _is_typo(item["loc"]):
-            first = item
-            break
+    first = min(found, key=lambda item: (_unlikely(item), -len(item["loc"])))
     location = first["loc"]
     key = ".".join(str(part) for part in location if not (isinstance(part, str) and part[:1].isupper()))
     if first["type"] == "extra_forbidden":
@@ -97,10 +92,11 @@ def _explain(error: ValidationError, data: Any) -> tuple[Location, str]:
     return location, f"{key}: {first['msg']}{shown}"
 
 
-def _is_typo(location: Location) -> bool:
-    return bool(difflib.get_close_matches(str(location[-1]), _known_keys(), n=1, cutoff=0.75)) and (
-        str(location[-1]) not in _known_keys()
-    )
+def _unlikely(item: Any) -> int:
+    """A union reports an error for each branch that was not meant: there, keys of the other branch are extra or missing."""
+    if item["type"] == "extra_forbidden":
+        return 3 if item["loc"][-1] in _known_keys() else 0
+    return 2 if item["type"] == "missing" else 1
 
 
 def _known_keys() -> set[str]:

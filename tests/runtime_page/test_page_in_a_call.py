@@ -24,6 +24,8 @@ CONNECTED = "() => window.earwitness.state.connection === 'connected'"
 USER_ENDED = "() => window.earwitness.trace.edges.some(({ who, edge }) => who === 'user' && edge === 'end')"
 AGENT_THERE = "() => window.earwitness.state.agent_audible"
 
+METER_MOVES = "() => Number(document.getElementById('{who}-meter').getAttribute('aria-valuenow')) > -40"
+
 
 async def connect(watched: Watched, url: str, agent: StandInAgent) -> None:
     await watched.page.goto(url)
@@ -64,7 +66,7 @@ async def test_a_call_shows_states_and_words_moves_meters_and_ends(
 
     saying = asyncio.create_task(agent.say(4.0))
     for who in ("user", "agent"):  # Chromium's fake microphone beeps
-        await watched.until(f"() => Number(document.getElementById('{who}-meter').getAttribute('aria-valuenow')) > -40")
+        await watched.until(METER_MOVES.format(who=who))
     await saying
 
     await page.get_by_role("button", name="End call").click()
@@ -188,6 +190,61 @@ def auto_path(server: MediaServer, token: str, room: str) -> str:
 def api_token(server: MediaServer, room: str, secret: str | None = None) -> str:
     grants = api.VideoGrants(room_join=True, room=room)
     return api.AccessToken(server.api_key, secret or server.api_secret).with_identity("u").with_grants(grants).to_jwt()
+
+
+async def test_the_page_joins_the_room_while_its_microphone_is_still_held(
+    product: str, agent: StandInAgent, watched: Watched
+) -> None:
+    await watched.page.add_init_script(
+        """const gum = MediaDevices.prototype.getUserMedia;
+        const held = new Promise((resolve) => (window.release = resolve));
+        MediaDevices.prototype.getUserMedia = async function (constraints) {
+          await held;
+          return gum.call(this, constraints);
+        };"""
+    )
+    await watched.page.goto(f"{product}/?auto=1")
+    await watched.until(CONNECTED)
+    await watched.until(AGENT_THERE)
+    assert (await watched.state())["microphone"] == "asked"
+    await watched.page.evaluate("() => window.release()")
+    async with asyncio.timeout(WAIT_S):
+        await agent.user_heard.wait()
+
+
+async def test_another_microphone_can_be_chosen_during_the_call(
+    product: str, agent: StandInAgent, watched: Watched
+) -> None:
+    await connect(watched, product, agent)
+    choice = watched.page.get_by_label("Microphone")
+    await watched.until("() => document.getElementById('microphone').options.length > 1")
+    offered = await choice.locator("option").evaluate_all("(options) => options.map(({ value }) => value)")
+    await watched.page.evaluate(
+        """() => {
+          window.asked = [];
+          const gum = MediaDevices.prototype.getUserMedia;
+          MediaDevices.prototype.getUserMedia = function (constraints) {
+            window.asked.push(constraints.audio.deviceId);
+            return gum.call(this, constraints);
+          };
+        }"""
+    )
+    await choice.select_option(offered[-1])
+    await watched.until("() => window.asked.length > 0")
+    assert await watched.page.evaluate("() => window.asked") == [{"exact": offered[-1]}]
+    await watched.until(METER_MOVES.format(who="user"))
+    assert watched.complaints == []
+
+
+async def test_muting_silences_the_microphone_until_unmuted(
+    product: str, agent: StandInAgent, watched: Watched
+) -> None:
+    await connect(watched, product, agent)
+    await watched.until(METER_MOVES.format(who="user"))
+    await watched.page.get_by_role("button", name="Mute").click()
+    await watched.until("() => document.getElementById('user-meter').getAttribute('aria-valuetext') === 'silent'")
+    await watched.page.get_by_role("button", name="Unmute").click()
+    await watched.until(METER_MOVES.format(who="user"))
 
 
 async def test_a_refused_microphone_is_told_and_ends_the_call(

@@ -1,0 +1,48 @@
+"""A bench for one test: its own run folder, media server, agent, and browser if the lane has one."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from harness.live.bench import Bench, open_bench
+from harness.model.plan import AgentSpec, PageSpec, Plan
+from harness.suite import new_run_id
+
+MISBEHAVING = Path(__file__).parents[1] / "agents" / "misbehaving.py"
+
+OpenBench = Callable[..., AbstractAsyncContextManager[Bench]]
+
+
+def misbehaving(mode: str) -> AgentSpec:
+    return AgentSpec("command", shlex.join([sys.executable, str(MISBEHAVING), mode]))
+
+
+REFERENCE = AgentSpec("reference", "", True)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> OpenBench:
+    """`async with bench(agent=…, lane=…, page=…) as b: await b.attempt(case)`."""
+
+    @asynccontextmanager
+    async def make(
+        agent: AgentSpec = REFERENCE,
+        lane: str = "bot",
+        mic: str = "scheduled",
+        page: PageSpec | None = None,
+        agent_env: dict[str, str] | None = None,
+    ) -> AsyncIterator[Bench]:
+        run_id = new_run_id()
+        run_dir = tmp_path / run_id
+        run_dir.mkdir()
+        plan = Plan(run_id, run_dir, (), "fast", lane, mic, agent, page or PageSpec())  # type: ignore[arg-type]
+        async with open_bench(plan, agent_env=agent_env) as opened:
+            yield opened
+
+    return make

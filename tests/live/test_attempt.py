@@ -1,0 +1,122 @@
+"""An attempt against the reference agent over real WebRTC: complete captures, events in order, faults that are found.
+
+What a busy machine can make worse (latencies, an INVALID turn) is not asserted here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from harness.judge.verdict import judge_attempt
+from harness.listen.measure import listen
+from harness.model import capture
+from harness.model.events import AgentTurnTrace, Event, EventType
+from harness.model.plan import BuiltCase
+from harness.model.status import CaptureStatus, Status
+from tests.live.conftest import OpenBench
+
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("no_process_left")]
+ROOT = Path(__file__).parents[2]
+BOTH = {capture.PRE_RTC, capture.POST_RTC, capture.POST_USER, capture.SAID, capture.EVENTS, capture.AGENT_TRACE}
+EAR = {capture.EAR, capture.MIC, capture.EAR_WEBM, capture.SCREENSHOT, capture.BROWSER_TRACE, capture.RTC_STATS}
+
+
+def events_of(folder: Path) -> list[Event]:
+    rows = [json.loads(line) for line in (folder / capture.EVENTS).read_text().splitlines()]
+    return [Event.model_validate(row["event"]) for row in rows]
+
+
+@pytest.mark.parametrize("lane", ["bot", "browser"])
+async def test_an_attempt_leaves_a_complete_capture(
+    bench: OpenBench, built: Callable[[str], BuiltCase], lane: str
+) -> None:
+    async with bench(lane=lane) as b:
+        folder, manifest = await b.attempt(built("endpoint_short_hello"))
+    assert manifest.status is CaptureStatus.OK, manifest.detail
+    assert set(manifest.files) >= BOTH | (EAR if lane == "browser" else set())
+    for name in [n for n in manifest.files if n.endswith(".wav")]:
+        samples, rate_hz = soundfile.read(folder / name)
+        assert rate_hz == 48_000
+        assert samples.any(), f"{name} is silent"
+    assert {"livekit-server", "python", "earwitness", "agent.silero-vad"} <= set(manifest.versions)
+    assert not list(folder.glob("*.tmp"))
+    assert not list(folder.glob("*.part"))
+
+    measurement = listen(folder)
+    (turn,) = measurement.turns
+    identity = turn.metrics["identity"].value
+    assert identity is not None
+    assert identity > 0.5, "what was heard is the agent's own reply"
+    assert measurement.metrics["user_heard_count"].value == 1
+    assert measurement.metrics["replies_complete_after_final_eot"].value == 1
+    latency = turn.metrics["user_kpi_raw_ms" if lane == "browser" else "eot_to_first_audio_ms"]
+    assert latency.value is not None
+    assert latency.value > 200, "a reply cannot come before the hangover has passed"
+    assert all(step.ms is not None for step in turn.waterfall), "no step of the waterfall is missing"
+
+
+async def test_events_come_in_order_and_a_reply_ends_under_its_own_number(
+    bench: OpenBench, built: Callable[[str], BuiltCase]
+) -> None:
+    async with bench() as b:
+        folder, _ = await b.attempt(built("double_turn"))
+    events = events_of(folder)
+    order = [event.type for event in events if event.type not in (EventType.AGENT_STATE, EventType.TRANSCRIPT)]
+    barrier = [EventType.TRACE, EventType.TRACE_ACK, EventType.PROBE_READY, EventType.AGENT_READY]
+    assert list(dict.fromkeys(order))[:4] == barrier
+    replies = [(e.type, e.reply_seq) for e in events if e.type in (EventType.REPLY_START, EventType.REPLY_END)]
+    start, end = EventType.REPLY_START, EventType.REPLY_END
+    assert replies == [(start, 0), (end, 0), (start, 1), (end, 1)]
+    assert len({event.trace_id for event in events}) == 1
+    assert {event.sender for event in events} == {"probe", "agent"}, "the user's side sends nothing itself"
+    traces = [AgentTurnTrace.model_validate_json(x) for x in (folder / capture.AGENT_TRACE).read_text().splitlines()]
+    assert [trace.reply_seq for trace in traces] == [0, 1]
+
+
+async def test_an_interruption_stops_the_reply_and_is_answered(
+    bench: OpenBench, built: Callable[[str], BuiltCase]
+) -> None:
+    async with bench(lane="browser") as b:
+        folder, manifest = await b.attempt(built("barge_in_mid_reply"))
+    assert manifest.status is CaptureStatus.OK, manifest.detail
+    causes = [e.data["cause"] for e in events_of(folder) if e.type is EventType.REPLY_END]
+    assert causes == ["interrupted", "completed"]
+    delay_ms = manifest.spoken[1].achieved_delay_ms
+    assert delay_ms is not None
+    assert abs(delay_ms - 1500) < 20, "the interruption starts where the case says, on what the user heard"
+    silence = next(t.metrics["barge_in_to_silence_ms"] for t in listen(folder).turns if t.utterance == 1)
+    assert silence.value is not None
+
+
+async def test_an_agent_that_need_not_answer_is_not_waited_for(
+    bench: OpenBench, built: Callable[[str], BuiltCase]
+) -> None:
+    async with bench() as b:
+        folder, manifest = await b.attempt(built("silence_only"))
+    assert manifest.status is CaptureStatus.NO_REPLY_EXPECTED, manifest.detail
+    assert listen(folder).metrics["unexpected_onset_count"].value == 0
+
+
+@pytest.mark.parametrize(("fault", "gate"), [("hole", "audible_dropout"), ("clip", "clipping_ratio")])
+async def test_an_injected_fault_is_found(
+    bench: OpenBench, built: Callable[[str], BuiltCase], fault: str, gate: str
+) -> None:
+    env = {"EARWITNESS_AUDIO_FILTER_POST": f"tests.faults:{fault}", "PYTHONPATH": str(ROOT)}
+    case = built("question_short")
+    async with bench(agent_env=env) as b:
+        folder, manifest = await b.attempt(case)
+    verdict = judge_attempt(case.case, manifest, listen(folder), folder.name)
+    fired = {g.gate_id for g in verdict.gates if g.status is Status.FAIL}
+    assert gate in fired, [(g.gate_id, g.status, g.shown, g.reason) for g in verdict.gates]
+
+
+async def test_the_device_microphone_is_heard_exactly_once(bench: OpenBench, built: Callable[[str], BuiltCase]) -> None:
+    async with bench(lane="browser", mic="device") as b:
+        folder, manifest = await b.attempt(built("endpoint_short_hello"))
+    assert manifest.status is CaptureStatus.OK, manifest.detail
+    assert listen(folder).metrics["user_heard_count"].value == 1
