@@ -150,8 +150,7 @@ const CONNECTION_TEXTS = {
 const USER_NOTES = { off: "", asked: "waiting for permission", live: "microphone on", muted: "muted" };
 
 function stateShown() {
-  if (["connecting", "reconnecting"].includes(state.connection)) return state.connection;
-  if (state.connection !== "connected") return "idle";
+  if (state.connection !== "connected") return state.connection;
   if (!state.agent_audible) return "waiting";
   return state.agent ?? "joined";
 }
@@ -179,7 +178,10 @@ const schema = loadSchema();
 schema.catch(() => {}); // told by the call that needs it
 $("connect").addEventListener("click", () => (call ? call.end() : connect(askServer)));
 $("mute").addEventListener("click", toggleMute);
-$("problem-close").addEventListener("click", () => tellProblem(null));
+$("problem-close").addEventListener("click", () => {
+  tellProblem(null);
+  if (state.connection === "failed") change({ connection: "idle" });
+});
 $("allow-sound").addEventListener("click", () => call?.allowPlayback());
 document.addEventListener("click", () => ears?.resume());
 microphones.addEventListener("change", chooseMicrophone);

@@ -2,6 +2,7 @@
 
 const STATES = {
   idle: ["Ready when you are", "Connect, then just talk."],
+  failed: ["Not connected", "The message above says why."],
   connecting: ["Connecting", "Joining the room and opening your microphone."],
   waiting: ["Waiting for the agent", "You are in the room; the agent is on its way."],
   LISTENING: ["Listening", "Say something. You may interrupt at any time."],

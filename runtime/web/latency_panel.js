@@ -3,13 +3,14 @@
 const BARS = 24;
 const FULL_BAR_MS = 1500; // a bar this high fills the chart; longer ones are capped and say their number
 
-const inMs = (ms) => (ms === null ? "–" : Math.round(ms).toString());
+const inMs = (ms) => Math.round(ms).toString();
 
 export function drawLatency(panel, summary, turns) {
   const put = (id, text) => (panel.querySelector(`#${id}`).textContent = text);
-  put("last", inMs(summary.lastMs));
-  put("p50", inMs(summary.p50Ms));
-  put("p95", inMs(summary.p95Ms));
+  for (const [id, ms] of [["last", summary.lastMs], ["p50", summary.p50Ms], ["p95", summary.p95Ms]]) {
+    put(id, ms === null ? "–" : inMs(ms));
+    panel.querySelector(`#${id}`).classList.toggle("none", ms === null);
+  }
   put("tail", summary.tail === "p95" || summary.count === 0 ? "P95" : `Max of ${summary.count}`);
   put("turns", turns.length.toString());
   put("talk-overs", summary.talkOvers.toString());
