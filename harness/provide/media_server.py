@@ -35,6 +35,7 @@ GO_AT_LEAST = (1, 26)
 BUILD_TIMEOUT_S = 900.0
 HEALTH_TIMEOUT_S = 20.0
 HEALTH_EVERY_S = 0.05
+ANSWER_TIMEOUT_S = 5.0
 # each signal with the time it gets; a second SIGTERM tells the server not to wait for its participants
 STOP_STEPS_S = ((signal.SIGTERM, 1.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))
 START_TRIES = 3  # a port that was free may be taken by the time the server binds it
@@ -139,7 +140,7 @@ def _configuration(ports: tuple[int, int], key: str, secret: str) -> str:
             "port": signalling,
             "bind_addresses": ["127.0.0.1"],
             "rtc": {
-                "tcp_port": 17881,
+                "tcp_port": 0,
                 "udp_port": media,
                 "use_external_ip": False,
                 "node_ip": "127.0.0.1",
@@ -211,39 +212,52 @@ async def _start(binary: Path, version: str, log_path: Path) -> tuple[asyncio.su
 
 
 async def _healthy(server: MediaServer, process: asyncio.subprocess.Process | None, log_path: Path) -> None:
-    """Until it lists its rooms to our key, so that it is not another server on a port we lost.
+    """Raises ProvisionError if the server does not answer, at once if its process ends instead."""
+    if process is None:
+        await _answers(server)
+        return
+    asking, ending = asyncio.create_task(_answers(server)), asyncio.create_task(process.wait())
+    try:
+        await asyncio.wait({asking, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if ending.done():
+            raise ProvisionError(f"livekit-server ended with {process.returncode}: {_tail(log_path)}")
+        try:
+            await asking
+        except ProvisionError as error:
+            raise ProvisionError(f"{error}; its log ends: {_tail(log_path)}") from error
+    finally:
+        for task in (asking, ending):
+            task.cancel()
+        await asyncio.gather(asking, ending, return_exceptions=True)
 
-    Raises ProvisionError if it does not, at once if its process ended or an external server refuses the key.
-    """
+
+async def _answers(server: MediaServer) -> None:
+    """Until it lists its rooms to our key, so that it is not another server on a port we lost. Raises ProvisionError."""
     import aiohttp  # part of the live extra
     from livekit import api
 
     token = api.AccessToken(server.api_key, server.api_secret).with_grants(api.VideoGrants(room_list=True)).to_jwt()
     question = f"{server.http_url}/twirp/livekit.RoomService/ListRooms"
-    headers = {"Authorization": f"Bearer {token}"}
+    patience = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S)
     last = "no answer"
-    try:
-        async with asyncio.timeout(HEALTH_TIMEOUT_S), aiohttp.ClientSession(headers=headers) as client:
-            while True:
-                if process is not None and process.returncode is not None:
-                    raise ProvisionError(f"livekit-server ended with {process.returncode}: {_tail(log_path)}")
-                try:
-                    async with client.post(question, json={}) as answer:
-                        if answer.status == HTTPStatus.OK:
-                            return
-                        last = f"HTTP status {answer.status}"
-                        if process is None and answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-                            raise ProvisionError(f"the media server at {server.url} refuses the API key or secret")
-                except aiohttp.InvalidURL as error:
-                    raise ProvisionError(f"{server.url} is not the URL of a media server (ws://host:port)") from error
-                except aiohttp.ClientError as error:
-                    last = str(error) or type(error).__name__
-                await asyncio.sleep(HEALTH_EVERY_S)  # a process that starts has no event for "listening"
-    except TimeoutError as error:
-        tail = f"; its log ends: {_tail(log_path)}" if process is not None else ""
-        raise ProvisionError(
-            f"the media server at {server.url} did not answer within {HEALTH_TIMEOUT_S:.0f} s ({last}){tail}"
-        ) from error
+    deadline_s = asyncio.get_running_loop().time() + HEALTH_TIMEOUT_S
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}, timeout=patience) as client:
+        while asyncio.get_running_loop().time() < deadline_s:
+            try:
+                async with client.post(question, json={}) as answer:
+                    status = answer.status
+            except aiohttp.InvalidURL as error:
+                raise ProvisionError(f"{server.url} is not the URL of a media server (ws://host:port)") from error
+            except (aiohttp.ClientError, TimeoutError) as error:
+                last = str(error) or "no answer"
+            else:
+                if status == HTTPStatus.OK:
+                    return
+                last = f"HTTP status {status}"
+                if server.external and status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                    raise ProvisionError(f"the media server at {server.url} refuses the API key or secret")
+            await asyncio.sleep(HEALTH_EVERY_S)  # a process that starts has no event for "listening"
+    raise ProvisionError(f"the media server at {server.url} did not answer within {HEALTH_TIMEOUT_S:.0f} s ({last})")
 
 
 async def _watch(process: asyncio.subprocess.Process, server: MediaServer) -> None:
