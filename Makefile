@@ -13,6 +13,8 @@ BIN := $(VENV)/bin
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
 
+# make's own status is 2 for every failure and prints the command's ("Error 3"); a machine that needs to tell FAIL from
+# NO_DATA calls .venv/bin/earwitness run itself after `make setup`
 run: setup  ## set up, run the fast suite in the browser lane, write the report (ARGS="--user bot" adds options)
 	@$(BIN)/earwitness run $(ARGS)
 
