@@ -305,3 +305,12 @@ async def test_the_call_tells_that_its_room_was_closed(
     async with api.LiveKitAPI(livekit.http_url, livekit.api_key, livekit.api_secret) as rooms:
         await rooms.room.delete_room(api.DeleteRoomRequest(room=room))
     assert "closed by the server" in await watched.until_problem("room_closed")
+
+
+async def test_a_missing_library_is_told(product: str, watched: Watched) -> None:
+    await watched.page.route("**/vendor/*", lambda route: route.abort())
+    await watched.page.goto(product)
+    await watched.page.get_by_role("button", name="Connect").click()
+    assert "earwitness setup" in await watched.until_problem("library_missing")
+    await watched.page.get_by_role("button", name="Dismiss").click()
+    assert await watched.page.get_by_role("alert").count() == 0
