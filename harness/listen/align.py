@@ -17,7 +17,7 @@ from scipy.signal import find_peaks, oaconvolve
 from harness.listen.ring import BAND_RATE_HZ, BandArray
 
 QUIETEST_RMS = 10 ** (-70.0 / 20)  # a window below it holds nothing to be found
-WAVEFORM_CONFIDENCE = 0.5  # unrelated speech reaches 0.35 at half a second; browser processing leaves 0.78
+WAVEFORM_CONFIDENCE = 0.5  # 0.8 s of unrelated speech of one voice reaches 0.41; browser processing leaves 0.65 to 0.9
 ENVELOPE_CONFIDENCE = 0.85
 ENVELOPE_HOP_MS = 5.0
 ENVELOPE_MIN_MS = 400.0

@@ -11,7 +11,6 @@ from harness.listen.clocks import Clocks
 from harness.listen.onset import HOP_MS
 from harness.listen.records import disbelieved, no_number, not_applicable, number
 from harness.listen.replies import HeardReply, ToldReply
-from harness.listen.ring import DECIMATION
 from harness.listen.scene import PAIRS, Scene
 from harness.listen.spoken import NotFound
 from harness.listen.timing import Answer, interrupted_by, silence_after_barge_in_ms
@@ -125,9 +124,9 @@ def _doubt(scene: Scene, answer: Answer, reply: HeardReply, ring: str) -> str | 
         found = "" if reply.identity is None else f" (correlation {reply.identity:.2f})"
         return f"the sound at {at_ms:.0f} ms in {ring}.wav could not be matched with pre_rtc.wav{found}"
     told = next((t for t in scene.told if t.seq == reply.seq), None)
-    if told is None or told.pre is None or reply.track is None:
+    if told is None or told.pre is None or reply.head_lag is None:
         return None
-    expected = told.pre.start + float(reply.track.lag[0]) * DECIMATION
+    expected = told.pre.start + reply.head_lag
     early_ms = (expected - reply.start) / 48
     if early_ms > ONSET_TOLERANCE_MS:
         return f"something sounds {early_ms:.0f} ms ahead of the reply itself in {ring}.wav"

@@ -12,7 +12,6 @@ from harness.listen.latency import latencies, turn_waterfall
 from harness.listen.reading import read_capture
 from harness.listen.records import no_number, number
 from harness.listen.replies import SAMPLES_PER_MS
-from harness.listen.ring import DECIMATION
 from harness.listen.scene import PAIRS, Scene
 from harness.listen.sound import sound_metrics
 from harness.listen.spoken import Place
@@ -165,8 +164,8 @@ def _alignments(scene: Scene) -> list[Alignment]:
                 found.append(_alignment("said", user, None, 0.0, f"{label}: {place.reason}"))
     for ring, replies in scene.heard.items():
         for reply in replies:
-            if reply.track is not None and reply.identity is not None:
-                lag_ms = float(reply.track.lag[0]) * DECIMATION / SAMPLES_PER_MS
+            if reply.head_lag is not None and reply.identity is not None:
+                lag_ms = reply.head_lag / SAMPLES_PER_MS
                 found.append(_alignment("pre_rtc", ring, lag_ms, reply.identity, f"reply {reply.seq}"))
             elif reply.identity is not None:
                 label = f"reply {reply.seq}: not aligned"

@@ -8,7 +8,7 @@ no reply explains are grouped by their pauses and stay marked as unexplained. Po
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,10 @@ SURE = 0.8  # a head that correlates so well need not be compared with other pie
 BEFORE_PUBLISH_MS = 100.0  # clock error
 AFTER_PUBLISH_MS = 3_000.0  # a publisher's queue and a jitter buffer are far below this
 AFTER_END_MS = 1_000.0
+HEAD_MS = 60.0
+HEAD_SEARCH_MS = 15.0  # one step of a jitter buffer
+HEAD_CONFIDENCE = 0.8
+HEAD_GAIN = 0.05  # a shift must fit better by this much than none
 MARGIN_MS = 80.0
 
 
@@ -53,7 +57,11 @@ class HeardReply:
     end: int
     track: DelayTrack | None = None
     identity: float | None = None
-    aligned: bool = False
+    head_lag: float | None = None  # of the first audible samples: position here minus position in pre_rtc
+
+    @property
+    def aligned(self) -> bool:
+        return self.track is not None
 
     @property
     def duration_ms(self) -> float:
@@ -139,6 +147,7 @@ class _Claim:
     end: float
     track: DelayTrack | None
     identity: float | None
+    head_lag: float | None = None
 
     @property
     def aligned(self) -> bool:
@@ -162,13 +171,13 @@ def hear_replies(
     claims = _without_overlap(sorted(claims, key=lambda c: c.start))
     owned, loose = _share_out(ring.sounds, claims)
     heard = [
-        HeardReply(c.told.seq, s[0].start, s[-1].end, c.track, c.identity, c.aligned)
+        HeardReply(c.told.seq, s[0].start, s[-1].end, c.track, c.identity, c.head_lag)
         for c, s in zip(claims, owned, strict=True)
         if s
     ]
     groups = group_by_pause(loose, user_ends)
     for group, (reply, identity) in zip(groups, unplaced, strict=False):  # in order: nothing better is known
-        heard.append(HeardReply(reply.seq, group.start, group.end, None, identity, False))
+        heard.append(HeardReply(reply.seq, group.start, group.end, None, identity))
     heard += [HeardReply(None, group.start, group.end) for group in groups[len(unplaced) :]]
     return _joined(sorted(heard, key=lambda h: h.start))
 
@@ -194,7 +203,19 @@ def _align_reply(
     if cut:  # what was flushed after it was never heard; what sounds there is something else
         end = min(end, round((track.at[-1] + WINDOW / 2) * DECIMATION))
     lag_first, lag_last = track.lag_at(np.array([first, end / DECIMATION])) * DECIMATION
-    return _Claim(reply, reply.pre.start + lag_first, end + lag_last, track, track.identity), None
+    head_lag = _head_lag(pre, first, ring, lag_first / DECIMATION)
+    return _Claim(reply, reply.pre.start + lag_first, end + lag_last, track, track.identity, head_lag), None
+
+
+def _head_lag(pre: Ring, first: int, ring: Ring, lag: float) -> float:
+    """The lag of the very first sound, which a jitter buffer may have stretched against what follows; 48 kHz samples."""
+    size, reach = (round(part_ms * BAND_RATE_HZ / 1e3) for part_ms in (HEAD_MS, HEAD_SEARCH_MS))
+    head = pre.band[first : first + size]
+    best = find_best(head, ring.band, (first + lag - reach, first + lag + reach))
+    here = find_best(head, ring.band, (first + lag - 1, first + lag + 1))
+    if best is None or here is None or best.confidence < max(HEAD_CONFIDENCE, here.confidence + HEAD_GAIN):
+        return lag * DECIMATION
+    return (best.at - first) * DECIMATION
 
 
 def _window(reply: ToldReply, ring: Ring, clocks: Clocks, after: float) -> tuple[float, float]:
@@ -246,7 +267,7 @@ def _without_overlap(claims: list[_Claim]) -> list[_Claim]:
         if following is not None:
             end = min(end, following.start - (margin if following.aligned else 0.0))
         start = claim.start - (margin if claim.aligned else 0.0)
-        cut.append(_Claim(claim.told, start, end, claim.track, claim.identity))
+        cut.append(replace(claim, start=start, end=end))
     return cut
 
 
@@ -269,10 +290,7 @@ def _joined(heard: list[HeardReply]) -> list[HeardReply]:
     joined: list[HeardReply] = []
     for reply in heard:
         if joined and reply.seq is None and reply.start - joined[-1].end < PAUSE_MS * SAMPLES_PER_MS:
-            last = joined[-1]
-            joined[-1] = HeardReply(
-                last.seq, last.start, max(last.end, reply.end), last.track, last.identity, last.aligned
-            )
+            joined[-1] = replace(joined[-1], end=max(joined[-1].end, reply.end))
         else:
             joined.append(reply)
     return joined

@@ -14,7 +14,10 @@ from harness.listen.ring import BAND_RATE_HZ, DECIMATION, BandArray
 from harness.model.case import SpokenUtterance, Truth
 
 EDGE_PIECE_MS = 300.0  # head and tail that are aligned on their own
-EDGE_SEARCH_MS = 40.0
+EDGE_SEARCH_MS = 100.0
+END_PIECE_MS = 500.0
+STRETCHED_MS = 250.0  # a starved jitter buffer may shift the end of an utterance so far against its beginning
+END_CONFIDENCE = 0.6
 EDGE_GAIN = 0.03  # a shifted edge must correlate better by this much, else a voice's period could pull it away
 HINT_TOLERANCE_MS = 300.0
 AS_GOOD = 0.9  # of the best match: an earlier place this good is taken first (the same words may come twice)
@@ -54,13 +57,15 @@ def place_utterances(
     for index, (utterance, piece) in enumerate(zip(truth.utterances, pieces, strict=True)):
         match = chosen[index]
         heard = _count(index, found, chosen, pieces)
+        reach_ms = EDGE_SEARCH_MS
         if match is None:
-            match = find_by_level(piece, recording)
+            match, reach_ms = _by_its_ends(piece, recording), STRETCHED_MS
+            match = match or find_by_level(piece, recording)
             heard = 1 if match is not None else 0
         if match is None:
             places.append(NotFound(_why(utterance, piece, recording, name)))
             continue
-        places.append(_place(utterance, piece, recording, match, heard))
+        places.append(_place(utterance, piece, recording, match, heard, reach_ms))
     return places
 
 
@@ -97,13 +102,29 @@ def _count(index: int, found: list[list[Match]], chosen: list[Match | None], pie
     return sum(match is chosen[index] or not explained(match) for match in found[index])
 
 
-def _place(utterance: SpokenUtterance, piece: BandArray, recording: BandArray, match: Match, heard: int) -> Place:
+def _by_its_ends(piece: BandArray, recording: BandArray) -> Match | None:
+    """By beginning and end apart, where the whole was stretched too much in between; both must be there."""
+    size = min(len(piece) // 2, round(END_PIECE_MS * BAND_RATE_HZ / 1e3))
+    tail = find_best(piece[-size:], recording) if size else None
+    if tail is None or tail.confidence < END_CONFIDENCE:
+        return None
+    reach = STRETCHED_MS * BAND_RATE_HZ / 1e3
+    expected = tail.at - (len(piece) - size)
+    head = find_best(piece[:size], recording, (expected - reach, expected + reach))
+    if head is None or head.confidence < END_CONFIDENCE:
+        return None
+    return Match(head.at, min(head.confidence, tail.confidence))
+
+
+def _place(
+    utterance: SpokenUtterance, piece: BandArray, recording: BandArray, match: Match, heard: int, reach_ms: float
+) -> Place:
     # the piece begins on the decimated grid, up to 5 samples ahead of the utterance
     offset = utterance.start_sample % DECIMATION
     length = utterance.end_sample - utterance.start_sample
     edge = min(len(piece), round(EDGE_PIECE_MS * BAND_RATE_HZ / 1e3))
-    head = _edge_shift(piece[:edge], recording, match.at) if match.error_ms < 1 else 0.0
-    tail = _edge_shift(piece[-edge:], recording, match.at + len(piece) - edge) if match.error_ms < 1 else 0.0
+    head = _edge_shift(piece[:edge], recording, match.at, reach_ms) if match.error_ms < 1 else 0.0
+    tail = _edge_shift(piece[-edge:], recording, match.at + len(piece) - edge, reach_ms) if match.error_ms < 1 else 0.0
     start = match.at * DECIMATION + offset
     return Place(
         start=start + head * DECIMATION,
@@ -114,9 +135,9 @@ def _place(utterance: SpokenUtterance, piece: BandArray, recording: BandArray, m
     )
 
 
-def _edge_shift(piece: BandArray, recording: BandArray, expected: float) -> float:
+def _edge_shift(piece: BandArray, recording: BandArray, expected: float, reach_ms: float) -> float:
     """How far from `expected` (8 kHz samples) this edge is really heard."""
-    reach = EDGE_SEARCH_MS * BAND_RATE_HZ / 1e3
+    reach = reach_ms * BAND_RATE_HZ / 1e3
     best = find_best(piece, recording, (expected - reach, expected + reach))
     at_place = find_best(piece, recording, (expected - 1, expected + 1))
     if best is None or best.confidence < WAVEFORM_CONFIDENCE:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from harness.listen.clocks import Clocks
 from harness.listen.replies import SAMPLES_PER_MS, HeardReply, ToldReply
-from harness.listen.ring import DECIMATION
 from harness.model.events import AgentTurnTrace
 from harness.model.measurement import WaterfallStep
 
@@ -50,14 +49,13 @@ def between(trace: AgentTurnTrace | None, begin: str, end: str) -> Between:
 
 def path_delay_ms(told: ToldReply, heard: HeardReply, ring: str, clocks: Clocks) -> Between:
     """First frame handed to WebRTC → that frame heard, by the lag at the reply's head."""
-    if heard.track is None or told.pre_start is None or told.pre is None:
+    if heard.head_lag is None or told.pre_start is None or told.pre is None:
         return Between(None, f"the reply is not aligned with {ring}.wav")
     if told.trace is None or told.trace.t.first_publish is None:
         return Between(None, "the agent's trace has no first_publish for this turn")
     if not clocks.shared_with(ring, told.trace):
         return Between(None, clocks.why_not_shared(ring, told.trace))
-    lag = float(heard.track.lag[0]) * DECIMATION
-    arrived = clocks.mono_ms(ring, told.pre_start + lag)
+    arrived = clocks.mono_ms(ring, told.pre_start + heard.head_lag)
     assert arrived is not None
     return Between(arrived - told.trace.t.first_publish)
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.signal import butter, sosfilt
 
 from harness.listen.measure import listen
-from tests.listen.captures import PER_MS, RATE_HZ, Call, Replied, Said, Samples, ms, simple_call, speech
+from tests.listen.captures import PER_MS, RATE_HZ, Call, Replied, Said, Samples, ms, silence, simple_call, speech
 
 
 def processed(x: Samples) -> Samples:
@@ -48,6 +48,15 @@ def test_a_shift_within_the_utterance_is_followed_to_its_end(tmp_path):
     call = simple_call(450, mic_change=late, hints=False)
     turn = listen(call.write(tmp_path / "c")).turns[0]
     assert turn.mic_end_sample == pytest.approx(ms(call.said[0].end_ms + 10), abs=PER_MS)
+
+
+def test_an_utterance_whose_pause_was_stretched_is_found_by_its_ends(tmp_path):
+    paused = ((600.0, 1_000.0),)
+    question = Said(500, speech(1_800, 8, pauses=paused), pauses=paused)
+    late = lambda x: np.concatenate([x[: ms(1_300)], silence(90), x[ms(1_300) : -ms(90)]])  # noqa: E731
+    call = Call(said=[question], replies=[Replied(2_900, speech(900, 2))], mic_change=late, hints=False)
+    turn = listen(call.write(tmp_path / "c")).turns[0]
+    assert turn.mic_end_sample == pytest.approx(ms(question.end_ms + 90), abs=PER_MS)
 
 
 def test_the_same_words_twice_are_two_turns(tmp_path):
