@@ -14,7 +14,7 @@ SHORT_TEXT_THRESHOLD = 20
 LONG_SEGMENT_CHARS = 50
 
 _SENTENCE = re.compile(r"[。！？!?；;\n]|\.(?=\s)")
-_CLAUSE = re.compile(r"[，、,:：]")
+_CLAUSE = re.compile(r"[，、：]|[,:](?=\s)")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|etc|e\.g|i\.e|No|a\.m|p\.m|approx)|\b[A-Z])\.$", re.IGNORECASE
 )
@@ -49,7 +49,11 @@ def next_cut(text: str, *, first: bool) -> int | None:
     if len(text) <= limit:
         return None
     spans = _protected(text)
-    spaces = [m.end() for m in re.finditer(r"\s+", text) if not any(a < m.end() < b for a, b in spans)]
+    spaces = [
+        m.end()
+        for m in re.finditer(r"\s+", text)
+        if not any(a < m.end() < b for a, b in spans) and not _ABBREVIATION.search(text[: m.start()])
+    ]
     before = [end for end in spaces if MIN_SEGMENT_CHARS <= end <= limit]
     if before:
         return before[-1]

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 
 from bots.probe_bot import Probe
 from bots.user_bot import UserBot
@@ -95,7 +96,9 @@ class BrowserUser:
         return self.session.closed
 
     def failure(self) -> AttemptError:
-        if self.browser.lost.is_set():
+        if self.browser.lost.is_set() or not _alive(
+            self.browser.pid
+        ):  # the page's end may be told before the browser's
             return AttemptError(CaptureStatus.BROWSER_CRASH, "Chromium ended in the middle of the call")
         return AttemptError(CaptureStatus.PAGE_ERROR, "the page closed or crashed in the middle of the call")
 
@@ -198,6 +201,16 @@ class BrowserUser:
                 lost_samples=(last - first) - covered,
                 slip_ms=self._slip_ms,
             )
+
+
+def _alive(pid: int | None) -> bool:
+    """A process that has ended but was not yet waited for is not alive."""
+    if pid is None:
+        return True
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @dataclass

@@ -42,7 +42,7 @@ from harness.speech.espeak_worker import EspeakWorker, UnknownVoiceError
 from harness.speech.recording import read_recording
 from harness.speech.voiced import voiced_span
 
-BUILDER_VERSION = 1  # a change of what a recipe becomes must change this
+BUILDER_VERSION = 2  # a change of what a recipe becomes must change this
 NOISE_FADE_MS = 50.0
 SILENT_END_MS = 300.0
 SAMPLES_PER_MS = CASE_RATE_HZ // 1000

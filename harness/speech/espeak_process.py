@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import sys
 
 import espeakng_loader
@@ -40,13 +41,18 @@ def main() -> None:
             out.write(json.dumps({"error": f"espeak-ng has no voice {request['voice']!r}"}).encode() + b"\n")
             out.flush()
             continue
-        library.espeak_SetParameter(ESPEAK_RATE, int(request["rate_wpm"]), 0)
-        text = request["text"].encode()
-        library.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, POS_CHARACTER, 0, CHARS_UTF8, None, None)
-        library.espeak_Synchronize()
-        samples = b"".join(chunks)
-        out.write(json.dumps({"n_samples": len(samples) // 2, "rate_hz": rate_hz}).encode() + b"\n" + samples)
-        out.flush()
+        # espeak-ng's noise source goes on from where the last utterance left it; a forked child always starts from the same
+        child = os.fork()
+        if child == 0:
+            library.espeak_SetParameter(ESPEAK_RATE, int(request["rate_wpm"]), 0)
+            text = request["text"].encode()
+            library.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, POS_CHARACTER, 0, CHARS_UTF8, None, None)
+            library.espeak_Synchronize()
+            samples = b"".join(chunks)
+            out.write(json.dumps({"n_samples": len(samples) // 2, "rate_hz": rate_hz}).encode() + b"\n" + samples)
+            out.flush()
+            os._exit(0)
+        os.waitpid(child, 0)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 
 import espeakng_loader
@@ -41,11 +42,18 @@ def main() -> None:
         if library.espeak_SetVoiceByName(message["voice"].encode()) != 0:
             write_message(out, {"error": f"espeak-ng has no voice {message['voice']!r}"})
             continue
-        library.espeak_SetParameter(ESPEAK_RATE, int(message["rate_wpm"]), 0)
-        text = message["text"].encode()
-        library.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, POS_CHARACTER, 0, CHARS_UTF8, None, None)
-        library.espeak_Synchronize()
-        write_message(out, {"done": True})
+        # espeak-ng's noise source goes on from where the last segment left it; a forked child always starts from the same
+        child = os.fork()
+        if child == 0:
+            library.espeak_SetParameter(ESPEAK_RATE, int(message["rate_wpm"]), 0)
+            text = message["text"].encode()
+            library.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, POS_CHARACTER, 0, CHARS_UTF8, None, None)
+            library.espeak_Synchronize()
+            write_message(out, {"done": True})
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if status != 0:
+            write_message(out, {"error": f"espeak-ng ended with {status}"})
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ class Misbehaving:
 
     async def _voice(self, stop: asyncio.Event) -> None:
         rng = np.random.default_rng(1)
-        reply, at = chord(600.0 if self.mode == "endless" else 1.2), -1
+        reply, at = chord(1.2), -1
         while True:
             if self.reply_due.is_set() and self.mode != "silent":
                 self.reply_due.clear()
@@ -85,7 +85,8 @@ class Misbehaving:
                 frame = (0.1 * rng.standard_normal(FRAME) * 32767).clip(-32768, 32767).astype(np.int16)
             elif at >= 0:
                 frame[: len(reply[at : at + FRAME])] = reply[at : at + FRAME]
-                at = at + FRAME if at + FRAME < len(reply) else -1
+                over = 0 if self.mode == "endless" else -1
+                at = at + FRAME if at + FRAME < len(reply) else over
             if at > 0.3 * RATE_HZ and self.mode == "crash":
                 os._exit(7)
             if at > 0.3 * RATE_HZ and self.mode == "leaves":

@@ -1,0 +1,121 @@
+"""From attempts to the status of a case, of the run, and the exit status."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.judge.numbers import show
+from harness.judge.verdict import AGENTS_FAULT, COMPLETE, judge_attempt, judge_case, status_of_capture
+from harness.model.status import CaptureStatus, Status
+from tests.judge.canned import case, manifest, measurement, metric, summary, verdict
+
+
+def test_a_good_turn_passes_and_the_run_exits_with_0() -> None:
+    good = case()
+    assert verdict(good, measurement()).status is Status.PASS
+    assert summary([(good, verdict(good, measurement()))]).exit_code == 0
+
+
+def test_a_failing_gate_fails_the_case_and_exits_with_1() -> None:
+    bad = case()
+    failed = verdict(bad, measurement(max_gap_ms=metric(250.0)))
+    assert failed.status is Status.FAIL
+    assert "max_gap" in failed.reason
+    assert summary([(bad, failed)]).exit_code == 1
+
+
+@pytest.mark.parametrize("status", [s for s in CaptureStatus if s not in COMPLETE])
+def test_every_incomplete_capture_keeps_the_run_from_passing(status: CaptureStatus) -> None:
+    broken = case()
+    told = verdict(broken, None, status=status, detail="why")
+    assert told.status in (Status.FAIL, Status.NO_DATA, Status.INVALID)
+    assert (told.status is Status.FAIL) == (status in AGENTS_FAULT)
+    assert summary([(broken, told)]).exit_code == (1 if status in AGENTS_FAULT else 3)
+    assert str(status) in told.reason
+
+
+def test_a_capture_that_could_not_be_measured_is_no_data() -> None:
+    assert status_of_capture(CaptureStatus.OK) is Status.PASS
+    assert verdict(case(), None).status is Status.NO_DATA
+
+
+def test_failing_once_and_passing_once_is_flaky_and_blocks() -> None:
+    flaky = case()
+    attempts = [
+        judge_attempt(flaky, manifest(attempt=1), measurement(max_gap_ms=metric(250.0)), "a1"),
+        judge_attempt(flaky, manifest(attempt=2), measurement(attempt=2), "a2"),
+    ]
+    told = judge_case(flaky, attempts)
+    assert told.status is Status.FLAKY
+    assert len(told.attempts) == 2
+    whole = summary([(flaky, told)])
+    assert whole.exit_code == 1
+    assert whole.first_attempt_pass_rate == 0.0
+
+
+def test_audio_gates_of_a_p1_case_warn() -> None:
+    p1 = case(tier="P1")
+    told = verdict(p1, measurement(clipping_ratio=metric(0.5, "")))
+    assert told.status is Status.WARN
+    assert summary([(p1, told)]).exit_code == 0
+    assert summary([(p1, told)], strict=True).exit_code == 1
+
+
+def test_a_p1_case_without_a_complete_reply_fails() -> None:
+    p1 = case(tier="P1")
+    told = verdict(p1, measurement(call={"replies_complete_after_final_eot": metric(0.0, "")}))
+    assert told.status is Status.FAIL
+
+
+def test_an_interrupted_run_exits_with_130_and_says_that_it_is_partial() -> None:
+    good = case()
+    whole = summary([(good, verdict(good, measurement()))], interrupted=True, complete=False, planned=("c", "d", "e"))
+    assert whole.exit_code == 130
+    assert "PARTIAL" in whole.headline
+    assert "2 cases were not run" in whole.headline
+
+
+def test_a_run_with_nothing_in_it_does_not_pass() -> None:
+    whole = summary([], errors=("no Chromium found",), complete=False)
+    assert whole.exit_code == 3
+    assert whole.status is Status.NO_DATA
+
+
+def test_the_median_and_the_slowest_turn_are_named() -> None:
+    definitions = [case(name) for name in "abc"]
+    kpis = {"a": 400.0, "b": 900.0, "c": 500.0}
+    told = [(d, verdict(d, measurement(d.id, user_kpi_raw_ms=metric(kpis[d.id])))) for d in definitions]
+    whole = summary(told)
+    assert whole.waterfall_median == "r-c-a1:0"
+    assert whole.waterfall_slowest == "r-b-a1:0"
+
+
+def test_talk_over_is_not_hidden_by_clamping() -> None:
+    early = measurement(
+        user_kpi_raw_ms=metric(-120.0), user_kpi_ms=metric(0.0), talk_over_ms=metric(120.0),
+        call={"talk_over_count": metric(1.0, "")},
+    )  # fmt: skip
+    told = verdict(case(), early)
+    assert told.status is Status.FAIL
+    whole = summary([(case(), told)])
+    assert whole.turn_taking.raw_ms.min == -120.0
+    assert whole.turn_taking.talk_over_count == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (0.0, "share", "0 %"),
+        (0.0004, "share", "0.04 %"),
+        (0.9996, "share", "99.96 %"),
+        (1.0, "share", "100 %"),
+        (0.99999, "share", "99.999 %"),
+        (0.03, "ms", "0.03 ms"),
+        (0.0, "ms", "0.0 ms"),
+        (431.4, "ms", "431 ms"),
+        (None, "ms", "–"),
+        (2.0, "", "2"),
+    ],
+)
+def test_a_printed_number_does_not_lie(value: float | None, unit: str, shown: str) -> None:
+    assert show(value, unit) == shown

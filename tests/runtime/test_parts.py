@@ -1,0 +1,196 @@
+"""The parts of the reference agent that need no room: transitions, bridge, resampler, dialogue, end of turn."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runtime.bridge import LONG_SEGMENT_CHARS, segments
+from runtime.duplex_controller import TRANSITIONS, Cause, DuplexController, IllegalTransitionError, State
+from runtime.engines.protocols import Heard
+from runtime.engines.scripted import REPLIES, ScriptedDialogue, intent_of
+from runtime.resampler import StreamingResampler
+from runtime.settings import SettingsError, load_settings
+from runtime.turn_detector import SpeechEvent, SpeechKind, TurnDetector
+
+RATE = 16_000
+
+
+def controller() -> DuplexController:
+    return DuplexController(lambda: 0.0, lambda t, state, cause: None)
+
+
+def test_a_turn_goes_round() -> None:
+    control = controller()
+    for cause in (Cause.END_OF_TURN, Cause.FIRST_PUBLISH, Cause.BARGE_IN, Cause.CASCADE_CANCELLED):
+        control.go(cause)
+    assert [state for _, state, _ in control.history] == ["THINKING", "SPEAKING", "INTERRUPTING", "LISTENING"]
+
+
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("cause", list(Cause))
+def test_a_transition_that_is_not_in_the_table_resets_to_listening(state: State, cause: Cause) -> None:
+    control = controller()
+    control.state = state
+    if (state, cause) in TRANSITIONS:
+        assert control.go(cause) is TRANSITIONS[state, cause]
+        return
+    with pytest.raises(IllegalTransitionError):
+        control.go(cause)
+    assert control.state is State.LISTENING
+
+
+def cut(text: str, step: int = 3) -> list[str]:
+    async def tokens():  # type: ignore[no-untyped-def]
+        for at in range(0, len(text), step):
+            yield text[at : at + step]
+
+    async def run() -> list[str]:
+        return [segment async for segment in segments(tokens())]
+
+    return asyncio.run(run())
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"\s+", "", text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet="abc, .!?。，0123456789:/\n", max_size=200), st.integers(1, 9))
+def test_no_character_is_lost_or_made_up(text: str, step: int) -> None:
+    assert squeezed("".join(cut(text, step))) == squeezed(text)
+    assert all(segment.strip() for segment in cut(text, step))
+
+
+@pytest.mark.parametrize(
+    "kept",
+    ["3.14", "1,250.50", "https://example.org/a,b.html", "Dr. Smith", "10:30", "me@example.org", "e.g. this"],
+)
+def test_numbers_abbreviations_and_addresses_are_not_split(kept: str) -> None:
+    text = f"I think that {kept} is what you were looking for, or is it not? Tell me."
+    for step in (1, 2, 5, 100):
+        assert any(kept in segment for segment in cut(text, step)), cut(text, step)
+
+
+def test_the_first_segment_is_small_and_later_ones_are_not_too_long() -> None:
+    parts = cut(REPLIES["story"], 5)
+    assert len(parts[0]) <= 20
+    assert all(len(part) <= LONG_SEGMENT_CHARS for part in parts)
+    assert "".join(map(squeezed, parts)) == squeezed(REPLIES["story"])
+
+
+def test_chinese_is_cut_at_its_own_marks() -> None:
+    assert cut("你好，很高兴见到你。今天天气很好。")[0] in ("你好，", "你好，很高兴见到你。")
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 1500), min_size=1, max_size=12), st.integers(0, 2**31))
+def test_resampling_in_chunks_is_resampling_at_once(sizes: list[int], seed: int) -> None:
+    x = (3000 * np.random.default_rng(seed).standard_normal(sum(sizes))).astype(np.int16)
+    whole = StreamingResampler(22_050, 48_000)
+    at_once = np.concatenate([whole.push(x), whole.flush()])
+    parts = StreamingResampler(22_050, 48_000)
+    chunks = [parts.push(piece) for piece in np.split(x, np.cumsum(sizes)[:-1])]
+    assert np.array_equal(np.concatenate([*chunks, parts.flush()]), at_once)
+    assert len(at_once) == -(-len(x) * 320 // 147)
+
+
+def test_resampling_keeps_a_tone_and_adds_nothing() -> None:
+    t = np.arange(22_050) / 22_050
+    x = (8000 * np.sin(2 * np.pi * 1000 * t)).astype(np.int16)
+    resampler = StreamingResampler(22_050, 48_000)
+    y = np.concatenate([resampler.push(x), resampler.flush()]).astype(float)
+    spectrum = np.abs(np.fft.rfft(y[4800:-4800] * np.hanning(len(y) - 9600)))
+    peak = int(np.argmax(spectrum))
+    assert abs(peak * 48_000 / (len(y) - 9600) - 1000) < 2
+    rest = np.delete(spectrum, slice(peak - 5, peak + 6))
+    assert 20 * np.log10(np.max(rest) / spectrum[peak]) < -60
+
+
+def test_the_same_words_are_always_answered_alike() -> None:
+    async def reply() -> list[str]:
+        return [token async for token in ScriptedDialogue(0.0).reply(Heard("hello"), interrupted=False)]
+
+    first = asyncio.run(reply())
+    assert first == asyncio.run(reply())
+    assert "".join(first).strip() == REPLIES["hello"]
+    assert len(first) > 3, "it streams"
+
+
+@pytest.mark.parametrize(
+    ("heard", "intent"),
+    [
+        (Heard("what i read it", ("what time is it",)), "time"),
+        (Heard("i want to hear a story"), "story"),
+        (Heard("", ("a story", "story")), "story"),
+        (Heard("stop wait a moment", ("wait a moment",)), "stop"),
+        (Heard("gibberish"), "other"),
+        (Heard(""), "other"),
+    ],
+)
+def test_intents(heard: Heard, intent: str) -> None:
+    assert intent_of(heard) == intent
+
+
+class LoudIsSpeech:
+    """A VAD for the tests of what is built on it: a window is speech if it is loud."""
+
+    rate_hz, window_samples = RATE, 512
+
+    def probability(self, window: np.ndarray) -> float:
+        return float(np.sqrt(np.mean((window / 32768.0) ** 2)) > 0.01)
+
+
+def run_detector(signal: np.ndarray, silence_ms: float = 200.0) -> list[SpeechEvent]:
+    detector = TurnDetector(LoudIsSpeech(), silence_ms)
+    events = []
+    for k in range(len(signal) // 160):
+        events += detector.feed(signal[k * 160 : (k + 1) * 160], 10.0 * (k + 1))
+    return events
+
+
+def speech(ms: int, level: float = 0.2) -> np.ndarray:
+    return (level * 32767 * np.sin(np.arange(ms * 16) / 5)).astype(np.int16)
+
+
+def quiet(ms: int, noise: float = 0.0) -> np.ndarray:
+    return (noise * 32767 * np.random.default_rng(0).standard_normal(ms * 16)).astype(np.int16)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.002])
+def test_the_end_of_turn_is_the_last_voiced_frame_not_the_decision(noise: float) -> None:
+    signal = np.concatenate([quiet(500, noise), speech(800), quiet(600, noise)])
+    (ended,) = [event for event in run_detector(signal) if event.kind is SpeechKind.ENDED]
+    assert ended.eot_ms is not None
+    assert abs(ended.eot_ms - 1300) <= 20
+    assert ended.is_turn
+
+
+def test_a_pause_below_the_hangover_does_not_end_the_turn() -> None:
+    signal = np.concatenate([quiet(300), speech(400), quiet(150), speech(400), quiet(500)])
+    assert sum(event.kind is SpeechKind.ENDED for event in run_detector(signal)) == 1
+
+
+def test_a_click_is_no_turn() -> None:
+    signal = np.concatenate([quiet(320), speech(20), quiet(500)])
+    ended = [event for event in run_detector(signal) if event.kind is SpeechKind.ENDED]
+    assert all(not event.is_turn for event in ended)
+
+
+@pytest.mark.parametrize(
+    ("env", "says"),
+    [
+        ({}, "LIVEKIT_URL"),
+        ({"VAD_SILENCE_MS": "soon"}, "VAD_SILENCE_MS"),
+        ({"VAD_SILENCE_MS": "1"}, "VAD_SILENCE_MS=1"),
+    ],
+)
+def test_a_wrong_setting_is_named(env: dict[str, str], says: str) -> None:
+    keys = {"LIVEKIT_URL": "ws://x", "LIVEKIT_API_KEY": "k", "LIVEKIT_API_SECRET": "s"} if env else {}
+    with pytest.raises(SettingsError, match=says):
+        load_settings({**keys, **env})
