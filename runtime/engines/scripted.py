@@ -12,13 +12,13 @@ REPLIES = {
     "story": (
         "Once upon a time, a lighthouse keeper found a bottle on the beach. "
         "Inside it was a map of the island where he lived. "
-        "He followed it past the old mill and over the hill. "
+        "He followed it over the hill. "
         "Under a tree he found a wooden box full of letters. "
         "They were the letters that he had sent to the sea."
     ),
     "stop": "Okay, I stopped. What would you like?",
     "time": "It is half past nine in the morning.",
-    "price": "That makes one hundred and twenty six dollars and fifty cents.",
+    "price": "That makes one hundred and twenty six dollars.",
     "hello": "Hello! How can I help you today?",
     "other": "I heard you. Could you say a little more about that?",
 }
