@@ -4,9 +4,10 @@ It knows nothing of Earwitness. Run it in an environment of its own (see require
 
     earwitness run --agent dispatch:local-worker --livekit-url … endpoint_short_hello
 
-LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET come from the environment. Two settings matter on a small machine: the
-load threshold (a worker above 0.7 CPU load declares itself unavailable) and the port of its health server (8081 unless set).
-WORKER_LOAD_THRESHOLD=0 makes it declare itself unavailable, to see what the harness says of that.
+LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET come from the environment. Three settings matter on a small machine: the
+load threshold (a worker above 0.7 CPU load declares itself unavailable), the load it reports (at 1.0 the media server gives
+it no job), and the port of its health server (8081 unless set). WORKER_LOAD_THRESHOLD=-1 makes it declare itself
+unavailable, to see what the harness says of that.
 """
 
 from __future__ import annotations
@@ -109,6 +110,7 @@ class LocalAgent(Agent):
 
 
 server = AgentServer(
+    load_fnc=lambda: 0.0,  # measured load 1.0 is refused by the media server itself, whatever the threshold
     load_threshold=float(os.environ.get("WORKER_LOAD_THRESHOLD", "inf")),
     host="127.0.0.1",
     port=int(os.environ.get("WORKER_HEALTH_PORT", "0")),

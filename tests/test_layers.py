@@ -1,0 +1,39 @@
+"""The listening half stands alone: it imports and measures where neither torch, Playwright, LiveKit nor aiohttp exist."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "playwright", "livekit", "aiohttp", "onnxruntime", "espeakng_loader"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+from pathlib import Path
+import harness.judge.verdict, reports.render, reports.plots
+from harness.errors import UsageError
+from harness.listen.measure import listen
+try:
+    listen(Path(sys.argv[1]))
+except UsageError as error:
+    print("told:", error)
+"""
+
+
+def test_the_listening_half_needs_nothing_live(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[1])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("told:")
+
+
+def test_importing_the_harness_is_light() -> None:
+    script = "import sys, harness, harness.cli; print([m for m in ('livekit', 'playwright', 'matplotlib') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr

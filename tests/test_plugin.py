@@ -1,0 +1,64 @@
+"""The pytest plugin, run for real: a case is a test, one bench for the session, the same captures and report as `run`."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.model.status import CaptureStatus
+from harness.model.verdict import Summary
+
+ROOT = Path(__file__).parents[1]
+
+
+def run_pytest(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, f"--ew-runs={tmp_path / 'runs'}"]
+    env = {**os.environ, "COLUMNS": "200"}
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
+
+
+def test_cases_are_collected_with_their_markers(tmp_path: Path) -> None:
+    done = run_pytest(tmp_path, "cases", "--collect-only", "-q", "-m", "mini and p0")
+    names = re.findall(r"::(\S+)", done.stdout)
+    assert sorted(names) == ["barge_in_mid_reply", "endpoint_short_hello", "long_reply_story"], done.stdout
+
+
+def test_a_broken_case_file_is_an_error_of_its_own(tmp_path: Path) -> None:
+    case = tmp_path / "broken.yaml"
+    case.write_text("id: x\ntitle: x\ntear: P0\nspeech: {total_ms: 500}\n")
+    done = run_pytest(tmp_path, str(case))
+    assert done.returncode == 2
+    assert "broken.yaml:3: unknown key 'tear'" in done.stdout
+
+
+@pytest.mark.live
+def test_a_session_leaves_one_run_with_its_report(tmp_path: Path) -> None:
+    junit = tmp_path / "junit.xml"
+    names = "endpoint_short_hello or question_short"
+    done = run_pytest(tmp_path, "cases", "-k", names, "--ew-lane=bot", f"--junitxml={junit}")
+    (folder,) = (tmp_path / "runs").iterdir()
+    summary = Summary.model_validate_json((folder / "summary.json").read_bytes())
+    assert [case.case_id for case in summary.cases] == ["endpoint_short_hello", "question_short"], done.stdout
+    assert all(case.attempts[0].capture_status is CaptureStatus.OK for case in summary.cases)
+    assert f"report: {folder}/report.md" in done.stdout
+    assert (folder / "report.md").is_file()
+    assert 'name="question_short"' in junit.read_text()
+
+
+@pytest.mark.live
+def test_a_failing_case_shows_its_gate_and_where_the_capture_is(tmp_path: Path) -> None:
+    text = (ROOT / "cases" / "endpoint_short_hello.yaml").read_text()
+    case = tmp_path / "strict.yaml"
+    case.write_text(
+        text.replace("id: endpoint_short_hello", "id: strict") + "gates_override: {eot_to_first_audio: 1}\n"
+    )
+    done = run_pytest(tmp_path, str(case), "--ew-lane=bot")
+    assert done.returncode == 1, done.stdout
+    assert re.search(r"FAIL\s+eot_to_first_audio: max of 1: \d+ ms, wanted <= 1 ms", done.stdout), done.stdout
+    (folder,) = (tmp_path / "runs").glob("*/captures/*")
+    assert str(folder) in done.stdout
