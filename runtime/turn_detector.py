@@ -1,8 +1,8 @@
 """From 10 ms frames of the user to the start, course and end of what is said. Pure but for the VAD it is given.
 
 Speech starts with a window above START; it has ended when no window was above STAY for the hangover. `user_eot` is the
-arrival of the last voiced 10 ms as received: the last frame of the speech whose level is within 30 dB of its loudest
-and 6 dB above the noise before it.
+arrival of the last voiced 10 ms as received: the last frame of the speech whose level is within 30 dB of its
+loudest, or, in noise that hides it, the detector's last voiced window.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ STAY_PROBABILITY = 0.35  # silero-vad's own hysteresis: threshold − 0.15
 SHORTEST_SPEECH_MS = 64.0  # less is a click
 EOT_BELOW_LOUDEST_DB = 30.0
 EOT_ABOVE_NOISE_DB = 6.0
+VAD_TAIL_MS = 50.0  # how long silero-vad stays above STAY after the last voiced sample; measured on the shipped cases
 PRE_SPEECH_MS = 320.0  # sound before the detector fired, for the recogniser
 FRAME_MS = 10.0
 
@@ -55,6 +56,7 @@ class TurnDetector:
     _speech_ms: float = 0.0
     _silence_ms: float = 0.0
     _noise: float = 0.0  # RMS before this speech began
+    _last_voiced_window_ms: float = 0.0
 
     def feed(self, frame: Int16Array, arrival_ms: float) -> list[SpeechEvent]:
         level = float(np.sqrt(np.mean((frame / 32768.0) ** 2)))
@@ -81,6 +83,7 @@ class TurnDetector:
                 return None
             self._speaking, self._speech_ms, self._silence_ms = True, window_ms, 0.0
             self._started_ms = self._levels[max(0, len(self._levels) - 4)][0]
+            self._last_voiced_window_ms = self._levels[-1][0]
             self._noise = float(np.median([level for _, level in self._levels[:-6]] or [0.0]))
             audio = np.concatenate([self._before, window])
             self._before = np.empty(0, np.int16)
@@ -88,6 +91,7 @@ class TurnDetector:
         if probability >= STAY_PROBABILITY:
             self._speech_ms += window_ms
             self._silence_ms = 0.0
+            self._last_voiced_window_ms = self._levels[-1][0]
         else:
             self._silence_ms += window_ms
         if self._silence_ms < self.silence_ms:
@@ -100,5 +104,9 @@ class TurnDetector:
 
     def _last_voiced_ms(self) -> float:
         loudest = max(level for _, level in self._levels)
-        limit = max(loudest * 10 ** (-EOT_BELOW_LOUDEST_DB / 20), self._noise * 10 ** (EOT_ABOVE_NOISE_DB / 20))
+        limit = loudest * 10 ** (-EOT_BELOW_LOUDEST_DB / 20)
+        if limit < self._noise * 10 ** (
+            EOT_ABOVE_NOISE_DB / 20
+        ):  # weak final sounds drown: only the detector still hears
+            return self._last_voiced_window_ms - VAD_TAIL_MS
         return max(arrival for arrival, level in self._levels if level >= limit)
