@@ -7,16 +7,29 @@ Reading the YAML (with line numbers in errors) and building the speech are done 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 CASE_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$"
 CASE_RATE_HZ = 48_000
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _one_of(**known_by: str) -> Discriminator:
+    """Which model of a union is meant, by the key that only it has: an error then speaks of that one alone."""
+
+    def kind(value: Any) -> str | None:
+        if isinstance(value, BaseModel):
+            return type(value).__name__
+        given = value if isinstance(value, dict) else {}
+        return next((name for name, key in known_by.items() if key in given), None)
+
+    keys = ", ".join(known_by.values())
+    return Discriminator(kind, "one_of", f"needs one of the keys {keys}")
 
 
 class Tier(StrEnum):
@@ -40,10 +53,13 @@ class Impulse(_Strict):
     """One plosive-like spike of full scale `peak`, as boom_trigger wants it (H-21)."""
 
     impulse_peak: float = Field(gt=0, le=1.0)
-    width_ms: float = Field(default=2.0, gt=0, le=50)
+    width_ms: float = Field(default=2.0, ge=0.1, le=50)
 
 
-Part = Annotated[Say | Pause | Impulse, Field(union_mode="left_to_right")]
+Part = Annotated[
+    Annotated[Say, Tag("Say")] | Annotated[Pause, Tag("Pause")] | Annotated[Impulse, Tag("Impulse")],
+    _one_of(Say="say", Pause="pause_ms", Impulse="impulse_peak"),
+]
 
 
 class StartAt(_Strict):
@@ -65,12 +81,24 @@ class StartAfter(_Strict):
     nominal_ms: float = Field(ge=0, le=600_000)
     window_ms: tuple[float, float] = (0.0, 10_000.0)
 
+    @model_validator(mode="after")
+    def _in_order(self) -> StartAfter:
+        if not self.window_ms[0] <= self.delay_ms <= self.window_ms[1]:
+            raise ValueError("delay_ms must lie in window_ms")
+        return self
+
+
+Start = Annotated[
+    Annotated[StartAt, Tag("StartAt")] | Annotated[StartAfter, Tag("StartAfter")],
+    _one_of(StartAt="at_ms", StartAfter="after"),
+]
+
 
 class Utterance(_Strict):
     """One thing the user says in one go. A turn of the user, unless `is_turn` says that no reply is due to it."""
 
     parts: list[Part] = Field(min_length=1)
-    start: StartAt | StartAfter = StartAt(at_ms=500)
+    start: Start = StartAt(at_ms=500)
     voice: str = "en-us"
     rate_wpm: int = Field(default=170, ge=80, le=450)
     level_dbfs: float = Field(default=-23.0, ge=-70, le=-6)  # RMS over the voiced part
@@ -100,6 +128,12 @@ class Recipe(_Strict):
     tail_ms: float = Field(default=1000, ge=300, le=60_000)  # silence after the last word; the WAV must end in silence
     total_ms: float | None = Field(default=None, gt=0, le=600_000)  # at least this long (silence_only)
 
+    @model_validator(mode="after")
+    def _noise_has_its_level(self) -> Recipe:
+        if self.noise is not None and self.noise.snr_db is not None and not self.utterances:
+            raise ValueError("noise.snr_db is relative to speech, and there is none: give noise.level_dbfs")
+        return self
+
 
 class TruthSpan(_Strict):
     """One utterance of a recorded WAV, as its annotation gives it."""
@@ -108,6 +142,12 @@ class TruthSpan(_Strict):
     end_ms: float = Field(gt=0)
     is_turn: bool = True
     text: str = ""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> TruthSpan:
+        if self.end_ms <= self.start_ms:
+            raise ValueError("end_ms must be after start_ms")
+        return self
 
 
 class Recording(_Strict):
@@ -121,12 +161,29 @@ class Recording(_Strict):
     level_dbfs: float | None = Field(default=None, ge=-70, le=-6)  # None: as it is
 
 
+def _speech_kind(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        return type(value).__name__
+    return "Recording" if isinstance(value, dict) and "wav" in value else "Recipe"
+
+
+Speech = Annotated[
+    Annotated[Recipe, Tag("Recipe")] | Annotated[Recording, Tag("Recording")], Discriminator(_speech_kind)
+]
+
+
 class ExpectedSilence(_Strict):
     """A designed pause, which gap and dropout detection skip (H-38)."""
 
     start_ms: float = Field(ge=0)
     end_ms: float = Field(gt=0)
     where: Literal["user", "reply"]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ExpectedSilence:
+        if self.end_ms <= self.start_ms:
+            raise ValueError("end_ms must be after start_ms")
+        return self
 
 
 class Case(_Strict):
@@ -136,7 +193,7 @@ class Case(_Strict):
     title: str = Field(min_length=1, max_length=200)
     tier: Tier
     suite: list[Literal["fast", "mini", "extended"]] = ["extended"]
-    speech: Recipe | Recording
+    speech: Speech
     expected_silence: list[ExpectedSilence] = Field(default_factory=list)
     expect_reply: bool = True
     min_reply_ms: float = Field(default=300, ge=0)
@@ -147,6 +204,12 @@ class Case(_Strict):
     gates_override: dict[str, float] = Field(default_factory=dict)  # gate id → threshold
     tags: list[str] = Field(default_factory=list)
     about: str = ""  # why this case exists
+
+    @model_validator(mode="after")
+    def _lengths_in_order(self) -> Case:
+        if self.min_reply_ms > self.max_reply_ms:
+            raise ValueError("min_reply_ms is above max_reply_ms")
+        return self
 
 
 class SpokenUtterance(_Strict):

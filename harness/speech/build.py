@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -20,13 +21,14 @@ import numpy.typing as npt
 import soundfile
 from scipy.signal import resample_poly
 
-from harness.errors import CaseError
+from harness.errors import CaseError, HarnessError
 from harness.model.capture import write_atomic
 from harness.model.case import (
     CASE_RATE_HZ,
     Case,
     Impulse,
     Noise,
+    Part,
     Pause,
     Recipe,
     Recording,
@@ -39,10 +41,10 @@ from harness.model.case import (
 )
 from harness.model.plan import BuiltCase
 from harness.speech.espeak_worker import EspeakWorker, UnknownVoiceError
-from harness.speech.recording import read_recording
+from harness.speech.recording import check_headroom, read_recording, to_int16
 from harness.speech.voiced import voiced_span
 
-BUILDER_VERSION = 2  # a change of what a recipe becomes must change this
+BUILDER_VERSION = 4  # a change of what a recipe becomes must change this
 NOISE_FADE_MS = 50.0
 SILENT_END_MS = 300.0
 SAMPLES_PER_MS = CASE_RATE_HZ // 1000
@@ -70,11 +72,25 @@ def build_case(case: Case, case_path: Path, cache: Path, worker: EspeakWorker) -
         return BuiltCase(case, wav, cached, case_path)
     cache.mkdir(parents=True, exist_ok=True)
     samples, truth = build_speech(case, case_path, worker)
+    _publish(wav, wav_bytes(samples))
+    _publish(truth_path, truth.model_dump_json(indent=2).encode())
+    return BuiltCase(case, wav, truth, case_path)
+
+
+def wav_bytes(samples: npt.NDArray[np.int16]) -> bytes:
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, CASE_RATE_HZ, subtype="PCM_16", format="WAV")
-    write_atomic(wav, buffer.getvalue())
-    write_atomic(truth_path, truth.model_dump_json(indent=2).encode())
-    return BuiltCase(case, wav, truth, case_path)
+    return buffer.getvalue()
+
+
+def _publish(path: Path, data: bytes) -> None:
+    """Two runs may build the same case at once: each writes a file of its own, the last one to finish stays."""
+    own = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        write_atomic(own, data)
+        own.replace(path)
+    finally:
+        own.unlink(missing_ok=True)
 
 
 def _cache_key(case: Case, case_path: Path) -> str:
@@ -108,7 +124,7 @@ def build_speech(case: Case, case_path: Path, worker: EspeakWorker) -> tuple[npt
         impulses: list[int] = []
     else:
         mix, utterances, impulses = _lay_out(case.speech, case_path, worker)
-        samples = np.round(np.clip(mix, -1.0, 32767 / 32768) * 32768).clip(-32768, 32767).astype(np.int16)
+        samples = to_int16(mix)
         source = "recipe"
     truth = Truth(
         case_id=case.id,
@@ -123,19 +139,22 @@ def build_speech(case: Case, case_path: Path, worker: EspeakWorker) -> tuple[npt
 
 def _lay_out(recipe: Recipe, path: Path, worker: EspeakWorker) -> tuple[Samples, list[SpokenUtterance], list[int]]:
     laid: list[tuple[int, Spoken, Utterance]] = []
-    for utterance in recipe.utterances:
-        spoken = _speak(utterance, path, worker)
+    for index, utterance in enumerate(recipe.utterances):
+        key = f"speech.utterances.{index}"
+        spoken = _speak(utterance, key, path, worker)
         start = utterance.start
         at = start.at_ms if isinstance(start, StartAt) else start.nominal_ms
         position = round(at * SAMPLES_PER_MS)
         if laid and position < laid[-1][0] + len(laid[-1][1].samples):
             end_ms = (laid[-1][0] + len(laid[-1][1].samples)) / SAMPLES_PER_MS
             raise CaseError(
-                path, None, f"an utterance starts at {at:.0f} ms, but the one before ends at {end_ms:.0f} ms"
+                path, None, f"{key}.start: starts at {at:.0f} ms, but the utterance before ends at {end_ms:.0f} ms"
             )
         laid.append((position, spoken, utterance))
     last = max((position + len(spoken.samples) for position, spoken, _ in laid), default=0)
-    total = max(last + round(recipe.tail_ms * SAMPLES_PER_MS), round((recipe.total_ms or 0) * SAMPLES_PER_MS))
+    shortest_tail_ms = 0.0 if recipe.noise is None else SILENT_END_MS + NOISE_FADE_MS  # noise goes on to the last word
+    tail_ms = max(recipe.tail_ms, shortest_tail_ms)
+    total = max(last + round(tail_ms * SAMPLES_PER_MS), round((recipe.total_ms or 0) * SAMPLES_PER_MS))
     mix = np.zeros(total)
     utterances, impulses = [], []
     for position, spoken, utterance in laid:
@@ -162,53 +181,57 @@ def _truth_of(position: int, spoken: Spoken, utterance: Utterance) -> SpokenUtte
     )
 
 
-def _speak(utterance: Utterance, path: Path, worker: EspeakWorker) -> Spoken:
-    """The parts one after the other, words trimmed to what is voiced so that a pause is as long as it says."""
-    pieces: list[Samples] = []
-    pauses: list[tuple[int, int]] = []
-    impulses: list[tuple[int, float, int]] = []
+def _speak(utterance: Utterance, key: str, path: Path, worker: EspeakWorker) -> Spoken:
+    """The parts one after the other, words trimmed to what is voiced so that a pause is as long as it says.
+
+    So what is voiced needs no detector: it goes from the first part that sounds to the end of the last one.
+    """
+    pieces: list[tuple[Part, int, Samples]] = []
     length = 0
     for part in utterance.parts:
         if isinstance(part, Say):
-            piece = _words(part, utterance, path, worker)
-        elif isinstance(part, Pause):
-            piece = np.zeros(round(part.pause_ms * SAMPLES_PER_MS))
-            pauses.append((length, length + len(piece)))
+            piece = _words(part, utterance, key, path, worker)
         else:
-            assert isinstance(part, Impulse)
-            width = max(2, round(part.width_ms * SAMPLES_PER_MS))
-            piece = np.zeros(width)
-            impulses.append((length, part.impulse_peak, width))
-        pieces.append(piece)
+            piece = np.zeros(round((part.pause_ms if isinstance(part, Pause) else part.width_ms) * SAMPLES_PER_MS))
+        pieces.append((part, length, piece))
         length += len(piece)
-    samples = np.concatenate(pieces)
-    span = voiced_span(samples, CASE_RATE_HZ)
-    if span is not None:
-        loud = np.concatenate([p for p, part in zip(pieces, utterance.parts, strict=True) if isinstance(part, Say)])
-        samples = samples * (10 ** (utterance.level_dbfs / 20) / np.sqrt(np.mean(loud**2)))
-    for at, peak, width in impulses:  # of the peak it says, whatever the level of the words
-        t = np.arange(width) / width
-        samples[at : at + width] += peak * np.cos(np.pi * t / 2) * np.cos(2 * np.pi * t)
-    span = voiced_span(samples, CASE_RATE_HZ)
-    if span is None:
-        raise CaseError(path, None, "an utterance is silent: it needs words or an impulse")
+    sounding = [(at, at + len(piece)) for part, at, piece in pieces if not isinstance(part, Pause)]
+    if not sounding:
+        raise CaseError(path, None, f"{key}.parts: nothing is said; it needs words or an impulse")
+    voiced = (sounding[0][0], sounding[-1][1])
+    samples = np.concatenate([piece for _, _, piece in pieces])
+    words = [piece for part, _, piece in pieces if isinstance(part, Say)]
+    if words:
+        samples = samples * (10 ** (utterance.level_dbfs / 20) / np.sqrt(np.mean(np.concatenate(words) ** 2)))
+        check_headroom(samples, utterance.level_dbfs, key, path)
+    impulses = [(at, at + len(piece), part) for part, at, piece in pieces if isinstance(part, Impulse)]
+    for start, end, impulse in impulses:  # of the peak it says, whatever the level of the words
+        samples[start:end] = _spike(end - start, impulse.impulse_peak)
+    pauses = [(at, at + len(piece)) for part, at, piece in pieces if isinstance(part, Pause)]
     text = " ".join(part.say for part in utterance.parts if isinstance(part, Say))
-    return Spoken(samples, span, pauses, [at for at, _, _ in impulses], text)
+    inside = [pause for pause in pauses if voiced[0] < pause[0] and pause[1] < voiced[1]]
+    return Spoken(samples, voiced, inside, [start for start, _, _ in impulses], text)
 
 
-def _words(part: Say, utterance: Utterance, path: Path, worker: EspeakWorker) -> Samples:
+def _spike(width_samples: int, peak: float) -> Samples:
+    """A plosive: its first sample is the peak, then one swing that dies away."""
+    t = np.arange(width_samples) / width_samples
+    return peak * np.cos(np.pi * t / 2) * np.cos(2 * np.pi * t)
+
+
+def _words(part: Say, utterance: Utterance, key: str, path: Path, worker: EspeakWorker) -> Samples:
     try:
         raw = worker.speak(part.say, part.voice or utterance.voice, part.rate_wpm or utterance.rate_wpm)
     except UnknownVoiceError as error:
-        raise CaseError(path, None, str(error)) from error
+        raise CaseError(path, None, f"{key}: {error}") from error
     up, down = 320, 147  # 22,050 → 48,000
     if worker.rate_hz != 22_050:
-        raise CaseError(path, None, f"espeak-ng speaks at {worker.rate_hz} Hz, expected 22050")
+        raise HarnessError(f"espeak-ng speaks at {worker.rate_hz} Hz, 22050 expected: reinstall espeakng-loader")
     samples = resample_poly(raw.astype(np.float64) / 32768, up, down)
     span = voiced_span(samples, CASE_RATE_HZ)
     if span is None:
         raise CaseError(
-            path, None, f"espeak-ng says nothing for {part.say!r} with voice {part.voice or utterance.voice}"
+            path, None, f"{key}: espeak-ng says nothing for {part.say!r} with voice {part.voice or utterance.voice!r}"
         )
     return samples[span[0] : span[1]]
 
@@ -219,8 +242,12 @@ def _noise(noise: Noise, mix: Samples, utterances: list[SpokenUtterance]) -> Sam
     white = rng.standard_normal(len(mix))
     sound = white if noise.kind == "white" else _pink(white)
     if noise.snr_db is not None:
-        voiced = np.concatenate([mix[u.start_sample : u.end_sample] for u in utterances] or [np.zeros(1)])
-        level = np.sqrt(np.mean(voiced**2)) * 10 ** (-noise.snr_db / 20)
+        spoken = np.zeros(len(mix), bool)
+        for utterance in utterances:
+            spoken[utterance.start_sample : utterance.end_sample] = True
+            for start, end in utterance.pauses:
+                spoken[start:end] = False
+        level = np.sqrt(np.mean(mix[spoken] ** 2)) * 10 ** (-noise.snr_db / 20)
     else:
         assert noise.level_dbfs is not None
         level = 10 ** (noise.level_dbfs / 20)
@@ -243,6 +270,4 @@ def device_wav(built: BuiltCase, out: Path, lead_s: float, tail_s: float = 10.0)
     """The case's WAV between long silences, for Chromium's fake microphone alone (H-40)."""
     samples, _ = soundfile.read(built.wav, dtype="int16")
     lead, tail = np.zeros(round(lead_s * CASE_RATE_HZ), np.int16), np.zeros(round(tail_s * CASE_RATE_HZ), np.int16)
-    buffer = io.BytesIO()
-    soundfile.write(buffer, np.concatenate([lead, samples, tail]), CASE_RATE_HZ, subtype="PCM_16", format="WAV")
-    write_atomic(out, buffer.getvalue())
+    write_atomic(out, wav_bytes(np.concatenate([lead, samples, tail])))

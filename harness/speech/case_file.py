@@ -6,6 +6,7 @@ PyYAML's node tree keeps the line of each key; pydantic's error locations are lo
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,34 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import CaseError
-from harness.model.case import Case
+from harness.model.case import (
+    Case,
+    ExpectedSilence,
+    Impulse,
+    Noise,
+    Pause,
+    Recipe,
+    Recording,
+    Say,
+    StartAfter,
+    StartAt,
+    TruthSpan,
+    Utterance,
+)
 
 Location = tuple[int | str, ...]
+#: Names that pydantic puts into a location for the branch of a union; they do not stand in the file.
+TAGS: dict[Any, type[BaseModel]] = {
+    model.__name__: model for model in (Say, Pause, Impulse, StartAt, StartAfter, Recipe, Recording)
+}
+#: Keys under which a mapping of one known kind stands.
+MODELS: dict[Any, type[BaseModel]] = {
+    "utterances": Utterance,
+    "noise": Noise,
+    "truth": TruthSpan,
+    "expected_silence": ExpectedSilence,
+}
+MOST_TELLING = ("extra_forbidden", "missing")
 
 
 class _Lines:
@@ -50,60 +76,85 @@ class _Lines:
 
 def load_case(path: Path) -> Case:
     """Raises CaseError with file, line and what is wrong."""
+    return _load(path)[0]
+
+
+def _load(path: Path) -> tuple[Case, _Lines]:
+    data, lines = _parse(_read(path), path)
     try:
-        text = path.read_text(encoding="utf-8")
+        case = Case.model_validate(data)
+    except ValidationError as error:
+        where, message = _explain(error)
+        raise CaseError(path, lines.of(where), message) from error
+    if case.expect_reply and isinstance(case.speech, Recipe) and not any(u.is_turn for u in case.speech.utterances):
+        message = "speech: nobody says anything that is a turn; add an utterance, or set expect_reply: false"
+        raise CaseError(path, lines.of(("speech",)), message)
+    return case, lines
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise CaseError(path, None, f"is not UTF-8 text (byte {error.start})") from error
     except OSError as error:
         raise CaseError(path, None, f"cannot be read: {error.strerror}") from error
+
+
+def _parse(text: str, path: Path) -> tuple[dict[Any, Any], _Lines]:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
+        lines = _Lines(node, path) if node is not None else None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or "not YAML"
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
         raise CaseError(path, mark.line + 1 if mark else None, f"not valid YAML: {problem}") from error
-    if node is None or not isinstance(data, dict):
-        raise CaseError(
-            path, 1, "is empty" if node is None else "must be a mapping of keys (id, title, tier, speech, …)"
-        )
-    lines = _Lines(node, path)
-    try:
-        return Case.model_validate(data)
-    except ValidationError as error:
-        where, message = _explain(error, data)
-        raise CaseError(path, lines.of(where), message) from error
+    except ValueError as error:  # a scalar that looks like a date or a number, and is none
+        raise CaseError(path, None, f"not valid YAML: {error}; put the value in quotes") from error
+    except RecursionError as error:
+        raise CaseError(path, None, "is nested too deeply, or an alias refers to itself") from error
+    if lines is None:
+        raise CaseError(path, 1, "is empty")
+    if not isinstance(data, dict):
+        raise CaseError(path, 1, "must be a mapping of keys (id, title, tier, speech, …)")
+    return data, lines
 
 
-def _explain(error: ValidationError, data: Any) -> tuple[Location, str]:
-    """The one error that the writer most likely made: of a union's branches the one that got furthest."""
+def _explain(error: ValidationError) -> tuple[Location, str]:
+    """The error that the writer most likely made, in the words of the file: a mistyped key is also a missing one."""
     found = error.errors(include_url=False)
-    first = min(found, key=lambda item: (_unlikely(item), -len(item["loc"])))
-    location = first["loc"]
-    key = ".".join(str(part) for part in location if not (isinstance(part, str) and part[:1].isupper()))
+    first = min(found, key=lambda item: (*MOST_TELLING, item["type"]).index(item["type"]))
+    location = tuple(part for part in first["loc"] if part not in TAGS)
+    key = ".".join(str(part) for part in location)
     if first["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(str(location[-1]), _known_keys(), n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        return location, f"unknown key {key!r}{hint}"
+        return location, f"unknown key {key!r}; {_hint(str(location[-1]), _model_at(first['loc'][:-1]))}"
     if first["type"] == "missing":
         return location[:-1], f"key {key!r} is missing"
+    message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    message = re.sub(r"a valid dictionary( or instance of \w+)?", "a mapping of keys", message)
     given = first.get("input")
-    shown = "" if isinstance(given, (dict, list)) else f", not {given!r}"
-    return location, f"{key}: {first['msg']}{shown}"
+    if first["type"] == "one_of" and isinstance(given, dict):
+        message += f", has {', '.join(map(str, given)) or 'none'}"
+    elif not isinstance(given, (dict, list)):
+        message += f", not {given!r}"
+    return location, f"{key}: {message}" if key else message
 
 
-def _unlikely(item: Any) -> int:
-    """A union reports an error for each branch that was not meant: there, keys of the other branch are extra or missing."""
-    if item["type"] == "extra_forbidden":
-        return 3 if item["loc"][-1] in _known_keys() else 0
-    return 2 if item["type"] == "missing" else 1
+def _model_at(location: Location) -> type[BaseModel]:
+    """The model whose keys are meant at `location`."""
+    for part in reversed(location):
+        if part in TAGS:
+            return TAGS[str(part)]
+        if part in MODELS:
+            return MODELS[str(part)]
+    return Case
 
 
-def _known_keys() -> set[str]:
-    import harness.model.case as schema
-
-    models = [item for item in vars(schema).values() if isinstance(item, type) and issubclass(item, BaseModel)]
-    return {name for model in models for name in model.model_fields}
+def _hint(key: str, model: type[BaseModel]) -> str:
+    known = [*model.model_fields, "wav"] if model is Recipe else list(model.model_fields)
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
 
 
 def load_cases(path: Path) -> list[tuple[Path, Case]]:
@@ -112,9 +163,9 @@ def load_cases(path: Path) -> list[tuple[Path, Case]]:
     cases: list[tuple[Path, Case]] = []
     seen: dict[str, Path] = {}
     for file in files:
-        case = load_case(file)
+        case, lines = _load(file)
         if case.id in seen:
-            raise CaseError(file, None, f"id {case.id!r} is already used in {seen[case.id]}")
+            raise CaseError(file, lines.of(("id",)), f"id {case.id!r} is already used in {seen[case.id]}")
         seen[case.id] = file
         cases.append((file, case))
     return cases

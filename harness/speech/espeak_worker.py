@@ -70,10 +70,17 @@ class EspeakWorker:
             raise HarnessError(f"the espeak-ng process ended while speaking {text[:40]!r}") from error
         if header is None:
             raise HarnessError(f"the espeak-ng process ended while speaking {text[:40]!r}")
-        if "error" in header:
-            raise UnknownVoiceError(header["error"])
+        if "no_voice" in header:
+            raise UnknownVoiceError(
+                f"espeak-ng has no voice {voice!r}; en-us, en-gb, cmn, de, fr-fr and others are there"
+            )
+        if "failed" in header:
+            raise HarnessError(f"espeak-ng broke off while speaking {text[:40]!r} ({header['failed']})")
         self.rate_hz = header["rate_hz"]
-        return np.frombuffer(process.stdout.read(2 * header["n_samples"]), "<i2").astype(np.int16)
+        raw = process.stdout.read(2 * header["n_samples"])
+        if len(raw) < 2 * header["n_samples"]:
+            raise HarnessError(f"the espeak-ng process ended while speaking {text[:40]!r}")
+        return np.frombuffer(raw, "<i2").astype(np.int16)
 
     def close(self) -> None:
         if self._process is None:

@@ -38,5 +38,7 @@ def draw_case(built: BuiltCase, png: Path) -> None:
         wave.annotate(label, (start, 1.0), fontsize=7, va="top", xytext=(2, 0), textcoords="offset points")
         for pause_start, pause_end in utterance.pauses:
             wave.axvspan(pause_start / rate_hz, pause_end / rate_hz, color="#e9a23b", alpha=0.25, linewidth=0)
+    for spike in built.truth.impulses:
+        wave.plot(spike / rate_hz, 1.0, marker="v", color="#7a3fb0", markersize=6, clip_on=False)
     wave.set_xlim(0, len(samples) / rate_hz)
     figure.savefig(png)

@@ -32,14 +32,30 @@ def read_recording(
     samples = _load(case_path.parent / recording.wav, recording.wav, case_path)
     span = voiced_span(samples, CASE_RATE_HZ)
     if span is None:
-        raise CaseError(case_path, None, f"{recording.wav}: is silent (below −65 dBFS throughout)")
+        raise CaseError(case_path, None, f"speech.wav: {recording.wav}: is silent (below −65 dBFS throughout)")
     if recording.level_dbfs is not None:
         samples = samples * (10 ** (recording.level_dbfs / 20) / np.sqrt(np.mean(samples[span[0] : span[1]] ** 2)))
+        check_headroom(samples, recording.level_dbfs, "speech", case_path)
     samples = np.concatenate([samples, np.zeros(round(TAIL_MS * CASE_RATE_HZ / 1e3))])
-    integers = np.round(np.clip(samples, -1.0, 32767 / 32768) * 32768).astype(np.int16)
+    integers = to_int16(samples)
     if recording.truth is None:
         return integers, _detect(samples), "detected"
     return integers, _annotated(recording, len(samples), case_path), "annotation"
+
+
+def to_int16(samples: npt.NDArray[np.float64]) -> npt.NDArray[np.int16]:
+    """Full scale ±1 → int16; what is beyond stays at full scale, as a converter leaves it."""
+    return np.round(samples * 32768).clip(-32768, 32767).astype(np.int16)
+
+
+def check_headroom(samples: npt.NDArray[np.float64], level_dbfs: float, key: str, case_path: Path) -> None:
+    """A level that makes the words clip would be heard as a fault of the agent. Raises CaseError."""
+    over_db = 20 * np.log10(max(np.max(np.abs(samples), initial=0.0), 1e-9))
+    if over_db > 0:
+        highest = np.floor((level_dbfs - over_db) * 10) / 10
+        raise CaseError(
+            case_path, None, f"{key}.level_dbfs: clips at {level_dbfs:g}; at most {highest:g} for this sound"
+        )
 
 
 def _load(path: Path, name: str, case_path: Path) -> npt.NDArray[np.float64]:

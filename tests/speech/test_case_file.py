@@ -1,0 +1,113 @@
+"""Case files: every mistake is one line that names the file, the line, the key and what is allowed."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import CaseError
+from harness.model.case import Case
+from harness.speech.case_file import load_case, load_cases
+
+HEAD = "id: x\ntitle: x\ntier: P0\n"  # lines 1 to 3
+HELLO = "speech: {utterances: [{parts: [{say: hello}]}]}\n"  # line 4
+
+
+def complaint(folder: Path, text: str | bytes) -> str:
+    path = folder / "x.yaml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    with pytest.raises(CaseError) as caught:
+        load_case(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}:")
+    assert "\n" not in message
+    return message.removeprefix(f"{path}:")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (HEAD, "1: key 'speech' is missing"),
+        (HEAD.replace("P0", "P9") + HELLO, "3: tier: must be 'P0' or 'P1', not 'P9'"),
+        (HEAD + "tier: P0\n" + HELLO, "4: key 'tier' stands twice (first in line 3)"),
+        (HEAD + HELLO + "suit: [fast]\n", "5: unknown key 'suit'; did you mean 'suite'?"),
+        (HEAD + HELLO + "colour: red\n", "5: unknown key 'colour'; known here: id, title, tier"),
+        (HEAD + HELLO + "suite: [fats]\n", "5: suite.0: must be 'fast', 'mini' or 'extended', not 'fats'"),
+        (HEAD + HELLO + "min_reply_ms: soon\n", "5: min_reply_ms: must be a valid number"),
+        (HEAD + HELLO + "min_reply_ms: .nan\n", "5: min_reply_ms: must be a finite number"),
+        (HEAD + HELLO + "gates_override: {max_gap: .nan}\n", "5: gates_override.max_gap: must be a finite number"),
+        (HEAD + HELLO + "expected_silence:\n  - {start_ms: 9, end_ms: 2, where: user}\n", "6: expected_silence.0: end_ms"),
+        (HEAD + "speech: loud\n", "4: speech: must be a mapping of keys"),
+        (HEAD + "speech:\n  wave: a.wav\n", "5: unknown key 'speech.wave'; did you mean 'wav'?"),
+        (HEAD + "speech:\n  wav: a.wav\n  tail_ms: 900\n", "6: unknown key 'speech.tail_ms'; known here: wav, truth"),
+        (HEAD + "speech:\n  noise: {kind: pink, snr_db: 3}\nexpect_reply: false\n", "4: speech: noise.snr_db"),
+        (HEAD + "speech:\n  total_ms: 900\n", "4: speech: nobody says anything that is a turn; add"),
+        (HEAD + "speech:\n  utterances:\n    - parts:\n        - say: hi\n          vioce: cmn\n",
+         "8: unknown key 'speech.utterances.0.parts.0.vioce'; did you mean 'voice'?"),
+        (HEAD + "speech:\n  utterances:\n    - parts:\n        - sey: hi\n",
+         "7: speech.utterances.0.parts.0: needs one of the keys say, pause_ms"),
+        (HEAD + "speech:\n  utterances:\n    - parts: [{say: hi}]\n      start: {after: reply_end, delay_ms: 9}\n",
+         "7: key 'speech.utterances.0.start.nominal_ms' is missing"),
+    ],
+)  # fmt: skip
+def test_a_mistake_names_its_line_and_key_and_what_is_allowed(tmp_path: Path, text: str, says: str) -> None:
+    assert complaint(tmp_path, text).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is empty"),
+        ("# a comment alone\n", "is empty"),
+        ("- a list\n", "must be a mapping"),
+        ("\ttier: P0\n", "not valid YAML"),
+        ("id: [\n", "not valid YAML"),
+        ("id: 2024-99-99\n", "put the value in quotes"),
+        ("a: &a [*a]\n", "an alias refers to itself"),
+        (b"id: caf\xe9\n", "is not UTF-8 text (byte 7)"),
+    ],
+)
+def test_what_is_no_case_file_at_all_is_told(tmp_path: Path, text: str | bytes, says: str) -> None:
+    assert says in complaint(tmp_path, text)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match=r"nowhere\.yaml: cannot be read: No such file"):
+        load_case(tmp_path / "nowhere.yaml")
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").mkdir()
+    with pytest.raises(CaseError, match=r"x\.yaml: cannot be read: Is a directory"):
+        load_case(tmp_path / "x.yaml")
+
+
+def test_an_id_may_stand_once(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(HEAD + HELLO)
+    with pytest.raises(CaseError, match=r"b\.yaml:1: id 'x' is already used in .*a\.yaml"):
+        load_cases(tmp_path)
+
+
+def test_cases_come_sorted_by_name_whatever_the_folder_says(tmp_path: Path) -> None:
+    for name in ("c", "a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(HEAD.replace("id: x", f"id: {name}") + HELLO)
+    assert [case.id for _, case in load_cases(tmp_path)] == ["a", "b", "c"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=st.one_of(st.text(max_size=60), st.text("ab:[]{}-&*!|> \n#'\"0_.", max_size=40)))
+def test_any_text_is_a_case_or_one_clear_error(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_bytes((HEAD + HELLO + text).encode("utf-8", "surrogatepass"))
+    with contextlib.suppress(CaseError):  # any other exception fails
+        load_case(path)
+
+
+def test_a_case_survives_being_written_into_a_capture(shipped_cases: list[tuple[Path, Case]]) -> None:
+    for _, case in shipped_cases:
+        assert Case.model_validate_json(case.model_dump_json()) == case
