@@ -19,7 +19,7 @@ STAY_PROBABILITY = 0.35  # silero-vad's own hysteresis: threshold − 0.15
 SHORTEST_SPEECH_MS = 64.0  # less is a click
 EOT_BELOW_LOUDEST_DB = 30.0
 EOT_ABOVE_NOISE_DB = 6.0
-VAD_TAIL_MS = 50.0  # how long silero-vad stays above STAY after the last voiced sample; measured on the shipped cases
+VAD_TAIL_MS = 80.0  # how long silero-vad stays above STAY after the last voiced sample; measured on the shipped cases
 PRE_SPEECH_MS = 320.0  # sound before the detector fired, for the recogniser
 FRAME_MS = 10.0
 

@@ -152,19 +152,24 @@ class Attempt:
         case = self.built.case
         instrumented = self.scene.agent.about.instrumented
         self.enter("barrier")
-        await pass_barrier(
-            self.probe, instrumented=instrumented, user_identity=USER_IDENTITY, listener_is_late=not instrumented
-        )
-        if user.mic != "device":
-            await self._until(self.probe.user_frame, USER_FRAME_TIMEOUT_S, "the user's microphone was not heard")
-        if isinstance(user, BrowserUser):
-            await user.tapped()
-        self.enter("prime")
-        self.primed = await prime(user)
+        async with asyncio.TaskGroup() as group:  # the jitter buffer settles while the barrier is passed
+            priming = group.create_task(self._prime(user))
+            await pass_barrier(
+                self.probe, instrumented=instrumented, user_identity=USER_IDENTITY, listener_is_late=not instrumented
+            )
+            if user.mic != "device":
+                await self._until(self.probe.user_frame, USER_FRAME_TIMEOUT_S, "the user's microphone was not heard")
+            self.enter("prime")
+        self.primed = priming.result()
         self.enter("speak")
         said, _ = soundfile.read(self.built.wav, dtype="int16")
         talk = Conversation(case, self.built.truth, np.asarray(said), user, self.probe, instrumented, self.spoken)
         await talk.hold()
+
+    async def _prime(self, user: User) -> tuple[float, bool]:
+        if isinstance(user, BrowserUser):
+            await user.tapped()
+        return await prime(user)
 
     async def _until(self, event: asyncio.Event, timeout_s: float, what: str) -> None:
         try:

@@ -21,6 +21,7 @@ TRACE_RESEND_S = 0.5  # a packet sent before the agent's data channel is open is
 PRIME_LIMIT_S = 2.0
 STABLE_MS = 500.0
 STABLE_WITHIN_MS = 5.0
+FIRST_FIGURE_LIMIT_S = 5.0  # statistics begin with the first packet
 STATS_EVERY_S = 0.1
 
 
@@ -54,13 +55,15 @@ async def pass_barrier(probe: Probe, *, instrumented: bool, user_identity: str, 
 
 
 async def prime(user: User) -> tuple[float, bool]:
-    """Wait for a steady jitter buffer; (ms it took, whether it was steady)."""
+    """Wait for a steady jitter buffer; (ms from its first figure on, whether it was steady)."""
     loop = asyncio.get_running_loop()
-    start_s = loop.time()
+    asked_s = start_s = loop.time()
     before: tuple[float, float] | None = None
     recent: list[tuple[float, float]] = []  # (time s, mean jitter-buffer delay ms over the last interval)
     while (now_s := loop.time()) - start_s < PRIME_LIMIT_S:
         sample = await user.jitter_buffer()
+        if before is None and now_s - asked_s < FIRST_FIGURE_LIMIT_S:
+            start_s = now_s
         if sample is not None and before is not None and sample[1] > before[1]:
             recent.append((now_s, 1e3 * (sample[0] - before[0]) / (sample[1] - before[1])))
         before = sample

@@ -100,7 +100,7 @@ class Utterance(_Strict):
     parts: list[Part] = Field(min_length=1)
     start: Start = StartAt(at_ms=500)
     voice: str = "en-us"
-    rate_wpm: int = Field(default=170, ge=80, le=450)
+    rate_wpm: int = Field(default=185, ge=80, le=450)
     level_dbfs: float = Field(default=-23.0, ge=-70, le=-6)  # RMS over the voiced part
     is_turn: bool = True  # False: a backchannel or a cough, which must not be answered
 

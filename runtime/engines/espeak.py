@@ -14,7 +14,7 @@ from runtime.engines.protocols import EngineError, Int16Array
 from runtime.engines.worker import Worker
 
 MODULE = "runtime.engines.espeak_process"
-RATE_WPM = 175
+RATE_WPM = 205
 
 
 class EspeakTextToSpeech:

@@ -16,11 +16,11 @@ REPLIES = {
         "Under a tree he found a wooden box full of letters. "
         "They were the letters that he had sent to the sea."
     ),
-    "stop": "Okay, I stopped. What would you like?",
-    "time": "It is half past nine in the morning.",
-    "price": "That makes one hundred and twenty six dollars.",
-    "hello": "Hello! How can I help you today?",
-    "other": "I heard you. Could you say a little more about that?",
+    "stop": "Okay, I stopped.",
+    "time": "It is half past nine.",
+    "price": "That is one hundred and twenty dollars.",
+    "hello": "Hello! How can I help?",
+    "other": "I heard you. Please go on.",
 }
 INTENTS = (  # the first that matches
     ("stop", ("stop wait a moment", "wait a moment")),

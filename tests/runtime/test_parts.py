@@ -162,7 +162,7 @@ def quiet(ms: int, noise: float = 0.0) -> np.ndarray:
     return (noise * 32767 * np.random.default_rng(0).standard_normal(ms * 16)).astype(np.int16)
 
 
-@pytest.mark.parametrize(("noise", "within_ms"), [(0.0, 20), (0.002, 20), (0.006, 60)])
+@pytest.mark.parametrize(("noise", "within_ms"), [(0.0, 20), (0.002, 20), (0.006, 90)])
 def test_the_end_of_turn_is_the_last_voiced_frame_not_the_decision(noise: float, within_ms: float) -> None:
     signal = np.concatenate([quiet(500, noise), speech(800), quiet(600, noise)])
     (ended,) = [event for event in run_detector(signal) if event.kind is SpeechKind.ENDED]
