@@ -11,14 +11,14 @@ from runtime.engines.protocols import Heard
 REPLIES = {
     "story": (
         "Once upon a time, a lighthouse keeper found a bottle on the beach. "
-        "Inside it was a map of the island where he lived. "
+        "Inside it was a map of his own island. "
         "He followed it over the hill. "
         "Under a tree he found a wooden box full of letters. "
         "They were the letters that he had sent to the sea."
     ),
     "stop": "Okay, I stopped.",
     "time": "It is half past nine.",
-    "price": "That is one hundred and twenty dollars.",
+    "price": "That is ninety dollars.",
     "hello": "Hello! How can I help?",
     "other": "I heard you. Please go on.",
 }
