@@ -11,7 +11,7 @@ from runtime.engines.protocols import Heard
 REPLIES = {
     "story": (
         "Once upon a time, a lighthouse keeper found a bottle on the beach. "
-        "Inside it was a map of his own island. "
+        "Inside it was a map of the island where he lived. "
         "He followed it over the hill. "
         "Under a tree he found a wooden box full of letters. "
         "They were the letters that he had sent to the sea."
