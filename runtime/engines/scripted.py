@@ -24,7 +24,7 @@ REPLIES = {
 }
 INTENTS = (  # the first that matches
     ("stop", ("stop wait a moment", "wait a moment")),
-    ("story", ("a story", "story")),
+    ("story", ("hear a story", "a story", "story")),
     ("time", ("what time is it",)),
     ("price", ("the price is",)),
     ("hello", ("hello",)),

@@ -20,8 +20,9 @@ from runtime.engines.worker import read_message, write_message
 RATE_HZ = 16_000
 DITHER_RMS = 98.0  # −50 dBFS
 PHRASES = {  # phrase → detection threshold (pocketsphinx's kws format), chosen on the shipped cases
-    "a story": "1e-20",
-    "story": "1e-8",
+    "hear a story": "1e-40",
+    "a story": "1e-30",
+    "story": "1e-14",
     "stop wait a moment": "1e-40",
     "wait a moment": "1e-30",
     "what time is it": "1e-30",
