@@ -22,7 +22,7 @@ PRIME_LIMIT_S = 2.0
 STABLE_MS = 500.0
 STABLE_WITHIN_MS = 5.0
 FIRST_FIGURE_LIMIT_S = 5.0  # statistics begin with the first packet
-STATS_EVERY_S = 0.1
+STATS_EVERY_S = 0.05
 
 
 async def _answered(probe: Probe, question: EventType, answer: EventType, **data: str) -> None:
