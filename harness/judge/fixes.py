@@ -41,6 +41,7 @@ FIXES: dict[str, str] = {
     "audio_valid": "What was heard is not what the agent said: look at the identity figure and at the recordings.",
     "reply_not_short": "A reply is shorter than the case demands: it was cut, or the dialogue misunderstood.",
     "reply_not_long": "A reply is longer than the case allows.",
+    "interruption": "Nothing was interrupted: the reply was over before the user spoke into it, or it never fell silent.",
     "barge_in_to_silence": "The agent goes on after an interruption: flush the publisher's queue on cancel.",
     "eot_error": "The agent's own end of turn differs from the truth: its VAD hears noise as speech, or cuts it.",
 }

@@ -99,6 +99,8 @@ TABLE: tuple[Gate, ...] = (
          "min", ">=", 0, "ms", True, keep=_not_cut_short, scope=_reply_due, fixed=True),
     Gate("reply_not_long", "length of a reply, at most", "reply_ms", "2",
          "max", "<=", 0, "ms", True, keep=_not_cut_short, scope=_reply_due, fixed=True),
+    Gate("interruption", "the user spoke into a reply, and it fell silent", "barge_in_to_silence_ms", "2",
+         "min", ">=", 0, "ms", True, if_absent="skip", scope=lambda case: case.interrupts, fixed=True),
     # warnings
     Gate("user_kpi", "USER_KPI: user's last word → agent audible at the ear", "user_kpi_ms", "2",
          "p95", "<=", 900, "ms", False, keep=_answers, scope=_reply_due),

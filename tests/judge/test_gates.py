@@ -100,6 +100,16 @@ def test_an_interrupted_reply_is_not_judged_for_its_length() -> None:
     assert evaluate(gate, samples_of(gate, case(), measured)).status is Status.FAIL
 
 
+def test_a_barge_in_that_interrupted_nothing_is_no_data_and_blocks() -> None:
+    definition = case(interrupts=True)
+    nothing = measurement(barge_in_to_silence_ms=metric(None, reason="the user did not speak into a reply"))
+    gate = next(g for g in gates_for(definition) if g.id == "interruption")
+    assert gate.blocking
+    assert evaluate(gate, samples_of(gate, definition, nothing)).status is Status.NO_DATA
+    stopped = measurement(barge_in_to_silence_ms=metric(320.0))
+    assert evaluate(gate, samples_of(gate, definition, stopped)).status is Status.PASS
+
+
 def test_a_case_that_allows_talk_over_is_not_judged_by_it() -> None:
     assert "talk_over" in {g.id for g in gates_for(case())}
     assert "talk_over" not in {g.id for g in gates_for(case(talk_over_allowed=True))}
