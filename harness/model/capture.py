@@ -10,6 +10,7 @@ reader can still save.
 from __future__ import annotations
 
 import os
+import uuid
 from pathlib import Path
 from typing import Any, Literal
 
@@ -111,8 +112,11 @@ class Manifest(_Frozen):
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` so that a kill at any moment leaves either the complete file or none. Raises OSError."""
-    part = path.with_name(path.name + ".tmp")
+    """Write `data` so that a kill at any moment leaves either the complete file or none. Raises OSError.
+
+    Two writers of one path, in whatever process or thread, each use a file of their own beside it: the last one wins.
+    """
+    part = path.with_name(f"{path.name}.{os.getpid()}-{uuid.uuid4().hex[:12]}.tmp")
     try:
         with part.open("wb") as file:
             file.write(data)

@@ -73,6 +73,13 @@ class Event(BaseModel):
     reply_seq: int | None = Field(default=None, ge=0)
     data: dict[str, Any] = Field(default_factory=dict)
 
+    @field_validator("v", "attempt", "seq", "t_ms", "reply_seq", mode="before")
+    @classmethod
+    def _number_as_written(cls, value: Any) -> Any:
+        if isinstance(value, str | bytes | bool):  # pydantic would convert it; the schema, and so the page, refuses it
+            raise ValueError("must be a number")
+        return value
+
     @field_validator("t_ms")
     @classmethod
     def _finite(cls, value: float) -> float:

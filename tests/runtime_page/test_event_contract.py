@@ -1,8 +1,4 @@
-"""One schema on both sides: the page's copy is fresh, and the page judges every sample as Python does.
-
-One known difference, marked `python_converts` in the samples: pydantic takes a number that is written as a string or a
-boolean ("1", true) where the schema, and so the page, wants a number. No sender of ours writes one.
-"""
+"""One schema on both sides: the page's copy is fresh, and the page judges every sample as Python does."""
 
 from __future__ import annotations
 
@@ -46,7 +42,7 @@ def test_the_pages_copy_of_the_schema_is_fresh() -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample["name"])
 def test_python_judges_the_sample_as_written(sample: dict[str, Any]) -> None:
-    assert python_takes(sample) is (sample["valid"] or sample.get("python_converts", False))
+    assert python_takes(sample) is sample["valid"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
