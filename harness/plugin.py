@@ -123,6 +123,8 @@ class CaseItem(pytest.Item):
 
 def describe(verdict: CaseVerdict, run_dir: Path | None) -> str:
     """What a person needs to see of a case that did not pass."""
+    from harness.judge.verdict import explain  # numpy loads only where something was judged
+
     lines = [f"{verdict.case_id}: {verdict.status}" + (f" ({verdict.reason})" if verdict.reason else "")]
     for attempt in verdict.attempts:
         lines.append(
@@ -130,10 +132,7 @@ def describe(verdict: CaseVerdict, run_dir: Path | None) -> str:
         )
         for gate in attempt.gates:
             if gate.status not in (Status.PASS, Status.NOT_APPLICABLE):
-                limit = f"{gate.op} {gate.threshold:g} {gate.unit}".strip()
-                lines.append(
-                    f"    {gate.status:<8} {gate.gate_id}: {gate.shown}, wanted {limit} {gate.reason}".rstrip()
-                )
+                lines.append(f"    {gate.status:<8} {gate.gate_id}: {explain(gate)}")
         if run_dir is not None:
             lines.append(f"    {run_dir / attempt.folder}")
     return "\n".join(lines)
@@ -200,7 +199,7 @@ class _Session:
             future.cancel()
             raise
 
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if self._loop is None:
             return
         try:
@@ -208,6 +207,8 @@ class _Session:
                 asyncio.run_coroutine_threadsafe(self._stack.aclose(), self._loop).result(STOP_TIMEOUT_S)
                 if self._run.verdicts:
                     self.summary = self._run.finish(complete=not self._run.interrupted)
+                    if self.summary.exit_code != 0 and session.exitstatus == pytest.ExitCode.OK:
+                        session.exitstatus = pytest.ExitCode.TESTS_FAILED  # what only the whole run shows
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             assert self._thread is not None

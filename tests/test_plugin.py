@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from harness.model.status import CaptureStatus
 from harness.model.verdict import Summary
+from harness.plugin import _Session
+from tests.judge.canned import case, measurement, metric, summary, verdict
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,6 +40,26 @@ def test_a_broken_case_file_is_an_error_of_its_own(tmp_path: Path) -> None:
     done = run_pytest(tmp_path, str(case))
     assert done.returncode == 2
     assert "broken.yaml:3: unknown key 'tear'" in done.stdout
+
+
+@pytest.mark.parametrize(("latency_step_ms", "exit_status"), [(0.1, 1), (5.0, 0)])
+def test_what_only_the_whole_run_shows_fails_the_session(latency_step_ms: float, exit_status: int) -> None:
+    """Twelve cases pass, but their latencies vary less than they can be resolved."""
+    told = []
+    for k in range(12):
+        definition = case(f"c{k}")
+        latency = metric(400 + k * latency_step_ms)
+        measured = measurement(definition.id, eot_to_first_audio_ms=latency, user_kpi_ms=latency)
+        told.append((definition, verdict(definition, measured)))
+    whole = summary(told)
+    plugin: Any = _Session(SimpleNamespace())  # type: ignore[arg-type]
+    plugin._loop = asyncio.new_event_loop()
+    plugin._thread = threading.Thread(target=plugin._loop.run_forever)
+    plugin._thread.start()
+    plugin._run = SimpleNamespace(verdicts={"c": told[0][1]}, interrupted=False, finish=lambda complete: whole)
+    session = SimpleNamespace(exitstatus=0)
+    plugin.pytest_sessionfinish(session)
+    assert session.exitstatus == exit_status
 
 
 @pytest.mark.live

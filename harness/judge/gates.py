@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness.judge.numbers import show
+from harness.judge.numbers import show, show_limit
 from harness.judge.statistics import ENOUGH_FOR_P95, distribution
 from harness.model.case import Case, Tier
 from harness.model.measurement import Measurement, Metric, Turn
@@ -91,6 +91,8 @@ TABLE: tuple[Gate, ...] = (
          "sum", "==", 0, "", True, per="call", scope=lambda case: _p0(case) and not case.talk_over_allowed),
     Gate("complete_reply", "complete replies after the final end of turn", "replies_complete_after_final_eot", "2",
          "min", ">=", 1, "", True, per="call", scope=_reply_due, fixed=True),
+    Gate("replies", "turns of the user that got no reply", "unanswered_turn_count", "2",
+         "sum", "==", 0, "", True, per="call", scope=_reply_due, fixed=True),
     Gate("no_reply", "sounds of the agent where nothing was to be said", "unexpected_onset_count", "2",
          "sum", "==", 0, "", True, per="call", scope=lambda case: not case.expect_reply, fixed=True),
     Gate("said_once", "times the user's speech is found in the recording", "user_heard_count", "2",
@@ -155,27 +157,33 @@ class Sample:
     metric: Metric
     trace_id: str
     threshold: float
+    reply_seq: int | None = None  # None: of the call as a whole
 
 
 def samples_of(gate: Gate, case: Case, measurement: Measurement) -> list[Sample]:
-    """What this capture gives to `gate`. A capture with no turn at all still owes its metric."""
-    trace = measurement.trace_id
+    """What this capture gives to `gate`. A capture with no turn at all still owes its metric.
+
+    So does every turn of the user's. A reply that answers none owes nothing: a syllable that was cut off has no length
+    to judge.
+    """
     invalid = "; ".join(measurement.validity.reasons)
 
-    def sample(metric: Metric) -> Sample:
+    def sample(metric: Metric, reply_seq: int | None = None) -> Sample:
         if not measurement.validity.ok and metric.value is not None:
             metric = metric.model_copy(update={"invalid": True, "reason": invalid})
-        return Sample(metric, trace, gate.threshold)
+        return Sample(metric, measurement.trace_id, gate.threshold, reply_seq)
 
     missing = Metric(value=None, reason=f"{gate.metric} was not measured ({measurement.capture_status})")
     if gate.per == "call":
         return [sample(measurement.metrics.get(gate.metric, missing))]
-    kept = [turn for turn in measurement.turns if gate.keep(case, turn)]
-    found = [sample(turn.metrics[gate.metric]) for turn in kept if gate.metric in turn.metrics]
+    found = []
+    for turn in measurement.turns:
+        metric = turn.metrics.get(gate.metric, missing if turn.utterance is not None else None)
+        if metric is not None and gate.keep(case, turn):
+            found.append(sample(metric, turn.reply_seq))
     if gate.if_absent == "skip":
         found = [item for item in found if item.metric.value is not None]
-        return found or [Sample(missing, trace, gate.threshold)]
-    return found or [Sample(missing, trace, gate.threshold)]
+    return found or [sample(missing)]
 
 
 def evaluate(gate: Gate, samples: Sequence[Sample]) -> GateResult:
@@ -190,19 +198,31 @@ def evaluate(gate: Gate, samples: Sequence[Sample]) -> GateResult:
     value, shown, worst = _aggregate(gate, valid)
     failed = [s for s in valid if not _holds(gate, s)] if _each(gate, len(valid)) else []
     held = not failed if _each(gate, len(valid)) else value is not None and OPS[gate.op](value, gate.threshold)
-    place = failed[0] if failed else worst
-    where = place.trace_id if place is not None else None
+    where = failed[0] if failed else worst
+    if valid and not held and gate.blocking:
+        return _result(gate, value, shown, len(valid), Status.FAIL, _why_failed(gate, failed), where)
+    cluster = too_tight(gate, valid)
+    if cluster:  # ahead of a warning: what is not believed is not judged
+        return _result(replace(gate, blocking=True), value, shown, len(valid), Status.INVALID, cluster, where)
     if valid and not held:
-        return _result(gate, value, shown, len(valid), Status.FAIL if gate.blocking else Status.WARN, "", where)
+        return _result(gate, value, shown, len(valid), Status.WARN, _why_failed(gate, failed), where)
     if missing:
-        reason = _reasons(missing)
-        return _result(gate, value, shown, len(valid), Status.NO_DATA, reason, missing[0].trace_id)
+        return _result(gate, value, shown, len(valid), Status.NO_DATA, _reasons(missing), missing[0])
     if invalid:
-        return _result(gate, value, shown, len(valid), Status.INVALID, _reasons(invalid), invalid[0].trace_id)
-    cluster = _too_tight(gate, valid)
-    if cluster:
-        return _result(gate, value, shown, len(valid), Status.INVALID, cluster, where)
+        return _result(gate, value, shown, len(valid), Status.INVALID, _reasons(invalid), invalid[0])
     return _result(gate, value, shown, len(valid), Status.PASS, "", where)
+
+
+def _why_failed(gate: Gate, failed: Sequence[Sample]) -> str:
+    """What is known of the first value that failed, and the limit it is held to if that is not the row's."""
+    if not failed:
+        return ""
+    first = failed[0]
+    own = ""
+    if first.threshold != gate.threshold:
+        limit = show_limit(gate.op, first.threshold, gate.unit)
+        own = f"{show(first.metric.value, gate.unit, beside=first.threshold)}, the case's own limit is {limit}"
+    return "; ".join(filter(None, [own, first.metric.reason]))
 
 
 def _each(gate: Gate, n: int) -> bool:
@@ -227,30 +247,42 @@ def _aggregate(gate: Gate, valid: Sequence[Sample]) -> tuple[float | None, str, 
     worst = valid[values.index(max(values) if high and gate.aggregate != "share" else min(values))]
     match gate.aggregate:
         case "sum":
-            return sum(values), show(sum(values), gate.unit), worst
+            return sum(values), show(sum(values), gate.unit, beside=gate.threshold), worst
         case "share":
             share = sum(value == 1 for value in values) / len(values)
-            return share, f"{show(share, 'share')} ({sum(value == 1 for value in values)}/{len(values)})", worst
+            return (
+                share,
+                f"{show(share, 'share', beside=gate.threshold)} ({sum(value == 1 for value in values)}/{len(values)})",
+                worst,
+            )
         case "min":
-            return min(values), show(min(values), gate.unit), worst
+            return min(values), show(min(values), gate.unit, beside=gate.threshold), worst
         case "max":
-            return max(values), show(max(values), gate.unit), worst
+            return max(values), show(max(values), gate.unit, beside=gate.threshold), worst
         case _:
             if len(values) < ENOUGH_FOR_P95:
-                return max(values), f"max of {len(values)}: {show(max(values), gate.unit)}", worst
+                return (
+                    max(values),
+                    f"max of {len(values)}: {show(max(values), gate.unit, beside=gate.threshold)}",
+                    worst,
+                )
             p95 = distribution(values).p95
-            return p95, f"P95 of {len(values)}: {show(p95, gate.unit)}", worst
+            return p95, f"P95 of {len(values)}: {show(p95, gate.unit, beside=gate.threshold)}", worst
 
 
-def _too_tight(gate: Gate, valid: Sequence[Sample]) -> str:
-    """A latency that varies less than it can be resolved is an artefact (H-130), not a good agent."""
-    if gate.id not in ("user_kpi", "eot_to_first_audio") or len(valid) < CLUSTER_MIN_N:
+def too_tight(gate: Gate, samples: Sequence[Sample]) -> str:
+    """Why a latency that varies less than it can be resolved is an artefact (H-130), or "". It is never a warning only:
+    the first number of the report would be wrong.
+    """
+    values = [s.metric.value for s in samples if s.metric.value is not None and not s.metric.invalid]
+    if gate.id not in ("user_kpi", "eot_to_first_audio") or len(values) < CLUSTER_MIN_N:
         return ""
-    spread = distribution([s.metric.value for s in valid if s.metric.value is not None])
+    spread = distribution(values)
     assert spread.p95 is not None
     assert spread.p50 is not None
     if spread.p95 - spread.p50 < RESOLUTION_MS:
-        return f"P95 − P50 is {spread.p95 - spread.p50:.1f} ms, below the resolution of {RESOLUTION_MS:.1f} ms"
+        tight = show(spread.p95 - spread.p50, "ms", beside=RESOLUTION_MS)
+        return f"P95 − P50 of {len(values)} is {tight}, below the resolution of {RESOLUTION_MS:.2f} ms"
     return ""
 
 
@@ -261,7 +293,7 @@ def _reasons(samples: Sequence[Sample]) -> str:
 
 
 def _result(
-    gate: Gate, value: float | None, shown: str, n: int, status: Status, reason: str, where: str | None = None
+    gate: Gate, value: float | None, shown: str, n: int, status: Status, reason: str, where: Sample | None = None
 ) -> GateResult:
     return GateResult(
         gate_id=gate.id,
@@ -276,5 +308,6 @@ def _result(
         n=n,
         status=status,
         reason=reason,
-        worst_trace_id=where,
+        worst_trace_id=where.trace_id if where is not None else None,
+        worst_reply_seq=where.reply_seq if where is not None else None,
     )

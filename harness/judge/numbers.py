@@ -1,39 +1,54 @@
 """Numbers as they are printed. A shown number cannot lie: what is not 0 never prints as 0, what is not 100 % never
-as 100 %.
+as 100 %, and beside a limit it never prints as on or across it when it is not.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
+
+MOST_DIGITS = 12
 
 
-def show(value: float | None, unit: str = "") -> str:
-    """`value` in `unit` (ms, %, or a count); a share (0 to 1) has the unit "share" and prints as %."""
+def show(value: float | None, unit: str = "", *, beside: float | None = None) -> str:
+    """`value` in `unit` (ms, %, or a count); a share (0 to 1) has the unit "share" and prints as %.
+
+    `beside`: the limit that it is read against, in the same unit.
+    """
     if value is None:
         return "–"
+    limits = [0.0] if beside is None else [0.0, beside]
     if unit == "share":
-        return _percent(value)
+        return _percent(value, limits)
     if unit == "ms":
-        return f"{_at_least(value, 0 if abs(value) >= 100 else 1)} ms"
+        return f"{_faithful(value, 0 if abs(value) >= 100 else 1, limits)} ms"
     if unit == "":
-        return f"{value:g}"
-    return f"{_at_least(value, 2)} {unit}"
+        plain = f"{value:g}"
+        return plain if _same_side(float(plain), value, limits) else repr(value)
+    return f"{_faithful(value, 2, limits)} {unit}"
 
 
-def _at_least(value: float, digits: int) -> str:
-    """Rounded to `digits`, with more of them while a value that is not 0 would print as 0."""
-    while value != 0 and round(value, digits) == 0 and digits < 9:
+def show_limit(op: str, threshold: float, unit: str = "") -> str:
+    """A threshold as it is, not rounded: "<= 650 ms", "< 0.1 %"."""
+    if unit == "share":
+        return f"{op} {100 * threshold:.10g} %"
+    return f"{op} {threshold:.10g} {unit}".rstrip()
+
+
+def _faithful(value: float, digits: int, limits: Sequence[float]) -> str:
+    """Rounded to `digits`, with more of them while that puts it on another side of a limit."""
+    while digits < MOST_DIGITS and not _same_side(round(value, digits), value, limits):
         digits += 1
+    if not _same_side(round(value, digits), value, limits):
+        return repr(value)
     return f"{value:.{digits}f}"
 
 
-def _percent(share: float) -> str:
+def _same_side(shown: float, value: float, limits: Sequence[float]) -> bool:
+    return all((shown > limit, shown < limit) == (value > limit, value < limit) for limit in limits)
+
+
+def _percent(share: float, limits: Sequence[float]) -> str:
     percent = 100 * share
-    digits = 1
     if percent == int(percent):
         return f"{percent:.0f} %"
-    while digits < 9 and (round(percent, digits) in (0, 100)):
-        digits += 1
-    if percent < 100 and round(percent, digits) >= 100:
-        percent = math.floor(percent * 10**digits) / 10**digits
-    return f"{percent:.{digits}f} %"
+    return f"{_faithful(percent, 1, [*(100 * limit for limit in limits), 100.0])} %"

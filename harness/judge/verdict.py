@@ -1,9 +1,11 @@
 """From measured attempts to the verdict of a case and of the run.
 
-A case's status is the worst of its blocking gates over one attempt; FLAKY if one attempt failed and another passed.
-P0 gates block; in a P1 case only what it asks of the conversation blocks (a reply, its length), the audio gates warn
-(H-101). Exit: 0 pass; 1 a blocking FAIL or FLAKY; 3 a blocking NO_DATA, INVALID, NOT_APPLIED or an error of the
-harness; 130 interrupted. With both 1 and 3 it is 1: that something is wrong with the agent is the stronger statement.
+An attempt's status is the worst of its gates. Of several attempts: FLAKY if the agent failed in one and passed in
+another; an attempt that could not be measured is no failure of the agent's, and no pass beside it undoes it, so the case
+has that attempt's status (NO_DATA, INVALID, …). The run has the worst status of its cases and of the gates over the run
+(see `blocking`); an incomplete run is NO_DATA at best. Exit: 0 pass; 1 a blocking FAIL or FLAKY; 3 a blocking NO_DATA,
+INVALID, NOT_APPLIED or an error of the harness; 130 interrupted. With both 1 and 3 it is 1: that something is wrong with
+the agent is the stronger statement.
 """
 
 from __future__ import annotations
@@ -12,11 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from harness.judge.gates import TABLE, Gate, Sample, evaluate, gates_for, samples_of
-from harness.judge.numbers import show
+from harness.judge.blocking import Judged, as_warning, blocks, over_run
+from harness.judge.gates import TABLE, evaluate, gates_for, samples_of
+from harness.judge.numbers import show_limit
 from harness.judge.statistics import distribution
 from harness.model.capture import AgentUnderTest, Manifest, PageUnderTest
-from harness.model.case import Case, Tier
+from harness.model.case import Case
 from harness.model.measurement import Measurement, Turn
 from harness.model.status import CaptureStatus, Status, worst
 from harness.model.verdict import AttemptVerdict, CaseVerdict, GateResult, Summary, TurnTaking
@@ -33,7 +36,8 @@ AGENTS_FAULT = {
 COMPLETE = {CaptureStatus.OK, CaptureStatus.NO_REPLY_EXPECTED}
 NOT_BELIEVED = {CaptureStatus.MIC_WINDOW_MISSED}
 EXIT_OK, EXIT_FAIL, EXIT_NOT_MEASURED, EXIT_INTERRUPTED = 0, 1, 3, 130
-CONVERSATION_GATES = {"complete_reply", "no_reply", "reply_not_short", "reply_not_long", "said_once"}
+NOT_MEASURED = (Status.NO_DATA, Status.INVALID, Status.NOT_APPLIED)
+PASSING = (Status.PASS, Status.WARN)
 
 
 @dataclass(frozen=True)
@@ -67,10 +71,6 @@ def status_of_capture(status: CaptureStatus) -> Status:
     return Status.INVALID if status in NOT_BELIEVED else Status.NO_DATA
 
 
-def blocks(gate: GateResult, case: Case) -> bool:
-    return gate.blocking and (case.tier is Tier.P0 or gate.gate_id in CONVERSATION_GATES)
-
-
 def judge_attempt(case: Case, manifest: Manifest, measurement: Measurement | None, folder: str) -> AttemptVerdict:
     """One attempt against the gates of its case. `folder` is relative to the run's folder."""
     status = measurement.capture_status if measurement is not None else manifest.status
@@ -78,7 +78,7 @@ def judge_attempt(case: Case, manifest: Manifest, measurement: Measurement | Non
     gates: list[GateResult] = []
     if measurement is not None and status in COMPLETE:
         gates = [evaluate(gate, samples_of(gate, case, measurement)) for gate in gates_for(case)]
-        gates = [g if blocks(g, case) else _as_warning(g) for g in gates]
+        gates = [g if blocks(g, case) else as_warning(g) for g in gates]
     own = status_of_capture(status)
     if measurement is None and own is Status.PASS:
         own = Status.NO_DATA
@@ -96,24 +96,19 @@ def judge_attempt(case: Case, manifest: Manifest, measurement: Measurement | Non
     )
 
 
-def _as_warning(gate: GateResult) -> GateResult:
-    """A gate that does not block this case: whatever is wrong is a warning, and says what it would have been."""
-    if gate.status in (Status.PASS, Status.WARN, Status.NOT_APPLICABLE):
-        return gate.model_copy(update={"blocking": False})
-    reason = f"{gate.status}: {gate.reason}" if gate.reason else str(gate.status)
-    return gate.model_copy(update={"blocking": False, "status": Status.WARN, "reason": reason})
-
-
 def judge_case(case: Case, attempts: Sequence[AttemptVerdict]) -> CaseVerdict:
-    """All attempts of a case; a pass after a failure is evidence of a flake, not a pass."""
+    """All attempts of a case. None undoes another: a pass after a failure is FLAKY, after no data it is no data."""
     statuses = [attempt.status for attempt in attempts]
-    passed = [status in (Status.PASS, Status.WARN) for status in statuses]
-    if any(passed) and not all(passed):
+    passed = [status in PASSING for status in statuses]
+    status = worst(statuses)
+    if status is Status.FAIL and any(passed):
         status = Status.FLAKY
         reason = f"{sum(passed)} of {len(passed)} attempts passed; the first {'passed' if passed[0] else statuses[0]}"
     else:
-        status = worst(statuses)
         reason = _why(next(a for a in attempts if a.status is status))
+        if status not in PASSING and any(passed):
+            count = f"{sum(passed)} of {len(passed)} attempts passed, which does not make up for it"
+            reason = "; ".join(filter(None, [reason, count]))
     return CaseVerdict(
         case_id=case.id, title=case.title, tier=case.tier, status=status, reason=reason, attempts=list(attempts)
     )
@@ -125,24 +120,32 @@ def _why(attempt: AttemptVerdict) -> str:
         return f"{attempt.capture_status}: {attempt.detail}".rstrip(": ")
     for gate in attempt.gates:
         if gate.status is attempt.status and gate.status not in (Status.PASS, Status.NOT_APPLICABLE):
-            wanted = f"{gate.shown}, wanted {gate.op} {show(gate.threshold, gate.unit)}"
-            return f"{gate.gate_id}: {gate.reason or wanted}"
+            return f"{gate.gate_id}: {explain(gate)}"
     return attempt.detail
+
+
+def explain(gate: GateResult) -> str:
+    """Value, limit and reason of a gate that does not hold; the reason alone where it is that nothing was measured."""
+    unmeasured = gate.value is None or (gate.would_be or gate.status) in NOT_MEASURED
+    if unmeasured:
+        return gate.reason or "no value"
+    wanted = f"{gate.shown}, wanted {show_limit(gate.op, gate.threshold, gate.unit)}"
+    return f"{wanted} ({gate.reason})" if gate.reason else wanted
 
 
 def judge_run(facts: RunFacts, cases: Sequence[CaseVerdict], definitions: dict[str, Case]) -> Summary:
     """The run's summary. `definitions`: the cases by id, for the gates over all of them."""
-    measured = [
-        (definitions[case.case_id], attempt.measurement)
+    judged = [
+        Judged(definitions[case.case_id], attempt.measurement, attempt.gates)
         for case in cases
         for attempt in case.attempts
         if attempt.measurement is not None and attempt.capture_status in COMPLETE
     ]
-    gates = [_over_run(gate, measured) for gate in TABLE]
-    turns = [(m, turn) for _, m in measured for turn in m.turns]
+    gates = [over_run(gate, judged) for gate in TABLE]
+    turns = [(j.measurement, turn) for j in judged for turn in j.measurement.turns]
     attempts = [attempt for case in cases for attempt in case.attempts]
-    exit_code = _exit_code(facts, cases)
-    status = _run_status(facts, cases)
+    statuses = _statuses(facts, cases, gates)
+    status = worst(statuses)
     median, slowest = _landmarks(turns, facts.lane)
     agent = facts.agent or AgentUnderTest(kind="reference")
     return Summary(
@@ -151,8 +154,8 @@ def judge_run(facts: RunFacts, cases: Sequence[CaseVerdict], definitions: dict[s
         finished_at=facts.finished_at,
         complete=facts.complete,
         status=status,
-        exit_code=exit_code,
-        headline=_headline(facts, cases, status),
+        exit_code=_exit_code(facts, statuses),
+        headline=_headline(facts, cases, gates, status),
         suite=facts.suite,
         lane=facts.lane,
         mic=facts.mic,
@@ -167,17 +170,10 @@ def judge_run(facts: RunFacts, cases: Sequence[CaseVerdict], definitions: dict[s
         unexplained_ms=distribution([abs(v) for v in _values(turns, "unexplained_ms")]),
         first_attempt_pass_rate=_first_pass_rate(cases),
         errors=list(facts.errors),
-        not_measured=_not_measured(measured, attempts, facts),
+        not_measured=_not_measured([j.measurement for j in judged], attempts, facts),
         environment=facts.environment,
         wall_s=facts.wall_s,
     )
-
-
-def _over_run(gate: Gate, measured: Sequence[tuple[Case, Measurement]]) -> GateResult:
-    samples: list[Sample] = []
-    for case, measurement in measured:
-        samples += [s for own in gates_for(case) if own.id == gate.id for s in samples_of(own, case, measurement)]
-    return evaluate(gate, samples)
 
 
 def _values(turns: Sequence[tuple[Measurement, Turn]], metric: str) -> list[float]:
@@ -209,41 +205,62 @@ def _landmarks(turns: Sequence[tuple[Measurement, Turn]], lane: str) -> tuple[st
     return timed[(len(timed) - 1) // 2][1], timed[-1][1]
 
 
-def _blocking_statuses(facts: RunFacts, cases: Sequence[CaseVerdict]) -> list[Status]:
+def _statuses(facts: RunFacts, cases: Sequence[CaseVerdict], gates: Sequence[GateResult]) -> list[Status]:
+    """Everything that has a say in the run's status."""
     statuses = [case.status for case in cases]
-    if facts.errors or (not facts.complete and not facts.interrupted):
+    statuses += [gate.status for gate in gates]
+    judged = any(status is not Status.NOT_APPLICABLE for status in statuses)
+    if facts.errors or not facts.complete or not judged:
         statuses.append(Status.NO_DATA)
     return statuses
 
 
-def _run_status(facts: RunFacts, cases: Sequence[CaseVerdict]) -> Status:
-    status = worst(_blocking_statuses(facts, cases))
-    return Status.NO_DATA if status is Status.NOT_APPLICABLE else status
-
-
-def _exit_code(facts: RunFacts, cases: Sequence[CaseVerdict]) -> int:
+def _exit_code(facts: RunFacts, statuses: Sequence[Status]) -> int:
     if facts.interrupted:
         return EXIT_INTERRUPTED
-    statuses = _blocking_statuses(facts, cases)
     if any(status in (Status.FAIL, Status.FLAKY) for status in statuses):
         return EXIT_FAIL
-    if any(status in (Status.NO_DATA, Status.INVALID, Status.NOT_APPLIED) for status in statuses) or not statuses:
+    if any(status in NOT_MEASURED for status in statuses):
         return EXIT_NOT_MEASURED
     return EXIT_FAIL if facts.strict and Status.WARN in statuses else EXIT_OK
 
 
-def _headline(facts: RunFacts, cases: Sequence[CaseVerdict], status: Status) -> str:
-    passed = sum(case.status in (Status.PASS, Status.WARN) for case in cases)
-    text = f"{status}: {passed} of {len(cases)} cases passed"
-    others = [case for case in cases if case.status not in (Status.PASS, Status.WARN)]
-    if others:
-        text += "; " + ", ".join(f"{case.case_id} {case.status}" for case in others[:4])
-        text += f" and {len(others) - 4} more" if len(others) > 4 else ""
-    unrun = len(facts.planned) - len(cases)
+def _headline(facts: RunFacts, cases: Sequence[CaseVerdict], gates: Sequence[GateResult], status: Status) -> str:
+    passed = sum(case.status in PASSING for case in cases)
+    verdict = str(status)
     if not facts.complete:
-        why = "interrupted" if facts.interrupted else "broken off"
-        text += f". PARTIAL: the run was {why}" + (f", {unrun} cases were not run" if unrun > 0 else "")
-    return text
+        verdict = f"PARTIAL, the run was {'interrupted' if facts.interrupted else 'broken off'}"
+        verdict += f"; {status}" if status is not Status.NO_DATA else ""
+    parts = [f"{verdict}: {passed} of {len(cases)} cases passed"]
+    others = [case for case in cases if case.status not in PASSING]
+    if others:
+        more = f" and {len(others) - 4} more" if len(others) > 4 else ""
+        parts.append(", ".join(f"{case.case_id} {case.status}" for case in others[:4]) + more)
+    parts += [
+        f"over the run {gate.gate_id} is {gate.status}: {explain(gate)}" for gate in told_by_run_alone(gates, cases)
+    ]
+    unrun = len(facts.planned) - len(cases)
+    if not facts.complete and unrun > 0:
+        parts.append(f"{_count(unrun, 'case')} {'was' if unrun == 1 else 'were'} not run")
+    return "; ".join(parts)
+
+
+def told_by_run_alone(gates: Sequence[GateResult], cases: Sequence[CaseVerdict]) -> list[GateResult]:
+    """Rows of the run that are worse than a warning, and that no attempt shows."""
+    known = {
+        gate.gate_id
+        for case in cases
+        for attempt in case.attempts
+        for gate in attempt.gates
+        if gate.blocking and gate.status not in (*PASSING, Status.NOT_APPLICABLE)
+    }
+    return [
+        gate for gate in gates if gate.gate_id not in known and gate.status not in (*PASSING, Status.NOT_APPLICABLE)
+    ]
+
+
+def _count(n: int, thing: str) -> str:
+    return f"{n} {thing}{'' if n == 1 else 's'}"
 
 
 def _first_pass_rate(cases: Sequence[CaseVerdict]) -> float | None:
@@ -251,12 +268,10 @@ def _first_pass_rate(cases: Sequence[CaseVerdict]) -> float | None:
     return sum(firsts) / len(firsts) if firsts else None
 
 
-def _not_measured(
-    measured: Sequence[tuple[Case, Measurement]], attempts: Sequence[AttemptVerdict], facts: RunFacts
-) -> list[str]:
+def _not_measured(measured: Sequence[Measurement], attempts: Sequence[AttemptVerdict], facts: RunFacts) -> list[str]:
     """What this run could not tell, each with how to get it."""
     notes: dict[str, str] = {}
-    for _, measurement in measured:
+    for measurement in measured:
         for turn in measurement.turns:
             for name, metric in turn.metrics.items():
                 if metric.not_applicable:

@@ -17,7 +17,7 @@ from harness.listen.sound import sound_metrics
 from harness.listen.spoken import Place
 from harness.listen.status import refine_status
 from harness.listen.timing import onsets_in_user_turns, unexpected_onsets
-from harness.listen.turns import TurnHeard, list_turns
+from harness.listen.turns import TurnHeard, due_utterances, list_turns
 from harness.listen.validity import find_reasons, user_heard_count
 from harness.model import capture
 from harness.model.capture import write_atomic
@@ -106,6 +106,7 @@ def _call_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
 def _onset_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
     names = (
         "reply_count",
+        "unanswered_turn_count",
         "agent_onset_count",
         "talk_over_count",
         "unexpected_onset_count",
@@ -122,14 +123,32 @@ def _onset_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
     }
     if scene.capture.truth is None or (scene.capture.truth.utterances and scene.first_speech(user) is None):
         reason = "the user's speech is not found, so what it answers is not known"
-        return metrics | {name: no_number("count", reason) for name in names[2:]}
+        return metrics | {name: no_number("count", reason) for name in names if name not in metrics}
     if scene.told:
         metrics["unexplained_onset_count"] = number(sum(h.seq is None for h in heard), "count")
     answers = list(scene.answers[ring].values())
+    metrics["unanswered_turn_count"] = _unanswered_turns(scene)
     metrics["talk_over_count"] = number(onsets_in_user_turns(answers), "count")
     metrics["unexpected_onset_count"] = number(unexpected_onsets(user_turns, heard, scene.expect_reply), "count")
     metrics["replies_complete_after_final_eot"] = number(_complete_after_final_eot(scene), "count")
     return metrics
+
+
+def _unanswered_turns(scene: Scene) -> Metric:
+    """Turns of the user that no reply follows, be it one that was interrupted. Not `expected_reply_count` minus
+    `reply_count`: two replies to one turn do not answer another.
+    """
+    answers = scene.answers[scene.primary]
+    unanswered = 0
+    for utterance in due_utterances(scene):
+        answer = answers.get(utterance)
+        if answer is None:
+            return no_number("count", f"utterance {utterance} is not found, so whether it was answered is not known")
+        replies = [reply for reply in (answer.reply, *answer.after) if reply is not None]
+        if scene.told:  # an agent that tells its replies told nothing of any other sound
+            replies = [reply for reply in replies if reply.seq is not None]
+        unanswered += not replies
+    return number(unanswered, "count")
 
 
 def _complete_after_final_eot(scene: Scene) -> int:

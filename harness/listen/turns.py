@@ -34,7 +34,7 @@ class TurnHeard:
 def list_turns(scene: Scene) -> list[TurnHeard]:
     """In order: the user's turns, then the other replies by time."""
     told = {reply.seq: reply for reply in scene.told}
-    due = _due_utterances(scene)
+    due = due_utterances(scene)
     answered = {utterance: _answers_to(scene, utterance) for utterance in due}
     seqs = {utterance: _seq(answers, scene.primary) for utterance, answers in answered.items()}
     heard_seqs = {h.seq for replies in scene.heard.values() for h in replies if h.seq is not None}
@@ -64,7 +64,8 @@ def list_turns(scene: Scene) -> list[TurnHeard]:
 CUT = ReplyCause.INTERRUPTED
 
 
-def _due_utterances(scene: Scene) -> list[int]:
+def due_utterances(scene: Scene) -> list[int]:
+    """The utterances to which a reply is due."""
     truth = scene.capture.truth
     if truth is None or not scene.expect_reply:
         return []

@@ -1,6 +1,7 @@
 """The verdict: gates, cases, the run. `Summary` is `summary.json`, from which every report is rendered.
 
-SUMMARY_SCHEMA_VERSION history: 1 first version.
+SUMMARY_SCHEMA_VERSION history: 1 first version; 2 a gate names the reply to look at (`worst_reply_seq`) and what it
+would have been where it blocks (`would_be`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from harness.model.case import Tier
 from harness.model.measurement import Measurement
 from harness.model.status import CaptureStatus, Status
 
-SUMMARY_SCHEMA_VERSION = 1
+SUMMARY_SCHEMA_VERSION = 2
 
 
 class _Frozen(BaseModel):
@@ -37,6 +38,8 @@ class GateResult(_Frozen):
     status: Status
     reason: str = ""
     worst_trace_id: str | None = None  # where to look
+    worst_reply_seq: int | None = None  # None: the call as a whole
+    would_be: Status | None = None  # of a WARN: its status where the gate blocks
 
 
 class AttemptVerdict(_Frozen):

@@ -32,6 +32,7 @@ CALL = {
     "reply_count": 1.0,
     "expected_reply_count": 1.0,
     "talk_over_count": 0.0,
+    "unanswered_turn_count": 0.0,
     "unexpected_onset_count": 0.0,
     "user_heard_count": 1.0,
     "replies_complete_after_final_eot": 1.0,

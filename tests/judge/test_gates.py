@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness.judge.gates import BY_ID, TABLE, Sample, check_overrides, evaluate, gates_for, samples_of
-from harness.model.measurement import Metric
+from harness.model.measurement import Metric, Turn
 from harness.model.status import Status
-from tests.judge.canned import case, measurement, metric
+from tests.judge.canned import case, measurement, metric, verdict
 
 EIGHT = {
     "eot_to_first_audio": ("<=", 650),
@@ -90,6 +90,43 @@ def test_an_overloaded_turn_is_invalid_in_every_gate_that_has_a_value() -> None:
                 Status.INVALID,
                 Status.NOT_APPLICABLE,
             )
+
+
+def two_turns(second: Turn):  # type: ignore[no-untyped-def]
+    first = measurement()
+    return first.model_copy(update={"turns": [*first.turns, second]})
+
+
+def test_an_answer_without_the_metric_is_no_data_though_another_has_it() -> None:
+    gate, measured = BY_ID["clipping_ratio"], two_turns(Turn(reply_seq=1, utterance=1, metrics={}))
+    result = evaluate(gate, samples_of(gate, case(), measured))
+    assert result.status is Status.NO_DATA
+    assert result.worst_reply_seq == 1
+    assert "clipping_ratio was not measured" in result.reason
+
+
+def test_a_reply_that_answers_nobody_owes_no_metric() -> None:
+    gate, measured = BY_ID["clipping_ratio"], two_turns(Turn(reply_seq=1, utterance=None, metrics={}))
+    assert evaluate(gate, samples_of(gate, case(), measured)).status is Status.PASS
+
+
+def test_a_turn_without_a_reply_fails_in_every_tier() -> None:
+    unanswered = measurement(call={"unanswered_turn_count": metric(1.0, "")})
+    for tier in ("P0", "P1"):
+        told = verdict(case(tier=tier), unanswered)
+        assert told.status is Status.FAIL
+        assert told.reason.startswith("replies: 1, wanted == 0")
+    assert "replies" not in {g.id for g in gates_for(case(expect_reply=False))}
+
+
+def test_a_failing_gate_names_the_reply_and_keeps_the_reason() -> None:
+    silent = Turn(
+        reply_seq=3, utterance=1, metrics={"audio_valid": metric(0.0, "", reason="RMS 0.0001 is below 0.005")}
+    )
+    gate = BY_ID["audio_valid"]
+    result = evaluate(gate, samples_of(gate, case(), two_turns(silent)))
+    assert (result.status, result.worst_reply_seq) == (Status.FAIL, 3)
+    assert "RMS 0.0001" in result.reason
 
 
 def test_an_interrupted_reply_is_not_judged_for_its_length() -> None:

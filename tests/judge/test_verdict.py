@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judge.numbers import show
+from harness.judge.gates import OPS
+from harness.judge.numbers import show, show_limit
 from harness.judge.verdict import AGENTS_FAULT, COMPLETE, judge_attempt, judge_case, status_of_capture
 from harness.model.status import CaptureStatus, Status
 from tests.judge.canned import case, manifest, measurement, metric, summary, verdict
@@ -53,6 +54,34 @@ def test_failing_once_and_passing_once_is_flaky_and_blocks() -> None:
     assert whole.first_attempt_pass_rate == 0.0
 
 
+@pytest.mark.parametrize(
+    ("broken", "exit_code"),
+    [(CaptureStatus.BARRIER_TIMEOUT, 3), (CaptureStatus.MIC_WINDOW_MISSED, 3), (CaptureStatus.AGENT_CRASH, 1)],
+)
+@pytest.mark.parametrize("broken_first", [True, False])
+def test_an_attempt_that_was_not_measured_is_no_flake_of_the_agents_and_no_pass(
+    broken: CaptureStatus, exit_code: int, broken_first: bool
+) -> None:
+    definition = case()
+    attempts = [
+        judge_attempt(definition, manifest(attempt=1, status=broken, detail="why"), None, "a1"),
+        judge_attempt(definition, manifest(attempt=2), measurement(attempt=2), "a2"),
+    ]
+    told = judge_case(definition, attempts if broken_first else attempts[::-1])
+    assert (told.status is Status.FLAKY) == (broken in AGENTS_FAULT)
+    assert summary([(definition, told)]).exit_code == exit_code
+    assert "1 of 2 attempts passed" in told.reason
+
+
+def test_a_failure_beside_an_attempt_that_was_not_measured_is_a_failure() -> None:
+    definition = case()
+    attempts = [
+        judge_attempt(definition, manifest(attempt=1, status=CaptureStatus.AGENT_ABSENT), None, "a1"),
+        judge_attempt(definition, manifest(attempt=2), measurement(attempt=2, max_gap_ms=metric(250.0)), "a2"),
+    ]
+    assert judge_case(definition, attempts).status is Status.FAIL
+
+
 def test_audio_gates_of_a_p1_case_warn() -> None:
     p1 = case(tier="P1")
     told = verdict(p1, measurement(clipping_ratio=metric(0.5, "")))
@@ -65,6 +94,16 @@ def test_a_p1_case_without_a_complete_reply_fails() -> None:
     p1 = case(tier="P1")
     told = verdict(p1, measurement(call={"replies_complete_after_final_eot": metric(0.0, "")}))
     assert told.status is Status.FAIL
+
+
+def test_an_incomplete_run_never_reads_as_passed() -> None:
+    good = case()
+    for facts in ({"interrupted": True}, {}):
+        whole = summary([(good, verdict(good, measurement()))], complete=False, planned=("c", "d"), **facts)
+        assert whole.status is Status.NO_DATA
+        assert whole.headline.startswith("PARTIAL, the run was ")
+        assert "PASS" not in whole.headline
+        assert "1 case was not run" in whole.headline
 
 
 def test_an_interrupted_run_exits_with_130_and_says_that_it_is_partial() -> None:
@@ -100,6 +139,21 @@ def test_talk_over_is_not_hidden_by_clamping() -> None:
     whole = summary([(case(), told)])
     assert whole.turn_taking.raw_ms.min == -120.0
     assert whole.turn_taking.talk_over_count == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "limit"),
+    [
+        (650.4, "ms", 650.0), (649.7, "ms", 650.0), (650.0, "ms", 650.0), (10.04, "ms", 10.0), (199.9996, "ms", 200.0),
+        (0.00104, "share", 0.001), (0.00099, "share", 0.001), (0.9999, "share", 1.0), (1.0000001, "", 1.0),
+        (3.004, "dB", 3.0), (650.0 + 1e-13, "ms", 650.0), (400.2, "ms", 400.25),
+    ],
+)  # fmt: skip
+def test_a_printed_number_never_contradicts_its_verdict(value: float, unit: str, limit: float) -> None:
+    scale = 100 if unit == "share" else 1
+    shown = float(show(value, unit, beside=limit).split(" ")[0])
+    for op, holds in OPS.items():
+        assert holds(shown, float(show_limit(op, limit, unit).split(" ")[1])) == holds(scale * value, scale * limit)
 
 
 @pytest.mark.parametrize(

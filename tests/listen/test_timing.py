@@ -160,6 +160,41 @@ def test_an_interrupted_answer_is_not_complete(tmp_path):
     assert listen(call.write(tmp_path / "c")).metrics["replies_complete_after_final_eot"].value == 0
 
 
+def test_a_turn_without_a_reply_is_unanswered_however_many_replies_another_got(tmp_path):
+    call = Call(
+        said=[Said(500, speech(1_200, 1)), Said(5_000, speech(700, 4))],
+        replies=[Replied(2_200, speech(600, 5)), Replied(4_000, speech(600, 6))],
+        total_ms=8_000,
+    )
+    metrics = listen(call.write(tmp_path / "c")).metrics
+    assert metrics["reply_count"].value == metrics["expected_reply_count"].value == 2
+    assert metrics["unanswered_turn_count"].value == 1
+
+
+@pytest.mark.parametrize(
+    "call",
+    [barge_in(), mid_pause(Replied(1_450, speech(2_900, 9), cut_ms=200), Replied(2_500, speech(900, 6)))],
+    ids=["barge-in", "mid-pause"],
+)
+def test_an_interrupted_reply_is_a_reply(tmp_path, call):
+    assert listen(call.write(tmp_path / "c")).metrics["unanswered_turn_count"].value == 0
+
+
+def test_a_sound_that_the_agent_knows_nothing_of_answers_no_turn(tmp_path):
+    call = Call(
+        said=[Said(500, speech(1_200, 1)), Said(3_500, speech(700, 4))],
+        replies=[Replied(2_200, speech(600, 5)), Replied(4_700, speech(600, 77), told=False)],
+    )
+    assert listen(call.write(tmp_path / "c")).metrics["unanswered_turn_count"].value == 1
+
+
+def test_a_turn_that_is_not_found_leaves_it_open_whether_it_was_answered(tmp_path):
+    call = simple_call(450, mic_change=lambda mic: mic * 0)
+    unanswered = listen(call.write(tmp_path / "c")).metrics["unanswered_turn_count"]
+    assert unanswered.value is None
+    assert unanswered.reason
+
+
 def test_a_backchannel_is_no_turn(tmp_path):
     call = Call(
         said=[Said(500, speech(1_200, 1)), Said(3_000, speech(300, 4), is_turn=False)],

@@ -1,0 +1,86 @@
+"""What blocks, in one case and over the whole run.
+
+In a P0 case every blocking gate blocks; in a P1 case only what it asks of the conversation does, the rest warns (H-101).
+Over the run the same table is read once more, over all attempts: what was too little for one case to tell (a cluster of
+latencies too tight to be true, a P95 over 20 turns and more) is told here, and blocks like a case. A row of the run
+never contradicts the cases: P1 cases alone make it a warning, and it does not pass where a case fails by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.judge.gates import Gate, Sample, evaluate, gates_for, samples_of, too_tight
+from harness.model.case import Case, Tier
+from harness.model.measurement import Measurement
+from harness.model.status import Status, worst
+from harness.model.verdict import GateResult
+
+CONVERSATION_GATES = {"complete_reply", "replies", "no_reply", "reply_not_short", "reply_not_long", "said_once"}
+IN_ORDER = (Status.PASS, Status.WARN, Status.NOT_APPLICABLE)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One measured attempt, with what its case's gates said of it."""
+
+    case: Case
+    measurement: Measurement
+    gates: Sequence[GateResult]
+
+
+def blocks(gate: Gate | GateResult, case: Case) -> bool:
+    gate_id = gate.id if isinstance(gate, Gate) else gate.gate_id
+    return gate.blocking and (case.tier is Tier.P0 or gate_id in CONVERSATION_GATES)
+
+
+def as_warning(gate: GateResult, where: str = "") -> GateResult:
+    """A gate that does not block here: whatever is wrong is a warning, and says what it would have been."""
+    if gate.status in IN_ORDER:
+        return gate.model_copy(update={"blocking": False})
+    reason = f"{gate.status}{where}: {gate.reason}".rstrip(": ")
+    return gate.model_copy(update={"blocking": False, "status": Status.WARN, "reason": reason, "would_be": gate.status})
+
+
+def over_run(gate: Gate, attempts: Sequence[Judged]) -> GateResult:
+    """One row over all attempts. `blocking` says in which table it stands, its status what it does to the run."""
+    everything: list[Sample] = []
+    held: list[Sample] = []  # of the cases that this gate blocks
+    for attempt in attempts:
+        own = next((g for g in gates_for(attempt.case) if g.id == gate.id), None)
+        if own is not None:
+            samples = samples_of(own, attempt.case, attempt.measurement)
+            everything += samples
+            held += samples if blocks(gate, attempt.case) else []
+    whole = evaluate(gate, everything)
+    if whole.status is Status.INVALID and too_tight(gate, everything):
+        return whole
+    verdict = evaluate(gate, held) if held else None
+    if verdict is not None and verdict.status not in IN_ORDER:
+        return verdict
+    case_fails = _worst_of_cases(gate, attempts)
+    if case_fails is not None:
+        return case_fails.model_copy(
+            update={
+                "value": whole.value,
+                "shown": whole.shown,
+                "threshold": whole.threshold,
+                "n": whole.n,
+                "reason": f"holds over the run; not in {case_fails.worst_trace_id or 'a case'}: {case_fails.shown}",
+            }
+        )
+    where = " in cases where it only warns" if gate.blocking else ""
+    return as_warning(whole, where).model_copy(update={"blocking": gate.blocking})
+
+
+def _worst_of_cases(gate: Gate, attempts: Sequence[Judged]) -> GateResult | None:
+    """What a single attempt says worst of this gate where it blocks; None where it holds in each."""
+    bad = [
+        result
+        for attempt in attempts
+        for result in attempt.gates
+        if result.gate_id == gate.id and result.blocking and result.status not in IN_ORDER
+    ]
+    status = worst([result.status for result in bad])
+    return next((result for result in bad if result.status is status), None)
