@@ -35,12 +35,11 @@ def blocks(gate: Gate | GateResult, case: Case) -> bool:
     return gate.blocking and (case.tier is Tier.P0 or gate_id in CONVERSATION_GATES)
 
 
-def as_warning(gate: GateResult, where: str = "") -> GateResult:
+def as_warning(gate: GateResult) -> GateResult:
     """A gate that does not block here: whatever is wrong is a warning, and says what it would have been."""
     if gate.status in IN_ORDER:
         return gate.model_copy(update={"blocking": False})
-    reason = f"{gate.status}{where}: {gate.reason}".rstrip(": ")
-    return gate.model_copy(update={"blocking": False, "status": Status.WARN, "reason": reason, "would_be": gate.status})
+    return gate.model_copy(update={"blocking": False, "status": Status.WARN, "would_be": gate.status})
 
 
 def over_run(gate: Gate, attempts: Sequence[Judged]) -> GateResult:
@@ -70,8 +69,11 @@ def over_run(gate: Gate, attempts: Sequence[Judged]) -> GateResult:
                 "reason": f"holds over the run; not in {case_fails.worst_trace_id or 'a case'}: {case_fails.shown}",
             }
         )
-    where = " in cases where it only warns" if gate.blocking else ""
-    return as_warning(whole, where).model_copy(update={"blocking": gate.blocking})
+    warning = as_warning(whole)
+    if gate.blocking and warning.would_be is not None:
+        reason = "; ".join(filter(None, ["only in cases where it warns", warning.reason]))
+        warning = warning.model_copy(update={"reason": reason})
+    return warning.model_copy(update={"blocking": gate.blocking})
 
 
 def _worst_of_cases(gate: Gate, attempts: Sequence[Judged]) -> GateResult | None:

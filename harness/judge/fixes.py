@@ -1,12 +1,16 @@
-"""Suggested fixes: a rule a status or gate, each with its evidence, none twice (H-162)."""
+"""Suggested fixes: a rule a status or gate, each with its evidence, none twice (H-162).
+
+What was not measured is no fault of the agent's: it gets its own advice, by the reason that the measurement gives.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.judge.verdict import NOT_MEASURED, explain, told_by_run_alone
 from harness.model.status import CaptureStatus, Status
-from harness.model.verdict import CaseVerdict
+from harness.model.verdict import CaseVerdict, GateResult
 
 FIXES: dict[str, str] = {
     CaptureStatus.POST_SILENT: "The agent published, but the second listener heard silence: look at the track's mute "
@@ -37,6 +41,10 @@ FIXES: dict[str, str] = {
     "inter_arrival": "Frames come unevenly: the publisher is not paced, or the machine is overloaded.",
     "talk_over": "The agent speaks into the user: its end-of-turn detection is too eager for this pause.",
     "complete_reply": "After the user's last word no complete reply came.",
+    "replies": "A turn of the user's got no reply: look at the agent's log around its end (VAD, STT, dialogue), and at "
+    "whether it listens while it speaks.",
+    "said_once": "The user's speech does not stand in the recording exactly once: a microphone that loops, or speech that "
+    "was cut. The agent has no part in it.",
     "no_reply": "The agent answered where nobody spoke: VAD threshold, or an echo.",
     "audio_valid": "What was heard is not what the agent said: look at the identity figure and at the recordings.",
     "reply_not_short": "A reply is shorter than the case demands: it was cut, or the dialogue misunderstood.",
@@ -44,6 +52,13 @@ FIXES: dict[str, str] = {
     "interruption": "Nothing was interrupted: the reply was over before the user spoke into it, or it never fell silent.",
     "barge_in_to_silence": "The agent goes on after an interruption: flush the publisher's queue on cancel.",
     "eot_error": "The agent's own end of turn differs from the truth: its VAD hears noise as speech, or cuts it.",
+}
+
+UNMEASURED: dict[Status, str] = {
+    Status.NO_DATA: "This was not measured, which says nothing about the agent: provide what the reason names.",
+    Status.INVALID: "This measurement is not believed, which says nothing about the agent: mend what the reason names, "
+    "and measure again.",
+    Status.NOT_APPLIED: "The call was not what it should have been, so it says nothing about the agent: see the reason.",
 }
 
 
@@ -54,14 +69,31 @@ class Fix:
     evidence: tuple[str, ...]
 
 
-def suggest(cases: Sequence[CaseVerdict]) -> list[Fix]:
-    """One entry a cause, with the cases that show it."""
-    evidence: dict[str, list[str]] = {}
+def suggest(cases: Sequence[CaseVerdict], run_gates: Sequence[GateResult] = ()) -> list[Fix]:
+    """One entry a cause, with the cases that show it. `run_gates`: the gates over the run."""
+    texts: dict[str, str] = {}
+    evidence: dict[str, dict[str, list[str]]] = {}  # cause → case → what it says
+
+    def add(about: str, text: str, where: str, said: str) -> None:
+        texts[about] = text
+        evidence.setdefault(about, {}).setdefault(where, []).append(said)
+
+    def add_gate(gate: GateResult, where: str) -> None:
+        status = gate.would_be or gate.status
+        if status in NOT_MEASURED:
+            add(f"{status}: {gate.reason or 'no reason is given'}", UNMEASURED[status], where, gate.gate_id)
+        elif status in (Status.FAIL, Status.WARN) and gate.gate_id in FIXES:
+            add(gate.gate_id, FIXES[gate.gate_id], where, explain(gate.model_copy(update={"would_be": None})))
+
     for case in cases:
         for attempt in case.attempts:
             if attempt.capture_status in FIXES:
-                evidence.setdefault(attempt.capture_status, []).append(f"{case.case_id}: {attempt.detail}")
+                add(attempt.capture_status, FIXES[attempt.capture_status], case.case_id, attempt.detail)
             for gate in attempt.gates:
-                if gate.status not in (Status.PASS, Status.NOT_APPLICABLE) and gate.gate_id in FIXES:
-                    evidence.setdefault(gate.gate_id, []).append(f"{case.case_id}: {gate.shown} {gate.reason}".strip())
-    return [Fix(about, FIXES[about], tuple(dict.fromkeys(found))) for about, found in evidence.items()]
+                add_gate(gate, case.case_id)
+    for gate in told_by_run_alone(run_gates, cases):
+        add_gate(gate, "the run")
+    return [
+        Fix(about, text, tuple(f"{where}: {', '.join(dict.fromkeys(said))}" for where, said in evidence[about].items()))
+        for about, text in texts.items()
+    ]

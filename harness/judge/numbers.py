@@ -9,14 +9,16 @@ from collections.abc import Sequence
 MOST_DIGITS = 12
 
 
-def show(value: float | None, unit: str = "", *, beside: float | None = None) -> str:
+def show(value: float | None, unit: str = "", *, beside: float | Sequence[float] | None = None) -> str:
     """`value` in `unit` (ms, %, or a count); a share (0 to 1) has the unit "share" and prints as %.
 
-    `beside`: the limit that it is read against, in the same unit.
+    `beside`: the limit, or limits, that it is read against, in the same unit.
     """
     if value is None:
         return "–"
-    limits = [0.0] if beside is None else [0.0, beside]
+    limits = [0.0]
+    if beside is not None:
+        limits += [beside] if isinstance(beside, float | int) else beside
     if unit == "share":
         return _percent(value, limits)
     if unit == "ms":

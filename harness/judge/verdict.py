@@ -126,11 +126,11 @@ def _why(attempt: AttemptVerdict) -> str:
 
 def explain(gate: GateResult) -> str:
     """Value, limit and reason of a gate that does not hold; the reason alone where it is that nothing was measured."""
-    unmeasured = gate.value is None or (gate.would_be or gate.status) in NOT_MEASURED
-    if unmeasured:
-        return gate.reason or "no value"
+    would_be = f"{gate.would_be}: " if gate.would_be is not None else ""
+    if gate.value is None or (gate.would_be or gate.status) in NOT_MEASURED:
+        return would_be + (gate.reason or "no value")
     wanted = f"{gate.shown}, wanted {show_limit(gate.op, gate.threshold, gate.unit)}"
-    return f"{wanted} ({gate.reason})" if gate.reason else wanted
+    return would_be + (f"{wanted} ({gate.reason})" if gate.reason else wanted)
 
 
 def judge_run(facts: RunFacts, cases: Sequence[CaseVerdict], definitions: dict[str, Case]) -> Summary:
