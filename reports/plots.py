@@ -15,12 +15,15 @@ import soundfile
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from scipy.signal import resample_poly
 
 from harness.model.measurement import Defect, Measurement, Turn
 
 RATE_HZ = 48_000
 BEFORE_S, AFTER_S = 1.0, 0.5
 LONGEST_S = 15.0
+WAVE_BINS = 1200
+FFT_SAMPLES, FFT_HOP_SAMPLES = 1024, 512
 COLOURS = {"user": "#7a8794", "pre_rtc": "#8a5fbf", "post_rtc": "#2b7bba", "ear": "#1c8a5a"}
 NAMES = {
     "user": "user",
@@ -53,10 +56,11 @@ def _read(folder: Path, name: str) -> npt.NDArray[np.float32] | None:
     if not path.is_file():
         return None
     try:
-        samples, _ = soundfile.read(path, dtype="float32")
+        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError:
         return None
-    return np.asarray(samples)
+    mono = samples.mean(axis=1, dtype=np.float32)
+    return mono if rate_hz == RATE_HZ else resample_poly(mono, RATE_HZ, rate_hz).astype(np.float32)
 
 
 def _rows(folder: Path, measurement: Measurement, turn: Turn) -> list[Row]:
@@ -96,8 +100,8 @@ def draw_attempt(folder: Path, measurement: Measurement, turn: Turn, title: str,
     grid = figure.subplots(len(rows), 2, sharex=True, squeeze=False, width_ratios=(1, 1))
     for (wave, spectrum), row in zip(grid, rows, strict=True):
         sound = row.window(start_s, end_s)
-        _draw_wave(wave, row.ring, sound, start_s, end_s)
-        _draw_spectrum(spectrum, sound, start_s, end_s)
+        _draw_wave(wave, row.ring, sound, start_s)
+        _draw_spectrum(spectrum, sound, start_s)
         for axes in (wave, spectrum):
             axes.axvline(0.0, color="#d1323a", linewidth=1.2)
             if turn.onset_sample is not None and row.ring == main:
@@ -117,22 +121,37 @@ def draw_attempt(folder: Path, measurement: Measurement, turn: Turn, title: str,
     return True
 
 
-def _draw_wave(axes: Axes, ring: str, sound: npt.NDArray[np.float32], start_s: float, end_s: float) -> None:
-    bins = 1200
-    usable = sound[: len(sound) // bins * bins].reshape(bins, -1)
-    t = np.linspace(start_s, end_s, bins)
-    axes.fill_between(t, usable.min(axis=1), usable.max(axis=1), color=COLOURS[ring], linewidth=0)
+def envelope(
+    sound: npt.NDArray[np.float32], start_s: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """(left edges of the bins in seconds, least, greatest sample in each). Bins are of whole samples: every sample is in
+    the one that its time is in, and none is left out.
+    """
+    edges = np.linspace(0, len(sound), min(WAVE_BINS, len(sound)) + 1).astype(int)[:-1]
+    return start_s + edges / RATE_HZ, np.minimum.reduceat(sound, edges), np.maximum.reduceat(sound, edges)
+
+
+def spectrogram_extent_s(n_samples: int, start_s: float) -> tuple[float, float]:
+    """What the columns of a spectrogram cover: each stands for one hop about the middle of its window."""
+    columns = (n_samples - FFT_SAMPLES) // FFT_HOP_SAMPLES + 1
+    first = start_s + (FFT_SAMPLES - FFT_HOP_SAMPLES) / 2 / RATE_HZ
+    return first, first + columns * FFT_HOP_SAMPLES / RATE_HZ
+
+
+def _draw_wave(axes: Axes, ring: str, sound: npt.NDArray[np.float32], start_s: float) -> None:
+    edges_s, low, high = envelope(sound, start_s)
+    axes.fill_between(edges_s, low, high, step="post", color=COLOURS[ring], linewidth=0)
     peak = max(0.05, float(np.max(np.abs(sound), initial=0.0)))
     axes.set_ylim(-1.1 * peak, 1.1 * peak)
     axes.set_title(NAMES[ring], loc="left", fontsize=9)
     axes.tick_params(labelsize=7)
 
 
-def _draw_spectrum(axes: Axes, sound: npt.NDArray[np.float32], start_s: float, end_s: float) -> None:
+def _draw_spectrum(axes: Axes, sound: npt.NDArray[np.float32], start_s: float) -> None:
     quiet = 1e-6 * np.random.default_rng(0).standard_normal(len(sound))  # keeps log(0) out of the picture
     axes.specgram(
-        sound + quiet, NFFT=1024, Fs=RATE_HZ, noverlap=512, cmap="magma", vmin=-130, vmax=-40,
-        xextent=(start_s, end_s),
+        sound + quiet, NFFT=FFT_SAMPLES, Fs=RATE_HZ, noverlap=FFT_SAMPLES - FFT_HOP_SAMPLES, cmap="magma",
+        vmin=-130, vmax=-40, xextent=spectrogram_extent_s(len(sound), start_s),
     )  # fmt: skip
     axes.set_ylim(0, 12_000)
     axes.set_yticks([0, 4000, 8000, 12_000], ["0", "4k", "8k", "12k"])

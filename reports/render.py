@@ -10,9 +10,11 @@ from pathlib import Path
 import jinja2
 
 from harness.model.capture import write_atomic
+from harness.model.measurement import Turn
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, Summary
-from reports.view import find_turn, make_view
+from reports.heard import turn_to_show
+from reports.view import find_turn, make_view, turn_key
 
 log = logging.getLogger(__name__)
 
@@ -33,35 +35,35 @@ def render_report(summary: Summary, run_dir: Path, pictures: dict[str, str] | No
 
 
 def draw_pictures(summary: Summary, run_dir: Path) -> dict[str, str]:
-    """Pictures of the cases that did not pass and of the slowest turn: trace_id → path relative to `run_dir`."""
+    """Pictures of the turns that failed a case and of the slowest turn: `trace_id:reply_seq` → path in `run_dir`."""
     from reports.plots import draw_attempt  # matplotlib loads only where something is drawn
 
-    wanted = [
-        attempt
-        for case in summary.cases
-        for attempt in case.attempts
-        if attempt.status not in (Status.PASS, Status.WARN, Status.NOT_APPLICABLE)
-    ]
-    slowest = find_turn(summary, summary.waterfall_slowest)
-    if slowest is not None and slowest[0] not in wanted:
-        wanted.append(slowest[0])
     pictures: dict[str, str] = {}
-    for attempt in wanted:
-        if attempt.measurement is None or not attempt.measurement.turns:
-            continue
-        turn = attempt.measurement.turns[0]
-        if slowest is not None and slowest[0] is attempt:
-            turn = slowest[1]
-        relative = f"{PICTURES}/{attempt.trace_id}.png"
+    for attempt, turn in _turns_to_draw(summary):
+        assert attempt.measurement is not None
+        relative = f"{PICTURES}/{attempt.trace_id}-r{turn.reply_seq}.png"
         title = f"{attempt.measurement.case_id}: {attempt.status}, reply {turn.reply_seq}"
         try:
             drawn = draw_attempt(run_dir / attempt.folder, attempt.measurement, turn, title, run_dir / relative)
         except (OSError, ValueError) as error:
-            log.warning("no picture of %s: %s", attempt.trace_id, error)
+            log.warning("no picture of %s, reply %d: %s", attempt.trace_id, turn.reply_seq, error)
             continue
         if drawn:
-            pictures[attempt.trace_id] = relative
+            pictures[turn_key(attempt, turn)] = relative
     return pictures
+
+
+def _turns_to_draw(summary: Summary) -> list[tuple[AttemptVerdict, Turn]]:
+    wanted: dict[str, tuple[AttemptVerdict, Turn]] = {}
+    for case in summary.cases:
+        for attempt in case.attempts:
+            turn = turn_to_show(attempt)
+            if turn is not None and attempt.status not in (Status.PASS, Status.WARN, Status.NOT_APPLICABLE):
+                wanted[turn_key(attempt, turn)] = attempt, turn
+    slowest = find_turn(summary, summary.waterfall_slowest)
+    if slowest is not None:
+        wanted[turn_key(*slowest)] = slowest
+    return list(wanted.values())
 
 
 def finish_report(summary: Summary, run_dir: Path) -> Summary:
@@ -69,8 +71,9 @@ def finish_report(summary: Summary, run_dir: Path) -> Summary:
     pictures = draw_pictures(summary, run_dir)
 
     def named(attempt: AttemptVerdict) -> AttemptVerdict:
-        picture = pictures.get(attempt.trace_id)
-        return attempt if picture is None else attempt.model_copy(update={"pictures": [picture]})
+        turns = attempt.measurement.turns if attempt.measurement is not None else []
+        own = [pictures[key] for key in (turn_key(attempt, turn) for turn in turns) if key in pictures]
+        return attempt.model_copy(update={"pictures": own}) if own else attempt
 
     cases = [case.model_copy(update={"attempts": [named(a) for a in case.attempts]}) for case in summary.cases]
     summary = summary.model_copy(update={"cases": cases})

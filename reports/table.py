@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.judge.numbers import show
+from harness.judge.numbers import show, show_limit
 from harness.model.status import Status
 from harness.model.verdict import Summary
 
@@ -30,7 +30,7 @@ def verdict_table(summary: Summary) -> Group:
         limit = (
             "the case's own"
             if gate.gate_id.startswith("reply_not_")
-            else f"{gate.op} {show(gate.threshold, gate.unit)}"
+            else show_limit(gate.op, gate.threshold, gate.unit)
         )
         kind = "" if gate.blocking else " [dim](warns)[/]"
         gates.add_row(gate.gate_id + kind, gate.shown, limit, Text(gate.status.value, COLOURS[gate.status]))

@@ -10,10 +10,13 @@ from typing import Any
 from urllib.parse import quote
 
 from harness.judge.fixes import Fix, suggest
-from harness.judge.numbers import show
+from harness.judge.numbers import show, show_limit
+from harness.judge.verdict import explain
 from harness.model.measurement import Metric, Turn
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict, Distribution, GateResult, Summary
+from reports.heard import DefectTable, Heard, defects_of, hear, turn_to_show
+from reports.markdown import code, plain
 
 MARKS = {
     Status.PASS: "✅",
@@ -29,17 +32,13 @@ RECORDINGS = (("said.wav", "said"), ("pre_rtc.wav", "pre"), ("post_rtc.wav", "po
 BAR_CHARS = 30
 
 
-def cell(text: object) -> str:
-    """Text that cannot break a Markdown table."""
-    return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").strip()
-
-
 @dataclass(frozen=True)
 class Failure:
     case_id: str
+    title: str
     status: str
-    reason: str
     gates: tuple[str, ...]
+    defects: DefectTable
     folder: str
     link: str
     picture: str | None
@@ -74,11 +73,16 @@ class View:
 
     summary: Summary
     mark: str
+    headline: str
+    agent: str
+    errors: tuple[str, ...]
+    not_measured: tuple[str, ...]
     kpi_title: str
     kpi: tuple[tuple[str, str], ...]
     gates: tuple[tuple[str, ...], ...]
     warn_gates: tuple[tuple[str, ...], ...]
     failures: tuple[Failure, ...]
+    heard: Heard
     cases: tuple[CaseRow, ...]
     turn_taking: tuple[tuple[str, ...], ...]
     talk_over: tuple[str, ...]
@@ -93,18 +97,23 @@ class View:
 
 
 def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View:
-    """`pictures`: trace_id → path relative to `run_dir`. Only files that exist are linked."""
+    """`pictures`: `trace_id:reply_seq` → path relative to `run_dir`. Only files that exist are linked."""
     browser = summary.lane == "browser"
     first = summary.turn_taking.raw_ms if browser else _bot_latency(summary)
     title = "USER_KPI (user's last word → agent audible at the ear)"
     return View(
         summary=summary,
         mark=MARKS[summary.status],
+        headline=plain(summary.headline),
+        agent=summary.agent.kind + (f" {code(summary.agent.spec)}" if summary.agent.spec else ""),
+        errors=tuple(plain(error) for error in summary.errors),
+        not_measured=tuple(plain(line) for line in summary.not_measured),
         kpi_title=title if browser else "End of turn → first audio at the second listener (the bot lane has no ear)",
         kpi=_percentiles(first),
         gates=tuple(_gate_row(gate) for gate in summary.gates if gate.blocking),
         warn_gates=tuple(_gate_row(gate) for gate in summary.gates if not gate.blocking),
         failures=tuple(_failure(case, run_dir, pictures) for case in summary.cases if _needs_attention(case)),
+        heard=hear(summary, [_failed_attempt(case) for case in summary.cases if _needs_attention(case)]),
         cases=tuple(
             _case_row(case, attempt, run_dir, pictures, browser) for case in summary.cases for attempt in case.attempts
         ),
@@ -114,7 +123,10 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
         capture_statuses=tuple(Counter(a.capture_status.value for a in _attempts(summary)).most_common()),
         missing_pre=_missing_pre(summary),
         doubts=_doubts(summary),
-        fixes=tuple(suggest(summary.cases)),
+        fixes=tuple(
+            Fix(plain(fix.about), fix.text, tuple(plain(line) for line in fix.evidence))
+            for fix in suggest(summary.cases, summary.gates)
+        ),
         first_pass=show(summary.first_attempt_pass_rate, "share"),
         unexplained=_short(summary.unexplained_ms),
         environment=_environment(summary.environment),
@@ -171,35 +183,45 @@ def _short(values: Distribution | None) -> str:
 
 def _gate_row(gate: GateResult) -> tuple[str, ...]:
     own_limit = gate.gate_id in ("reply_not_short", "reply_not_long")
-    limit = "the case's own" if own_limit else f"{gate.op} {show(gate.threshold, gate.unit)}"
-    note = gate.reason or (gate.worst_trace_id or "" if gate.status is not Status.PASS else "")
+    limit = "the case's own" if own_limit else show_limit(gate.op, gate.threshold, gate.unit)
+    where = gate.worst_trace_id or ""
+    if gate.worst_reply_seq is not None:
+        where += f", reply {gate.worst_reply_seq}"
+    why = (str(gate.would_be) if gate.would_be is not None else "", gate.reason, where)
+    note = "; ".join(filter(None, why)) if gate.status is not Status.PASS else ""
     status = f"{MARKS[gate.status]} {gate.status}"
-    return (cell(f"`{gate.gate_id}` {gate.title}"), gate.ring, cell(gate.shown), cell(limit), status, cell(note))
+    return (f"`{gate.gate_id}` {plain(gate.title)}", gate.ring, plain(gate.shown), limit, status, plain(note))
 
 
 def _link(run_dir: Path, relative: str, text: str) -> str:
     return f"[{text}]({quote(relative)})" if (run_dir / relative).is_file() else ""
 
 
+def _failed_attempt(case: CaseVerdict) -> AttemptVerdict:
+    return next((a for a in case.attempts if a.status not in (Status.PASS, Status.WARN)), case.attempts[0])
+
+
 def _failure(case: CaseVerdict, run_dir: Path, pictures: dict[str, str]) -> Failure:
-    attempt = next((a for a in case.attempts if a.status not in (Status.PASS, Status.WARN)), case.attempts[0])
-    lines = [
-        f"`{gate.gate_id}` {gate.status}: {gate.shown}, wanted {gate.op} {show(gate.threshold, gate.unit)}"
-        + (f" ({gate.reason})" if gate.reason else "")
-        for gate in attempt.gates
-        if gate.status not in (Status.PASS, Status.NOT_APPLICABLE, Status.WARN)
-    ]
+    attempt = _failed_attempt(case)
+    said: dict[str, list[str]] = {}  # often one reason holds for many gates
+    for gate in attempt.gates:
+        if gate.status not in (Status.PASS, Status.NOT_APPLICABLE, Status.WARN):
+            said.setdefault(f"{gate.status}: {plain(explain(gate))}", []).append(f"`{gate.gate_id}`")
+    lines = [f"{', '.join(gates)} {text}" for text, gates in said.items()]
     if not lines:
-        lines = [f"{attempt.capture_status}: {attempt.detail}"]
-    folder = attempt.folder
-    picture = pictures.get(attempt.trace_id)
+        lines = [f"{attempt.capture_status}: {plain(attempt.detail)}"]
+    if len(case.attempts) > 1:
+        lines.append(plain(case.reason))
+    turn = turn_to_show(attempt)
+    picture = pictures.get(turn_key(attempt, turn)) if turn is not None else None
     return Failure(
-        case_id=case.case_id,
+        case_id=plain(case.case_id),
+        title=plain(case.title),
         status=case.status.value,
-        reason=case.reason,
         gates=tuple(lines),
-        folder=folder,
-        link=quote(folder),
+        defects=defects_of(attempt),
+        folder=plain(attempt.folder),
+        link=quote(attempt.folder),
         picture=quote(picture) if picture is not None else None,
     )
 
@@ -209,29 +231,38 @@ def _turn_metric(attempt: AttemptVerdict, name: str) -> list[Metric]:
     return [turn.metrics[name] for turn in turns if name in turn.metrics]
 
 
-def _worst(metrics: Sequence[Metric], unit: str) -> str:
+def _worst(metrics: Sequence[Metric], unit: str, beside: Sequence[float] = ()) -> str:
     values = [m.value for m in metrics if m.value is not None]
-    return show(max(values), unit) if values else "–"
+    return show(max(values), unit, beside=beside) if values else "–"
+
+
+def _all(metrics: Sequence[Metric], beside: Sequence[float]) -> str:
+    return ", ".join(show(m.value, "ms", beside=beside) for m in metrics if m.value is not None) or "–"
 
 
 def _case_row(
     case: CaseVerdict, attempt: AttemptVerdict, run_dir: Path, pictures: dict[str, str], browser: bool
 ) -> CaseRow:
-    latency = _turn_metric(attempt, "user_kpi_raw_ms" if browser else "eot_to_first_audio_ms")
+    latency, gate_id = ("user_kpi_raw_ms", "user_kpi") if browser else ("eot_to_first_audio_ms", "eot_to_first_audio")
+
+    def limits(*gate_ids: str) -> list[float]:
+        return [gate.threshold for gate in attempt.gates if gate.gate_id in gate_ids]
+
     links = [_link(run_dir, f"{attempt.folder}/{name}", text) for name, text in RECORDINGS]
-    if attempt.trace_id in pictures:
-        links.append(_link(run_dir, pictures[attempt.trace_id], "picture"))
+    turns = attempt.measurement.turns if attempt.measurement is not None else ()
+    drawn = [pictures[key] for key in (turn_key(attempt, turn) for turn in turns) if key in pictures]
+    links += [_link(run_dir, picture, "picture") for picture in drawn]
     links.append(_link(run_dir, f"{attempt.folder}/manifest.json", "manifest"))
     return CaseRow(
         mark=MARKS[attempt.status],
-        case_id=cell(case.case_id),
+        case_id=plain(case.case_id),
         tier=case.tier.value,
         status=attempt.status.value,
         attempt=str(attempt.attempt),
-        kpi=", ".join(show(m.value, "ms") for m in latency if m.value is not None) or "–",
-        gap=_worst(_turn_metric(attempt, "max_gap_ms"), "ms"),
+        kpi=_all(_turn_metric(attempt, latency), limits(gate_id)),
+        gap=_worst(_turn_metric(attempt, "max_gap_ms"), "ms", limits("max_gap")),
         dropouts=_worst(_turn_metric(attempt, "dropout_count"), ""),
-        reply=", ".join(show(m.value, "ms") for m in _turn_metric(attempt, "reply_ms") if m.value is not None) or "–",
+        reply=_all(_turn_metric(attempt, "reply_ms"), limits("reply_not_short", "reply_not_long")),
         capture=attempt.capture_status.value,
         links=" ".join(link for link in links if link),
     )
@@ -240,6 +271,10 @@ def _case_row(
 def _turn_taking(summary: Summary) -> tuple[tuple[str, ...], ...]:
     taking = summary.turn_taking
     return (("raw", *_distribution_row(taking.raw_ms)), ("clamped at 0", *_distribution_row(taking.clamped_ms)))
+
+
+def turn_key(attempt: AttemptVerdict, turn: Turn) -> str:
+    return f"{attempt.trace_id}:{turn.reply_seq}"
 
 
 def find_turn(summary: Summary, key: str | None) -> tuple[AttemptVerdict, Turn] | None:
@@ -266,13 +301,17 @@ def _waterfalls(summary: Summary, pictures: dict[str, str]) -> tuple[Waterfall, 
         known = [step.ms for step in turn.waterfall if step.ms is not None]
         widest = max((abs(ms) for ms in known), default=1.0) or 1.0
         rows = tuple(
-            (cell(step.name), show(step.ms, "ms") if step.ms is not None else cell(step.reason), _bar(step.ms, widest))
+            (
+                plain(step.name),
+                show(step.ms, "ms") if step.ms is not None else plain(step.reason),
+                _bar(step.ms, widest),
+            )
             for step in turn.waterfall
         )
-        picture = pictures.get(attempt.trace_id)
+        picture = pictures.get(turn_key(attempt, turn))
         found.append(
             Waterfall(
-                title=f"The {title} turn: {name}, reply {turn.reply_seq}",
+                title=f"The {title} turn: {plain(name)}, reply {turn.reply_seq}",
                 rows=rows,
                 total=show(sum(known), "ms") if known else "–",
                 picture=quote(picture) if picture is not None else None,
@@ -284,7 +323,8 @@ def _waterfalls(summary: Summary, pictures: dict[str, str]) -> tuple[Waterfall, 
 def _bar(ms: float | None, widest: float) -> str:
     if ms is None:
         return ""
-    return "█" * max(0 if abs(ms) < 0.5 else 1, round(BAR_CHARS * abs(ms) / widest))
+    blocks = "█" * max(0 if abs(ms) < 0.5 else 1, round(BAR_CHARS * abs(ms) / widest))
+    return f"`{blocks}`" if blocks else ""
 
 
 def _missing_pre(summary: Summary) -> tuple[tuple[str, str], ...]:
@@ -292,7 +332,7 @@ def _missing_pre(summary: Summary) -> tuple[tuple[str, str], ...]:
     for attempt in _attempts(summary):
         for metric in _turn_metric(attempt, "identity")[:1]:
             if metric.value is None and not metric.not_applicable:
-                rows.append((attempt.trace_id, metric.reason))
+                rows.append((attempt.trace_id, plain(metric.reason)))
     return tuple(rows)
 
 
@@ -304,11 +344,11 @@ def _doubts(summary: Summary) -> tuple[str, ...]:
         if measurement is None:
             continue
         if not measurement.validity.ok:
-            lines.append(f"{attempt.trace_id}: {'; '.join(measurement.validity.reasons)}")
+            lines.append(plain(f"{attempt.trace_id}: {'; '.join(measurement.validity.reasons)}"))
         for turn in measurement.turns:
             bad = [f"{name} ({m.reason})" for name, m in turn.metrics.items() if m.invalid]
             if bad and measurement.validity.ok:
-                lines.append(f"{attempt.trace_id}, reply {turn.reply_seq}: {', '.join(bad)}")
+                lines.append(plain(f"{attempt.trace_id}, reply {turn.reply_seq}: {', '.join(bad)}"))
     return tuple(lines)
 
 
@@ -316,5 +356,5 @@ def _environment(environment: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     rows: list[tuple[str, str]] = []
     for group in environment.values():
         if isinstance(group, dict):
-            rows += [(cell(name), cell(value)) for name, value in group.items()]
+            rows += [(plain(name), plain(value)) for name, value in group.items()]
     return tuple(rows)

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.judge.fixes import FIXES, suggest
+from harness.model.measurement import Defect, Turn
 from harness.model.status import CaptureStatus
 from harness.model.verdict import Summary
+from reports.heard import turn_to_show
+from reports.markdown import code, plain
 from reports.render import finish_report, render_report
 from reports.table import verdict_table
 from tests.judge.canned import case, measurement, metric, summary, verdict
@@ -47,6 +51,14 @@ def test_a_partial_report_says_so_in_its_first_line(tmp_path: Path) -> None:
     text = rendered(summary([], interrupted=True, complete=False, planned=("a", "b")), tmp_path)
     assert "PARTIAL" in text.splitlines()[0]
     assert "nothing was left out" not in text
+
+
+def test_an_interrupted_run_shows_no_green_mark(tmp_path: Path) -> None:
+    whole = summary([(case(), verdict(case(), measurement()))], interrupted=True, complete=False, planned=("c", "d"))
+    first = rendered(whole, tmp_path).splitlines()[0]
+    assert "PARTIAL, the run was interrupted: 1 of 1 cases passed; 1 case was not run" in first
+    assert "✅" not in first
+    assert "PASS" not in first
 
 
 @pytest.mark.parametrize("lane", ["browser", "bot"])
@@ -98,3 +110,131 @@ def test_the_terminal_shows_gates_and_headline() -> None:
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "max_gap" in text
     assert "PASS: 1 of 1 cases passed" in text
+
+
+NASTY = "a `tick` | a pipe\nand <b>a tag</b> [a](link) *star* _under_ reply_ms <= 650 &amp; $x$ \\ end"
+
+
+def test_nothing_from_elsewhere_is_read_as_markdown(tmp_path: Path) -> None:
+    definition = case(title=NASTY)
+    measured = measurement(max_gap_ms=metric(250.0, reason=NASTY), clipping_ratio=metric(None, reason=NASTY))
+    whole = summary([(definition, verdict(definition, measured))], errors=(NASTY,))
+    text = rendered(whole, tmp_path)
+    assert text.count(plain(NASTY)) >= 4
+    assert "<b>" not in text.replace("\\<b>", "")
+    assert "[a](link)" not in text
+    broken = verdict(definition, None, status=CaptureStatus.AGENT_CRASH, detail=NASTY)
+    assert plain(NASTY) in rendered(summary([(definition, broken)]), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a|b", r"a\|b"),
+        ("a\r\n b", "a b"),
+        ("`x`", r"\`x\`"),
+        ("<b>", r"\<b>"),
+        ("wanted < 200 ms, <= 3", "wanted < 200 ms, <= 3"),
+        ("pre_rtc.wav of _x_", r"pre_rtc.wav of \_x_"),
+        ("quiet_speech_-30dBFS", "quiet_speech_-30dBFS"),
+        ("# a heading", r"\# a heading"),
+        ("1. a list", r"1\. a list"),
+        ("12.5 ms", "12.5 ms"),
+        ("", ""),
+    ],
+)
+def test_text_is_escaped_only_where_it_would_be_read_as_markup(text: str, shown: str) -> None:
+    assert plain(text) == shown
+
+
+def test_a_code_span_takes_any_backtick() -> None:
+    assert code("run") == "`run`"
+    assert code("a `b`") == "`` a `b` ``"
+
+
+def defect(kind: str, start_ms: float, duration_ms: float, **fields: object) -> Defect:
+    known = {"kind": kind, "ring": "post_rtc", "start_ms": start_ms, "duration_ms": duration_ms}
+    return Defect.model_validate({**known, **fields})
+
+
+def with_defects(name: str, defects: list[Defect], **turn: object) -> object:
+    measured = measurement(name, **turn)  # type: ignore[arg-type]
+    return measured.model_copy(update={"turns": [measured.turns[0].model_copy(update={"defects": defects})]})
+
+
+def test_a_failing_case_lists_its_defects_with_where_they_were_born(tmp_path: Path) -> None:
+    holes = [
+        defect("dropout", 2_410.0, 380.4, born="in_rtc", detail="sound was lost", evidence="pre has | sound there"),
+        defect("click", 1_000.0, 0.5, ring="pre_rtc", born="before_rtc"),
+    ]
+    told = verdict(case(), with_defects("c", holes, max_gap_ms=metric(380.4)))  # type: ignore[arg-type]
+    text = rendered(summary([(case(), told)]), tmp_path)
+    failed = text[text.index("## What failed") : text.index("## What was heard")]
+    row = r"| reply 0 | dropout | post_rtc | 2.410 s | 380 ms | on the way, in WebRTC | sound was lost; pre has \| sound there |"
+    assert row in failed
+    assert "| reply 0 | click | pre_rtc | 1.000 s | 0.5 ms | in the agent, before WebRTC |" in failed
+
+
+def test_what_was_heard_counts_kinds_by_ring_and_lists_the_worst_turns(tmp_path: Path) -> None:
+    good, bad = case("good"), case("bad")
+    click = defect("click", 5.0, 1.0)
+    told = [
+        (good, verdict(good, with_defects("good", [click, defect("gap", 9.0, 30.0), defect("click", 6.0, 1.0, ring="ear")]))),  # type: ignore[arg-type]
+        (bad, verdict(bad, with_defects("bad", [click], max_gap_ms=metric(250.0)))),  # type: ignore[arg-type]
+    ]  # fmt: skip
+    text = rendered(summary(told), tmp_path)
+    heard = text[text.index("## What was heard") : text.index("## Gates")]
+    assert "| click | 0 | 2 | 1 | 3 not known |" in heard
+    assert "| gap | 0 | 1 | 0 | 1 not known |" in heard
+    assert "| good, reply 0 | click | ear |" in heard
+    assert "| bad, reply 0" not in heard
+
+
+def test_a_run_without_a_defect_says_so(tmp_path: Path) -> None:
+    assert "No defect was found" in rendered(summary([(case(), verdict(case(), measurement()))]), tmp_path)
+
+
+def test_the_turn_that_failed_is_shown_and_not_the_first() -> None:
+    measured = measurement()
+    first = measured.turns[0]
+    slow = first.model_copy(update={"reply_seq": 1, "metrics": first.metrics | {"user_kpi_raw_ms": metric(800.0)}})
+    holed = first.model_copy(update={"reply_seq": 2, "metrics": first.metrics | {"max_gap_ms": metric(250.0)}})
+    silent = Turn(reply_seq=3, utterance=3, metrics=first.metrics)
+    heard = first.model_copy(update={"onset_sample": 5})
+
+    def shown(*turns: Turn, unanswered: int = 0) -> int:
+        call = {"unanswered_turn_count": metric(float(unanswered), "")}
+        told = verdict(case(), measurement(call=call).model_copy(update={"turns": list(turns)}))
+        turn = turn_to_show(told.attempts[0])
+        assert turn is not None
+        return turn.reply_seq
+
+    assert shown(first, slow, holed) == 2
+    assert shown(first, slow) == 1
+    assert shown(heard, silent, unanswered=1) == 3
+
+
+def test_missing_data_is_not_blamed_on_the_agent_and_keeps_its_reason(tmp_path: Path) -> None:
+    gone = {name: metric(None, reason="pre_rtc.wav is missing") for name in ("max_gap_ms", "dropout_count")}
+    for tier in ("P0", "P1"):
+        definition = case(tier=tier)
+        missing = {"eot_to_first_audio_ms": metric(14.0, invalid=True, reason="below the hangover")}
+        told = verdict(definition, measurement(clipping_ratio=metric(None, reason="cut"), **gone, **missing))
+        fixes = suggest([told])
+        assert not any(fix.text in FIXES.values() for fix in fixes)
+        abouts = {fix.about: fix.evidence for fix in fixes}
+        assert abouts["INVALID: below the hangover"] == ("c: eot_to_first_audio",)
+        assert abouts["NO_DATA: cut"] == ("c: clipping_ratio",)
+        if tier == "P0":
+            assert abouts["NO_DATA: pre_rtc.wav is missing"] == ("c: audible_dropout, max_gap",)
+
+
+def test_what_only_the_run_shows_has_its_advice_too() -> None:
+    told = []
+    for k in range(12):
+        definition = case(f"c{k}")
+        told.append((definition, verdict(definition, measurement(definition.id))))
+    whole = summary(told)
+    (fix,) = {fix.about: fix for fix in suggest(whole.cases, whole.gates)}.values()
+    assert "resolution" in fix.about
+    assert fix.evidence == ("the run: eot_to_first_audio, user_kpi",)

@@ -1,0 +1,32 @@
+"""Text from elsewhere (titles, details, reasons) as Markdown that shows it as it is and cannot change what is around it."""
+
+from __future__ import annotations
+
+import re
+
+ALWAYS = re.compile(r"[\\`*\[\]|$]")
+TAG = re.compile(r"<(?=[A-Za-z/!?])")  # only there does a tag, a comment or a link begin (CommonMark 6.5, 6.6)
+ENTITY = re.compile(r"&(?=#?\w+;)")
+MARK = re.compile(r"(?<![^\W_])_|~(?=~)|(?<=~)~")  # after a letter or a digit an underscore begins nothing
+BLOCK = re.compile(r"^(?:[-+#>]|\d+[.)](?=\s|$))")  # at the start of a line: a list, a heading, a quotation
+
+
+def plain(text: object) -> str:
+    """`text` on one line, for a paragraph, a list item or a table's cell."""
+    line = " ".join(str(text).split())
+    for special in (ALWAYS, TAG, ENTITY, MARK):
+        line = special.sub(lambda found: "\\" + found.group(), line)
+    return BLOCK.sub(_escaped_start, line)
+
+
+def _escaped_start(found: re.Match[str]) -> str:
+    start = found.group()
+    return start[:-1] + "\\" + start[-1]
+
+
+def code(text: object) -> str:
+    """`text` as a code span, whatever backticks are in it."""
+    line = " ".join(str(text).split())
+    fence = "`" * (1 + max((len(run) for run in re.findall(r"`+", line)), default=0))
+    space = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{space}{line}{space}{fence}"
