@@ -40,15 +40,16 @@ def test_a_sound_shorter_than_the_picture_is_wide_is_drawn_whole() -> None:
     assert len(left_s) == len(high) == 100
 
 
-@pytest.mark.parametrize("at", [3_000, LENGTH // 2, LENGTH - 3_000])
-def test_the_spectrogram_has_the_click_where_the_waveform_has_it(at: int) -> None:
+@pytest.mark.parametrize("window", [0, 5, 170, 373])
+def test_the_spectrogram_has_the_click_where_the_waveform_has_it(window: int) -> None:
+    at = FFT_SAMPLES // 2 + window * FFT_HOP_SAMPLES  # in the middle of a window: the column is not in doubt
     sound = np.zeros(LENGTH, np.float32)
     sound[at] = 1.0
     power, _, _ = specgram(sound, NFFT=FFT_SAMPLES, Fs=RATE_HZ, noverlap=FFT_SAMPLES - FFT_HOP_SAMPLES)
     start_s, end_s = spectrogram_extent_s(len(sound), -1.0)
     column = int(np.argmax(power.sum(axis=0)))
     centre_s = start_s + (column + 0.5) * (end_s - start_s) / power.shape[1]
-    assert centre_s == pytest.approx(-1.0 + at / RATE_HZ, abs=FFT_HOP_SAMPLES / RATE_HZ)
+    assert centre_s == pytest.approx(-1.0 + at / RATE_HZ, abs=0.001)
 
 
 def test_a_recording_of_another_rate_and_two_channels_stands_on_the_same_axis(tmp_path: Path) -> None:
