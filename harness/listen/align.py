@@ -16,6 +16,7 @@ from scipy.signal import find_peaks, oaconvolve
 
 from harness.listen.ring import BAND_RATE_HZ, BandArray
 
+MOST_AT_ONCE = 1 << 21  # positions: four minutes, which bounds the memory
 QUIETEST_RMS = 10 ** (-70.0 / 20)  # a window below it holds nothing to be found
 WAVEFORM_CONFIDENCE = 0.5  # 0.8 s of unrelated speech of one voice reaches 0.41; browser processing leaves 0.65 to 0.9
 ENVELOPE_CONFIDENCE = 0.85
@@ -59,12 +60,17 @@ def find_all(piece: BandArray, recording: BandArray, least: float = WAVEFORM_CON
 def find_best(piece: BandArray, recording: BandArray, window: tuple[float, float] | None = None) -> Match | None:
     """The best place for the piece's sample 0 within `window` (samples); None if nothing there correlates at all."""
     first, last = (0, len(recording)) if window is None else (max(0, int(window[0])), int(window[1]) + 1)
-    part = recording[first : max(first, last) + len(piece)]
-    correlation = sliding_correlation(piece, part)
-    if len(correlation) == 0 or correlation.max() <= 0:
-        return None
-    found = _refined(correlation, int(np.argmax(correlation)))
-    return Match(found.at + first, found.confidence)
+    last = max(first, min(last, len(recording)))
+    best: Match | None = None
+    for start in range(first, max(first + 1, last), MOST_AT_ONCE):
+        part = recording[start : min(last, start + MOST_AT_ONCE) + len(piece)]
+        correlation = sliding_correlation(piece, part)
+        if len(correlation) == 0 or correlation.max() <= 0:
+            continue
+        found = _refined(correlation, int(np.argmax(correlation)))
+        if best is None or found.confidence > best.confidence:
+            best = Match(found.at + start, found.confidence)
+    return best
 
 
 def _refined(correlation: BandArray, peak: int) -> Match:

@@ -91,9 +91,13 @@ def find_holes(
     return _merged(sorted(holes, key=lambda hole: hole.start_ms))
 
 
-def _level(energy: BandArray, starts: Levels) -> Levels:
+def _level(band: BandArray, starts: Levels) -> Levels:
     """dB of the frames that begin at `starts` (fractional), from cumulative energy; silence outside."""
-    axis = np.arange(len(energy), dtype=np.float64)
+    if len(starts) == 0:
+        return starts
+    first, last = max(0, int(starts.min())), max(0, int(starts.max()) + FRAME + 2)
+    energy = np.concatenate([[0.0], np.cumsum(band[first:last] ** 2)])
+    axis = np.arange(first, first + len(energy), dtype=np.float64)
     power = (np.interp(starts + FRAME, axis, energy) - np.interp(starts, axis, energy)) / FRAME
     return 10 * np.log10(np.maximum(power, 1e-12))
 
@@ -105,9 +109,9 @@ def _compare(pre: Ring, span: tuple[int, int], ring: Ring, track: DelayTrack) ->
     centre = (at + FRAME / 2.0).astype(np.float64)
     place = at + track.lag_at(centre)
     slack = SLACK + track.restlessness(centre)
-    pre_db = _level(pre.band_energy[: span[1] + 1], at.astype(np.float64))
+    pre_db = _level(pre.band[: span[1]], at.astype(np.float64))
     shifts = np.linspace(-1.0, 1.0, 9)[:, None]
-    around = _level(ring.band_energy, (place + shifts * slack).ravel()).reshape(len(shifts), -1)
+    around = _level(ring.band, (place + shifts * slack).ravel()).reshape(len(shifts), -1)
     loud = pre_db > max(SOUND_DBFS, float(np.percentile(pre_db, 95)) - SOUND_BELOW_ACTIVE_DB)
     if not loud.any():
         return None
@@ -150,7 +154,7 @@ def _inserted(frames: _Frames, ring: Ring, track: DelayTrack, heard: tuple[float
     """Silences of the recording during which the lag grew: pre has no such pause."""
     starts = np.arange(heard[0], heard[1] - FRAME, HOP, dtype=np.float64)
     silence_db = frames.sound_db - SILENT_BELOW_SOUND_DB
-    silent = _level(ring.band_energy, starts) - frames.gain_db < silence_db
+    silent = _level(ring.band, starts) - frames.gain_db < silence_db
     place = np.maximum.accumulate(frames.place)
     pre_silent = frames.pre_db < frames.sound_db
     holes = []

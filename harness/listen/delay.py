@@ -117,8 +117,10 @@ def _windows_with_sound(a: BandArray, span: tuple[int, int]) -> Indices:
     first, last = max(0, span[0]), min(len(a), span[1]) - WINDOW
     starts = np.arange(first, max(first, last) + 1, HOP, dtype=np.int64)
     starts = starts[starts + WINDOW <= len(a)]
-    energy = np.concatenate([[0.0], np.cumsum(a**2)])
-    return starts[(energy[starts + WINDOW] - energy[starts]) / WINDOW > 10 ** (WINDOW_DBFS / 10)]
+    part = a[first : int(starts[-1]) + WINDOW] if len(starts) else a[:0]
+    energy = np.concatenate([[0.0], np.cumsum(part**2)])
+    within = starts - first
+    return starts[(energy[within + WINDOW] - energy[within]) / WINDOW > 10 ** (WINDOW_DBFS / 10)]
 
 
 def _search(
@@ -131,7 +133,7 @@ def _search(
     windows = a[starts[:, None] + np.arange(WINDOW)]
     index = origin[:, None] + np.arange(WINDOW + 2 * reach)
     inside = (index >= 0) & (index < len(b))
-    segments = np.where(inside, b[np.clip(index, 0, len(b) - 1)], 0.0)
+    segments = np.where(inside, b[np.clip(index, 0, len(b) - 1)], 0.0) if len(b) else np.zeros(index.shape)
     size = next_fast_len(WINDOW + 2 * reach, real=True)
     spectrum = rfft(segments, size) * np.conj(rfft(windows, size))
     product = irfft(spectrum, size)[:, : 2 * reach + 1]

@@ -26,6 +26,7 @@ WALK_LIMIT_MS = 50.0  # a breath or a decaying hiss is not part of the word
 FLOOR_PERCENTILE = 10.0
 LOWEST_FLOOR_DBFS = -66.0  # below it nobody hears anything: the tail of a codec in digital silence is no sound
 SILENCE_DBFS = -120.0
+BLOCK_HOPS = 240_000  # levels computed at once: a minute
 
 FloatLevels = npt.NDArray[np.float64]
 
@@ -43,10 +44,16 @@ def level_db(audio: Audio) -> FloatLevels:
     hop = round(audio.rate_hz * HOP_MS / 1e3)
     hops_in_window = round(WINDOW_MS / HOP_MS)
     count = len(audio) // hop
-    blocks = audio.samples[: count * hop].reshape(count, hop)
-    energy = np.concatenate([[0.0], np.cumsum(np.einsum("ij,ij->i", blocks, blocks), dtype=np.float64)])
-    power = energy[1:] - energy[np.maximum(np.arange(count) + 1 - hops_in_window, 0)]
-    return 10 * np.log10(np.maximum(power / (hop * hops_in_window), 10 ** (SILENCE_DBFS / 10)))
+    levels = np.empty(count)
+    before = np.zeros(hops_in_window + 1)  # running energy up to each of the last hops
+    for first in range(0, count, BLOCK_HOPS):
+        part = audio.samples[first * hop : min(count, first + BLOCK_HOPS) * hop].reshape(-1, hop)
+        hops = np.einsum("ij,ij->i", part, part).astype(np.float64)
+        energy = np.concatenate([before[:-1], np.cumsum(np.concatenate([before[-1:], hops]))])
+        power = (energy[hops_in_window + 1 :] - energy[1:-hops_in_window]) / (hop * hops_in_window)
+        levels[first : first + len(hops)] = 10 * np.log10(np.maximum(power, 10 ** (SILENCE_DBFS / 10)))
+        before = energy[-len(before) :]
+    return levels
 
 
 def noise_floor_dbfs(levels: FloatLevels) -> float:
@@ -55,9 +62,11 @@ def noise_floor_dbfs(levels: FloatLevels) -> float:
     return max(LOWEST_FLOOR_DBFS, float(np.percentile(levels, FLOOR_PERCENTILE)))
 
 
-def find_sounds(audio: Audio, floor_dbfs: float | None = None) -> list[Sound]:
-    """All runs of sound in order; `floor_dbfs` where the noise floor is known from a longer recording."""
-    levels = level_db(audio)
+def find_sounds(audio: Audio, floor_dbfs: float | None = None, levels: FloatLevels | None = None) -> list[Sound]:
+    """All runs of sound in order; `floor_dbfs` where the noise floor is known from a longer recording, `levels` where
+    they are known already.
+    """
+    levels = level_db(audio) if levels is None else levels
     floor = noise_floor_dbfs(levels) if floor_dbfs is None else floor_dbfs
     threshold = max(floor + ABOVE_FLOOR_DB, AUDIBLE_DBFS)
     quiet = np.concatenate([[-1], np.flatnonzero(levels <= floor + WALK_ABOVE_FLOOR_DB), [len(levels)]])

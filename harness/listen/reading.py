@@ -1,13 +1,12 @@
-"""Read a capture folder into memory: recordings as float32 mono 48 kHz, truth, events, traces, arrivals, host load.
+"""Read a capture folder: recordings as float32 mono 48 kHz, truth, events, traces, statistics, arrivals, host load.
 
-The only module of the listening half that opens files. Whatever is missing, truncated or unreadable is left out and
+With wav.py the only module of the listening half that opens files. Whatever is missing, truncated or unreadable is left out and
 named in `missing` with its reason; only a folder that is no capture, or one of another schema, is an error.
 """
 
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +14,16 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 from pydantic import BaseModel, ValidationError
-from scipy.signal import resample_poly
 
 from harness.errors import UsageError
+from harness.listen.wav import read_wav
 from harness.model import capture
 from harness.model.audio import Audio
 from harness.model.capture import CAPTURE_SCHEMA_VERSION, Manifest
 from harness.model.case import Case, Truth
 from harness.model.events import AgentTurnTrace, Event
 
-RATE_HZ = 48_000
 RECORDINGS = {
     "said": capture.SAID,
     "mic": capture.MIC,
@@ -82,7 +79,7 @@ def read_capture(folder: Path) -> Capture:
     missing: dict[str, str] = {}
     audio: dict[str, Audio] = {}
     for name, file_name in RECORDINGS.items():
-        found = _read_wav(folder / file_name)
+        found = read_wav(folder / file_name)
         if isinstance(found, Audio):
             audio[name] = found
         else:
@@ -130,42 +127,6 @@ def _read_manifest(folder: Path) -> Manifest:
 def _first_problem(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(str(part) for part in first['loc']) or 'content'}: {first['msg']}"
-
-
-def _read_wav(path: Path) -> Audio | str:
-    """The recording, or the reason why there is none."""
-    if not path.exists():
-        return f"{path.name} is missing"
-    try:
-        cut = _bytes_short(path)
-        if cut:
-            return f"{path.name} is truncated: {cut} bytes of its samples are missing"
-        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.LibsndfileError) as error:
-        return f"{path.name} cannot be read: {getattr(error, 'error_string', None) or error}"
-    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
-    if len(mono) == 0:
-        return f"{path.name} holds no samples"
-    if not np.isfinite(mono).all():
-        return f"{path.name} holds samples that are not finite"
-    if rate_hz != RATE_HZ:
-        mono = resample_poly(mono, RATE_HZ, rate_hz).astype(np.float32)
-    return Audio(np.ascontiguousarray(mono), RATE_HZ)
-
-
-def _bytes_short(path: Path) -> int:
-    """How many bytes of the data chunk a RIFF file announces, but does not hold (libsndfile cuts without a word)."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        if file.read(4) != b"RIFF":
-            return 0
-        file.seek(12)
-        while len(header := file.read(8)) == 8:
-            name, length = struct.unpack("<4sI", header)
-            if name == b"data":
-                return 0 if length == 0xFFFFFFFF else max(0, file.tell() + length - size)
-            file.seek(length + (length & 1), 1)
-    return 0
 
 
 def _read_record(path: Path, kind: type[Record], missing: dict[str, str]) -> Record | None:

@@ -28,6 +28,7 @@ SURE = 0.8  # a head that correlates so well need not be compared with other pie
 BEFORE_PUBLISH_MS = 100.0  # clock error
 AFTER_PUBLISH_MS = 3_000.0  # a publisher's queue and a jitter buffer are far below this
 AFTER_END_MS = 1_000.0
+ANYWHERE = 300 * BAND_RATE_HZ  # five minutes after the reply before it: how far a reply without a time is looked for
 HEAD_MS = 60.0
 HEAD_SEARCH_MS = 15.0  # one step of a jitter buffer
 HEAD_CONFIDENCE = 0.8
@@ -161,8 +162,7 @@ def hear_replies(
     claims: list[_Claim] = []
     unplaced: list[tuple[ToldReply, float | None]] = []
     for reply in told:
-        after = claims[-1].start if claims else 0.0
-        claim, identity = _align_reply(reply, pre, ring, clocks, after)
+        claim, identity = _align_reply(reply, pre, ring, clocks, claims[-1] if claims else None)
         claim = claim or _claim_by_time(reply, ring, clocks, identity)
         if claim is None:
             unplaced.append((reply, identity))
@@ -183,17 +183,18 @@ def hear_replies(
 
 
 def _align_reply(
-    reply: ToldReply, pre: Ring | None, ring: Ring, clocks: Clocks, after: float
+    reply: ToldReply, pre: Ring | None, ring: Ring, clocks: Clocks, before: _Claim | None
 ) -> tuple[_Claim | None, float | None]:
-    """The claim, or none and how well the best place correlates."""
+    """The claim, or none and how well the best place correlates. `before`: of the reply before it."""
     if pre is None or reply.pre is None:
         return None, None
+    after = before.start if before is not None else 0.0
     first, last = reply.pre.start // DECIMATION, -(-reply.pre.end // DECIMATION)
     cut = reply.cause == ReplyCause.INTERRUPTED
-    everywhere = (after / DECIMATION, float(len(ring.band)))
-    match = _find_reply(pre, (first, last), ring, _window(reply, ring, clocks, after), cut)
+    match = _find_reply(pre, (first, last), ring, _window(reply, ring, clocks, before), cut)
     if match is None or match.confidence < WAVEFORM_CONFIDENCE:
-        match = _find_reply(pre, (first, last), ring, everywhere, cut) or match
+        anywhere = (after / DECIMATION, min(float(len(ring.band)), after / DECIMATION + ANYWHERE))
+        match = _find_reply(pre, (first, last), ring, anywhere, cut) or match
     if match is None or match.confidence < WAVEFORM_CONFIDENCE:
         return None, 0.0 if match is None else match.confidence
     track = track_delay(pre.band, (first, last), ring.band, match.at, cut=cut)
@@ -218,13 +219,18 @@ def _head_lag(pre: Ring, first: int, ring: Ring, lag: float) -> float:
     return (best.at - first) * DECIMATION
 
 
-def _window(reply: ToldReply, ring: Ring, clocks: Clocks, after: float) -> tuple[float, float]:
-    """Where the reply's first audible sample may be, in samples of the band."""
+def _window(reply: ToldReply, ring: Ring, clocks: Clocks, before: _Claim | None) -> tuple[float, float]:
+    """Where the reply's first audible sample may be, in samples of the band: by its time, else by the lag so far."""
+    assert reply.pre is not None
     published = clocks.sample_at(ring.name, reply.started_ms) if reply.started_ms is not None else None
-    if published is None or reply.pre is None:
-        return after / DECIMATION, float(len(ring.band))
-    lead = reply.pre.start - (reply.pre_start if reply.pre_start is not None else reply.pre.start)
-    first = published + lead - BEFORE_PUBLISH_MS * SAMPLES_PER_MS
+    if published is not None:
+        lead = reply.pre.start - (reply.pre_start if reply.pre_start is not None else reply.pre.start)
+        first = published + lead - BEFORE_PUBLISH_MS * SAMPLES_PER_MS
+    elif before is not None and before.head_lag is not None:
+        first = max(before.start, reply.pre.start + before.head_lag - AFTER_PUBLISH_MS / 2 * SAMPLES_PER_MS)
+    else:
+        after = (before.start if before is not None else 0.0) / DECIMATION
+        return after, min(float(len(ring.band)), after + ANYWHERE)
     return first / DECIMATION, (first + AFTER_PUBLISH_MS * SAMPLES_PER_MS) / DECIMATION
 
 
@@ -275,13 +281,13 @@ def _share_out(sounds: Sequence[Sound], claims: Sequence[_Claim]) -> tuple[list[
     """Each sound to the claim it overlaps most; those that overlap none are loose."""
     owned: list[list[Sound]] = [[] for _ in claims]
     loose: list[Sound] = []
+    starts, ends = np.array([c.start for c in claims]), np.array([c.end for c in claims])
     for sound in sounds:
-        shares = [min(sound.end, c.end) - max(sound.start, c.start) for c in claims]
-        best = max(range(len(claims)), key=shares.__getitem__, default=None)
-        if best is None or shares[best] <= 0:
+        shares = np.minimum(sound.end, ends) - np.maximum(sound.start, starts)
+        if not len(claims) or shares.max() <= 0:
             loose.append(sound)
         else:
-            owned[best].append(sound)
+            owned[int(np.argmax(shares))].append(sound)
     return owned, loose
 
 

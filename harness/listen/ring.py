@@ -1,19 +1,22 @@
 """One recording prepared for listening: its sounds at 48 kHz and its voice band (300 to 3,400 Hz) at 8 kHz.
 
 Everything that compares two recordings works in the voice band, which a codec keeps; everything that dates an edge
-works at the full rate. Both are computed once. The band's filter delays all recordings alike, so differences are exact.
+works at the full rate. Both are computed once. The band's filter delays all recordings alike, so differences are exact. Of a
+long recording the band is kept on disk (storage.py): use it and let it go.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import butter, resample_poly, sosfilt
+from scipy.signal import butter, sosfilt
 
 from harness.listen.onset import Sound, find_sounds, level_db, noise_floor_dbfs
+from harness.listen.storage import Mapped, is_long, resampled, spill
 from harness.model.audio import Audio
 
 BAND_RATE_HZ = 8_000
@@ -25,11 +28,17 @@ BandArray = npt.NDArray[np.float64]
 
 def voice_band(audio: Audio) -> BandArray:
     """300 to 3,400 Hz at BAND_RATE_HZ; sample i stands at i · DECIMATION of the recording."""
+    return np.concatenate([np.zeros(0), *_band_blocks(audio)])
+
+
+def _band_blocks(audio: Audio) -> Iterator[BandArray]:
     if audio.rate_hz != BAND_RATE_HZ * DECIMATION:
         raise ValueError(f"the voice band is taken from {BAND_RATE_HZ * DECIMATION} Hz, not {audio.rate_hz}")
-    slow = resample_poly(audio.samples, 1, DECIMATION)
-    band: BandArray = sosfilt(butter(4, BAND_HZ, "bandpass", fs=BAND_RATE_HZ, output="sos"), slow.astype(np.float64))
-    return band
+    sos = butter(4, BAND_HZ, "bandpass", fs=BAND_RATE_HZ, output="sos")
+    state = np.zeros((len(sos), 2))
+    for slow in resampled(lambda start, end: audio.samples[start:end], len(audio), audio.rate_hz, BAND_RATE_HZ):
+        block, state = sosfilt(sos, slow.astype(np.float64), zi=state)
+        yield block
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,21 +49,28 @@ class Ring:
     audio: Audio
 
     @cached_property
+    def _loudness(self) -> tuple[float, list[Sound]]:
+        levels = level_db(self.audio)
+        floor = noise_floor_dbfs(levels)
+        return floor, find_sounds(self.audio, floor, levels)
+
+    @property
     def floor_dbfs(self) -> float:
-        return noise_floor_dbfs(level_db(self.audio))
+        return self._loudness[0]
 
-    @cached_property
+    @property
     def sounds(self) -> list[Sound]:
-        return find_sounds(self.audio, self.floor_dbfs)
+        return self._loudness[1]
 
     @cached_property
-    def band(self) -> BandArray:
+    def _band(self) -> BandArray | Mapped:
+        if is_long(len(self.audio), self.audio.rate_hz):
+            return spill(_band_blocks(self.audio), np.float64)
         return voice_band(self.audio)
 
-    @cached_property
-    def band_energy(self) -> BandArray:
-        """Cumulative energy of the band: energy of [a, b) is the difference, also at fractional positions."""
-        return np.concatenate([[0.0], np.cumsum(self.band**2)])
+    @property
+    def band(self) -> BandArray:
+        return self._band.array() if isinstance(self._band, Mapped) else self._band
 
     def silent(self) -> bool:
         """Nothing a person could hear anywhere in it."""

@@ -2,12 +2,14 @@
 
 Each utterance is found on its own (later ones start on events) by correlation of its piece of said.wav; start and end
 are refined by the utterance's own head and tail, because echo cancelling and jitter buffers shift sound within it. How
-often an utterance is heard is counted: more than once is a loop. Positions are samples at 48 kHz, fractional.
+often an utterance is heard is counted: more than once is a loop. A recording of hours is gone through half a minute of
+the case at a time, each looked for within minutes. Positions are samples at 48 kHz, fractional.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from harness.listen.align import WAVEFORM_CONFIDENCE, Match, find_all, find_best, find_by_level
 from harness.listen.ring import BAND_RATE_HZ, DECIMATION, BandArray
@@ -20,6 +22,9 @@ STRETCHED_MS = 250.0  # a starved jitter buffer may shift the end of an utteranc
 END_CONFIDENCE = 0.6
 EDGE_GAIN = 0.03  # a shifted edge must correlate better by this much, else a voice's period could pull it away
 HINT_TOLERANCE_MS = 300.0
+WHOLE_MS = 180_000.0  # a recording up to this length is searched as a whole
+GROUP_MS = 30_000.0  # of a longer one, what the case says within so long is looked for together
+AHEAD_MS = (60_000.0, 240_000.0)  # so far after the place where the case would have it; further if it is not found
 AS_GOOD = 0.9  # of the best match: an earlier place this good is taken first (the same words may come twice)
 
 
@@ -46,15 +51,53 @@ def place_utterances(
     said: BandArray, truth: Truth, recording: BandArray, name: str, hints: dict[int, float]
 ) -> list[Place | NotFound]:
     """One entry an utterance. `hints`: utterance → sample at 48 kHz where its first voiced sample was scheduled."""
+    if len(recording) <= WHOLE_MS * BAND_RATE_HZ / 1e3:
+        return _place_all(said, truth.utterances, recording, name, hints)
+    places: list[Place | NotFound] = []
+    heard_until = said_until = 0.0  # the end of the last utterance that was found, heard and as the case has it
+    for group in _groups(truth.utterances):
+        first = len(places)
+        near = {n: hints[first + n] for n in range(len(group)) if first + n in hints}
+        due = max([heard_until + group[-1].end_sample - said_until, *near.values()])
+        for ahead_ms in AHEAD_MS:
+            begin = int(heard_until) // DECIMATION
+            end = round((due + ahead_ms * 48) / DECIMATION)
+            shift = begin * DECIMATION
+            hinted = {n: at - shift for n, at in near.items()}
+            found = _place_all(said, group, recording[begin:end], name, hinted)
+            if all(isinstance(place, Place) for place in found):
+                break
+        for utterance, place in zip(group, found, strict=True):
+            if isinstance(place, Place):
+                place = replace(place, start=place.start + shift, end=place.end + shift)
+                heard_until, said_until = place.end, float(utterance.end_sample)
+            places.append(place)
+    return places
+
+
+def _groups(utterances: Sequence[SpokenUtterance]) -> list[list[SpokenUtterance]]:
+    groups: list[list[SpokenUtterance]] = []
+    for utterance in utterances:
+        if groups and utterance.end_sample - groups[-1][0].start_sample <= GROUP_MS * 48:
+            groups[-1].append(utterance)
+        else:
+            groups.append([utterance])
+    return groups
+
+
+def _place_all(
+    said: BandArray, utterances: Sequence[SpokenUtterance], recording: BandArray, name: str, hints: dict[int, float]
+) -> list[Place | NotFound]:
+    """All of `utterances` in the whole of `recording`."""
     found: list[list[Match]] = []
     pieces: list[BandArray] = []
-    for utterance in truth.utterances:
+    for utterance in utterances:
         piece = said[utterance.start_sample // DECIMATION : utterance.end_sample // DECIMATION]
         pieces.append(piece)
         found.append(find_all(piece, recording))
     chosen = _choose(found, pieces, hints)
     places: list[Place | NotFound] = []
-    for index, (utterance, piece) in enumerate(zip(truth.utterances, pieces, strict=True)):
+    for index, (utterance, piece) in enumerate(zip(utterances, pieces, strict=True)):
         match = chosen[index]
         heard = _count(index, found, chosen, pieces)
         reach_ms = EDGE_SEARCH_MS
