@@ -231,6 +231,29 @@ def cases(
 
 
 @app.command(epilog=EPILOG)
+def calibrate(
+    turns: Annotated[int, typer.Option(min=1, max=10_000, help="Turns a session, two known delays each.")] = 60,
+    user: Annotated[str, typer.Option("--user", "--lane", help="browser, bot, or both, one after the other.")] = "both",
+    sessions: Annotated[str, typer.Option(help="How many sessions at once, one setting after the other.")] = "1,2,3",
+    runs: Annotated[Path | None, typer.Option(help="Where runs are written.", show_default="runs/")] = None,
+    seed: Annotated[int, typer.Option(help="Of the delays and words.")] = 1,
+) -> None:
+    """Measure known delays: a beacon answers D ms after the user; the report says how far off the measurement is.
+
+    Writes runs/RUN_ID/calibration_report.md and calibration.json. Takes about 3 minutes for 60 turns of a setting.
+    """
+    from harness.prove.calibrate import calibrate as play_and_hear
+    from harness.prove.calibrate import exit_code, make_calibration, one_line
+    from harness.settings import load_settings
+
+    settings = load_settings({"runs": runs})
+    plan = make_calibration(settings.runs, turns=turns, user=user, sessions=sessions, seed=seed)
+    done = _until_done(play_and_hear(plan, on_note=console.print, on_played=lambda s, p: console.print(one_line(s, p))))
+    console.print(f"{done.verdict}; report: {plan.run_dir / 'calibration_report.md'}", soft_wrap=True)
+    raise typer.Exit(exit_code(done))
+
+
+@app.command(epilog=EPILOG)
 def serve(
     port: Annotated[int, typer.Option(help="Port of the page on 127.0.0.1; 0 takes a free one.")] = 8080,
 ) -> None:

@@ -63,6 +63,7 @@ class _Browsers:
         self.plan, self.executable, self.headless = plan, executable, headless
         self._stack = stack
         self._shared: Browser | None = None
+        self._launching = asyncio.Lock()  # attempts side by side share one
 
     @asynccontextmanager
     async def open(self, built: BuiltCase) -> AsyncIterator[Browser]:
@@ -73,11 +74,13 @@ class _Browsers:
             async with launch_browser(self.executable, mic="device", fake_wav=wav, headless=self.headless) as browser:
                 yield browser
             return
-        if self._shared is None or self._shared.lost.is_set():
-            self._shared = await self._stack.enter_async_context(
-                launch_browser(self.executable, mic="scheduled", headless=self.headless)
-            )
-        yield self._shared
+        async with self._launching:
+            if self._shared is None or self._shared.lost.is_set():
+                self._shared = await self._stack.enter_async_context(
+                    launch_browser(self.executable, mic="scheduled", headless=self.headless)
+                )
+            browser = self._shared
+        yield browser
 
 
 @asynccontextmanager

@@ -1,0 +1,185 @@
+"""`earwitness calibrate`: known delays through real WebRTC, in one lane after the other, alone and side by side.
+
+Plays the beacon's calls (`harness.prove.beacon_case`), each session all of them; then, when nothing is live any more,
+hears every capture and writes `calibration.json` and `calibration_report.md` with their pictures into runs/<run_id>/.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from harness.errors import EarwitnessError, UsageError
+from harness.live.bench import Bench, open_bench
+from harness.model.capture import Manifest, write_atomic
+from harness.model.plan import AgentSpec, BuiltCase, Lane, PageSpec, Plan
+from harness.prove.beacon_case import D0_MS, BeaconCall, build_calls
+from harness.prove.beacon_listening import BeaconTurn, hear_call
+from harness.prove.calibration import Calibrated
+from harness.prove.calibration_record import Calibration, Setting, summarise
+from harness.prove.calibration_report import write_report
+from harness.suite import new_run_id
+
+RECORD = "calibration.json"
+LANES: dict[str, tuple[Lane, ...]] = {"browser": ("browser",), "bot": ("bot",), "both": ("browser", "bot")}
+
+
+@dataclass(frozen=True)
+class CalibrationPlan:
+    """What is to be played: `turns` a session, in each lane, with each number of sessions at once."""
+
+    run_id: str
+    run_dir: Path
+    turns: int = 60
+    lanes: tuple[Lane, ...] = ("browser", "bot")
+    sessions: tuple[int, ...] = (1, 2, 3)
+    seed: int = 1
+    page: PageSpec = field(default_factory=PageSpec)
+
+
+@dataclass(frozen=True)
+class Played:
+    """One call as it was played. `folder` holds its capture."""
+
+    folder: Path
+    manifest: Manifest
+    call: BeaconCall
+
+
+def make_calibration(
+    runs: Path, *, turns: int, user: str, sessions: str, seed: int, page: PageSpec | None = None
+) -> CalibrationPlan:
+    """With a run folder of its own, which is made here. Raises UsageError."""
+    if user not in LANES:
+        raise UsageError(f"--user {user!r}: browser, bot or both")
+    try:
+        at_once = tuple(dict.fromkeys(int(part) for part in sessions.split(",")))
+    except ValueError:
+        at_once = ()
+    if not at_once or min(at_once) < 1:
+        raise UsageError(f"--sessions {sessions!r}: numbers from 1 on, with commas between them")
+    run_id = new_run_id()
+    run_dir = runs / run_id
+    try:
+        run_dir.mkdir(parents=True, exist_ok=False)
+    except OSError as error:
+        raise UsageError(f"--runs {runs}: cannot make {run_dir}: {error.strerror}") from error
+    return CalibrationPlan(run_id, run_dir, turns, LANES[user], at_once, seed, page or PageSpec())
+
+
+def _agent(plan: CalibrationPlan, plans: Path) -> AgentSpec:
+    captures = plan.run_dir.resolve() / "captures"
+    argv = [sys.executable, "-m", "bots.beacon", "--plans", str(plans.resolve()), "--captures", str(captures)]
+    return AgentSpec("command", shlex.join(argv), instrumented=True)
+
+
+async def _session(
+    bench: Bench, calls: Sequence[BeaconCall], first: int, on_played: Callable[[Played], None]
+) -> list[Played]:
+    """All calls, beginning with call `first`: sessions side by side do not say the same thing at once."""
+    played = []
+    for index in range(len(calls)):
+        call = calls[(first + index) % len(calls)]
+        folder, manifest = await bench.attempt(call.built)
+        played.append(Played(folder, manifest, call))
+        on_played(played[-1])
+    return played
+
+
+async def play_setting(
+    bench: Bench, calls: Sequence[BeaconCall], sessions: int, on_played: Callable[[Played], None]
+) -> list[Played]:
+    """`sessions` at once, each playing all calls."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_session(bench, calls, n, on_played)) for n in range(sessions)]
+    return [played for task in tasks for played in task.result()]
+
+
+def hear_setting(lane: Lane, sessions: int, played: Sequence[Played], load: tuple[float, float]) -> Setting:
+    """Everything that was heard in one lane with one number of sessions."""
+    turns: list[BeaconTurn] = []
+    problems: list[str] = []
+    for item in played:
+        if item.manifest.detail:
+            problems.append(f"{item.manifest.trace_id}: {item.manifest.status}: {item.manifest.detail}")
+        try:
+            turns += hear_call(item.folder, item.call.d_ms, D0_MS)
+        except EarwitnessError as error:
+            problems.append(str(error))
+            turns += [
+                BeaconTurn(item.manifest.trace_id, n, D0_MS, d, doubt=f"no capture: {error}")
+                for n, d in enumerate(item.call.d_ms)
+            ]
+    return Setting(lane, sessions, turns, problems, load)
+
+
+async def calibrate(
+    plan: CalibrationPlan,
+    *,
+    on_note: Callable[[str], None] = lambda note: None,
+    on_played: Callable[[str, Played], None] = lambda setting, played: None,
+) -> Calibration:
+    """Play, hear, write. An interruption ends the playing; what was played until then is heard and reported.
+
+    Raises ProvisionError, HarnessError, OSError.
+    """
+    started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    on_note("speech")
+    plans = plan.run_dir / "beacon"
+    heard: list[tuple[Lane, int, list[Played], tuple[float, float]]] = []
+    interrupted = False
+    try:
+        for lane in plan.lanes:
+            calls = await asyncio.to_thread(build_calls, plan.turns, plan.seed, plans, f"beacon_{lane}")
+            live = Plan(
+                plan.run_id, plan.run_dir, _cases(calls), "calibrate", lane, "scheduled", _agent(plan, plans), plan.page
+            )
+            async with open_bench(live, on_note=on_note) as bench:
+                for sessions in plan.sessions:
+                    name = f"{lane}, {sessions} at once"
+                    on_note(name)
+                    done: list[Played] = []
+                    before = os.getloadavg()[0]
+                    heard.append((lane, sessions, done, (before, before)))
+                    await play_setting(bench, calls, sessions, partial(_note, done, on_played, name))
+                    heard[-1] = (lane, sessions, done, (before, os.getloadavg()[0]))
+    except asyncio.CancelledError:
+        interrupted = True
+    on_note("listening")
+    settings = [await asyncio.to_thread(hear_setting, *item) for item in heard]
+    manifests = [played.manifest for _, _, done, _ in heard for played in done]
+    calibration = summarise(plan.run_id, started_at, plan.seed, D0_MS, settings, manifests, interrupted)
+    await asyncio.to_thread(write_report, calibration, plan.run_dir)
+    write_atomic(plan.run_dir / RECORD, calibration.to_json().encode())
+    return calibration
+
+
+def _note(done: list[Played], tell: Callable[[str, Played], None], name: str, played: Played) -> None:
+    done.append(played)
+    tell(name, played)
+
+
+def _cases(calls: Sequence[BeaconCall]) -> tuple[BuiltCase, ...]:
+    return tuple(call.built for call in calls)
+
+
+def exit_code(calibration: Calibration) -> int:
+    """0 all calibrated; 1 biased or uncorrelated; 3 not measured; 130 interrupted. Only single sessions decide."""
+    if calibration.interrupted:
+        return 130
+    verdicts = calibration.verdicts()
+    if Calibrated.UNCORRELATED in verdicts or Calibrated.BIASED in verdicts:
+        return 1
+    return 3 if not verdicts or Calibrated.NO_DATA in verdicts else 0
+
+
+def one_line(setting: str, played: Played) -> str:
+    """What a person sees after each call."""
+    return f"  {setting}: {played.manifest.trace_id} {played.manifest.status} {played.manifest.detail}".rstrip()
