@@ -35,6 +35,7 @@ CONNECT_TIMEOUT_S = 10.0
 DISCONNECT_TIMEOUT_S = 3.0
 BARGE_IN_SPEECH_MS = 160.0  # shorter is a click or a breath
 RESUME_SPEECH_MS = 96.0
+OPUS_BITS_PER_S = 64_000
 INPUT_HZ = 16_000
 INPUT_FRAME_MS = 10
 
@@ -46,8 +47,8 @@ class Engines:
     tts: TextToSpeech
 
 
-def load_filter(name: str | None) -> AudioFilter | None:
-    """`module:factory` → the filter that the factory makes for 48 kHz. Raises ValueError, ImportError,
+def load_filter(name: str | None, room: str) -> AudioFilter | None:
+    """`module:factory` → the filter that `factory(rate_hz, room)` makes. Raises ValueError, ImportError,
     AttributeError.
     """
     if name is None:
@@ -55,8 +56,15 @@ def load_filter(name: str | None) -> AudioFilter | None:
     module, separator, factory = name.partition(":")
     if not separator:
         raise ValueError(f"audio filter {name!r}: expected module:factory")
-    made: AudioFilter = getattr(importlib.import_module(module), factory)(RATE_HZ)
+    made: AudioFilter = getattr(importlib.import_module(module), factory)(RATE_HZ, room)
     return made
+
+
+def publish_options() -> rtc.TrackPublishOptions:
+    """One microphone track at a bit rate at which Opus keeps the whole band (at LiveKit's default, 4 to 8 kHz lose 3 dB)."""
+    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False, red=False)
+    options.audio_encoding.max_bitrate = OPUS_BITS_PER_S
+    return options
 
 
 def agent_token(settings: RuntimeSettings, room: str) -> str:
@@ -97,7 +105,8 @@ class RoomAgent:
     async def run(self) -> None:
         """Raises rtc.ConnectError, TimeoutError if the room cannot be joined."""
         source = rtc.AudioSource(RATE_HZ, 1, queue_size_ms=QUEUE_MS)
-        filters = [load_filter(name) for name in (self.settings.audio_filter_pre, self.settings.audio_filter_post)]
+        hooks = (self.settings.audio_filter_pre, self.settings.audio_filter_post)
+        filters = [load_filter(name, self.room_name) for name in hooks]
         self._publisher = Publisher(source, self._tap)
         if filters[0] is not None:
             self._publisher.filter_pre = filters[0]
@@ -114,8 +123,7 @@ class RoomAgent:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
                     await self._room.connect(self.settings.livekit_url, agent_token(self.settings, self.room_name))
                     track = rtc.LocalAudioTrack.create_audio_track("agent-voice", source)
-                    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False, red=False)
-                    await self._room.local_participant.publish_track(track, options)
+                    await self._room.local_participant.publish_track(track, publish_options())
                 self.joined.set()
                 await self._leave.wait()
                 await self._stop_turn(Cause.LEAVING)

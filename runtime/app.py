@@ -121,7 +121,7 @@ def control_app(host: AgentHost, token: str) -> web.Application:
 async def running_host(settings: RuntimeSettings) -> AsyncIterator[AgentHost]:
     """Engines warm, no room yet; on the way out all rooms are left and all workers ended."""
     stt, tts = SphinxSpeechToText(), EspeakTextToSpeech(settings.voice)
-    engines = Engines(stt, ScriptedDialogue(settings.token_interval_ms), tts)
+    engines = Engines(stt, ScriptedDialogue(settings.token_interval_ms, settings.replies), tts)
     try:
         await asyncio.gather(stt.warm_up(), tts.warm_up(), asyncio.to_thread(SileroVad))
         host = AgentHost(settings, engines)

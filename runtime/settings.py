@@ -24,6 +24,7 @@ class RuntimeSettings:
     vad_silence_ms: float = 200.0
     token_interval_ms: float = 4.0
     voice: str = "en-us"
+    replies: tuple[str, ...] = ()  # said one after the other whatever the user says; empty: by intent
     captures: Path | None = None
     audio_filter_pre: str | None = None  # module:factory, before the pre-RTC tap
     audio_filter_post: str | None = None  # module:factory, between the tap and the wire
@@ -42,13 +43,24 @@ def _number(env: Mapping[str, str], name: str, default: float, low: float, high:
     return value
 
 
+def _lines(path: Path) -> tuple[str, ...]:
+    """The file's lines that hold text."""
+    try:
+        lines = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"EARWITNESS_REPLIES={path}: {error}") from error
+    if not lines:
+        raise SettingsError(f"EARWITNESS_REPLIES={path}: holds no line of text")
+    return lines
+
+
 def load_settings(env: Mapping[str, str] | None = None) -> RuntimeSettings:
     """Raises SettingsError."""
     env = os.environ if env is None else env
     missing = [name for name in ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET") if not env.get(name)]
     if missing:
         raise SettingsError(f"{', '.join(missing)} must be set in the environment")
-    captures = env.get("EARWITNESS_CAPTURES")
+    captures, replies = env.get("EARWITNESS_CAPTURES"), env.get("EARWITNESS_REPLIES")
     return RuntimeSettings(
         livekit_url=env["LIVEKIT_URL"],
         api_key=env["LIVEKIT_API_KEY"],
@@ -58,6 +70,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> RuntimeSettings:
         vad_silence_ms=_number(env, "VAD_SILENCE_MS", 200.0, 50, 5_000),
         token_interval_ms=_number(env, "EARWITNESS_TOKEN_INTERVAL_MS", 4.0, 0, 5_000),
         voice=env.get("EARWITNESS_VOICE", "en-us"),
+        replies=_lines(Path(replies)) if replies else (),
         captures=Path(captures) if captures else None,
         audio_filter_pre=env.get("EARWITNESS_AUDIO_FILTER_PRE") or None,
         audio_filter_post=env.get("EARWITNESS_AUDIO_FILTER_POST") or None,

@@ -38,14 +38,26 @@ class Span(_Frozen):
     end: int
 
 
-class Defect(_Frozen):
-    """Something a listener would hear."""
+DefectKind = Literal[
+    "gap", "dropout", "lost_head", "lost_tail", "repeat", "leading_silence",
+    "clipping", "compression", "level_change", "level_drop",
+    "click", "boom", "noise_burst", "noise", "hum",
+    "speed", "wrong_rate", "pitch", "bandwidth", "spectrum",
+    "user_echo", "foreign_sound", "late",
+]  # fmt: skip
+Born = Literal["before_rtc", "in_rtc", "at_ear", "unknown"]
 
-    kind: Literal["gap", "dropout", "clipping", "click"]
+
+class Defect(_Frozen):
+    """Something a listener would hear. `born`: where on the way it came in, with the comparison that says so."""
+
+    kind: DefectKind
     ring: Literal["pre_rtc", "post_rtc", "ear"]
     start_ms: float  # in the ring's recording
     duration_ms: float
     detail: str = ""
+    born: Born = "unknown"
+    evidence: str = ""
 
 
 class Alignment(_Frozen):

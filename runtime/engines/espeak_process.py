@@ -21,6 +21,30 @@ CHARS_UTF8 = 1
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
 
+class Voice(ctypes.Structure):
+    """espeak_VOICE: what a voice is asked for by."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("languages", ctypes.c_char_p),
+        ("identifier", ctypes.c_char_p),
+        ("gender", ctypes.c_ubyte),
+        ("age", ctypes.c_ubyte),
+        ("variant", ctypes.c_ubyte),
+        ("reserved", ctypes.c_ubyte),
+        ("score", ctypes.c_int),
+        ("spare", ctypes.c_void_p),
+    )
+
+
+def set_voice(library: ctypes.CDLL, name: str) -> bool:
+    """A voice's own name, or the language of one (en-gb), which is not always its name."""
+    if library.espeak_SetVoiceByName(name.encode()) == 0:
+        return True
+    wanted = Voice(languages=name.encode())
+    return bool(library.espeak_SetVoiceByProperties(ctypes.byref(wanted)) == 0)
+
+
 def main() -> None:
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     data = espeakng_loader.get_data_path().encode()
@@ -39,7 +63,7 @@ def main() -> None:
         if message["do"] == "ping":
             write_message(out, {"rate_hz": rate_hz})
             continue
-        if library.espeak_SetVoiceByName(message["voice"].encode()) != 0:
+        if not set_voice(library, message["voice"]):
             write_message(out, {"error": f"espeak-ng has no voice {message['voice']!r}"})
             continue
         # espeak-ng's noise source goes on from where the last segment left it; a forked child always starts from the same

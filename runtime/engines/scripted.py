@@ -1,10 +1,13 @@
-"""A scripted dialogue in place of a language model: intents by phrase, deterministic, streamed token by token."""
+"""A scripted dialogue in place of a language model: intents by phrase, deterministic, streamed token by token. Or a
+list of replies that are said in turn, whatever was asked.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from runtime.engines.protocols import Heard
 
@@ -46,16 +49,20 @@ def intent_of(heard: Heard) -> str:
 class ScriptedDialogue:
     """See `runtime.engines.protocols.LanguageModel`. A token is a word with its space."""
 
-    def __init__(self, token_interval_ms: float) -> None:
+    def __init__(self, token_interval_ms: float, replies: Sequence[str] = ()) -> None:
         self.token_interval_ms = token_interval_ms
+        self._in_turn = itertools.cycle(replies) if replies else None
 
     async def warm_up(self) -> None:
         return
 
     async def reply(self, heard: Heard, *, interrupted: bool) -> AsyncGenerator[str]:
-        intent = intent_of(heard)
-        if interrupted and intent == "other":
-            intent = "stop"
-        for token in re.findall(r"\S+\s*", REPLIES[intent]):
+        for token in re.findall(r"\S+\s*", self._text(heard, interrupted)):
             await asyncio.sleep(self.token_interval_ms / 1e3)  # stands for a model's time to the next token
             yield token
+
+    def _text(self, heard: Heard, interrupted: bool) -> str:
+        if self._in_turn is not None:
+            return next(self._in_turn)
+        intent = intent_of(heard)
+        return REPLIES["stop" if interrupted and intent == "other" else intent]

@@ -9,7 +9,7 @@ import numpy as np
 Filter = Callable[[np.ndarray], np.ndarray]
 
 
-def hole(rate_hz: int) -> Filter:
+def hole(rate_hz: int, room: str) -> Filter:
     """250 ms of silence, 500 ms into each stretch of sound."""
     heard = 0
 
@@ -22,6 +22,6 @@ def hole(rate_hz: int) -> Filter:
     return apply
 
 
-def clip(rate_hz: int) -> Filter:
+def clip(rate_hz: int, room: str) -> Filter:
     """20 dB too loud, cut off at full scale."""
     return lambda frame: np.clip(frame.astype(np.int32) * 10, -32768, 32767).astype(np.int16)
