@@ -17,6 +17,7 @@ from harness.listen.sound import sound_metrics
 from harness.listen.spoken import Place
 from harness.listen.status import refine_status
 from harness.listen.timing import onsets_in_user_turns, unexpected_onsets
+from harness.listen.transport import transport_metrics
 from harness.listen.turns import TurnHeard, due_utterances, list_turns
 from harness.listen.validity import find_reasons, user_heard_count
 from harness.model import capture
@@ -62,7 +63,7 @@ def _record(scene: Scene, turn: TurnHeard) -> Turn:
     return Turn(
         reply_seq=turn.reply_seq,
         utterance=turn.utterance,
-        metrics=dict(sorted((latencies(scene, turn) | metrics).items())),
+        metrics=dict(sorted((latencies(scene, turn) | metrics | transport_metrics(scene, turn)).items())),
         mic_end_sample=round(answer.turn.end) if answer is not None else None,
         onset_sample=first.start if first is not None else None,
         spans=_spans(scene, turn),

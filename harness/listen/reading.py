@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,14 @@ class HostLoadLine:
     loop_lag_ms: float | None
 
 
+@dataclass(frozen=True)
+class StatsLine:
+    """WebRTC's statistics as they were at `t_mono_ms`: the browser's getStats() or livekit's of the probe's track."""
+
+    t_mono_ms: float
+    reports: tuple[Mapping[str, Any], ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Capture:
     """A folder as read. `audio` and `missing` are keyed by recording ("ear"); `missing` also by other files' names."""
@@ -68,6 +76,7 @@ class Capture:
     traces: tuple[AgentTurnTrace, ...]
     arrivals: npt.NDArray[np.float64] | None  # (n, 2): arrival ms, sample index in post_rtc
     load: tuple[HostLoadLine, ...]
+    stats: tuple[StatsLine, ...] = ()
 
     def why_missing(self, name: str) -> str:
         return self.missing.get(name, f"{RECORDINGS.get(name, name)} is missing")
@@ -97,6 +106,7 @@ def read_capture(folder: Path) -> Capture:
         traces=tuple(_read_lines(folder / capture.AGENT_TRACE, AgentTurnTrace.model_validate, missing)),
         arrivals=_read_arrivals(folder / capture.ARRIVALS, missing),
         load=tuple(_read_lines(folder / capture.HOST_LOAD, _load_line, missing)),
+        stats=tuple(_read_lines(folder / capture.RTC_STATS, _stats_line, missing)),
     )
 
 
@@ -182,6 +192,13 @@ def _load_line(row: dict[str, object]) -> HostLoadLine:
     if t_mono_ms is None:
         raise ValueError("t_mono_ms is missing")
     return HostLoadLine(t_mono_ms, number("cpu_percent"), number("loop_lag_ms"))
+
+
+def _stats_line(row: dict[str, object]) -> StatsLine:
+    t_mono_ms, reports = row["t_mono_ms"], row["reports"]
+    if not isinstance(t_mono_ms, int | float) or not isinstance(reports, list):
+        raise TypeError("needs a number t_mono_ms and a list reports")
+    return StatsLine(float(t_mono_ms), tuple(report for report in reports if isinstance(report, dict)))
 
 
 def _read_arrivals(path: Path, missing: dict[str, str]) -> npt.NDArray[np.float64] | None:

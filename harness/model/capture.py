@@ -104,6 +104,7 @@ class Manifest(_Frozen):
     primed_ms: float | None = None
     jitter_buffer_stable: bool | None = None
     second_listener: Literal["probe", "none"] = "probe"
+    source: Literal["call", "recordings"] = "call"  # recordings: made by somebody else, nothing but sound is known
     versions: dict[str, str] = Field(default_factory=dict)
     host: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, int] = Field(default_factory=dict)  # name → bytes
