@@ -22,7 +22,7 @@ from harness.listen.measure import listen
 from harness.listen.reading import read_capture
 from harness.listen.scene import PAIRS, Scene
 from harness.model.measurement import Measurement, Turn
-from harness.prove.beacon_case import SAMPLES_PER_MS, chirp
+from harness.prove.beacon_case import SAMPLES_PER_MS, SPEECH_MS, chirp
 from harness.prove.buffer_counters import BufferCounters, read_counters
 
 BEACON_TRUTH = "beacon_truth.json"  # what bots.beacon writes into the capture's folder
@@ -32,6 +32,9 @@ SEARCH_MS = (-50.0, 700.0)  # around the time the chirp was handed to WebRTC
 HEAD_MS = 100.0  # of the word, which is aligned
 SPEECH_REACH_MS = 25.0  # two steps of a jitter buffer
 SPEECH_CONFIDENCE = 0.6
+TORN_CONFIDENCE = (
+    0.3  # of the whole word; a codec and a stretching jitter buffer leave 0.7 and more, other sound below 0.2
+)
 SPEECH_GAIN = 0.05  # a shifted word must fit better by this much, else a voice's period could pull it away
 STEP_MS = 1.5  # of the path: beyond it the jitter buffer has stretched or cut (see harness.listen.delay)
 ONSET_REACH_MS = (-60.0, 100.0)  # where the detector's onset of a word is looked for
@@ -199,7 +202,7 @@ class _Call:
         heard = [self._heard(first, asked), self._heard(second, asked)]
         step_ms = None
         if heard[0].chirp_ms is not None and heard[1].chirp_ms is not None:
-            published_ms = (second.published_sample - first.published_sample) / SAMPLES_PER_MS
+            published_ms = second.published_mono_ms - first.published_mono_ms
             step_ms = heard[1].chirp_ms - heard[0].chirp_ms - published_ms
         between = (first.published_mono_ms, second.published_mono_ms + 500.0)
         return BeaconTurn(
@@ -238,16 +241,17 @@ class _Call:
         chirp_at = self._chirp_at(given, ring)
         if chirp_at is None:
             return HeardAnswer(given.word, kpi_ms, None, probe_kpi_ms=probe)
-        speech_at, stretched = self._speech_at(given, ring, chirp_at)
+        speech_at, stretched, torn = self._speech_at(given, ring, chirp_at)
         detected = self._detected_near(ring, speech_at)
         return HeardAnswer(
             word=given.word,
             kpi_ms=kpi_ms,
             chirp_ms=chirp_at / SAMPLES_PER_MS,
             chirp_error_ms=None if onset is None else (onset - chirp_at) / SAMPLES_PER_MS,
-            speech_ms=speech_at / SAMPLES_PER_MS,
-            speech_error_ms=None if detected is None else (detected - speech_at) / SAMPLES_PER_MS,
+            speech_ms=None if torn else speech_at / SAMPLES_PER_MS,
+            speech_error_ms=None if torn or detected is None else (detected - speech_at) / SAMPLES_PER_MS,
             stretched_ms=stretched,
+            torn=torn,
             probe_kpi_ms=probe,
         )
 
@@ -274,20 +278,22 @@ class _Call:
         found = matched_within(chirp(given.rising), samples, first, last)
         return None if found is None or found[1] < CHIRP_CONFIDENCE else found[0]
 
-    def _speech_at(self, given: AnswerTruth, ring: str, chirp_at: float) -> tuple[float, float]:
-        """(true onset of the word, by how many ms it was moved against the chirp)."""
+    def _speech_at(self, given: AnswerTruth, ring: str, chirp_at: float) -> tuple[float, float, bool]:
+        """(true onset of the word, by how many ms it was moved against the chirp, whether it is not there at all)."""
         expected = chirp_at + given.speech_sample - given.published_sample
         pre, samples = self._samples("pre_rtc"), self._samples(ring)
         if pre is None or samples is None:
-            return expected, 0.0
-        word = pre[given.speech_sample : given.speech_sample + round(HEAD_MS * SAMPLES_PER_MS)]
-        reach = SPEECH_REACH_MS * SAMPLES_PER_MS
-        best = matched_within(word, samples, expected - reach, expected + reach)
-        here = matched_within(word, samples, expected - SAMPLES_PER_MS, expected + SAMPLES_PER_MS)
-        if best is None or here is None or best[1] < max(SPEECH_CONFIDENCE, here[1] + SPEECH_GAIN):
-            return expected, 0.0
+            return expected, 0.0, False
+        word = pre[given.speech_sample : given.speech_sample + round(SPEECH_MS * SAMPLES_PER_MS)]
+        head = word[: round(HEAD_MS * SAMPLES_PER_MS)]
+        near = (expected - SPEECH_REACH_MS * SAMPLES_PER_MS, expected + SPEECH_REACH_MS * SAMPLES_PER_MS)
+        whole, best = matched_within(word, samples, *near), matched_within(head, samples, *near)
+        here = matched_within(head, samples, expected - SAMPLES_PER_MS, expected + SAMPLES_PER_MS)
+        if whole is None or best is None or here is None or whole[1] < TORN_CONFIDENCE:
+            return expected, 0.0, True
         moved_ms = (best[0] - expected) / SAMPLES_PER_MS
-        return (best[0], moved_ms) if abs(moved_ms) > STEP_MS else (expected, 0.0)
+        surely = best[1] >= max(SPEECH_CONFIDENCE, here[1] + SPEECH_GAIN) and abs(moved_ms) > STEP_MS
+        return (best[0], moved_ms, False) if surely else (expected, 0.0, False)
 
     def _detected_near(self, ring: str, speech_at: float) -> int | None:
         """The detector's onset of the word, as a sound of its own."""

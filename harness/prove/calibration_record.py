@@ -89,9 +89,9 @@ class Setting:
 
     @cached_property
     def answers(self) -> list[HeardAnswer]:
-        """Every answer that was heard in a turn without doubt."""
+        """Every answer that was heard whole, in a turn without doubt."""
         found = [answer for turn in self.turns if not turn.doubt for answer in (turn.first, turn.second)]
-        return [answer for answer in found if answer is not None]
+        return [answer for answer in found if answer is not None and not answer.torn]
 
 
 @dataclass(frozen=True)
