@@ -1,8 +1,9 @@
 """A continuous 48 kHz stream to publish, in which sounds stand at exact samples of a known clock.
 
-Sample n is handed to WebRTC at `t0_mono_ms` + n / 48 ms: 20 ms frames, paced by absolute deadlines, a constant LEAD_MS
-ahead in LiveKit's native queue. A frame that is pushed later than that lead has shifted everything behind it; how late
-the latest push was is kept for every frame, so that who relies on the clock can tell.
+Sample n is taken by WebRTC at `t0_mono_ms` + n / 48 ms (and up to one native tick of 10 ms, the same for all): 20 ms
+frames, paced by absolute deadlines, a constant LEAD_MS ahead in LiveKit's native queue. A frame that is pushed later
+than that lead has shifted everything behind it; how late each push was is kept, so that who relies on the clock can
+tell.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from livekit import rtc
 from bots.probe_bot import mono_ms
 from bots.timeline import FRAME_SAMPLES, RATE_HZ, Int16Array
 
-LEAD_MS = 160.0  # long enough for a busy machine, short enough to decide on an answer that is due in 400 ms
-QUEUE_MS = 300
+LEAD_MS = 120.0  # long enough for a busy machine, short enough to decide on an answer that is due in 400 ms
+QUEUE_MS = 400
 SAMPLES_PER_MS = RATE_HZ / 1e3
 
 
@@ -34,7 +35,7 @@ class PacedVoice:
     _placed: list[tuple[int, Int16Array]] = field(default_factory=list)
 
     def sample_at(self, t_mono_ms: float) -> int:
-        """The sample that is handed to WebRTC at that time. Only after `run` has begun."""
+        """The sample that WebRTC takes at that time. Only after `run` has begun."""
         assert self.t0_mono_ms is not None
         return round((t_mono_ms - self.t0_mono_ms) * SAMPLES_PER_MS)
 
@@ -71,8 +72,8 @@ class PacedVoice:
     async def run(self, source: rtc.AudioSource) -> None:
         """The one task that feeds `source`."""
         loop = asyncio.get_running_loop()
-        start_s = loop.time() + LEAD_MS / 1e3
-        self.t0_mono_ms = mono_ms() + LEAD_MS
+        start_s = loop.time()  # LEAD_MS of frames are pushed at once; the queue takes its first sample from them now
+        self.t0_mono_ms = mono_ms()
         while True:
             due_s = start_s + self.sent_samples / RATE_HZ - LEAD_MS / 1e3
             await asyncio.sleep(max(0.0, due_s - loop.time()))  # paced by an absolute deadline

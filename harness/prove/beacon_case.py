@@ -25,9 +25,9 @@ D0_MS = 400.0
 D_RANGE_MS = (900.0, 2_000.0)
 TURNS_A_CALL = 12
 CHIRP_MS = 50.0
-CHIRP_HZ = (500.0, 6_000.0)
-CHIRP_PEAK = 0.1  # as loud as the speech: a louder edge is smeared ahead by the codec, audibly to a detector
-CHIRP_EDGE_MS = 2.0
+CHIRP_HZ = (500.0, 3_500.0)
+CHIRP_PEAK = 0.1  # as loud as the speech
+CHIRP_EDGE_MS = 10.0  # a codec smears a harder edge ahead by up to 3 ms, differently each time (docs/calibration.md)
 CHIRP_TO_SPEECH_MS = 120.0  # start to start: 70 ms of silence keep the two apart
 SPEECH_MS = 200.0
 SPEECH_FADE_MS = 10.0
@@ -70,7 +70,7 @@ class BeaconCall:
 
 
 def chirp(rising: bool) -> npt.NDArray[np.float64]:
-    """A linear sweep with short raised-cosine edges; full scale ±1."""
+    """A linear sweep with raised-cosine edges; full scale ±1."""
     n = round(CHIRP_MS * SAMPLES_PER_MS)
     t = np.arange(n) / CASE_RATE_HZ
     low, high = CHIRP_HZ
