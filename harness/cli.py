@@ -19,10 +19,14 @@ from rich.table import Table
 
 import harness
 from harness.errors import EarwitnessError
+from harness.listen_command import listen_command
 
 EPILOG = (
     "Exit status: 0 pass; 1 a blocking FAIL or FLAKY (with --strict also WARN); 2 usage; "
     "3 a blocking NO_DATA, INVALID or NOT_APPLIED, or an error of the harness; 130 interrupted."
+)
+LISTEN_EPILOG = (
+    "Exit status: 0 measured; 2 a wrong file or option; 3 something could not be measured, or is not to be believed."
 )
 app = typer.Typer(
     name="earwitness",
@@ -251,6 +255,9 @@ def calibrate(
     done = _until_done(play_and_hear(plan, on_note=console.print, on_played=lambda s, p: console.print(one_line(s, p))))
     console.print(f"{done.verdict}; report: {plan.run_dir / 'calibration_report.md'}", soft_wrap=True)
     raise typer.Exit(exit_code(done))
+
+
+app.command("listen", epilog=LISTEN_EPILOG)(listen_command)
 
 
 @app.command(epilog=EPILOG)

@@ -101,7 +101,7 @@ def _wav_bytes() -> bytes:
 
 
 def test_every_verb_has_a_page_of_help(earwitness: Run) -> None:
-    for verb in ("setup", "doctor", "run", "cases", "serve"):
+    for verb in ("setup", "doctor", "run", "cases", "listen", "serve"):
         done = earwitness(verb, "--help")
         assert done.returncode == 0
         assert "Exit status" in done.stdout

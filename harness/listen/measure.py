@@ -9,7 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.listen.latency import latencies, turn_waterfall
-from harness.listen.reading import read_capture
+from harness.listen.quality import quality_metrics
+from harness.listen.reading import Capture, read_capture
+from harness.listen.recordings import as_declared
 from harness.listen.records import no_number, number
 from harness.listen.replies import SAMPLES_PER_MS
 from harness.listen.scene import PAIRS, Scene
@@ -26,12 +28,17 @@ from harness.model.events import ReplyCause
 from harness.model.measurement import Alignment, Measurement, Metric, Span, Turn, Validity
 
 
-def listen(folder: Path) -> Measurement:
-    """What is heard in the capture at `folder`. Writes nothing.
+def listen(folder: Path, *, quality: bool = False) -> Measurement:
+    """What is heard in the capture at `folder`; with `quality` also its scores, which are slow. Writes nothing.
 
     Raises UsageError if it is no capture folder, or one of another schema.
     """
-    scene = Scene(read_capture(folder))
+    return measure(read_capture(folder), quality=quality)
+
+
+def measure(heard: Capture, *, quality: bool = False) -> Measurement:
+    """What is heard in a capture, wherever it was read from."""
+    scene = Scene(heard)
     turns = list_turns(scene)
     status, detail = refine_status(scene, turns)
     reasons = find_reasons(scene)
@@ -44,8 +51,8 @@ def listen(folder: Path) -> Measurement:
         mic=manifest.mic,
         capture_status=status,
         detail=detail,
-        turns=[_record(scene, turn) for turn in turns],
-        metrics=_call_metrics(scene, turns),
+        turns=[_record(scene, turn, quality) for turn in turns],
+        metrics=as_declared(heard, _call_metrics(scene, turns)),
         alignments=_alignments(scene),
         validity=Validity(ok=not reasons, reasons=reasons),
     )
@@ -56,14 +63,17 @@ def write_measurement(folder: Path, measurement: Measurement) -> None:
     write_atomic(folder / capture.MEASUREMENT, measurement.model_dump_json(indent=2).encode())
 
 
-def _record(scene: Scene, turn: TurnHeard) -> Turn:
+def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     metrics, defects = sound_metrics(scene, turn)
+    metrics |= latencies(scene, turn) | transport_metrics(scene, turn)
+    if quality:
+        metrics |= quality_metrics(scene, turn)
     answer = turn.answers.get(scene.primary)
     first = (answer.reply if answer is not None else None) or turn.heard.get(scene.primary)
     return Turn(
         reply_seq=turn.reply_seq,
         utterance=turn.utterance,
-        metrics=dict(sorted((latencies(scene, turn) | metrics | transport_metrics(scene, turn)).items())),
+        metrics=dict(sorted(as_declared(scene.capture, metrics).items())),
         mic_end_sample=round(answer.turn.end) if answer is not None else None,
         onset_sample=first.start if first is not None else None,
         spans=_spans(scene, turn),

@@ -131,10 +131,10 @@ def _read_manifest(folder: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
-        raise UsageError(f"{path}: {_first_problem(error)}; the capture has to be recorded again") from error
+        raise UsageError(f"{path}: {first_problem(error)}; the capture has to be recorded again") from error
 
 
-def _first_problem(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(str(part) for part in first['loc']) or 'content'}: {first['msg']}"
 
@@ -145,7 +145,7 @@ def _read_record(path: Path, kind: type[Record], missing: dict[str, str]) -> Rec
     except OSError as error:
         missing[path.name] = f"{path.name} is missing ({error.strerror})"
     except ValidationError as error:
-        missing[path.name] = f"{path.name}: {_first_problem(error)}"
+        missing[path.name] = f"{path.name}: {first_problem(error)}"
     return None
 
 
@@ -166,7 +166,7 @@ def _read_lines(path: Path, parse: Callable[[dict[str, object]], Line], missing:
         try:
             rows.append(parse(json.loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            first = _first_problem(error) if isinstance(error, ValidationError) else str(error)
+            first = first_problem(error) if isinstance(error, ValidationError) else str(error)
             missing.setdefault(path.name, f"{path.name}:{number}: {first}")
     return rows
 

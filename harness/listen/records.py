@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from harness.model.measurement import Metric
 
-DECIMALS = {"ms": 3, "dB": 3, "ppm": 1, "ratio": 6, "count": 0, "bool": 0, "samples": 0}
+DECIMALS = {"ms": 3, "dB": 3, "ppm": 1, "ratio": 6, "count": 0, "bool": 0, "samples": 0, "MOS": 2}
 
 
 def number(
