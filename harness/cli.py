@@ -241,19 +241,26 @@ def calibrate(
     sessions: Annotated[str, typer.Option(help="How many sessions at once, one setting after the other.")] = "1,2,3",
     runs: Annotated[Path | None, typer.Option(help="Where runs are written.", show_default="runs/")] = None,
     seed: Annotated[int, typer.Option(help="Of the delays and words.")] = 1,
+    again: Annotated[
+        Path | None, typer.Option(help="Play nothing: hear the captures of this run anew.", metavar="RUN_DIR")
+    ] = None,
 ) -> None:
     """Measure known delays: a beacon answers D ms after the user; the report says how far off the measurement is.
 
     Writes runs/RUN_ID/calibration_report.md and calibration.json. Takes about 3 minutes for 60 turns of a setting.
     """
     from harness.prove.calibrate import calibrate as play_and_hear
-    from harness.prove.calibrate import exit_code, make_calibration, one_line
+    from harness.prove.calibrate import exit_code, hear_again, make_calibration, one_line
     from harness.settings import load_settings
 
-    settings = load_settings({"runs": runs})
-    plan = make_calibration(settings.runs, turns=turns, user=user, sessions=sessions, seed=seed)
-    done = _until_done(play_and_hear(plan, on_note=console.print, on_played=lambda s, p: console.print(one_line(s, p))))
-    console.print(f"{done.verdict}; report: {plan.run_dir / 'calibration_report.md'}", soft_wrap=True)
+    if again is not None:
+        done, run_dir = hear_again(again), again
+    else:
+        settings = load_settings({"runs": runs})
+        plan = make_calibration(settings.runs, turns=turns, user=user, sessions=sessions, seed=seed)
+        playing = play_and_hear(plan, on_note=console.print, on_played=lambda s, p: console.print(one_line(s, p)))
+        done, run_dir = _until_done(playing), plan.run_dir
+    console.print(f"{done.verdict}; report: {run_dir / 'calibration_report.md'}", soft_wrap=True)
     raise typer.Exit(exit_code(done))
 
 

@@ -23,7 +23,7 @@ from harness.listen.reading import read_capture
 from harness.listen.scene import PAIRS, Scene
 from harness.model.measurement import Measurement, Turn
 from harness.prove.beacon_case import SAMPLES_PER_MS, SPEECH_MS, chirp
-from harness.prove.buffer_counters import BufferCounters, read_counters
+from harness.prove.buffer_counters import BufferCounters, mean_buffer_ms, read_counters
 
 BEACON_TRUTH = "beacon_truth.json"  # what bots.beacon writes into the capture's folder
 TRUTH_VERSION = 1
@@ -89,7 +89,9 @@ class BeaconTurn:
     counters_changed: bool | None = None  # whether WebRTC's own counters say that the buffer stretched or cut
     up_ms: float | None = None  # user's last voiced sample → heard by the beacon
     down_ms: float | None = None  # chirp published → at the ring
-    jitter_buffer_ms: float | None = None
+    jitter_buffer_ms: float | None = None  # the listener's, between the answers
+    own_buffer_ms: float | None = None  # the beacon's, mean over the call
+    round_trip_ms: float | None = None  # listener to media server and back
     doubt: str = ""
 
     @property
@@ -159,13 +161,19 @@ def matched_within(template: Float, recording: Float, first: float, last: float)
 
 def read_truth(folder: Path) -> list[AnswerTruth]:
     """What the beacon did. Raises UsageError if it left nothing that can be read."""
+    return _read_truth(folder)[0]
+
+
+def _read_truth(folder: Path) -> tuple[list[AnswerTruth], float | None]:
+    """(the answers, mean delay of the beacon's own jitter buffer)."""
     path = folder / BEACON_TRUTH
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         if raw["version"] != TRUTH_VERSION:
             raise UsageError(f"{path}: version {raw['version']}, this version reads {TRUTH_VERSION}")
         rows = [{**row, "lead_ms": raw["lead_ms"]} for row in raw["answers"]]
-        return [AnswerTruth(**{name: row[name] for name in AnswerTruth.__dataclass_fields__}) for row in rows]
+        answers = [AnswerTruth(**{name: row[name] for name in AnswerTruth.__dataclass_fields__}) for row in rows]
+        return answers, mean_buffer_ms(raw.get("inbound", []))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: not what a beacon writes ({error}); play the call again") from error
 
@@ -176,11 +184,11 @@ def hear_call(folder: Path, d_ms: Sequence[float], d0_ms: float) -> list[BeaconT
     measurement = listen(folder)
     trace_id = scene.capture.manifest.trace_id
     try:
-        truth = read_truth(folder)
+        truth, own_buffer_ms = _read_truth(folder)
     except UsageError as error:
         return [BeaconTurn(trace_id, turn, d0_ms, d, doubt=str(error)) for turn, d in enumerate(d_ms)]
     counters = read_counters(folder)
-    call = _Call(scene, measurement, {t.reply_seq: t for t in truth}, counters)
+    call = _Call(scene, measurement, {t.reply_seq: t for t in truth}, counters, own_buffer_ms)
     return [call.turn(turn, d0_ms, d) for turn, d in enumerate(d_ms)]
 
 
@@ -190,6 +198,7 @@ class _Call:
     measurement: Measurement
     truth: dict[int, AnswerTruth]
     counters: BufferCounters
+    own_buffer_ms: float | None
 
     def turn(self, turn: int, d0_ms: float, d_ms: float) -> BeaconTurn:
         trace_id = self.measurement.trace_id
@@ -217,6 +226,8 @@ class _Call:
             up_ms=self._up_ms(first, asked),
             down_ms=self._down_ms(first, heard[0]),
             jitter_buffer_ms=self.counters.mean_delay_ms(*between),
+            own_buffer_ms=self.own_buffer_ms,
+            round_trip_ms=self.counters.round_trip_ms(*between),
             doubt=self._doubt(first, second, asked, heard),
         )
 

@@ -1,7 +1,8 @@
-"""WebRTC's own account of the jitter buffer over a span of a call, from rtc_stats.jsonl. Pure but for reading the file.
+"""WebRTC's own account of a call: the jitter buffer and the way to the server, from rtc_stats.jsonl.
 
-Lines come about once a second, so a span is bracketed: from the last line before it to the first one after it. Browser
-reports are flat (camelCase), those of the second listener nested (snake_case); both are read. Times: host's clock, ms.
+Pure but for reading the file. Lines come about once a second, so a span is bracketed: from the last line before it to the
+first one after it. Browser reports are flat (camelCase), those of the second listener nested (snake_case); both are
+read. Times: host's clock, ms.
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ from typing import Any
 
 from harness.model.capture import RTC_STATS
 
-RATE_HZ = 48_000
+FLAT_NAMES = (
+    "jitterBufferDelay", "jitterBufferEmittedCount", "insertedSamplesForDeceleration", "removedSamplesForAcceleration",
+    "concealedSamples", "currentRoundTripTime",
+)  # fmt: skip
+NESTED_NAMES = (
+    "jitter_buffer_delay", "jitter_buffer_emitted_count", "inserted_samples_for_deceleration",
+    "removed_samples_for_acceleration", "concealed_samples", "current_round_trip_time",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,7 @@ class CounterLine:
     inserted: float
     removed: float
     concealed: float
+    round_trip_s: float | None = None  # to the media server, as ICE last measured it
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,17 @@ class BufferCounters:
             return None
         return 1e3 * (found[1].delay_s - found[0].delay_s) / (found[1].emitted - found[0].emitted)
 
+    def round_trip_ms(self, start_ms: float, end_ms: float) -> float | None:
+        found = self._around(start_ms, end_ms)
+        known = [line.round_trip_s for line in found or () if line.round_trip_s is not None]
+        return 1e3 * sum(known) / len(known) if known else None
+
+
+def mean_buffer_ms(reports: Iterable[dict[str, Any]]) -> float | None:
+    """Of one set of reports: the jitter buffer's mean delay since the call began."""
+    counters = _counters(0.0, reports)
+    return 1e3 * counters.delay_s / counters.emitted if counters is not None and counters.emitted > 0 else None
+
 
 def read_counters(folder: Path) -> BufferCounters:
     """Empty if there are no statistics."""
@@ -73,15 +93,17 @@ def read_counters(folder: Path) -> BufferCounters:
 
 
 def _counters(t_mono_ms: float, reports: Iterable[dict[str, Any]]) -> CounterLine | None:
+    reports = list(reports)
     audio = [r for r in reports if r.get("type") == "inbound-rtp" and r.get("kind") == "audio"]
-    if audio:
-        names = ("jitterBufferDelay", "jitterBufferEmittedCount", "insertedSamplesForDeceleration",
-                 "removedSamplesForAcceleration", "concealedSamples")  # fmt: skip
-    else:
+    pairs = [r for r in reports if r.get("type") == "candidate-pair" and r.get("nominated")]
+    names = FLAT_NAMES
+    if not audio:
         audio = [r["inbound_rtp"].get("inbound", {}) for r in reports if "inbound_rtp" in r]
-        names = ("jitter_buffer_delay", "jitter_buffer_emitted_count", "inserted_samples_for_deceleration",
-                 "removed_samples_for_acceleration", "concealed_samples")  # fmt: skip
+        nested = [r["candidate_pair"].get("candidate_pair", {}) for r in reports if "candidate_pair" in r]
+        pairs = [pair for pair in nested if pair.get("nominated")]
+        names = NESTED_NAMES
     if not audio:
         return None
-    delay, emitted, inserted, removed, concealed = (sum(float(r.get(name, 0)) for r in audio) for name in names)
-    return CounterLine(t_mono_ms, delay, emitted, inserted, removed, concealed)
+    delay_s, emitted, inserted, removed, concealed = (sum(float(r.get(name, 0)) for r in audio) for name in names[:5])
+    trips = [float(pair[names[5]]) for pair in pairs if names[5] in pair]
+    return CounterLine(t_mono_ms, delay_s, emitted, inserted, removed, concealed, max(trips, default=None))

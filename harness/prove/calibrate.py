@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import json
 import os
 import shlex
 import sys
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from harness.errors import EarwitnessError, UsageError
 from harness.live.bench import Bench, open_bench
-from harness.model.capture import Manifest, write_atomic
+from harness.model.capture import Manifest, read_manifest, write_atomic
 from harness.model.plan import AgentSpec, BuiltCase, Lane, PageSpec, Plan
 from harness.prove.beacon_case import D0_MS, BeaconCall, build_calls
 from harness.prove.beacon_listening import BeaconTurn, hear_call
@@ -50,7 +51,10 @@ class Played:
 
     folder: Path
     manifest: Manifest
-    call: BeaconCall
+    d_ms: tuple[float, ...]
+
+
+Heard = tuple[Lane, int, list[Played], tuple[float, float]]  # lane, sessions at once, calls, load before and after
 
 
 def make_calibration(
@@ -90,7 +94,7 @@ async def _session(
             break
         call = calls[(first + index) % len(calls)]
         folder, manifest = await bench.attempt(call.built)
-        played.append(Played(folder, manifest, call))
+        played.append(Played(folder, manifest, call.d_ms))
         on_played(played[-1])
     return played
 
@@ -112,12 +116,12 @@ def hear_setting(lane: Lane, sessions: int, played: Sequence[Played], load: tupl
         if item.manifest.detail:
             problems.append(f"{item.manifest.trace_id}: {item.manifest.status}: {item.manifest.detail}")
         try:
-            turns += hear_call(item.folder, item.call.d_ms, D0_MS)
+            turns += hear_call(item.folder, item.d_ms, D0_MS)
         except EarwitnessError as error:
             problems.append(str(error))
             turns += [
                 BeaconTurn(item.manifest.trace_id, n, D0_MS, d, doubt=f"no capture: {error}")
-                for n, d in enumerate(item.call.d_ms)
+                for n, d in enumerate(item.d_ms)
             ]
     return Setting(lane, sessions, turns, problems, load)
 
@@ -135,7 +139,7 @@ async def calibrate(
     started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     on_note("speech")
     plans = plan.run_dir / "beacon"
-    heard: list[tuple[Lane, int, list[Played], tuple[float, float]]] = []
+    heard: list[Heard] = []
     interrupted = False
     try:
         for lane in plan.lanes:
@@ -155,12 +159,44 @@ async def calibrate(
     except asyncio.CancelledError:
         interrupted = True
     on_note("listening")
-    settings = [await asyncio.to_thread(hear_setting, *item) for item in heard]
+    return await asyncio.to_thread(
+        _hear_and_write, plan.run_dir, plan.run_id, started_at, plan.seed, heard, interrupted
+    )
+
+
+def _hear_and_write(
+    run_dir: Path, run_id: str, started_at: str, seed: int, heard: Sequence[Heard], interrupted: bool
+) -> Calibration:
+    settings = [hear_setting(*item) for item in heard]
     manifests = [played.manifest for _, _, done, _ in heard for played in done]
-    calibration = summarise(plan.run_id, started_at, plan.seed, D0_MS, settings, manifests, interrupted)
-    await asyncio.to_thread(write_report, calibration, plan.run_dir)
-    write_atomic(plan.run_dir / RECORD, calibration.to_json().encode())
+    calibration = summarise(run_id, started_at, seed, D0_MS, settings, manifests, interrupted)
+    write_atomic(run_dir / RECORD, calibration.to_json().encode())
+    write_report(calibration, run_dir)
     return calibration
+
+
+def hear_again(run_dir: Path) -> Calibration:
+    """A calibration that was played before, heard anew from its captures; record and report are written over.
+
+    Raises UsageError if `run_dir` holds none, OSError.
+    """
+    path = run_dir / RECORD
+    heard: dict[tuple[Lane, int], dict[str, list[float]]] = {}
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        loads = {(s["lane"], s["sessions"]): tuple(s["load"]) for s in raw["settings"]}
+        for turn in raw["turns"]:
+            calls = heard.setdefault((turn["lane"], turn["sessions"]), {})
+            calls.setdefault(turn["trace_id"], []).append(turn["d_ms"])
+        items: list[Heard] = []
+        for (lane, sessions), calls in heard.items():
+            folders = [(run_dir / "captures" / trace_id, tuple(d_ms)) for trace_id, d_ms in calls.items()]
+            played = [Played(folder, read_manifest(folder), d_ms) for folder, d_ms in folders]
+            items.append((lane, sessions, played, loads[lane, sessions]))
+        run_id, started_at, seed, interrupted = (raw[k] for k in ("run_id", "started_at", "seed", "interrupted"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: not a calibration that can be heard again: {error}") from error
+    return _hear_and_write(run_dir, run_id, started_at, seed, items, interrupted)
 
 
 def _note(done: list[Played], tell: Callable[[str, Played], None], name: str, played: Played) -> None:

@@ -174,31 +174,46 @@ def probe_pairs(setting: Setting) -> list[tuple[float, float]]:
     return [(a.kpi_ms, a.probe_kpi_ms) for a in setting.answers if a.kpi_ms is not None and a.probe_kpi_ms is not None]
 
 
-UP, DOWN, BUFFER, REST, ONSET = (
-    "up: user's last voiced sample → heard by the beacon",
-    "down: handed to WebRTC → at the listener",
-    "  of it the listener's jitter buffer (WebRTC's statistics)",
-    "  of it the rest: 20 ms packet, codec, SFU, playout",
-    "onset detector",
-)
+PACKET_MS = 26.5  # constants of WebRTC's Opus: one packet of 20 ms is gathered, the encoder looks 6.5 ms ahead
+# the floor's parts in the order of the way
+UP = "up: user's last voiced sample → heard by the beacon"
+OWN_BUFFER = "· the beacon's jitter buffer (WebRTC's statistics)"
+UP_REST = "· the rest of it: capture, network, media server, playout tick"
+DOWN = "down: taken by WebRTC at the beacon → at the listener"
+BUFFER = "· the listener's jitter buffer (WebRTC's statistics)"
+TRIP = "· network to the media server, half a round trip"
+DOWN_REST = "· the rest of it: native tick, media server, playout tick"
+ONSET = "onset detector"
+PACKET = "· packet and codec, each way (constants)"
 
 
 def floor_parts(setting: Setting) -> dict[str, Distribution]:
     """The floor's parts, each measured on its own; up + down + onset detector make the floor."""
-    parts: dict[str, list[float]] = {UP: [], DOWN: [], BUFFER: [], REST: [], ONSET: []}
+    parts: dict[str, list[float]] = {
+        name: [] for name in (UP, OWN_BUFFER, UP_REST, DOWN, BUFFER, TRIP, DOWN_REST, PACKET, ONSET)
+    }
     for turn in setting.counted:
-        if turn.up_ms is not None:
-            parts[UP].append(turn.up_ms)
-        if turn.down_ms is not None:
-            parts[DOWN].append(turn.down_ms)
-        if turn.jitter_buffer_ms is not None:
-            parts[BUFFER].append(turn.jitter_buffer_ms)
-            if turn.down_ms is not None:
-                parts[REST].append(turn.down_ms - turn.jitter_buffer_ms)
-        if turn.first is not None and turn.first.chirp_error_ms is not None:
-            parts[ONSET].append(turn.first.chirp_error_ms)
+        half_trip_ms = 0.0 if turn.round_trip_ms is None else turn.round_trip_ms / 2
+        known = {
+            UP: turn.up_ms,
+            OWN_BUFFER: turn.own_buffer_ms,
+            UP_REST: _less(turn.up_ms, turn.own_buffer_ms, PACKET_MS) if setting.lane == "browser" else None,
+            DOWN: turn.down_ms,
+            BUFFER: turn.jitter_buffer_ms,
+            TRIP: None if turn.round_trip_ms is None else half_trip_ms,
+            DOWN_REST: _less(turn.down_ms, turn.jitter_buffer_ms, PACKET_MS + half_trip_ms),
+            PACKET: PACKET_MS,
+            ONSET: turn.first.chirp_error_ms if turn.first is not None else None,
+        }
+        for name, value in known.items():
+            if value is not None:
+                parts[name].append(value)
     found = {name: distribution(values) for name, values in parts.items()}
     return {name: values for name, values in found.items() if values is not None}
+
+
+def _less(whole_ms: float | None, buffer_ms: float | None, rest_ms: float) -> float | None:
+    return None if whole_ms is None or buffer_ms is None else whole_ms - buffer_ms - rest_ms
 
 
 def _changed(turns: Sequence[BeaconTurn]) -> tuple[int, int]:

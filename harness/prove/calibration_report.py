@@ -51,7 +51,8 @@ def render(calibration: Calibration, pictures: dict[str, str]) -> str:
         "## Detector: the onset against the truth to the sample",
         _detector(calibration.figures),
         "## Floor: what the path adds to a known delay",
-        "KPI of the first answer − D0, and its parts (median, P5 to P95).",
+        "KPI of the first answer − D0, and its parts (median, P5 to P95). In the bot lane both ends are heard by the second "
+        "listener, so what the way to it adds to either cancels.",
         _floors(calibration.figures),
         *_probe(calibration.figures),
         "## Every turn accounted for",
@@ -170,8 +171,16 @@ def _spread(found: Distribution | None) -> str:
 def _floors(all_figures: list[Figures]) -> str:
     names = list(dict.fromkeys(name for f in all_figures for name in f.floor_parts))
     rows = [["**floor**", *(f"**{_spread(f.floor)}**" for f in all_figures)]]
-    rows += [[name.strip(), *(_spread(f.floor_parts.get(name)) for f in all_figures)] for name in names]
+    rows.append(["shift of the median against the fewest at once", *(_shift(f, all_figures) for f in all_figures)])
+    rows += [[name, *(_spread(f.floor_parts.get(name)) for f in all_figures)] for name in names]
     return table(("ms", *(f"{f.lane} × {f.sessions}" for f in all_figures)), rows)
+
+
+def _shift(f: Figures, all_figures: list[Figures]) -> str:
+    alone = min((other for other in all_figures if other.lane == f.lane), key=lambda other: other.sessions)
+    if f.floor is None or alone.floor is None or f is alone:
+        return NONE
+    return f"{f.floor.median_ms - alone.floor.median_ms:+.1f}"
 
 
 def _probe(all_figures: list[Figures]) -> Iterable[str]:

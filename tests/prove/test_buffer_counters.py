@@ -41,6 +41,15 @@ def test_both_shapes_say_the_same(tmp_path: Path) -> None:
         assert counters.mean_delay_ms(2_100, 2_900) == 60.0
 
 
+def test_the_way_to_the_server_is_read_in_both_shapes(tmp_path: Path) -> None:
+    flat = {"type": "candidate-pair", "nominated": True, "currentRoundTripTime": 0.004}
+    nested = {"candidate_pair": {"candidate_pair": {"nominated": True, "current_round_trip_time": 0.004}}}
+    for shape, pair in ((browser, flat), (probe, nested)):
+        rows = [{"t_mono_ms": t, "reports": [shape(0.0, 1, 0), pair]} for t in (0.0, 1_000.0)]
+        (tmp_path / RTC_STATS).write_text("".join(json.dumps(row) + "\n" for row in rows))
+        assert read_counters(tmp_path).round_trip_ms(100, 900) == 4.0
+
+
 def test_a_span_that_is_not_covered_is_not_known(tmp_path: Path) -> None:
     counters = read_counters(write(tmp_path, browser))
     assert counters.changed(500, 1_500) is None
