@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.listen.drift import clock_metrics, drift_reasons
 from harness.listen.latency import latencies, turn_waterfall
 from harness.listen.quality import quality_metrics
 from harness.listen.reading import Capture, read_capture
@@ -21,7 +22,7 @@ from harness.listen.status import refine_status
 from harness.listen.timing import onsets_in_user_turns, unexpected_onsets
 from harness.listen.transport import transport_metrics
 from harness.listen.turns import TurnHeard, due_utterances, list_turns
-from harness.listen.validity import find_reasons, user_heard_count
+from harness.listen.validity import find_reasons, host_metrics, user_heard_count
 from harness.model import capture
 from harness.model.capture import write_atomic
 from harness.model.events import ReplyCause
@@ -41,7 +42,7 @@ def measure(heard: Capture, *, quality: bool = False) -> Measurement:
     scene = Scene(heard)
     turns = list_turns(scene)
     status, detail = refine_status(scene, turns)
-    reasons = find_reasons(scene)
+    reasons = [*find_reasons(scene), *drift_reasons(scene)]
     manifest = scene.capture.manifest
     return Measurement(
         trace_id=manifest.trace_id,
@@ -65,7 +66,7 @@ def write_measurement(folder: Path, measurement: Measurement) -> None:
 
 def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     metrics, defects = sound_metrics(scene, turn)
-    metrics |= latencies(scene, turn) | transport_metrics(scene, turn)
+    metrics |= latencies(scene, turn) | transport_metrics(scene, turn) | host_metrics(scene, turn)
     if quality:
         metrics |= quality_metrics(scene, turn)
     answer = turn.answers.get(scene.primary)
@@ -111,7 +112,7 @@ def _call_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
     timeline = scene.clocks.of(PAIRS[scene.primary])
     if timeline is not None:
         metrics["capture_lost_samples"] = number(timeline.lost_samples, "samples")
-    return metrics | _onset_metrics(scene, turns)
+    return metrics | clock_metrics(scene) | _onset_metrics(scene, turns)
 
 
 def _onset_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:

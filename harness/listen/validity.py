@@ -9,9 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from harness.listen.arrival import load_within, worst_lag_ms
+from harness.listen.records import no_number, not_applicable, number
 from harness.listen.scene import PAIRS, Scene
 from harness.listen.spoken import NotFound, Place
+from harness.listen.turns import TurnHeard
+from harness.model.capture import HOST_LOAD as LOAD_FILE
 from harness.model.case import SpokenUtterance
+from harness.model.measurement import Metric
 from harness.model.status import CaptureStatus
 
 SAMPLES_PER_MS = 48
@@ -34,6 +38,9 @@ def _timelines(scene: Scene) -> list[str]:
             reasons.append(f"capture underrun: {lost_ms:.0f} ms never arrived from the {name}'s tap")
         if timeline.error_ms > CLOCK_ERROR_LIMIT_MS:
             reasons.append(f"the {name}'s clock is only known to ±{timeline.error_ms:.1f} ms")
+        if timeline.slip_ms is not None and abs(timeline.slip_ms) > CLOCK_ERROR_LIMIT_MS:
+            where = "fell behind" if timeline.slip_ms > 0 else "ran ahead of"
+            reasons.append(f"the {name}'s audio clock {where} the host's by {abs(timeline.slip_ms):.0f} ms in the call")
     return reasons
 
 
@@ -108,6 +115,26 @@ def _host(scene: Scene) -> list[str]:
     if cpu and lag_ms is not None and np.mean(cpu) >= LOAD_LIMIT_PERCENT and lag_ms > LOADED_LAG_MS:
         return [f"the host was overloaded: CPU {np.mean(cpu):.0f} %, event loop up to {lag_ms:.0f} ms late"]
     return []
+
+
+def host_metrics(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
+    """How loaded the host was from the user's last word (or the reply's first sound) to the reply's last."""
+    units = {"loop_lag_ms": "ms", "host_cpu_ratio": "ratio"}
+    if scene.capture.manifest.source == "recordings":
+        return {name: not_applicable(unit, "recordings alone say nothing of the host") for name, unit in units.items()}
+    heard, answer, ring = turn.heard.get(scene.primary), turn.answers.get(scene.primary), scene.primary
+    if heard is None:
+        return {name: no_number(unit, f"the reply is not heard in {ring}.wav") for name, unit in units.items()}
+    begin = answer.turn.end if answer is not None else float(heard.start)
+    start, end = scene.clocks.mono_ms(ring, min(begin, heard.start)), scene.clocks.mono_ms(ring, heard.end)
+    lines = [] if start is None or end is None else load_within(scene.capture.load, start, end)
+    lag_ms = worst_lag_ms(lines)
+    cpu = [line.cpu_percent for line in lines if line.cpu_percent is not None]
+    reason = scene.capture.missing.get(LOAD_FILE, "the host's load during this turn is not known")
+    return {
+        "loop_lag_ms": no_number("ms", reason) if lag_ms is None else number(lag_ms, "ms"),
+        "host_cpu_ratio": number(float(np.mean(cpu)) / 100, "ratio") if cpu else no_number("ratio", reason),
+    }
 
 
 def implausible(
