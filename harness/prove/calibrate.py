@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from harness.errors import EarwitnessError, UsageError
 from harness.live.bench import Bench, open_bench
@@ -28,6 +29,7 @@ from harness.prove.calibration_record import Calibration, Setting, summarise
 from harness.prove.calibration_report import write_report
 from harness.suite import new_run_id
 
+PLAYED = "calibration_played.json"  # which captures belong to which setting
 RECORD = "calibration.json"
 LANES: dict[str, tuple[Lane, ...]] = {"browser": ("browser",), "bot": ("bot",), "both": ("browser", "bot")}
 
@@ -158,45 +160,53 @@ async def calibrate(
                     heard[-1] = (lane, sessions, done, (before, os.getloadavg()[0]))
     except asyncio.CancelledError:
         interrupted = True
+    _write_played(plan, started_at, heard, interrupted)
     on_note("listening")
-    return await asyncio.to_thread(
-        _hear_and_write, plan.run_dir, plan.run_id, started_at, plan.seed, heard, interrupted
-    )
+    return await asyncio.to_thread(hear_again, plan.run_dir)
 
 
-def _hear_and_write(
-    run_dir: Path, run_id: str, started_at: str, seed: int, heard: Sequence[Heard], interrupted: bool
-) -> Calibration:
+def _write_played(plan: CalibrationPlan, started_at: str, heard: Sequence[Heard], interrupted: bool) -> None:
+    """What there is to be heard, so that it can be heard at any time. Raises OSError."""
+    settings = [
+        {
+            "lane": lane,
+            "sessions": sessions,
+            "load": load,
+            "calls": [{"trace_id": item.manifest.trace_id, "d_ms": item.d_ms} for item in done],
+        }
+        for lane, sessions, done, load in heard
+    ]
+    about = {"run_id": plan.run_id, "started_at": started_at, "seed": plan.seed, "interrupted": interrupted}
+    write_atomic(plan.run_dir / PLAYED, json.dumps({"version": 1, **about, "settings": settings}, indent=1).encode())
+
+
+def hear_again(run_dir: Path) -> Calibration:
+    """A calibration that was played, heard from its captures; record and report are written (over).
+
+    Raises UsageError if `run_dir` holds none, OSError.
+    """
+    path = run_dir / PLAYED
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        heard = [_read_setting(run_dir, setting) for setting in raw["settings"]]
+        run_id, started_at, seed, interrupted = (raw[k] for k in ("run_id", "started_at", "seed", "interrupted"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: not a calibration that was played: {error}") from error
     settings = [hear_setting(*item) for item in heard]
-    manifests = [played.manifest for _, _, done, _ in heard for played in done]
+    manifests = [item.manifest for _, _, done, _ in heard for item in done]
     calibration = summarise(run_id, started_at, seed, D0_MS, settings, manifests, interrupted)
     write_atomic(run_dir / RECORD, calibration.to_json().encode())
     write_report(calibration, run_dir)
     return calibration
 
 
-def hear_again(run_dir: Path) -> Calibration:
-    """A calibration that was played before, heard anew from its captures; record and report are written over.
-
-    Raises UsageError if `run_dir` holds none, OSError.
-    """
-    path = run_dir / RECORD
-    heard: dict[tuple[Lane, int], dict[str, list[float]]] = {}
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        loads = {(s["lane"], s["sessions"]): tuple(s["load"]) for s in raw["settings"]}
-        for turn in raw["turns"]:
-            calls = heard.setdefault((turn["lane"], turn["sessions"]), {})
-            calls.setdefault(turn["trace_id"], []).append(turn["d_ms"])
-        items: list[Heard] = []
-        for (lane, sessions), calls in heard.items():
-            folders = [(run_dir / "captures" / trace_id, tuple(d_ms)) for trace_id, d_ms in calls.items()]
-            played = [Played(folder, read_manifest(folder), d_ms) for folder, d_ms in folders]
-            items.append((lane, sessions, played, loads[lane, sessions]))
-        run_id, started_at, seed, interrupted = (raw[k] for k in ("run_id", "started_at", "seed", "interrupted"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: not a calibration that can be heard again: {error}") from error
-    return _hear_and_write(run_dir, run_id, started_at, seed, items, interrupted)
+def _read_setting(run_dir: Path, raw: dict[str, Any]) -> Heard:
+    played = []
+    for call in raw["calls"]:
+        folder = run_dir / "captures" / call["trace_id"]
+        played.append(Played(folder, read_manifest(folder), tuple(call["d_ms"])))
+    before, after = raw["load"]
+    return raw["lane"], raw["sessions"], played, (before, after)
 
 
 def _note(done: list[Played], tell: Callable[[str, Played], None], name: str, played: Played) -> None:

@@ -184,13 +184,13 @@ BUFFER = "· the listener's jitter buffer (WebRTC's statistics)"
 TRIP = "· network to the media server, half a round trip"
 DOWN_REST = "· the rest of it: native tick, media server, playout tick"
 ONSET = "onset detector"
-PACKET = "· packet and codec, each way (constants)"
+PACKET = "in each way, not in its rest: packet and codec (constants)"
 
 
 def floor_parts(setting: Setting) -> dict[str, Distribution]:
     """The floor's parts, each measured on its own; up + down + onset detector make the floor."""
     parts: dict[str, list[float]] = {
-        name: [] for name in (UP, OWN_BUFFER, UP_REST, DOWN, BUFFER, TRIP, DOWN_REST, PACKET, ONSET)
+        name: [] for name in (UP, OWN_BUFFER, UP_REST, DOWN, BUFFER, TRIP, DOWN_REST, ONSET, PACKET)
     }
     for turn in setting.counted:
         half_trip_ms = 0.0 if turn.round_trip_ms is None else turn.round_trip_ms / 2

@@ -115,7 +115,7 @@ def _targets(deciding: list[Figures]) -> str:
 
 def _target(lane: str, name: str, value: float | None, limit: float, digits: int = 2) -> list[str]:
     met = "no data" if value is None else "met" if value <= limit else "**missed**"
-    unit = "" if digits == 4 else " ms"
+    unit = "" if name.startswith("slope") else " ms"
     return [lane, name, number(value, digits) + (unit if value is not None else ""), f"≤ {limit:g}{unit}", met]
 
 

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from harness.errors import UsageError
-from harness.model.capture import read_manifest
 from harness.prove.beacon_case import CHIRP_TO_SPEECH_MS, D0_MS, chirp
 from harness.prove.beacon_listening import BEACON_TRUTH, BeaconTurn, hear_call, matched, read_truth
-from harness.prove.calibrate import RECORD, Played, hear_again, hear_setting
-from harness.prove.calibration_record import Setting, figures, summarise
+from harness.prove.calibrate import PLAYED, RECORD, hear_again
+from harness.prove.calibration_record import Setting, figures
 from harness.prove.calibration_report import REPORT
 from tests.listen.captures import PER_MS, T0_MONO_MS, Call, Replied, Said, Samples, hole, ms, silence, speech, stretch
 
@@ -181,16 +180,19 @@ def test_positions_are_in_ms_of_the_ring(tmp_path: Path) -> None:
 
 
 def test_a_calibration_is_heard_again_from_its_folder_to_the_byte(tmp_path: Path) -> None:
-    folder = write(beacon_call(), tmp_path / "captures" / "t-made-a1")
-    played = Played(folder, read_manifest(folder), DELAYS_MS)
-    setting = hear_setting("browser", 2, [played], (0.5, 1.0))
-    first = summarise("run", "2026-01-01T00:00:00+00:00", 1, D0_MS, [setting], [played.manifest]).to_json()
-    (tmp_path / RECORD).write_text(first)
-    assert hear_again(tmp_path).to_json() == first
-    assert (tmp_path / RECORD).read_text() == first
+    write(beacon_call(), tmp_path / "captures" / "t-made-a1")
+    call = {"trace_id": "t-made-a1", "d_ms": DELAYS_MS}
+    setting = {"lane": "browser", "sessions": 2, "load": [0.5, 1.0], "calls": [call]}
+    about = {"version": 1, "run_id": "run", "started_at": "then", "seed": 1, "interrupted": False}
+    (tmp_path / PLAYED).write_text(json.dumps({**about, "settings": [setting]}))
+    first = hear_again(tmp_path)
+    assert [len(s.turns) for s in first.settings] == [len(DELAYS_MS)]
+    assert first.figures[0].load == (0.5, 1.0)
+    written = (tmp_path / RECORD).read_text()
+    assert hear_again(tmp_path).to_json() == written
     assert (tmp_path / REPORT).exists()
 
 
-def test_what_is_no_calibration_cannot_be_heard_again(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="heard again"):
+def test_what_is_no_calibration_cannot_be_heard(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="played"):
         hear_again(tmp_path)
