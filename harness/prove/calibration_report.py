@@ -103,7 +103,7 @@ def _targets(deciding: list[Figures]) -> str:
             _target(f.lane, "path, \\|bias\\|", None if path is None else abs(path.bias_ms), PATH_BIAS_MS),
             _target(f.lane, "path, P95 of \\|error\\|", None if path is None else path.p95_abs_ms, PATH_P95_MS),
             _target(
-                f.lane, "slope, distance from 1", None if line is None else abs(line.slope - 1), SLOPE_TOLERANCE, 4
+                f.lane, "slope, distance from 1", None if line is None else abs(line.slope - 1), SLOPE_TOLERANCE, 5
             ),
             _target(f.lane, "detector, \\|bias\\|", None if speech is None else abs(speech.bias_ms), DETECTOR_BIAS_MS),
             _target(
