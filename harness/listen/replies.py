@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.listen.align import WAVEFORM_CONFIDENCE, Match, find_best
+from harness.listen.align import WAVEFORM_CONFIDENCE, Match, find_all, find_best
 from harness.listen.clocks import Clocks
 from harness.listen.delay import WINDOW, DelayTrack, track_delay
 from harness.listen.onset import Sound, find_sounds
@@ -34,6 +34,7 @@ HEAD_SEARCH_MS = 15.0  # one step of a jitter buffer
 HEAD_CONFIDENCE = 0.8
 HEAD_GAIN = 0.05  # a shift must fit better by this much than none
 MARGIN_MS = 80.0
+AS_GOOD = 0.9  # of the best match: an earlier place this good is taken first
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,8 @@ def _align_reply(
     if match is None or match.confidence < WAVEFORM_CONFIDENCE:
         anywhere = (after / DECIMATION, min(float(len(ring.band)), after / DECIMATION + ANYWHERE))
         match = _find_reply(pre, (first, last), ring, anywhere, cut) or match
+    if match is not None and reply.started_ms is None and before is None:
+        match = _earliest(pre, (first, last), ring, match)
     if match is None or match.confidence < WAVEFORM_CONFIDENCE:
         return None, 0.0 if match is None else match.confidence
     track = track_delay(pre.band, (first, last), ring.band, match.at, cut=cut)
@@ -232,6 +235,14 @@ def _window(reply: ToldReply, ring: Ring, clocks: Clocks, before: _Claim | None)
         after = (before.start if before is not None else 0.0) / DECIMATION
         return after, min(float(len(ring.band)), after + ANYWHERE)
     return first / DECIMATION, (first + AFTER_PUBLISH_MS * SAMPLES_PER_MS) / DECIMATION
+
+
+def _earliest(pre: Ring, span: tuple[int, int], ring: Ring, match: Match) -> Match:
+    """The same words may come again, and nothing says when these did: the first place that fits about as well."""
+    piece = pre.band[span[0] : min(span[1], span[0] + round(PIECES_MS[0] * BAND_RATE_HZ / 1e3))]
+    until = max(0, round(match.at) + span[0] + len(piece) // 2)
+    places = find_all(piece, ring.band[:until], AS_GOOD * match.confidence)
+    return Match(places[0].at - span[0], places[0].confidence) if places else match
 
 
 def _find_reply(pre: Ring, span: tuple[int, int], ring: Ring, window: tuple[float, float], cut: bool) -> Match | None:

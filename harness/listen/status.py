@@ -22,7 +22,9 @@ def refine_status(scene: Scene, turns: Sequence[TurnHeard]) -> tuple[CaptureStat
     if manifest.status != CaptureStatus.OK:
         return manifest.status, manifest.detail
     found = _post(scene) or _pre(scene) or _silent_reply(scene, turns)
-    return found if found is not None else (manifest.status, manifest.detail)
+    if found is None:
+        return manifest.status, manifest.detail
+    return found[0], "; ".join(filter(None, [found[1], manifest.detail]))
 
 
 def _post(scene: Scene) -> tuple[CaptureStatus, str] | None:

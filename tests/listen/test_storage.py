@@ -148,3 +148,19 @@ def test_replies_without_times_are_followed_by_their_lag(tmp_path):
     untold = listen(folder)
     assert [turn.onset_sample for turn in untold.turns] == [turn.onset_sample for turn in told.turns]
     assert all(turn.metrics["identity"].value > 0.9 for turn in untold.turns)
+
+
+def test_words_that_come_again_are_heard_the_first_time_first(tmp_path):
+    call = simple_call()
+    again = Said(call.replies[0].at_ms + 2_400, speech(800, 7))
+    call.said.append(again)
+    call.replies.append(Replied(again.end_ms + 500, call.replies[0].sound, lead_ms=1_500.0, lag_ms=-1_400))
+    call.total_ms = 9_000
+    folder = call.write(tmp_path / "c")
+    told = listen(folder)
+    for name in ("agent_trace.jsonl", "events.jsonl"):
+        (folder / name).unlink()
+    untold = listen(folder)
+    assert [turn.onset_sample for turn in untold.turns] == [turn.onset_sample for turn in told.turns]
+    assert [turn.reply_seq for turn in untold.turns] == [0, 1]
+    assert all(turn.metrics["identity"].value > 0.9 for turn in untold.turns)
