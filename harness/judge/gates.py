@@ -1,4 +1,4 @@
-"""The gates: one table, and one function that evaluates a row over a set of turns (H-70 to H-78, H-100 to H-108).
+"""One function that evaluates a row of the table of gates over a set of turns (H-70 to H-78, H-100 to H-108).
 
 A gate takes one metric of each turn in its scope. Missing where it applies → NO_DATA; marked invalid → INVALID; nothing
 left to judge because the capture's declared capability excludes it → NOT_APPLICABLE. Value 0 is a value. Below 20
@@ -8,19 +8,29 @@ turns a P95 gate judges the maximum and says so.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from harness.judge.numbers import show, show_limit
 from harness.judge.statistics import ENOUGH_FOR_P95, distribution
+from harness.judge.table import BY_ID, TABLE, Gate, Op
 from harness.model.case import Case, Tier
-from harness.model.measurement import Measurement, Metric, Turn
+from harness.model.measurement import Measurement, Metric
 from harness.model.status import Status
 from harness.model.verdict import GateResult
 
-Op = Literal["<=", "<", "==", ">="]
-Aggregate = Literal["p95", "p95_abs", "max", "min", "sum", "share"]
+__all__ = [
+    "BY_ID",
+    "OPS",
+    "TABLE",
+    "Gate",
+    "Sample",
+    "check_overrides",
+    "evaluate",
+    "gates_for",
+    "samples_of",
+    "too_tight",
+]
 
 OPS: dict[Op, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -30,94 +40,6 @@ OPS: dict[Op, Callable[[float, float], bool]] = {
 }
 
 
-@dataclass(frozen=True)
-class Gate:
-    """One row. `per`: a metric of each turn, or of each call. `scope`: which cases it judges."""
-
-    id: str
-    title: str
-    metric: str
-    ring: str
-    aggregate: Aggregate
-    op: Op
-    threshold: float
-    unit: str
-    blocking: bool
-    per: Literal["turn", "call"] = "turn"
-    scope: Callable[[Case], bool] = lambda case: True
-    keep: Callable[[Case, Turn], bool] = lambda case, turn: True  # which turns of a case
-    if_absent: Literal["no_data", "skip"] = "no_data"  # skip: the metric exists only in some turns, by its nature
-    fixed: bool = False  # a case's own limit; not to be overridden
-
-
-def _p0(case: Case) -> bool:
-    return case.tier is Tier.P0
-
-
-def _reply_due(case: Case) -> bool:
-    return case.expect_reply
-
-
-def _not_cut_short(case: Case, turn: Turn) -> bool:
-    """The reply that the user interrupts is not judged for its length; neither is one nobody waited for."""
-    return turn.utterance is not None and not (case.interrupts and turn.reply_seq == 0)
-
-
-def _answers(case: Case, turn: Turn) -> bool:
-    """Turns whose reply the KPI pairs with an end of turn."""
-    return turn.utterance is not None
-
-
-TABLE: tuple[Gate, ...] = (
-    # the eight blocking gates of the spec
-    Gate("eot_to_first_audio", "end of turn → first audio, at the second listener", "eot_to_first_audio_ms", "1",
-         "p95", "<=", 650, "ms", True, keep=_answers, scope=_reply_due),
-    Gate("tts_first_publish", "first TTS PCM → first frame published", "tts_first_to_publish_ms", "agent",
-         "p95", "<=", 120, "ms", True, keep=_answers, scope=_reply_due),
-    Gate("audible_dropout", "audible dropouts in a reply", "dropout_count", "1",
-         "sum", "==", 0, "", True, scope=lambda case: _p0(case) and _reply_due(case)),
-    Gate("max_gap", "longest hole in a reply", "max_gap_ms", "1",
-         "max", "<", 200, "ms", True, scope=lambda case: _p0(case) and _reply_due(case)),
-    Gate("audio_valid", "replies that are audible and are the agent's own", "audio_valid", "1",
-         "share", "==", 1.0, "share", True, scope=lambda case: _p0(case) and _reply_due(case)),
-    Gate("clipping_ratio", "samples at full scale", "clipping_ratio", "1",
-         "max", "<", 0.001, "share", True, scope=_reply_due),
-    Gate("fast_ttft", "transcript → first token (fast lane)", "fast_ttft_ms", "agent",
-         "p95", "<=", 80, "ms", True, keep=_answers, scope=_reply_due),
-    Gate("inter_arrival", "inter-arrival of frames at the second listener", "inter_arrival_p95_ms", "1",
-         "p95", "<=", 30, "ms", True, scope=_reply_due),
-    # what a case asks for
-    Gate("talk_over", "the agent began to speak before the user's end of turn", "talk_over_count", "2",
-         "sum", "==", 0, "", True, per="call", scope=lambda case: _p0(case) and not case.talk_over_allowed),
-    Gate("complete_reply", "complete replies after the final end of turn", "replies_complete_after_final_eot", "2",
-         "min", ">=", 1, "", True, per="call", scope=_reply_due, fixed=True),
-    Gate("replies", "turns of the user that got no reply", "unanswered_turn_count", "2",
-         "sum", "==", 0, "", True, per="call", scope=_reply_due, fixed=True),
-    Gate("no_reply", "sounds of the agent where nothing was to be said", "unexpected_onset_count", "2",
-         "sum", "==", 0, "", True, per="call", scope=lambda case: not case.expect_reply, fixed=True),
-    Gate("said_once", "times the user's speech is found in the recording", "user_heard_count", "2",
-         "max", "==", 1, "", True, per="call", scope=_reply_due, fixed=True),
-    Gate("reply_not_short", "length of a reply, at least", "reply_ms", "2",
-         "min", ">=", 0, "ms", True, keep=_not_cut_short, scope=_reply_due, fixed=True),
-    Gate("reply_not_long", "length of a reply, at most", "reply_ms", "2",
-         "max", "<=", 0, "ms", True, keep=_not_cut_short, scope=_reply_due, fixed=True),
-    Gate("interruption", "the user spoke into a reply, and it fell silent", "barge_in_to_silence_ms", "2",
-         "min", ">=", 0, "ms", True, if_absent="skip", scope=lambda case: case.interrupts, fixed=True),
-    # warnings
-    Gate("user_kpi", "USER_KPI: user's last word → agent audible at the ear", "user_kpi_ms", "2",
-         "p95", "<=", 900, "ms", False, keep=_answers, scope=_reply_due),
-    Gate("ear_dropout", "audible dropouts at the ear", "dropout_count_ear", "2",
-         "sum", "==", 0, "", False, scope=_reply_due),
-    Gate("ear_clipping", "samples at full scale at the ear", "clipping_ratio_ear", "2",
-         "max", "<", 0.001, "share", False, scope=_reply_due),
-    Gate("barge_in_to_silence", "interruption → silence at the ear", "barge_in_to_silence_ms", "2",
-         "p95", "<=", 600, "ms", False, if_absent="skip", scope=lambda case: case.interrupts),
-    Gate("eot_error", "the agent's own end of turn against the truth", "eot_error_ms", "agent",
-         "p95_abs", "<=", 40, "ms", False, keep=_answers, scope=_reply_due),
-    Gate("unexplained", "what the waterfall leaves unexplained", "unexplained_ms", "2",
-         "p95_abs", "<=", 10, "ms", False, keep=_answers, scope=_reply_due),
-)  # fmt: skip
-BY_ID = {gate.id: gate for gate in TABLE}
 RESOLUTION_MS = 128 / 48  # of an onset in the browser: one render quantum
 CLUSTER_MIN_N = 8
 
@@ -175,15 +97,30 @@ def samples_of(gate: Gate, case: Case, measurement: Measurement) -> list[Sample]
 
     missing = Metric(value=None, reason=f"{gate.metric} was not measured ({measurement.capture_status})")
     if gate.per == "call":
-        return [sample(measurement.metrics.get(gate.metric, missing))]
+        return [sample(_worst_ring(gate, measurement.metrics) or missing)]
     found = []
     for turn in measurement.turns:
-        metric = turn.metrics.get(gate.metric, missing if turn.utterance is not None else None)
+        metric = _worst_ring(gate, turn.metrics) or (missing if turn.utterance is not None else None)
         if metric is not None and gate.keep(case, turn):
             found.append(sample(metric, turn.reply_seq))
     if gate.if_absent == "skip":
-        found = [item for item in found if item.metric.value is not None]
+        found = [item for item in found if item.metric.value is not None or item.metric.not_applicable]
     return found or [sample(missing)]
+
+
+def _worst_ring(gate: Gate, metrics: Mapping[str, Metric]) -> Metric | None:
+    """The gate's metric in the ring that is worst off; without a value in any, what is said of its own."""
+    present = [metrics[name] for name in (gate.metric, *gate.also) if name in metrics]
+    valued = [metric for metric in present if metric.value is not None]
+    if not valued:
+        return present[0] if present else None
+
+    def how_bad(metric: Metric) -> float:
+        assert metric.value is not None
+        value = abs(metric.value) if gate.aggregate in ("max_abs", "p95_abs") else metric.value
+        return value if gate.op in ("<=", "<", "==") else -value
+
+    return max(valued, key=how_bad)
 
 
 def evaluate(gate: Gate, samples: Sequence[Sample]) -> GateResult:
@@ -227,12 +164,12 @@ def _why_failed(gate: Gate, failed: Sequence[Sample]) -> str:
 
 def _each(gate: Gate, n: int) -> bool:
     """Whether every single value must hold: always for max, min, share; for a P95 below 20 turns."""
-    return gate.aggregate in ("max", "min", "share", "sum") or n < ENOUGH_FOR_P95
+    return gate.aggregate in ("max", "max_abs", "min", "share", "sum") or n < ENOUGH_FOR_P95
 
 
 def _holds(gate: Gate, sample: Sample) -> bool:
     assert sample.metric.value is not None
-    value = abs(sample.metric.value) if gate.aggregate == "p95_abs" else sample.metric.value
+    value = abs(sample.metric.value) if gate.aggregate in ("p95_abs", "max_abs") else sample.metric.value
     return OPS[gate.op](value, sample.threshold)
 
 
@@ -241,7 +178,7 @@ def _aggregate(gate: Gate, valid: Sequence[Sample]) -> tuple[float | None, str, 
     if not valid:
         return None, "–", None
     values = [s.metric.value for s in valid if s.metric.value is not None]
-    if gate.aggregate == "p95_abs":
+    if gate.aggregate in ("p95_abs", "max_abs"):
         values = [abs(value) for value in values]
     high = gate.op in ("<=", "<", "==")
     worst = valid[values.index(max(values) if high and gate.aggregate != "share" else min(values))]
@@ -257,7 +194,7 @@ def _aggregate(gate: Gate, valid: Sequence[Sample]) -> tuple[float | None, str, 
             )
         case "min":
             return min(values), show(min(values), gate.unit, beside=gate.threshold), worst
-        case "max":
+        case "max" | "max_abs":
             return max(values), show(max(values), gate.unit, beside=gate.threshold), worst
         case _:
             if len(values) < ENOUGH_FOR_P95:

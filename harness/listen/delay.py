@@ -142,13 +142,19 @@ def _search(
     score = product / np.sqrt(np.maximum(heard, ENERGY_FLOOR) * np.sum(windows**2, axis=1)[:, None])
     peak = np.argmax(score, axis=1)
     rows = np.arange(len(starts))
-    return origin - starts + peak + _parabola(score, rows, peak), score[rows, peak]
+    shift, height = _parabola(score, rows, peak)
+    return origin - starts + peak + shift, height
 
 
-def _parabola(score: npt.NDArray[np.float64], rows: Indices, peak: Indices) -> npt.NDArray[np.float64]:
-    """Sub-sample shift of each row's peak, 0 at the border."""
+def _parabola(
+    score: npt.NDArray[np.float64], rows: Indices, peak: Indices
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """(sub-sample shift of each row's peak, its height); at the border the sample itself."""
     inner = (peak > 0) & (peak < score.shape[1] - 1)
     middle = np.where(inner, peak, 1)
     left, centre, right = score[rows, middle - 1], score[rows, middle], score[rows, middle + 1]
     bend = left - 2 * centre + right
-    return np.where(inner & (bend < 0), 0.5 * (left - right) / np.where(bend < 0, bend, -1.0), 0.0)
+    curved = inner & (bend < 0)
+    shift = np.where(curved, 0.5 * (left - right) / np.where(bend < 0, bend, -1.0), 0.0)
+    height = np.where(curved, centre - 0.25 * (left - right) * shift, score[rows, peak])
+    return shift, np.minimum(height, 1.0)

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.listen.background import background_metrics
+from harness.listen.blame import assign_blame
+from harness.listen.changes import change_metrics
 from harness.listen.drift import clock_metrics, drift_reasons
 from harness.listen.latency import latencies, turn_waterfall
 from harness.listen.quality import quality_metrics
@@ -66,6 +69,8 @@ def write_measurement(folder: Path, measurement: Measurement) -> None:
 
 def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     metrics, defects = sound_metrics(scene, turn)
+    changed, more = change_metrics(scene, turn, defects)
+    metrics, defects = metrics | changed, assign_blame(scene, turn, [*defects, *more])
     metrics |= latencies(scene, turn) | transport_metrics(scene, turn) | host_metrics(scene, turn)
     if quality:
         metrics |= quality_metrics(scene, turn)
@@ -112,7 +117,7 @@ def _call_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
     timeline = scene.clocks.of(PAIRS[scene.primary])
     if timeline is not None:
         metrics["capture_lost_samples"] = number(timeline.lost_samples, "samples")
-    return metrics | clock_metrics(scene) | _onset_metrics(scene, turns)
+    return metrics | clock_metrics(scene) | _onset_metrics(scene, turns) | background_metrics(scene)
 
 
 def _onset_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:

@@ -120,7 +120,9 @@ FINE_REACH = 4  # samples; the track is good to about 3
 UNSETTLED_SPREAD = 8.0  # samples of the band, 1 ms, within a window's reach
 
 
-def make_pair(pre: Ring, span: tuple[int, int], ring: Ring, track: DelayTrack, *, until: int | None = None) -> ReplyPair:
+def make_pair(
+    pre: Ring, span: tuple[int, int], ring: Ring, track: DelayTrack, *, until: int | None = None
+) -> ReplyPair:
     """`span`: the reply in pre at 48 kHz. `until`: where it was cut, in pre."""
     margin = round(MARGIN_MS * PER_MS)
     end = min(span[1], until) if until is not None else span[1]

@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from harness.model.measurement import Metric
 
-DECIMALS = {"ms": 3, "dB": 3, "ppm": 1, "ratio": 6, "count": 0, "bool": 0, "samples": 0, "MOS": 2}
+DECIMALS = {
+    "ms": 3,
+    "dB": 3,
+    "ppm": 1,
+    "ratio": 6,
+    "count": 0,
+    "bool": 0,
+    "samples": 0,
+    "MOS": 2,
+    "Hz": 0,
+    "cents": 1,
+    "dBFS": 2,
+    "LUFS": 2,
+}
 
 
 def number(

@@ -18,12 +18,17 @@ from harness.listen.delay import WINDOW, DelayTrack, track_delay
 from harness.listen.onset import Sound, find_sounds
 from harness.listen.reading import Capture
 from harness.listen.ring import BAND_RATE_HZ, DECIMATION, Ring
+from harness.listen.speed import Course, find_course, follow_course
 from harness.model.events import AgentTurnTrace, EventType, ReplyCause
 
 SAMPLES_PER_MS = 48
 PAUSE_MS = 300.0  # sounds closer than this are one
 REPLY_PAUSE_MS = 1_000.0  # sounds closer than this are one reply, unless the user ended a turn since it began
 PIECES_MS = (800.0, 400.0, 180.0)  # of a reply to find it by; the last for one that was cut at its beginning
+ALTERED_IDENTITY = 0.93  # an Opus call keeps 0.95 and more: below it another speed is looked for
+ALTERED_GAIN = 0.03
+OWN_IDENTITY = 0.6  # below it a lag that was found means nothing
+SLOWEST = 3.1
 SURE = 0.8  # a head that correlates so well need not be compared with other pieces of the reply
 BEFORE_PUBLISH_MS = 100.0  # clock error
 AFTER_PUBLISH_MS = 3_000.0  # a publisher's queue and a jitter buffer are far below this
@@ -60,6 +65,7 @@ class HeardReply:
     track: DelayTrack | None = None
     identity: float | None = None
     head_lag: float | None = None  # of the first audible samples: position here minus position in pre_rtc
+    course: Course | None = None  # how it was found where its waveform is not pre's: another speed, or pitch
 
     @property
     def aligned(self) -> bool:
@@ -150,10 +156,11 @@ class _Claim:
     track: DelayTrack | None
     identity: float | None
     head_lag: float | None = None
+    course: Course | None = None
 
     @property
     def aligned(self) -> bool:
-        return self.track is not None
+        return self.track is not None or self.course is not None
 
 
 def hear_replies(
@@ -172,7 +179,7 @@ def hear_replies(
     claims = _without_overlap(sorted(claims, key=lambda c: c.start))
     owned, loose = _share_out(ring.sounds, claims)
     heard = [
-        HeardReply(c.told.seq, s[0].start, s[-1].end, c.track, c.identity, c.head_lag)
+        HeardReply(c.told.seq, s[0].start, s[-1].end, c.track, c.identity, c.head_lag, c.course)
         for c, s in zip(claims, owned, strict=True)
         if s
     ]
@@ -198,17 +205,40 @@ def _align_reply(
         match = _find_reply(pre, (first, last), ring, anywhere, cut) or match
     if match is not None and reply.started_ms is None and before is None:
         match = _earliest(pre, (first, last), ring, match)
-    if match is None or match.confidence < WAVEFORM_CONFIDENCE:
+    track = None
+    if match is not None and match.confidence >= WAVEFORM_CONFIDENCE:
+        track = track_delay(pre.band, (first, last), ring.band, match.at, cut=cut)
+    if (track is None or not track.found or track.identity < ALTERED_IDENTITY) and not cut:
+        altered = _align_altered(reply, pre, ring, _window(reply, ring, clocks, before), track)
+        if altered is not None:
+            return altered, None
+    if track is None or not track.found:
         return None, 0.0 if match is None else match.confidence
-    track = track_delay(pre.band, (first, last), ring.band, match.at, cut=cut)
-    if not track.found:
-        return None, match.confidence
     end = reply.pre.end
     if cut:  # what was flushed after it was never heard; what sounds there is something else
         end = min(end, round((track.at[-1] + WINDOW / 2) * DECIMATION))
     lag_first, lag_last = track.lag_at(np.array([first, end / DECIMATION])) * DECIMATION
     head_lag = _head_lag(pre, first, ring, lag_first / DECIMATION)
     return _Claim(reply, reply.pre.start + lag_first, end + lag_last, track, track.identity, head_lag), None
+
+
+def _align_altered(
+    reply: ToldReply, pre: Ring, ring: Ring, window: tuple[float, float], track: DelayTrack | None
+) -> _Claim | None:
+    """The claim of a reply that is played at another speed or pitch; None if that explains it no better than `track`."""
+    assert reply.pre is not None
+    span = (reply.pre.start, reply.pre.end)
+    until = window[1] * DECIMATION + SLOWEST * (span[1] - span[0])
+    course = find_course(pre, span, ring, (window[0] * DECIMATION, until))
+    if course is None:
+        return None
+    followed = follow_course(pre, span, ring, course)
+    end = course.at + (span[1] - span[0]) * course.ratio
+    if followed is not None and followed.identity > (track.identity if track is not None else 0.0) + ALTERED_GAIN:
+        return _Claim(reply, course.at, end, followed, followed.identity, course.at - span[0], course)
+    if track is not None and track.found and track.identity >= OWN_IDENTITY:
+        return None
+    return _Claim(reply, course.at, end, None, course.confidence, course.at - span[0], course)
 
 
 def _head_lag(pre: Ring, first: int, ring: Ring, lag: float) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.listen.clocks import Clocks
+from harness.listen.echo import Echo, find_echoes
 from harness.listen.reading import Capture
 from harness.listen.replies import HeardReply, ToldReply, hear_replies, told_replies
 from harness.listen.ring import Ring
@@ -84,7 +85,23 @@ class Scene:
 
     @cached_property
     def heard(self) -> dict[str, list[HeardReply]]:
-        """Recording of the agent → what is heard of it. Only recordings that exist."""
+        """Recording of the agent → what is heard of it. Only recordings that exist; the user's echo is not of it."""
+        echoes = {id(echo.heard) for found in self.echoes.values() for echo in found}
+        return {name: [h for h in heard if id(h) not in echoes] for name, heard in self._sounds.items()}
+
+    @cached_property
+    def echoes(self) -> dict[str, list[Echo]]:
+        """Recording of the agent → what is heard of the user in it."""
+        truth, said = self.capture.truth, self.rings.get("said")
+        if truth is None or said is None or not self.told:
+            return {name: [] for name in self._sounds}
+        return {
+            name: find_echoes([h for h in heard if h.seq is None], said.band, truth, self.rings[name])
+            for name, heard in self._sounds.items()
+        }
+
+    @cached_property
+    def _sounds(self) -> dict[str, list[HeardReply]]:
         pre = self.rings.get("pre_rtc")
         return {
             name: hear_replies(

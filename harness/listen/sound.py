@@ -31,6 +31,7 @@ IDENTITY_MIN = (
 )
 MIN_COMPARED_MS = 300.0  # shorter is too little to tell whose sound it is
 MAX_LISTED_CLIPS = 20
+EDGE_MS = 8.0
 
 
 def sound_metrics(scene: Scene, turn: TurnHeard) -> tuple[dict[str, Metric], list[Defect]]:
@@ -95,10 +96,17 @@ def _ring_metrics(scene: Scene, turn: TurnHeard, ring: str) -> tuple[dict[str, M
         metrics[gap], metrics[dropout] = holes, holes.model_copy(update={"unit": "count"})
         return metrics, defects
     assert heard is not None
+    holes = _within(holes, heard)
     audible = dropouts(holes, heard.duration_ms)
     metrics[gap] = number(max((hole.duration_ms for hole in holes), default=0.0), "ms", uncertainty=READING_ERROR_MS)
     metrics[dropout] = number(len(audible), "count")
     return metrics, defects + [_hole_defect(hole, ring, hole in audible) for hole in holes]
+
+
+def _within(holes: list[Hole], heard: HeardReply) -> list[Hole]:
+    """Without what is missing at the reply's very beginning and end: that is a lost head or tail, not a hole."""
+    begin_ms, end_ms = heard.start / SAMPLES_PER_MS, heard.end / SAMPLES_PER_MS
+    return [h for h in holes if h.start_ms + h.duration_ms > begin_ms + EDGE_MS and h.start_ms < end_ms - EDGE_MS]
 
 
 def _units(gap: str, dropout: str, clipping: str) -> list[tuple[str, str]]:
@@ -153,8 +161,8 @@ def _hole_defect(hole: Hole, ring: str, audible: bool) -> Defect:
 
 
 def _clips(part: Audio, heard: HeardReply, ring: str) -> list[Defect]:
-    """Runs of full-scale samples, the longest few."""
-    found = runs(np.abs(part.samples) >= FULL_SCALE)
+    """Runs of full-scale samples that are more than the top of one wave, the longest few."""
+    found = [run for run in runs(np.abs(part.samples) >= FULL_SCALE) if run[1] - run[0] >= 2]
     longest = sorted(found, key=lambda run: run[0] - run[1])[:MAX_LISTED_CLIPS]
     return [
         Defect(

@@ -46,13 +46,14 @@ DefectKind = Literal[
     "user_echo", "foreign_sound", "late",
 ]  # fmt: skip
 Born = Literal["before_rtc", "in_rtc", "at_ear", "unknown"]
+RingName = Literal["pre_rtc", "post_rtc", "ear"]
 
 
 class Defect(_Frozen):
     """Something a listener would hear. `born`: where on the way it came in, with the comparison that says so."""
 
     kind: DefectKind
-    ring: Literal["pre_rtc", "post_rtc", "ear"]
+    ring: RingName
     start_ms: float  # in the ring's recording
     duration_ms: float
     detail: str = ""

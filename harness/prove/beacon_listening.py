@@ -235,7 +235,7 @@ class _Call:
         if not self.measurement.validity.ok:
             return "INVALID: " + "; ".join(self.measurement.validity.reasons)
         if second.late_ms > second.lead_ms - SPARE_MS:
-            return f"the beacon's own stream was {second.late_ms:.0f} ms late"
+            return f"the beacon's own stream came later than its lead of {second.lead_ms:.0f} ms"
         if heard[0].chirp_ms is None or heard[1].chirp_ms is None:
             return "a chirp was not found in the recording"
         name = "user_kpi_raw_ms" if self.scene.primary == "ear" else "eot_to_first_audio_ms"

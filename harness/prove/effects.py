@@ -17,6 +17,7 @@ from harness.prove.stream import FRAME, PER_MS, RATE_HZ, Frame, Once, Plain, Que
 
 AUDIBLE_DBFS = -45.0
 SILENT_SAMPLE = 10 ** (-50 / 20)
+FADING_MS = 160.0  # a word that ends by itself fades for so long at most
 CLICK_SAMPLES = PER_MS // 2
 
 
@@ -80,18 +81,19 @@ class LostTail(Queued):
     lost_ms: float = 40.0
 
     def change(self, frame: Frame, t: int) -> Frame:
-        held = round(self.lost_ms * PER_MS)
         if t == 0:
-            self.put(np.zeros(held, np.float32))
+            self.put(np.zeros(round((self.lost_ms + FADING_MS) * PER_MS), np.float32))
         self.put(frame)
         return self.take(len(frame))
 
     def silence(self, since_end: int) -> Frame | None:
         if since_end == 0:
-            lost = self.queue[np.abs(self.queue) > SILENT_SAMPLE]
-            self.note(-1, len(self.queue), audible=len(lost) > 0.5 * len(self.queue))
-            self.queue = self.queue[:0]
-        return None
+            loud = np.flatnonzero(np.abs(self.queue) > 3 * SILENT_SAMPLE)
+            last = int(loud[-1]) if len(loud) else 0
+            kept = max(0, last - round(self.lost_ms * PER_MS))
+            self.note(-1, last - kept, audible=kept > 0 and dbfs(self.queue[kept:last]) > AUDIBLE_DBFS)
+            self.queue = self.queue[:kept]
+        return super().silence(since_end)
 
 
 @dataclass
@@ -364,7 +366,7 @@ class Hum(Plain):
     def wave(self, count: int) -> Frame:
         n = np.arange(self.n, self.n + count)
         self.n += count
-        wave = sum(np.sin(2 * np.pi * 50 * k * n / RATE_HZ) / k for k in (1, 3, 5, 7))
+        wave = np.sum([np.sin(2 * np.pi * 50 * k * n / RATE_HZ) / k for k in (1, 3, 5, 7)], axis=0)
         return (db(self.level_dbfs) * 1.3 * wave).astype(np.float32)
 
     def change(self, frame: Frame, t: int) -> Frame:

@@ -49,7 +49,7 @@ def through_opus(samples: FloatArray) -> FloatArray:
     return out
 
 
-OPUS_COMPRESSION = 0.85  # of libsndfile, 0 to 1: what comes nearest to the recordings of real calls
+OPUS_COMPRESSION = 0.7  # of libsndfile, 0 to 1: what comes nearest to the recordings of real calls
 
 
 def laid_into(scene: Scene, ring: str, wire: FloatArray) -> FloatArray:

@@ -70,10 +70,7 @@ class ReplyStream:
     _open: bool = False
 
     def __call__(self, frame: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        if np.any(frame):
-            out = self._sounding(frame)
-        else:
-            out = self._silence(len(frame))
+        out = self._sounding(frame) if np.any(frame) else self._silence(len(frame))
         return (np.clip(np.rint(out * 32768.0), -32768, 32767)).astype(np.int16)
 
     def _sounding(self, frame: npt.NDArray[np.int16]) -> Frame:

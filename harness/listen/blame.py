@@ -1,0 +1,76 @@
+"""Where a defect was born: before RTC, in RTC, or at the ear, by comparing the rings.
+
+What is in pre_rtc already was born before RTC. What pre_rtc lacks and the second listener hears was born in RTC; what only
+the browser hears, at the ear (its own leg of the way, its jitter buffer, its page). Times are compared from the beginning
+of the reply in each ring. Without the ring that would tell, it stays unknown, with what would tell.
+"""
+
+from __future__ import annotations
+
+from harness.listen.replies import SAMPLES_PER_MS
+from harness.listen.scene import Scene
+from harness.listen.turns import TurnHeard
+from harness.model.measurement import Born, Defect, DefectKind
+
+SAME_PLACE_MS = 150.0
+HOLES: tuple[DefectKind, ...] = ("gap", "dropout")
+ALIKE: tuple[tuple[DefectKind, ...], ...] = (
+    HOLES, ("click", "noise_burst", "boom"), ("speed", "wrong_rate", "pitch"),
+)  # fmt: skip
+OF_THE_WHOLE: tuple[DefectKind, ...] = (
+    "speed", "wrong_rate", "pitch", "bandwidth", "level_change", "compression", "clipping", "lost_head", "lost_tail",
+    "leading_silence", "late",
+)  # fmt: skip
+
+
+def assign_blame(scene: Scene, turn: TurnHeard, defects: list[Defect]) -> list[Defect]:
+    """The same defects in order of time, each with where it was born and the evidence."""
+    told = [_with_birth(scene, turn, defect, defects) for defect in defects]
+    return sorted(told, key=lambda d: (d.ring, d.start_ms, d.kind))
+
+
+def _with_birth(scene: Scene, turn: TurnHeard, defect: Defect, defects: list[Defect]) -> Defect:
+    born, evidence = _birth(scene, turn, defect, defects)
+    return defect.model_copy(update={"born": born, "evidence": evidence})
+
+
+def _birth(scene: Scene, turn: TurnHeard, defect: Defect, defects: list[Defect]) -> tuple[Born, str]:
+    if defect.ring == "pre_rtc":
+        return "before_rtc", "it is in pre_rtc.wav, as the agent published it"
+    published = _also_in("pre_rtc", scene, turn, defect, defects)
+    if published is not None:
+        return "before_rtc", f"pre_rtc.wav has it too, at {published.start_ms:.0f} ms"
+    if "pre_rtc" not in scene.rings:
+        return "unknown", "without pre_rtc.wav it cannot be told whether the agent published it so"
+    if defect.ring == "post_rtc":
+        return "in_rtc", "pre_rtc.wav does not have it, the second listener (post_rtc.wav) does"
+    if turn.heard.get("post_rtc") is None:
+        return "unknown", "pre_rtc.wav does not have it; there is no second listener to tell the way from the ear"
+    other = _also_in("post_rtc", scene, turn, defect, defects)
+    if other is not None:
+        return "in_rtc", f"the second listener heard it too (post_rtc.wav, {other.start_ms:.0f} ms)"
+    return "at_ear", "the second listener (post_rtc.wav) did not hear it"
+
+
+def _also_in(ring: str, scene: Scene, turn: TurnHeard, defect: Defect, defects: list[Defect]) -> Defect | None:
+    """The same kind of defect at the same place of the reply in another ring."""
+    kinds = next((group for group in ALIKE if defect.kind in group), (defect.kind,))
+    here, there = _begin_ms(turn, defect.ring), _begin_ms(turn, ring)
+    for other in defects:
+        if other.ring != ring or other.kind not in kinds:
+            continue
+        if defect.kind in OF_THE_WHOLE:
+            return other
+        if here is None or there is None:
+            continue
+        apart = abs((defect.start_ms - here) - (other.start_ms - there))
+        if apart <= SAME_PLACE_MS + max(defect.duration_ms, other.duration_ms):
+            return other
+    return None
+
+
+def _begin_ms(turn: TurnHeard, ring: str) -> float | None:
+    if ring == "pre_rtc":
+        return None if turn.told is None or turn.told.pre is None else turn.told.pre.start / SAMPLES_PER_MS
+    heard = turn.heard.get(ring)
+    return None if heard is None else heard.start / SAMPLES_PER_MS

@@ -1,0 +1,145 @@
+"""Sounds in a reply that were not published: clicks, booms, bursts of noise. Of one ReplyPair (pre, arrived).
+
+Each is what arrived beyond what pre has around that place, so speech's own plosives never count. Positions are samples
+of the pair. Limits come from clean calls and from known faults (`earwitness prove`). Methods: spec/metrics.md (d).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import maximum_filter1d, percentile_filter
+from scipy.signal import butter, sosfiltfilt
+
+from harness.listen.onset import runs
+from harness.listen.pair import HOP, PER_MS, RATE_HZ, WINDOW, FloatArray, ReplyPair, band, in_db
+
+CLICK_HIGH_PASS_HZ = 300.0  # below it Opus turns the phase, and the difference says nothing
+CELL = PER_MS
+CLICK_OVER_PEAK_DB = 4.5  # the difference, above pre's peak within ±5 ms
+CLICK_OVER_DIFFERENCE_DB = 8.0  # the difference, above what it usually is within ±40 ms
+CLICK_ALONE_DB = 5.5  # what arrived above pre's peak within ±15 ms, wherever the lag is restless
+CLICK_ALONE_RESTLESS_DB = 9.0
+QUIETEST_SHARE = 0.1  # of the reply's peak: below, a click is not heard beside it
+CLICK_MAX_MS = 6.0
+BOOM_HZ = (20.0, 200.0)
+BOOM_OVER_DB = 12.0
+BOOM_DBFS = -35.0
+BOOM_MIN_MS = 32.0  # a click is seen in frames over 25 ms
+BURST_BANDS_HZ = ((200.0, 1_000.0), (1_000.0, 2_000.0), (2_000.0, 4_000.0), (4_000.0, 8_000.0), (8_000.0, 12_000.0))
+BURST_OVER_DB = 8.0
+BURST_BANDS = 2
+BURST_MIN_MS = 25.0
+BURST_BELOW_TOTAL_DB = 25.0  # a band so far below all that pre has there is masked by it
+BURST_DBFS = -58.0
+NEAR_FRAMES = 3
+RESTLESS_FRAMES = 10
+
+
+@dataclass(frozen=True)
+class Event:
+    """[start, end) in samples of the pair; `over_db` above what pre has there."""
+
+    kind: str  # click | boom | noise_burst
+    start: int
+    end: int
+    over_db: float
+
+
+def find_events(pair: ReplyPair) -> list[Event]:
+    """In order; what one of them explains is not reported by another."""
+    bursts, booms = _bursts(pair), _booms(pair)
+    taken = [*bursts, *booms]
+    clicks = [click for click in _clicks(pair) if not any(_meet(click, other) for other in taken)]
+    booms = [boom for boom in booms if not any(_meet(boom, burst) for burst in bursts)]
+    return sorted([*bursts, *booms, *clicks], key=lambda event: event.start)
+
+
+def _meet(a: Event, b: Event) -> bool:
+    margin = WINDOW
+    return a.start < b.end + margin and b.start < a.end + margin
+
+
+def _cells(samples: npt.NDArray[np.floating]) -> FloatArray:
+    """Peak of each ms."""
+    n = len(samples) // CELL
+    peaks: FloatArray = np.abs(samples[: n * CELL]).reshape(n, CELL).max(axis=1).astype(np.float64)
+    return peaks
+
+
+def click_scores(pair: ReplyPair) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """dB of each ms: (difference over pre's peak, difference over its usual self, arrived over pre's peak)."""
+    sos = butter(2, CLICK_HIGH_PASS_HZ, "highpass", fs=RATE_HZ, output="sos")
+    pre, heard = sosfiltfilt(sos, pair.pre), sosfiltfilt(sos, pair.heard)
+    published, difference, arrived = _cells(pre), _cells(heard - pre), _cells(heard)
+    quietest = max(QUIETEST_SHARE * float(published.max(initial=0.0)), 1e-4)
+    near = np.maximum(maximum_filter1d(published, 11), quietest)
+    wide = np.maximum(maximum_filter1d(published, 31), quietest)
+    usual = np.maximum(percentile_filter(difference, 80, size=81), 1e-4)
+    return (
+        20 * np.log10(np.maximum(difference, 1e-9) / near),
+        20 * np.log10(np.maximum(difference, 1e-9) / usual),
+        20 * np.log10(np.maximum(arrived, 1e-9) / wide),
+    )
+
+
+def _clicks(pair: ReplyPair) -> list[Event]:
+    if len(pair.pre) < 100 * PER_MS:
+        return []
+    over_peak, over_usual, alone = click_scores(pair)
+    n = np.arange(len(over_peak)) * CELL
+    restless = maximum_filter1d((~pair.settled).astype(np.uint8), 2 * RESTLESS_FRAMES + 1)
+    steady = restless[np.clip((n - WINDOW // 2) // HOP, 0, len(restless) - 1)] == 0
+    hit = steady & (over_peak > CLICK_OVER_PEAK_DB) & (over_usual > CLICK_OVER_DIFFERENCE_DB)
+    hit |= alone > np.where(steady, CLICK_ALONE_DB, CLICK_ALONE_RESTLESS_DB)
+    hit &= (n >= pair.margin) & (n < len(pair.pre) - pair.margin)
+    clicks: list[Event] = []
+    for first, last in runs(hit):
+        start, end = first * CELL, (last + 1) * CELL
+        over = float(np.max(np.maximum(over_peak, alone)[first : last + 1]))
+        if clicks and start - clicks[-1].end < 10 * PER_MS:
+            clicks[-1] = Event("click", clicks[-1].start, end, max(over, clicks[-1].over_db))
+        else:
+            clicks.append(Event("click", start, end, over))
+    return [click for click in clicks if click.end - click.start <= 3 * CLICK_MAX_MS * PER_MS]
+
+
+def _around(pair: ReplyPair, power: FloatArray) -> FloatArray:
+    """The largest power near each frame; of a wider neighbourhood where the lag is restless."""
+    near = maximum_filter1d(power, 2 * NEAR_FRAMES + 1, axis=-1)
+    wide = maximum_filter1d(power, 2 * RESTLESS_FRAMES + 1, axis=-1)
+    return np.where(pair.settled[: power.shape[-1]], near, wide)
+
+
+def _frame_events(
+    kind: str, hit: npt.NDArray[np.bool_], over: FloatArray, pair: ReplyPair, min_ms: float
+) -> list[Event]:
+    events = []
+    for first, last in runs(hit):
+        start, end = first * HOP + WINDOW // 4, last * HOP + 3 * WINDOW // 4
+        if (end - start) / PER_MS < min_ms or end < pair.margin // 2 or start > len(pair.pre) - pair.margin // 2:
+            continue
+        events.append(Event(kind, start, end, float(over[first : last + 1].max())))
+    return events
+
+
+def _booms(pair: ReplyPair) -> list[Event]:
+    pre, heard = (power[band(*BOOM_HZ)].sum(axis=0) for power in (pair.pre_power, pair.heard_power))
+    over = in_db(heard) - in_db(_around(pair, pre))
+    return _frame_events("boom", (over > BOOM_OVER_DB) & (in_db(heard) > BOOM_DBFS), over, pair, BOOM_MIN_MS)
+
+
+def _bursts(pair: ReplyPair) -> list[Event]:
+    masked = _around(pair, pair.pre_power.sum(axis=0)) * 10 ** (-BURST_BELOW_TOTAL_DB / 10)
+    floor = np.maximum(masked, 10 ** (BURST_DBFS / 10))
+    over = np.stack(
+        [
+            in_db(pair.heard_power[band(*hz)].sum(axis=0))
+            - in_db(np.maximum(_around(pair, pair.pre_power[band(*hz)].sum(axis=0)), floor))
+            for hz in BURST_BANDS_HZ
+        ]
+    )
+    hit = np.count_nonzero(over > BURST_OVER_DB, axis=0) >= BURST_BANDS
+    return _frame_events("noise_burst", hit, np.sort(over, axis=0)[-BURST_BANDS], pair, BURST_MIN_MS)

@@ -1,0 +1,118 @@
+"""Stutter: a piece of a reply that is heard twice.
+
+In what arrived: the lag grows by a step while there is sound, and the sound before the step is what comes after it (also
+after a codec, so not bit by bit). In pre_rtc itself: the very same samples again, a little later. ms and samples at
+48 kHz. What a jitter buffer adds (one pitch period, 2.5 to 15 ms at a time) is below the least length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.listen.delay import DelayTrack
+from harness.listen.onset import runs
+from harness.listen.ring import BAND_RATE_HZ, DECIMATION, Ring
+
+PER_MS = 48
+MIN_REPEAT_MS = 18.0  # three pitch periods of a low voice, all identical, do not occur in speech
+MIN_STEP_MS = 32.0
+STEP_SPREAD_MS = 400.0  # windows around a repeat fit neither way
+ALIKE = 0.65
+HASHED = 96  # 2 ms
+LONGEST_LAG_MS = 2_000.0
+SILENT_LSB = 24
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """`start`: where the second time begins, samples of the recording; how long it is, and how alike (0 to 1)."""
+
+    start: int
+    duration_ms: float
+    alike: float
+
+
+def repeats_on_the_way(track: DelayTrack, ring: Ring) -> list[Repeated]:
+    """Steps of the lag that are filled with the sound before them."""
+    found: list[Repeated] = []
+    lag_ms = track.lag * 1e3 / BAND_RATE_HZ
+    at_ms = track.at * 1e3 / BAND_RATE_HZ
+    index = 1
+    while index < len(lag_ms):
+        if lag_ms[index] - lag_ms[index - 1] < 2.0:
+            index += 1
+            continue
+        last = index
+        while (
+            last + 1 < len(lag_ms)
+            and at_ms[last + 1] - at_ms[index - 1] < STEP_SPREAD_MS
+            and lag_ms[last + 1] > lag_ms[last] + 2.0
+        ):
+            last += 1
+        step_ms = lag_ms[last] - lag_ms[index - 1]
+        if step_ms >= MIN_STEP_MS:
+            around = (at_ms[index - 1] + lag_ms[index - 1], at_ms[last] + lag_ms[last])
+            repeated = _confirmed(ring, around, step_ms)
+            if repeated is not None:
+                found.append(repeated)
+        index = last + 1
+    return found
+
+
+def _confirmed(ring: Ring, around_ms: tuple[float, float], step_ms: float) -> Repeated | None:
+    """The place near the step where the sound agrees best with itself `step_ms` earlier."""
+    per_ms = BAND_RATE_HZ / 1e3
+    size = round(step_ms * per_ms)
+    low = max(size, round((around_ms[0] - 100) * per_ms))
+    high = min(len(ring.band), round((around_ms[1] + 100) * per_ms))
+    if high - low <= size:
+        return None
+    part = np.asarray(ring.band[low - size : high])
+    best_fit, best_at = 0.0, 0
+    for shift in range(-8, 9):  # the step is read to a fraction of a ms
+        lag = size + shift
+        if lag <= 0 or lag >= len(part):
+            continue
+        a, b = part[lag:], part[:-lag]
+        product = np.concatenate([[0.0], np.cumsum(a * b)])
+        energy_a, energy_b = (np.concatenate([[0.0], np.cumsum(x**2)]) for x in (a, b))
+        if len(a) <= size:
+            continue
+        top = product[size:] - product[:-size]
+        norm = np.sqrt((energy_a[size:] - energy_a[:-size]) * (energy_b[size:] - energy_b[:-size]))
+        fit = top / np.maximum(norm, size * 1e-6)
+        place = int(np.argmax(fit))
+        if fit[place] > best_fit:
+            best_fit, best_at = float(fit[place]), place + lag
+    if best_fit < ALIKE:
+        return None
+    return Repeated(round((low - size + best_at) * DECIMATION), float(step_ms), best_fit)
+
+
+def repeats_as_published(samples: npt.NDArray[np.float32]) -> list[Repeated]:
+    """Runs of samples that are, bit by bit, those of a little earlier."""
+    whole = np.rint(samples * 32768.0).astype(np.int64)
+    if len(whole) < 2 * HASHED:
+        return []
+    weights = np.random.default_rng(20_261).integers(1, 1 << 40, HASHED)
+    windows = np.lib.stride_tricks.sliding_window_view(whole, HASHED)
+    hashes = windows @ weights
+    loud = np.maximum.reduceat(np.abs(whole), np.arange(0, len(whole), HASHED)) > SILENT_LSB
+    sounding = np.repeat(loud, HASHED)[: len(hashes)]
+    order = np.argsort(hashes, kind="stable")
+    same = (hashes[order[1:]] == hashes[order[:-1]]) & sounding[order[1:]] & sounding[order[:-1]]
+    first, second = order[:-1][same], order[1:][same]
+    lags = second - first
+    near = (lags >= MIN_REPEAT_MS * PER_MS) & (lags <= LONGEST_LAG_MS * PER_MS)
+    found: list[Repeated] = []
+    for lag in np.unique(lags[near]):
+        mask = np.zeros(len(hashes), bool)
+        mask[second[near & (lags == lag)]] = True
+        for begin, last in runs(mask):
+            length = last - begin + HASHED
+            if length >= MIN_REPEAT_MS * PER_MS:
+                found.append(Repeated(int(begin), length / PER_MS, 1.0))
+    return sorted(found, key=lambda repeated: repeated.start)
