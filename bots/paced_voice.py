@@ -69,6 +69,13 @@ class PacedVoice:
         self._placed = [(at, samples) for at, samples in self._placed if at + len(samples) > start + FRAME_SAMPLES]
         return np.clip(frame, -32768, 32767).astype(np.int16)
 
+    def _skip_until(self, sample: int, late_ms: float) -> None:
+        """After a stall beyond the lead: what WebRTC should have taken by now is lost, the rest is on time again."""
+        while self.sent_samples + FRAME_SAMPLES < sample:
+            self.frames.append(np.zeros(FRAME_SAMPLES, np.int16))
+            self.lateness_ms.append(late_ms)
+            self.sent_samples += FRAME_SAMPLES
+
     async def run(self, source: rtc.AudioSource) -> None:
         """The one task that feeds `source`."""
         loop = asyncio.get_running_loop()
@@ -77,6 +84,7 @@ class PacedVoice:
         while True:
             due_s = start_s + self.sent_samples / RATE_HZ - LEAD_MS / 1e3
             await asyncio.sleep(max(0.0, due_s - loop.time()))  # paced by an absolute deadline
+            self._skip_until(round((loop.time() - start_s) * RATE_HZ), 1e3 * (loop.time() - due_s))
             first, frame = self.sent_samples, self._frame()
             self.sent_samples += FRAME_SAMPLES
             self.frames.append(frame)
