@@ -146,8 +146,8 @@ TABLE: tuple[Gate, ...] = (
     Gate("foreign_sound", "sounds that no reply of the agent explains", "foreign_sound_count", "1",
          "sum", "==", 0, "", False, per="call", also=("foreign_sound_count_ear",)),
     Gate("leading_silence", "silence published ahead of a reply", "leading_silence_ms", "agent",
-         "max", "<=", 40, "ms", False, scope=_reply_due, if_absent="skip"),
-    Gate("way", "first frame published → heard, where the user listens", "reply_lag_ms", "2",
-         "max", "<=", 150, "ms", False, scope=_reply_due, if_absent="skip"),
+         "max", "<=", 48, "ms", False, scope=_reply_due, if_absent="skip"),
+    Gate("way", "first frame published → heard, without the jitter buffer", "way_besides_buffer_ms", "2",
+         "max", "<=", 120, "ms", False, scope=_reply_due, if_absent="skip"),
 )  # fmt: skip
 BY_ID = {gate.id: gate for gate in TABLE}

@@ -239,7 +239,7 @@ def _fingerprint(pair: ReplyPair, print_: Fingerprint | None, heard: HeardReply,
     checks: tuple[tuple[DefectKind, float | None, Callable[[float], bool], str], ...] = (
         ("level_change", print_.level_change_db, lambda v: abs(v) > LEVEL_DB, "{:+.1f} dB against what was published"),
         ("compression", print_.compression_db, lambda v: abs(v) > COMPRESSION_DB, "loud parts change by {:+.1f} dB"),
-        ("bandwidth", print_.hf_change_db, lambda v: abs(v) > HF_DB, "4 to 8 kHz: {:+.1f} dB"),
+        ("bandwidth", print_.hf_change_db, lambda v: v < -HF_DB, "4 to 8 kHz: {:+.1f} dB"),
     )
     lost_hz = print_.band_lost_hz
     if lost_hz is not None and lost_hz > BAND_LOST_HZ:

@@ -21,6 +21,7 @@ from harness.model.events import ReplyCause
 from harness.model.measurement import Metric, WaterfallStep
 
 ONSET_ERROR_MS = 2.5  # of the onset detector on a codec's output; see tests/listen/test_onset.py
+SLIP_LIMIT_MS = 10.0  # one tick of a native audio device
 ONSET_TOLERANCE_MS = 60.0  # a sound that begins so much ahead of the aligned reply is not the reply
 NOT_INSTRUMENTED = "the agent is not instrumented: let it write agent_trace.jsonl and pre_rtc.wav (docs/own_agent.md)"
 NO_EAR = "needs the browser lane (--user browser)"
@@ -236,7 +237,13 @@ def _reply_lag(scene: Scene, turn: TurnHeard) -> Metric:
     heard = turn.heard.get(scene.primary)
     if heard is None or turn.told is None:
         return no_number("ms", f"the reply is not heard in {scene.primary}.wav")
-    return _metric(path_delay_ms(turn.told, heard, scene.primary, scene.clocks))
+    lag = _metric(path_delay_ms(turn.told, heard, scene.primary, scene.clocks))
+    timeline = scene.clocks.of(scene.primary)
+    if timeline is not None and timeline.slip_ms is not None and abs(timeline.slip_ms) > SLIP_LIMIT_MS:
+        # figures within the recordings stay right (spec/metrics.md (e)); this one joins them with the agent's clock
+        slipped = f"the audio clock slipped against the host's by {timeline.slip_ms:.0f} ms in the call"
+        return disbelieved(lag, slipped)
+    return lag
 
 
 def turn_waterfall(scene: Scene, turn: TurnHeard) -> list[WaterfallStep]:

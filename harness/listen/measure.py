@@ -23,7 +23,7 @@ from harness.listen.sound import sound_metrics
 from harness.listen.spoken import Place
 from harness.listen.status import refine_status
 from harness.listen.timing import onsets_in_user_turns, unexpected_onsets
-from harness.listen.transport import transport_metrics
+from harness.listen.transport import transport_metrics, way_besides_buffer
 from harness.listen.turns import TurnHeard, due_utterances, list_turns
 from harness.listen.validity import find_reasons, host_metrics, user_heard_count
 from harness.model import capture
@@ -72,6 +72,9 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     changed, more = change_metrics(scene, turn, defects)
     metrics, defects = metrics | changed, assign_blame(scene, turn, [*defects, *more])
     metrics |= latencies(scene, turn) | transport_metrics(scene, turn) | host_metrics(scene, turn)
+    metrics["way_besides_buffer_ms"] = way_besides_buffer(
+        metrics["reply_lag_ms"], metrics.get("jitter_buffer_delay_ms")
+    )
     if quality:
         metrics |= quality_metrics(scene, turn)
     answer = turn.answers.get(scene.primary)

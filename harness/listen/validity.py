@@ -38,9 +38,6 @@ def _timelines(scene: Scene) -> list[str]:
             reasons.append(f"capture underrun: {lost_ms:.0f} ms never arrived from the {name}'s tap")
         if timeline.error_ms > CLOCK_ERROR_LIMIT_MS:
             reasons.append(f"the {name}'s clock is only known to ±{timeline.error_ms:.1f} ms")
-        if timeline.slip_ms is not None and abs(timeline.slip_ms) > CLOCK_ERROR_LIMIT_MS:
-            where = "fell behind" if timeline.slip_ms > 0 else "ran ahead of"
-            reasons.append(f"the {name}'s audio clock {where} the host's by {abs(timeline.slip_ms):.0f} ms in the call")
     return reasons
 
 

@@ -7,12 +7,12 @@ ear alone (`ear`). What does not fire on purpose (below the limit) is in the lad
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-
+from harness.judge.table import BY_ID as GATES
 from harness.model.measurement import Born
 from harness.prove import effects
 from harness.prove.stream import Effect, Frame
@@ -49,6 +49,11 @@ class Fault:
     env: dict[str, str] = field(default_factory=dict)
 
     @property
+    def judged_per_call(self) -> bool:
+        """Its gates look at the call as a whole: one call is one trial."""
+        return all(gate == "capture" or GATES[gate].per == "call" for gate in self.gates)
+
+    @property
     def sure(self) -> float:
         """The severity beyond the limit, about twice it: what must be heard even on a busy machine."""
         return self.ladder[min(self.ladder.index(self.limit) + 1, len(self.ladder) - 1)]
@@ -59,7 +64,7 @@ class Fault:
 
 def seed_of(fault: Fault, severity: float, where: str) -> int:
     """The same for live and offline, another for each cell."""
-    return int(np.frombuffer(f"{fault.id}:{severity}:{where}".encode().ljust(64)[:64], np.uint8).astype(np.int64).sum())
+    return zlib.crc32(f"{fault.id}:{severity}:{where}".encode())
 
 
 HOLES = ("max_gap", "audible_dropout", "ear_dropout", "published_dropout")
@@ -72,11 +77,14 @@ CATALOGUE: tuple[Fault, ...] = (
           ("gap", "dropout"), ("max_gap", "mel_distance", "level_drop")),
     Fault("periodic_holes", "a hole every 320 ms, as an engine that falls behind leaves them", "ms", (10, 20, 40, 80),
           40, EVERYWHERE, ("audible_dropout", "ear_dropout", "published_dropout"),
-          lambda v, w: effects.PeriodicHoles(hole_ms=v), ("gap", "dropout"), ("max_gap", "mel_distance", "lost_tail", "level_drop")),
+          lambda v, w: effects.PeriodicHoles(hole_ms=v), ("gap", "dropout"),
+          ("max_gap", "mel_distance", "lost_tail", "level_drop")),
     Fault("lost_head", "the first part of the first word is missing", "ms", (10, 20, 40, 80, 160), 40, ON_THE_WAY,
-          ("lost_head",), lambda v, w: effects.LostHead(lost_ms=v), ("lost_head",), ("mel_distance", "level_drop", "unexplained", "user_kpi", "eot_to_first_audio")),
+          ("lost_head",), lambda v, w: effects.LostHead(lost_ms=v), ("lost_head",), 
+          ("mel_distance", "level_drop", "unexplained", "user_kpi", "eot_to_first_audio")),
     Fault("lost_tail", "the last part of the last word is missing", "ms", (10, 20, 40, 80, 160), 40, ON_THE_WAY,
-          ("lost_tail",), lambda v, w: effects.LostTail(lost_ms=v), ("lost_tail",), ("mel_distance", "level_drop", "way")),
+          ("lost_tail",), lambda v, w: effects.LostTail(lost_ms=v), ("lost_tail",),
+          ("mel_distance", "level_drop", "way", "clicks", "unexplained", "eot_to_first_audio")),
     Fault("click", "a pulse of 0.5 ms above the local peak", "dB", (0, 3, 6, 9, 12, 18), 9, ON_THE_WAY,
           ("clicks",), lambda v, w: effects.Click(over_db=v), ("click",), ("noise_bursts",)),
     Fault("published_click", "the same in what is published, where there is nothing to compare with", "dB",
@@ -88,18 +96,20 @@ CATALOGUE: tuple[Fault, ...] = (
           ("mel_distance", "clicks", "high_frequencies", "clipping_ratio")),
     Fault("hard_clip", "too loud, cut off at full scale", "% of samples", (0.02, 0.05, 0.1, 0.3, 1, 3), 0.1,
           ("pre", "post"), ("overdriven", "clipping_ratio", "ear_clipping"), lambda v, w: effects.HardClip(share_percent=v),
-          ("clipping",), ("level_change", "compression", "mel_distance")),
+          ("clipping",), ("level_change", "compression", "mel_distance", "noise_bursts")),
     Fault("soft_clip", "a saturating amplifier", "dB of drive", (3, 6, 9, 12, 18), 12, ON_THE_WAY,
           ("compression",), lambda v, w: effects.SoftClip(drive_db=v), ("compression",),
           ("level_change", "mel_distance", "high_frequencies", "overdriven", "clipping_ratio", "ear_clipping")),
     Fault("faster", "plays faster, and higher", "%", (0.1, 0.25, 0.5, 1, 2, 5), 0.5, ON_THE_WAY,
           ("speed",), lambda v, w: effects.Speed(speed_percent=v), ("speed",), ("mel_distance", "pitch", "audio_valid", "way")),
     Fault("slower", "plays slower, and lower", "%", (0.1, 0.25, 0.5, 1, 2, 5), 0.5, ON_THE_WAY,
-          ("speed",), lambda v, w: effects.Speed(speed_percent=-v), ("speed",), ("mel_distance", "pitch", "audio_valid")),
+          ("speed",), lambda v, w: effects.Speed(speed_percent=-v), ("speed",),
+          ("mel_distance", "pitch", "audio_valid", "way")),
     Fault("wrong_rate", "samples of one rate taken for another (2: 24 kHz as 48 kHz; 0.92: 44.1 kHz as 48 kHz)", "ratio",
           (0.91875, 2.0), 0.91875, ON_THE_WAY, ("speed",), lambda v, w: effects.WrongRate(ratio=v), ("wrong_rate", "speed"),
           ("mel_distance", "pitch", "audio_valid", "audible_dropout", "ear_dropout", "eot_to_first_audio", "user_kpi",
-           "reply_not_short", "way", "lost_head", "lost_tail", "level_change", "high_frequencies", "unexplained")),
+           "reply_not_short", "way", "lost_head", "lost_tail", "level_change", "high_frequencies", "unexplained",
+           "level_drop", "compression", "bandwidth", "max_gap")),
     Fault("pitch", "higher at the same speed", "%", (1, 2, 3, 6, 12), 3, ON_THE_WAY,
           ("pitch",), lambda v, w: effects.Pitch(shift_percent=v), ("pitch", "speed"),
           ("mel_distance", "audio_valid", "speed", "audible_dropout", "ear_dropout", "lost_head", "lost_tail",
@@ -110,18 +120,19 @@ CATALOGUE: tuple[Fault, ...] = (
     Fault("repeat", "a piece is said twice", "ms", (20, 40, 80, 200), 40, EVERYWHERE,
           ("repeats",), lambda v, w: effects.Repeat(repeat_ms=v), ("repeat",), ("mel_distance", "noise_bursts", "clicks")),
     Fault("user_echo", "the user's own words come back", "dBFS", (-55, -50, -45, -40, -30), -45, ON_THE_WAY,
-          ("user_echo",), lambda v, w: effects.Voice(words=list(w.user), level_dbfs=v), (), ("noise_floor", "talk_over", "foreign_sound")),
+          ("user_echo",), lambda v, w: effects.Voice(words=list(w.user), level_dbfs=v), (),
+          ("noise_floor", "talk_over", "foreign_sound")),
     Fault("other_audio", "words of another session between the replies", "dBFS", (-55, -50, -45, -40, -30), -40, ON_THE_WAY,
           ("foreign_sound",), lambda v, w: effects.Voice(words=list(w.other), level_dbfs=v), (),
           ("noise_floor", "talk_over", "eot_to_first_audio", "user_kpi", "unexplained", "replies", "complete_reply", "no_reply")),
     Fault("level_drop", "400 ms that are quieter", "dB", (2, 4, 6, 12, 20), 6, ON_THE_WAY,
           ("level_drop", "audible_dropout"), lambda v, w: effects.LevelDrop(drop_db=v), ("level_drop", "dropout"),
-          ("mel_distance", "compression", "ear_dropout", "max_gap", "lost_tail")),
+          ("mel_distance", "compression", "ear_dropout", "max_gap", "lost_tail", "noise_bursts", "clicks", "unexplained")),
     Fault("quiet", "the whole reply is quieter", "dB", (1, 2, 4, 6, 12), 4, ON_THE_WAY,
           ("level_change",), lambda v, w: effects.Level(drop_db=v), ("level_change",), ()),
-    Fault("hum", "50 Hz and its harmonics", "dBFS", (-70, -60, -55, -45), -55, ON_THE_WAY,
+    Fault("hum", "50 Hz and its harmonics", "dBFS", (-75, -65, -57, -53), -57, ON_THE_WAY,
           ("hum",), lambda v, w: effects.Hum(level_dbfs=v), (), ("noise_floor", "mel_distance", "lost_tail")),
-    Fault("noise", "white noise under it all", "dBFS", (-75, -65, -55, -45), -55, ON_THE_WAY,
+    Fault("noise", "white noise under it all", "dBFS", (-75, -65, -57, -53), -57, ON_THE_WAY,
           ("noise_floor",), lambda v, w: effects.Noise(level_dbfs=v), (), ("mel_distance", "noise_bursts")),
     Fault("late", "begins later than it was published", "ms", (15, 25, 50, 100, 200), 50, ("pre",),
           ("leading_silence",), lambda v, w: effects.Late(late_ms=v), (), ("eot_to_first_audio", "user_kpi")),
@@ -132,7 +143,7 @@ CATALOGUE: tuple[Fault, ...] = (
           live_only=True),
     Fault("endless", "the reply never ends", "s", (60,), 60, ("pre",), ("capture",), lambda v, w: effects.Endless(going_on_s=v),
           live_only=True),
-    Fault("no_stop", "goes on after an interruption", "s", (0.3, 0.7, 1, 2), 1, ("pre",), ("barge_in_to_silence",),
+    Fault("no_stop", "goes on after an interruption", "s", (0.2, 0.5, 0.7, 1), 0.5, ("pre",), ("barge_in_to_silence",),
           lambda v, w: effects.NoStop(going_on_s=v), call="interrupts", live_only=True,
           allowed=("talk_over", "eot_to_first_audio", "user_kpi", "foreign_sound", "kpi_plausible", "unexplained", "clicks",
                    "published_dropout", "eot_error", "complete_reply", "replies")),

@@ -17,6 +17,7 @@ from harness.prove.stream import FRAME, PER_MS, RATE_HZ, Frame, Once, Plain, Que
 
 AUDIBLE_DBFS = -45.0
 SILENT_SAMPLE = 10 ** (-50 / 20)
+LONGEST_S = 0.6  # of words after a reply: they are over before the next one begins
 FADING_MS = 160.0  # a word that ends by itself fades for so long at most
 CLICK_SAMPLES = PER_MS // 2
 
@@ -403,7 +404,7 @@ class Voice(Plain):
     said: Frame = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def start(self) -> None:
-        words = self.words[(self.reply + 1) % len(self.words)]
+        words = self.words[(self.reply + 1) % len(self.words)][: round(LONGEST_S * RATE_HZ)]
         self.said = words * np.float32(db(self.level_dbfs - dbfs(words[np.abs(words) > SILENT_SAMPLE])))
 
     def silence(self, since_end: int) -> Frame | None:

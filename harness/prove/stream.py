@@ -68,6 +68,7 @@ class ReplyStream:
     _t: int = NEVER
     _silent: int = REPLY_OVER
     _open: bool = False
+    _noted: bool = True
 
     def __call__(self, frame: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
         out = self._sounding(frame) if np.any(frame) else self._silence(len(frame))
@@ -76,7 +77,7 @@ class ReplyStream:
     def _sounding(self, frame: npt.NDArray[np.int16]) -> Frame:
         if self._silent >= REPLY_OVER:
             self.close()
-            self.reply, self._t, self._open = self.reply + 1, 0, True
+            self.reply, self._t, self._open, self._noted = self.reply + 1, 0, True, False
             self.effect.begin(self.reply, np.random.default_rng([self.seed, self.reply]))
         self._silent = 0
         out = self.effect.sound(frame.astype(np.float32) / np.float32(32768.0), self._t)
@@ -92,10 +93,15 @@ class ReplyStream:
         self._t += n
         return nothing if out is None else out
 
+    @property
+    def over(self) -> bool:
+        """The reply has ended; what its effect still does in the silence after it goes on."""
+        return self._silent >= REPLY_OVER and not self._noted
+
     def close(self) -> None:
         """The reply is over: note what was done to it."""
-        if self._open:
-            self._open = False
+        if self._open and not self._noted:
+            self._noted = True
             for applied in self.effect.end():
                 self.log(applied)
 

@@ -1,0 +1,191 @@
+"""What a proof is made of: one trial a reply, kept line by line, so that proofs can be resumed and add up.
+
+A trial says which gates fired on a reply that was known to have (or not to have) a fault, and where its defects were said
+to be born. Gates are evaluated one reply at a time, by the table and the function that judge a run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+import harness.judge
+import harness.listen
+from harness.judge.gates import evaluate, gates_for, samples_of
+from harness.model.case import Case
+from harness.model.measurement import Measurement
+from harness.model.status import Status
+from harness.prove.catalogue import BORN, BY_ID, Fault
+from harness.prove.stream import Applied
+
+TRIALS = "trials.jsonl"
+FIRED = (Status.FAIL, Status.WARN)
+CLEAN = "clean"
+
+
+class Trial(BaseModel):
+    """One reply. `fired`: gates that fail or warn on it, of itself or of its call; `born`: of the fault's kinds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    form: Literal["live", "offline"]
+    fault: str  # or "clean"
+    severity: float = 0.0
+    where: str = ""
+    lane: str
+    voice: str = ""
+    trace_id: str
+    reply: int
+    audible: bool = True
+    fired: list[str]
+    born: list[str] = []
+    not_measured: list[str] = []
+    capture_status: str = "OK"
+    invalid: bool = False
+    transport: str = ""  # what WebRTC's statistics say of a clean turn on which a gate fired
+    ears: str  # which version of the ears heard it
+
+    @property
+    def right_gate(self) -> bool:
+        return bool(set(self.fired) & set(BY_ID[self.fault].gates))
+
+    @property
+    def right_blame(self) -> bool:
+        return not BY_ID[self.fault].kinds or BORN[self.where] in self.born
+
+    @property
+    def other_gates(self) -> set[str]:
+        fault = BY_ID[self.fault]
+        return set(self.fired) - set(fault.gates)
+
+
+def ears_version() -> str:
+    """A hash of what hears and judges: trials of other ears do not count."""
+    digest = hashlib.sha256()
+    for package in (harness.listen, harness.judge):
+        folder = Path(next(iter(package.__path__)))
+        for path in sorted(folder.glob("*.py")):
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def gates_fired(case: Case, measurement: Measurement) -> tuple[dict[int | None, set[str]], dict[int | None, set[str]]]:
+    """(reply → gates that fire, reply → gates without data); None is the call as a whole."""
+    fired: dict[int | None, set[str]] = {}
+    lacking: dict[int | None, set[str]] = {}
+    for gate in gates_for(case):
+        for sample in samples_of(gate, case, measurement):
+            status = evaluate(gate, [sample]).status
+            if status in FIRED:
+                fired.setdefault(sample.reply_seq, set()).add(gate.id)
+            elif status in (Status.NO_DATA, Status.INVALID):
+                lacking.setdefault(sample.reply_seq, set()).add(gate.id)
+    return fired, lacking
+
+
+def trials_of(
+    case: Case,
+    measurement: Measurement,
+    *,
+    form: Literal["live", "offline"],
+    where: str,
+    lane: str,
+    voice: str,
+    faults: Sequence[tuple[str, float]],
+    applied: dict[int, list[Applied]] | None,
+    ears: str,
+    usual: dict[int | None, set[str]] | None = None,
+) -> list[Trial]:
+    """One a reply. `faults[n]`: of the nth reply (one for all if there is one). `usual`: what fires without the fault."""
+    fired, lacking = gates_fired(case, measurement)
+    usual = usual or {}
+    call = fired.get(None, set()) - usual.get(None, set())
+    trials: list[Trial] = []
+    for index, turn in enumerate(sorted(measurement.turns, key=lambda t: t.reply_seq)):
+        fault, severity = faults[min(index, len(faults) - 1)]
+        done = applied.get(index) if applied is not None else None
+        if fault != CLEAN and applied is not None and done is None:
+            continue  # nothing was done to it
+        if fault != CLEAN and len(faults) == 1 and BY_ID[fault].judged_per_call and trials:
+            break  # one call is one trial
+        own = fired.get(turn.reply_seq, set()) - usual.get(turn.reply_seq, set())
+        of_call = call if len(faults) == 1 else call & _call_gates(fault)
+        born = [d.born for d in turn.defects if fault != CLEAN and d.kind in BY_ID[fault].kinds]
+        trials.append(
+            Trial(
+                form=form,
+                fault=fault,
+                severity=severity,
+                where=where,
+                lane=lane,
+                voice=voice,
+                trace_id=measurement.trace_id,
+                reply=turn.reply_seq,
+                audible=done is None or all(item.audible for item in done),
+                fired=sorted(own | of_call),
+                born=sorted(set(born)),
+                not_measured=sorted(lacking.get(turn.reply_seq, set())),
+                capture_status=str(measurement.capture_status),
+                invalid=not measurement.validity.ok,
+                transport=_transport(turn.metrics) if fault == CLEAN and own else "",
+                ears=ears,
+            )
+        )
+    return trials
+
+
+def _call_gates(fault: str) -> set[str]:
+    return set(BY_ID[fault].gates) if fault != CLEAN else set()
+
+
+def _transport(metrics: dict) -> str:
+    """The figures that tell a defect of the network from a false alarm."""
+    names = (
+        "packets_lost",
+        "concealed_ratio",
+        "accelerated_ms",
+        "decelerated_ms",
+        "rtp_jitter_ms",
+        "jitter_buffer_delay_ms",
+    )
+    found = [(name, metrics[name].value) for name in names if name in metrics and metrics[name].value is not None]
+    return ", ".join(f"{name} {value:g}" for name, value in found)
+
+
+def whole_call_trial(
+    fault: Fault, severity: float, where: str, lane: str, voice: str, trace_id: str, status: str, wrong: bool, ears: str
+) -> Trial:
+    """Of a fault that ends the call: `wrong` says that its status blames the agent."""
+    return Trial(
+        form="live", fault=fault.id, severity=severity, where=where, lane=lane, voice=voice, trace_id=trace_id, reply=0,
+        fired=["capture"] if wrong else [], born=[], capture_status=status, ears=ears,
+    )  # fmt: skip
+
+
+def read_trials(folder: Path, ears: str) -> tuple[list[Trial], int]:
+    """(those heard by these ears, how many were heard by others). A torn last line is what a kill leaves."""
+    path = folder / TRIALS
+    mine: list[Trial] = []
+    others = 0
+    if not path.exists():
+        return mine, others
+    for line in path.read_text().splitlines():
+        try:
+            trial = Trial.model_validate_json(line)
+        except ValueError:
+            continue
+        if trial.ears == ears:
+            mine.append(trial)
+        else:
+            others += 1
+    return mine, others
+
+
+def append_trials(folder: Path, trials: Iterable[Trial]) -> None:
+    """Raises OSError."""
+    with (folder / TRIALS).open("a") as file:
+        file.writelines(trial.model_dump_json() + "\n" for trial in trials)
