@@ -148,6 +148,6 @@ TABLE: tuple[Gate, ...] = (
     Gate("leading_silence", "silence published ahead of a reply", "leading_silence_ms", "agent",
          "max", "<=", 48, "ms", False, scope=_reply_due, if_absent="skip"),
     Gate("way", "first frame published → heard, without the jitter buffer", "way_besides_buffer_ms", "2",
-         "max", "<=", 120, "ms", False, scope=_reply_due, if_absent="skip"),
+         "max", "<=", 90, "ms", False, scope=_reply_due, if_absent="skip"),
 )  # fmt: skip
 BY_ID = {gate.id: gate for gate in TABLE}

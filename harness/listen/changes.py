@@ -42,7 +42,8 @@ UNITS = {
 }  # fmt: skip
 NAMES = {  # metric names with their units in them
     "level_change": "level_change{}_db", "level_drop": "level_drop{}_db", "compression": "compression{}_db",
-    "hf_change": "hf_change{}_db", "bandwidth": "bandwidth{}_hz", "band_lost": "band_lost{}_hz", "mel_distance": "mel_distance{}_db",
+    "hf_change": "hf_change{}_db", "bandwidth": "bandwidth{}_hz", "band_lost": "band_lost{}_hz",
+    "mel_distance": "mel_distance{}_db",
     "mel_distance_mean": "mel_distance_mean{}_db", "click_count": "click_count{}", "boom_count": "boom_count{}",
     "noise_burst_count": "noise_burst_count{}", "repeat_count": "repeat_count{}", "head_loss": "head_loss{}_ms",
     "tail_loss": "tail_loss{}_ms", "speed": "speed{}_ppm", "pitch_shift": "pitch_shift{}_cents",

@@ -1,6 +1,7 @@
 """Defects that a reply has already as it was published: holes, clicks and repeats in pre_rtc itself.
 
-Without anything to compare with, so only what speech does not do: digital silence cut into loud sound with a hard edge, a spike that stands alone among its neighbours. Positions are samples of pre_rtc.
+Without anything to compare with, so only what speech does not do: digital silence cut into loud sound with a hard edge,
+a spike that stands alone among its neighbours, the same samples again. Positions are samples of pre_rtc.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ CATALOGUE: tuple[Fault, ...] = (
           lambda v, w: effects.PeriodicHoles(hole_ms=v), ("gap", "dropout"),
           ("max_gap", "mel_distance", "lost_tail", "level_drop")),
     Fault("lost_head", "the first part of the first word is missing", "ms", (10, 20, 40, 80, 160), 40, ON_THE_WAY,
-          ("lost_head",), lambda v, w: effects.LostHead(lost_ms=v), ("lost_head",), 
+          ("lost_head",), lambda v, w: effects.LostHead(lost_ms=v), ("lost_head",),
           ("mel_distance", "level_drop", "unexplained", "user_kpi", "eot_to_first_audio")),
     Fault("lost_tail", "the last part of the last word is missing", "ms", (10, 20, 40, 80, 160), 40, ON_THE_WAY,
           ("lost_tail",), lambda v, w: effects.LostTail(lost_ms=v), ("lost_tail",),
@@ -136,7 +136,7 @@ CATALOGUE: tuple[Fault, ...] = (
           ("noise_floor",), lambda v, w: effects.Noise(level_dbfs=v), (), ("mel_distance", "noise_bursts")),
     Fault("late", "begins later than it was published", "ms", (15, 25, 50, 100, 200), 50, ("pre",),
           ("leading_silence",), lambda v, w: effects.Late(late_ms=v), (), ("eot_to_first_audio", "user_kpi")),
-    Fault("late_on_the_way", "arrives later than it was published", "ms", (50, 100, 150, 300), 150, ("post",),
+    Fault("late_on_the_way", "arrives later than it was published", "ms", (50, 100, 150, 300), 100, ("post",),
           ("way",), lambda v, w: effects.Late(late_ms=v), (), ("eot_to_first_audio", "user_kpi", "lost_tail")),
     # what only a call can show
     Fault("no_reply", "nothing is said", "", (1,), 1, ("pre", "post"), ("capture",), lambda v, w: effects.NoReply(),

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-
 from pydantic import BaseModel, ConfigDict
 
 from harness.judge.verdict import AGENTS_FAULT

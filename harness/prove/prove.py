@@ -6,12 +6,10 @@ recorded clean calls. The folder keeps the trials line by line; `proof.json` and
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
 
 from harness.errors import UsageError
 from harness.listen.measure import measure
@@ -20,8 +18,9 @@ from harness.listen.scene import Scene
 from harness.model.plan import Lane
 from harness.model.status import CaptureStatus
 from harness.prove.catalogue import BY_ID, CATALOGUE, Fault, Words, seed_of
-from harness.prove.live import TURNS, Batch, Call, LiveProof, batches, calls_for, played_calls
+from harness.prove.live import TURNS, Call, LiveProof, batches, calls_for, played_calls
 from harness.prove.offline import with_fault
+from harness.prove.proof_report import LATENCY_GATES
 from harness.prove.trials import CLEAN, TRIALS, append_trials, ears_version, gates_fired, read_trials, trials_of
 from harness.suite import new_run_id
 
@@ -34,8 +33,6 @@ class Wanted:
 
     faults: tuple[Fault, ...] = CATALOGUE
     fast: bool = False
-    live: bool = True
-    offline: bool = True
     trials: int = 20
     lanes: tuple[Lane, ...] = ("browser",)
     clean: dict[str, int] = field(default_factory=lambda: {"bot": 1_000, "browser": 200})
@@ -217,18 +214,26 @@ def hear_again(folder: Path, cache: Path, on_note: Callable[[str], None]) -> Non
         on_note(f"{number}/{len(records)} {record.call.name}: {len(trials)} trials")
 
 
-def run_proof(folder: Path, cache: Path, wanted: Wanted, on_note: Callable[[str], None]) -> None:
-    """Live, then offline, as wanted. Raises what these raise."""
-    check_folder(folder)
-    if wanted.live:
-        asyncio.run(prove_live(folder, cache, wanted, on_note))
-    if wanted.offline:
-        captures = clean_captures(folder, ears_version(), wanted.captures)
-        if not captures:
-            raise UsageError(
-                f"--out {folder}: no clean calls are recorded there yet; run `earwitness prove --live` first"
-            )
-        prove_offline(folder, captures, wanted, on_note)
+def prove_offline_in(folder: Path, wanted: Wanted, on_note: Callable[[str], None]) -> None:
+    """Over the clean calls that `folder` holds. Raises UsageError if there is none."""
+    captures = clean_captures(folder, ears_version(), wanted.captures)
+    if not captures:
+        raise UsageError(f"--out {folder}: no clean call is recorded there yet; prove live first")
+    prove_offline(folder, captures, wanted, on_note)
 
 
-__all__ = ["Batch", "Wanted", "named_faults", "prove_live", "prove_offline", "run_proof"]
+def make_wanted(
+    names: Sequence[str], *, fast: bool, trials: int, lane: str, clean: dict[str, int], captures: int
+) -> Wanted:
+    """Raises UsageError."""
+    lanes: dict[str, tuple[Lane, ...]] = {"browser": ("browser",), "bot": ("bot",), "both": ("browser", "bot")}
+    if lane not in lanes:
+        raise UsageError(f"--user {lane!r}: expected browser, bot or both")
+    return Wanted(
+        faults=named_faults(names),
+        fast=fast,
+        trials=trials,
+        lanes=lanes[lane],
+        clean={} if fast else clean,
+        captures=captures,
+    )
