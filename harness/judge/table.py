@@ -109,7 +109,7 @@ TABLE: tuple[Gate, ...] = (
     Gate("lost_tail", "missing of the last word of a reply", "tail_loss_ms", "1",
          "max", "<", 30, "ms", True, scope=_reply_due, also=("tail_loss_ear_ms",), if_absent="skip"),
     Gate("published_dropout", "holes in a reply as it was published", "dropout_count_pre", "agent",
-         "sum", "==", 0, "", True, scope=lambda case: _p0(case) and _reply_due(case)),
+         "sum", "==", 0, "", False, scope=lambda case: _p0(case) and _reply_due(case)),
     Gate("clicks", "clicks in a reply", "click_count", "1",
          "sum", "==", 0, "", False, scope=_reply_due, also=("click_count_ear", "click_count_pre")),
     Gate("booms", "booms in a reply", "boom_count", "1",

@@ -238,7 +238,8 @@ def _align_altered(
         return _Claim(reply, course.at, end, followed, followed.identity, course.at - span[0], course)
     if track is not None and track.found and track.identity >= OWN_IDENTITY:
         return None
-    return _Claim(reply, course.at, end, None, course.confidence, course.at - span[0], course)
+    identity = track.identity if track is not None and track.found else 0.0
+    return _Claim(reply, course.at, end, None, identity, course.at - span[0], course)
 
 
 def _head_lag(pre: Ring, first: int, ring: Ring, lag: float) -> float:

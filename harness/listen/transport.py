@@ -239,12 +239,11 @@ def _number(report: Mapping[str, Any], name: str) -> float | None:
 
 def way_besides_buffer(reply_lag: Metric, buffer_delay: Metric | None) -> Metric:
     """The way of a reply without what its jitter buffer held it: publisher, encoder, server, network, decoder."""
-    for metric in (reply_lag, buffer_delay):
-        if metric is None:
-            return no_number("ms", "WebRTC's statistics say nothing of the jitter buffer")
-        if metric.value is None or metric.not_applicable:
+    if buffer_delay is None:
+        return no_number("ms", "WebRTC's statistics say nothing of the jitter buffer")
+    for metric in sorted((reply_lag, buffer_delay), key=lambda m: not m.not_applicable):
+        if metric.value is None:
             return metric
-    assert buffer_delay is not None
     assert reply_lag.value is not None
     assert buffer_delay.value is not None
     return number(reply_lag.value - buffer_delay.value, "ms", reason=reply_lag.reason, invalid=reply_lag.invalid)

@@ -133,18 +133,6 @@ def clean_captures(folder: Path, ears: str, most: int) -> list[Path]:
     return found[:most]
 
 
-LATENCY_GATES = {
-    "eot_to_first_audio",
-    "user_kpi",
-    "eot_error",
-    "fast_ttft",
-    "tts_first_publish",
-    "way",
-    "unexplained",
-    "inter_arrival",
-}
-
-
 def prove_offline(folder: Path, captures: Sequence[Path], wanted: Wanted, on_note: Callable[[str], None]) -> None:
     """Every severity of every fault over `captures`. A capture that is done is noted; what is broken off is done again."""
     ears = ears_version()

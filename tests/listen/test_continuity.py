@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from harness.listen.measure import listen
+from harness.model.measurement import Defect, Turn
 from tests.listen.captures import (
     Call,
     Replied,
@@ -18,6 +19,12 @@ from tests.listen.captures import (
     stretch,
 )
 
+
+def holes_of(turn: Turn) -> list[Defect]:
+    """Holes that came in on the way; the made-up pauses of these replies have hard edges as they are published."""
+    return [d for d in turn.defects if d.kind in ("gap", "dropout") and d.ring != "pre_rtc"]
+
+
 REPLY_AT_MS = 2_150.0  # of simple_call
 PROBE_LATER_MS = 30.0
 
@@ -27,7 +34,7 @@ PROBE_LATER_MS = 30.0
 def test_a_hole_is_found_with_its_place_and_length(tmp_path, length_ms, seed):
     call = simple_call(450, sound=speech(1_600, seed), at_probe=lambda x: hole(x, 700, length_ms))
     turn = listen(call.write(tmp_path / "c")).turns[0]
-    [defect] = turn.defects
+    [defect] = holes_of(turn)
     assert (defect.kind, defect.ring) == ("dropout", "post_rtc")
     assert defect.start_ms == pytest.approx(REPLY_AT_MS + PROBE_LATER_MS + 700, abs=12)
     assert defect.duration_ms == pytest.approx(length_ms, abs=12)
@@ -42,7 +49,7 @@ def test_a_stall_that_delays_the_rest_is_a_hole_too(tmp_path, length_ms):
         return np.concatenate([x[: ms(700)], silence(length_ms), x[ms(700) :]])
 
     turn = listen(simple_call(450, at_ear=stalled).write(tmp_path / "c")).turns[0]
-    [defect] = turn.defects
+    [defect] = holes_of(turn)
     assert defect.ring == "ear"
     assert defect.detail == "silence was put in"
     assert defect.duration_ms == pytest.approx(length_ms, abs=5)
@@ -54,7 +61,7 @@ def test_a_stall_that_delays_the_rest_is_a_hole_too(tmp_path, length_ms):
 def test_a_natural_pause_is_no_dropout(tmp_path, seed):
     call = simple_call(450, sound=speech(2_000, seed, pauses=((600, 850), (1_300, 1_380))))
     turn = listen(call.write(tmp_path / "c")).turns[0]
-    assert turn.defects == []
+    assert holes_of(turn) == []
     assert turn.metrics["max_gap_ms"].value == 0
 
 
@@ -72,7 +79,7 @@ def test_a_jitter_buffer_that_stretches_makes_no_hole(tmp_path, seed):
         return stretch(stretch(stretch(x, 400, 12), 800, -10), 1_200, -15)
 
     turn = listen(simple_call(450, sound=speech(1_800, seed), at_ear=stretched).write(tmp_path / "c")).turns[0]
-    assert turn.defects == []
+    assert holes_of(turn) == []
     assert turn.metrics["identity"].value > 0.9
 
 
@@ -81,9 +88,11 @@ def test_a_designed_pause_of_the_reply_is_skipped(tmp_path):
     assert listen(call.write(tmp_path / "c")).turns[0].metrics["dropout_count"].value == 0
 
 
-def test_a_lost_head_is_a_hole(tmp_path):
+def test_a_lost_head_is_no_hole_but_a_lost_head(tmp_path):
     turn = listen(simple_call(450, at_ear=lambda x: hole(x, 0, 100)).write(tmp_path / "c")).turns[0]
-    assert turn.metrics["dropout_count_ear"].value == 1
+    assert turn.metrics["dropout_count_ear"].value == 0
+    assert turn.metrics["head_loss_ear_ms"].value == pytest.approx(100, abs=8)
+    assert turn.metrics["head_loss_ms"].value == 0
     assert turn.metrics["user_kpi_raw_ms"].value == pytest.approx(550, abs=12)
 
 
@@ -123,4 +132,4 @@ def test_a_long_reply_is_followed_through_a_slow_drift_of_lag(tmp_path):
     question = Said(300, speech(600, 1))
     reply = Replied(1_400, speech(6_500, 4), at_ear=drifting)
     turn = listen(Call(said=[question], replies=[reply], total_ms=9_500).write(tmp_path / "c")).turns[0]
-    assert turn.defects == []
+    assert holes_of(turn) == []
