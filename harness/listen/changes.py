@@ -193,7 +193,7 @@ def _speed_and_pitch(scene: Scene, told: ToldReply, heard: HeardReply, found: Fi
     _name_speed(heard, found)
 
 
-SPEED_PPM = 3_000.0
+SPEED_PPM = 2_500.0
 PITCH_CENTS = 25.0
 
 

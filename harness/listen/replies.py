@@ -18,7 +18,7 @@ from harness.listen.delay import WINDOW, DelayTrack, track_delay
 from harness.listen.onset import Sound, find_sounds
 from harness.listen.reading import Capture
 from harness.listen.ring import BAND_RATE_HZ, DECIMATION, Ring
-from harness.listen.speed import Course, find_course, follow_course
+from harness.listen.speed import Course, find_course, follow_course_closely, lag_slope
 from harness.model.events import AgentTurnTrace, EventType, ReplyCause
 
 SAMPLES_PER_MS = 48
@@ -26,7 +26,8 @@ PAUSE_MS = 300.0  # sounds closer than this are one
 REPLY_PAUSE_MS = 1_000.0  # sounds closer than this are one reply, unless the user ended a turn since it began
 PIECES_MS = (800.0, 400.0, 180.0)  # of a reply to find it by; the last for one that was cut at its beginning
 ALTERED_IDENTITY = 0.93  # an Opus call keeps 0.95 and more: below it another speed is looked for
-ALTERED_GAIN = 0.03
+ALTERED_GAIN = 0.02
+NEAR_SPEEDS = (0.995, 1.005)
 OWN_IDENTITY = 0.6  # below it a lag that was found means nothing
 SLOWEST = 3.1
 SURE = 0.8  # a head that correlates so well need not be compared with other pieces of the reply
@@ -229,15 +230,25 @@ def _align_altered(
     assert reply.pre is not None
     span = (reply.pre.start, reply.pre.end)
     until = window[1] * DECIMATION + SLOWEST * (span[1] - span[0])
-    course = find_course(pre, span, ring, (window[0] * DECIMATION, until))
-    if course is None:
+    by_level = find_course(pre, span, ring, (window[0] * DECIMATION, until))
+    tried = [by_level] if by_level is not None else []
+    if track is not None and track.found:  # a speed that smears its windows: what the lag shows of it, and its like
+        begin = span[0] + float(track.lag_at(np.array([span[0] / DECIMATION]))[0]) * DECIMATION
+        slope = lag_slope(track)
+        ratios = {*NEAR_SPEEDS, 1.0 if slope is None else 1 + slope.ppm / 1e6}
+        tried += [Course(begin, ratio, track.identity) for ratio in sorted(ratios)]
+    if not tried:
         return None
-    followed = follow_course(pre, span, ring, course)
+    followings = [follow_course_closely(pre, span, ring, course) for course in tried]
+    course, followed = max(followings, key=lambda pair: pair[1].identity if pair[1] is not None else -1.0)
     end = course.at + (span[1] - span[0]) * course.ratio
     if followed is not None and followed.identity > (track.identity if track is not None else 0.0) + ALTERED_GAIN:
         return _Claim(reply, course.at, end, followed, followed.identity, course.at - span[0], course)
     if track is not None and track.found and track.identity >= OWN_IDENTITY:
         return None
+    if by_level is None:
+        return None
+    course, end = by_level, by_level.at + (span[1] - span[0]) * by_level.ratio
     identity = track.identity if track is not None and track.found else 0.0
     return _Claim(reply, course.at, end, None, identity, course.at - span[0], course)
 

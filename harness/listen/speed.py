@@ -26,7 +26,7 @@ COARSE_RATIOS = tuple(np.round(np.arange(0.90, 1.1001, 0.0025), 4)) + WRONG_RATE
 COURSE_CONFIDENCE = 0.72  # other words of the same length and voice reach 0.6
 COARSE_STEP = 0.0051  # what the grid of ratios cannot tell from 1
 COURSE_FLOOR_DB = -60.0
-RATE_TOLERANCE = 0.012
+CLOSER_TIMES = 3
 BINS_PER_OCTAVE = 96
 LOG_HZ = (150.0, 4_000.0)
 MAX_SHIFT_OCTAVES = 0.4
@@ -118,6 +118,23 @@ def follow_course(pre: Ring, span: tuple[int, int], ring: Ring, course: Course) 
         return None
     there = places[0] + (track.at + track.lag) * course.ratio
     return DelayTrack(track.at + first, there - (track.at + first), track.correlation)
+
+
+def follow_course_closely(
+    pre: Ring, span: tuple[int, int], ring: Ring, course: Course
+) -> tuple[Course, DelayTrack | None]:
+    """Follow it at the speed that the lag then shows, as long as the waveforms agree better for it."""
+    followed = follow_course(pre, span, ring, course)
+    for _ in range(CLOSER_TIMES):
+        slope = lag_slope(followed, course.ratio) if followed is not None else None
+        if followed is None or slope is None:
+            break
+        closer = Course(course.at, 1 + slope.ppm / 1e6, course.confidence)
+        again = follow_course(pre, span, ring, closer)
+        if again is None or again.identity <= followed.identity:
+            break
+        course, followed = closer, again
+    return course, followed
 
 
 @dataclass(frozen=True)

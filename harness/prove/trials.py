@@ -17,14 +17,16 @@ import harness.judge
 import harness.listen
 from harness.judge.gates import evaluate, gates_for, samples_of
 from harness.model.case import Case
-from harness.model.measurement import Measurement
+from harness.model.measurement import Measurement, Turn
 from harness.model.status import Status
 from harness.prove.catalogue import BORN, BY_ID, Fault
-from harness.prove.stream import Applied
+from harness.prove.stream import PER_MS, Applied
 
 TRIALS = "trials.jsonl"
 FIRED = (Status.FAIL, Status.WARN)
 CLEAN = "clean"
+ENOUGH_MS = 200.0
+EDGE_MS = 40.0
 
 
 class Trial(BaseModel):
@@ -125,7 +127,7 @@ def trials_of(
                 voice=voice,
                 trace_id=measurement.trace_id,
                 reply=turn.reply_seq,
-                audible=done is None or all(item.audible for item in done),
+                audible=done is None or all(item.audible and _within(item, turn) for item in done),
                 fired=sorted(own | of_call),
                 born=sorted(set(born)),
                 not_measured=sorted(lacking.get(turn.reply_seq, set())),
@@ -136,6 +138,15 @@ def trials_of(
             )
         )
     return trials
+
+
+def _within(applied: Applied, turn: Turn) -> bool:
+    """It struck so early that what it does was over, or well under way, when the reply ended."""
+    span = turn.spans.get("pre_rtc")
+    if span is None or applied.at_ms < 0 or not 0 < applied.duration_ms < 1_000:
+        return True
+    length_ms = (span.end - span.start) / PER_MS
+    return applied.at_ms + min(applied.duration_ms, ENOUGH_MS) + EDGE_MS <= length_ms
 
 
 def _call_gates(fault: str) -> set[str]:
