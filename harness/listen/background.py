@@ -46,7 +46,7 @@ class Background:
 
 
 def quiet_spans(ring: Ring, heard: Sequence[HeardReply], loose: Sequence[HeardReply]) -> list[tuple[int, int]]:
-    """Between replies, without the sounds that nothing explains."""
+    """Between replies; noise and hum may well be sounds that nothing explains."""
     busy = sorted(
         (h.start - BEFORE_REPLY_MS * SAMPLES_PER_MS, h.end + AFTER_REPLY_MS * SAMPLES_PER_MS) for h in [*heard, *loose]
     )
@@ -110,7 +110,7 @@ def background_metrics(scene: Scene) -> dict[str, Metric]:
         metrics[f"user_echo_count{suffix}"] = number(len(echoes), "count")
         metrics[f"foreign_sound_count{suffix}"] = number(len(loose), "count")
         ring = scene.rings[name]
-        found = background_of(ring, quiet_spans(ring, heard, [echo.heard for echo in echoes]))
+        found = background_of(ring, quiet_spans(ring, [h for h in heard if h.seq is not None], [echo.heard for echo in echoes]))
         noise, hum = f"noise_floor{suffix}_dbfs", f"hum{suffix}_dbfs"
         if found is None:
             metrics[noise] = no_number("dBFS", "the agent is never silent for long enough")

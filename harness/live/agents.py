@@ -227,6 +227,7 @@ class CommandAgent:
 
     command: str
     log_dir: Path
+    captures: Path
     about: AgentUnderTest
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -236,6 +237,7 @@ class CommandAgent:
         values = {"livekit_url": rooms.url, "token": token, "room": room}
         argv = [_fill(word, values) for word in shlex.split(self.command)]
         env = {"LIVEKIT_URL": rooms.url, "LIVEKIT_TOKEN": token, "LIVEKIT_ROOM": room}
+        env["EARWITNESS_CAPTURES"] = str(self.captures.resolve())
         running = await Process.start(argv, env, self.log_dir / "agent.log")
         try:
             async with _watched(running) as attendance:
@@ -319,7 +321,7 @@ async def open_agent(
                 await reference.start()
                 yield reference
             case "command":
-                yield CommandAgent(spec.value, logs, about)
+                yield CommandAgent(spec.value, logs, run_dir / "captures", about)
             case "dispatch":
                 yield DispatchedAgent(spec.value, about)
             case "room":

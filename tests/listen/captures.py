@@ -147,6 +147,7 @@ class Call:
     )
     status: CaptureStatus = CaptureStatus.OK
     pre: bool = True
+    pre_gap_ms: float = 240.0  # of silence ahead of each reply in pre_rtc
     trace: bool = True
     mic_change: Change = identity
     mic_again_at_ms: float | None = None  # the first utterance is heard once more (a loop)
@@ -235,12 +236,13 @@ class Call:
         for reply in self.replies:
             if not reply.told:
                 continue
-            pre = np.concatenate([pre, silence(240), silence(reply.lead_ms), reply.sound, silence(30)])
+            pre = np.concatenate([pre, silence(self.pre_gap_ms), silence(reply.lead_ms), reply.sound, silence(30)])
             position = len(pre) - len(reply.sound) - ms(reply.lead_ms) - ms(30)
             published = T0_MONO_MS + reply.at_ms - reply.lead_ms - reply.lag_ms
             cut = reply.cut_ms is not None
             lines.append(self._trace_line(seq, reply, published, position, len(pre) - ms(30), cut))
             seq += 1
+        pre = np.concatenate([pre, silence(max(0.0, self.pre_gap_ms - 240))])
         if self.pre and len(pre):
             _wav(folder / capture.PRE_RTC, pre, "PCM_16")
         if self.trace and lines:

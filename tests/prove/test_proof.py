@@ -1,0 +1,75 @@
+"""The proof adds up: what was done is not done again, what other ears heard does not count, rates say how sure they are."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.prove.proof_report import interval, rate_text, summarise, verdict_of, write_proof
+from harness.prove.prove import check_folder, make_wanted, named_faults, prove_offline_in
+from harness.prove.trials import TRIALS, Trial, append_trials, read_trials
+
+
+def trial(**changes: object) -> Trial:
+    fields = {
+        "form": "live", "fault": "hole", "severity": 40.0, "where": "post", "lane": "browser", "trace_id": "t", "reply": 0,
+        "fired": ["audible_dropout"], "born": ["in_rtc"], "ears": "mine",
+    }  # fmt: skip
+    return Trial.model_validate({**fields, **changes})
+
+
+def test_twenty_of_twenty_is_printed_with_its_bound() -> None:
+    assert rate_text(20, 20) == "20/20 (≥ 83 %)"
+    assert rate_text(0, 1_000) == "0/1000 (≤ 0.4 %)"
+    assert interval(0, 200)[1] == pytest.approx(0.0183, abs=1e-3)
+
+
+def test_a_torn_line_is_left_out_and_other_ears_do_not_count(tmp_path: Path) -> None:
+    append_trials(tmp_path, [trial(), trial(ears="others")])
+    with (tmp_path / TRIALS).open("a") as file:
+        file.write('{"form": "li')
+    mine, others = read_trials(tmp_path, "mine")
+    assert (len(mine), others) == (1, 1)
+
+
+def test_a_gate_that_fires_for_the_wrong_fault_is_a_finding(tmp_path: Path) -> None:
+    append_trials(tmp_path, [trial(fired=["audible_dropout", "hum", "max_gap"])])
+    [fault] = summarise(tmp_path, "mine")["faults"]
+    [cell] = fault["cells"]
+    assert cell["also_unexpected"] == {"hum": 1}
+    assert cell["also_expected"] == {"max_gap": 1}
+
+
+def test_a_missed_fault_and_a_false_alarm_are_not_proven(tmp_path: Path) -> None:
+    append_trials(tmp_path, [trial() for _ in range(3)])
+    assert verdict_of(write_proof(tmp_path, "mine"))[0] == 0
+    append_trials(tmp_path, [trial(fired=[])])
+    code, text = verdict_of(write_proof(tmp_path, "mine"))
+    assert code == 1
+    assert "hole (post) 3/4" in text
+    append_trials(tmp_path, [trial(fault="clean", where="", fired=["clicks"], transport="packets_lost 3")])
+    summary = write_proof(tmp_path, "mine")
+    assert summary["clean"]["browser"]["alarms"] == 1
+    assert "packets_lost 3" in (tmp_path / "proof.md").read_text()
+
+
+def test_a_fault_that_could_not_be_heard_where_it_fell_is_counted_apart(tmp_path: Path) -> None:
+    append_trials(tmp_path, [trial(), trial(audible=False, fired=[]), trial(invalid=True, fired=[])])
+    [cell] = summarise(tmp_path, "mine")["faults"][0]["cells"]
+    assert (cell["n"], cell["gate"], cell["not_audible"], cell["invalid"]) == (1, 1, 1, 1)
+
+
+def test_bad_input_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="unknown fault nonsense"):
+        named_faults(["nonsense"])
+    with pytest.raises(UsageError, match="--user 'radio'"):
+        make_wanted([], fast=False, trials=1, lane="radio", clean={}, captures=1)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="--out"):
+        check_folder(tmp_path / "file")
+    with pytest.raises(UsageError, match="no clean call"):
+        prove_offline_in(tmp_path, make_wanted([], fast=False, trials=1, lane="bot", clean={}, captures=1), print)
+
+
+def test_nothing_measured_is_no_proof(tmp_path: Path) -> None:
+    assert verdict_of(write_proof(tmp_path, "mine"))[0] == 3
