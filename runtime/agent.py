@@ -313,6 +313,7 @@ class RoomAgent:
         record.pre_start_sample = self._tap.start_sample
         record.pre_end_sample = self._tap.end_sample if self._tap.end_sample is not None else self._tap.position
         record.underruns = self._publisher.underruns
+        record.starved_ms = 1e3 * self._publisher.starved_s
         self._emit(EventType.REPLY_END, reply_seq=record.reply_seq, cause=cause.value)
         self._emit(EventType.TRANSCRIPT, role="agent", text=record.reply_text.strip(), final=True)
 

@@ -44,6 +44,7 @@ class Publisher:
     filter_pre: AudioFilter = _unchanged
     filter_post: AudioFilter = _unchanged
     underruns: int = 0
+    starved_s: float = 0.0  # of this reply: how long the native queue was empty because this loop came late
     on_first_publish: Callable[[], None] | None = None
     _buffer: Int16Array = field(default_factory=lambda: np.empty(0, np.int16))
     _replying: bool = False
@@ -56,6 +57,7 @@ class Publisher:
     def begin(self, on_first_publish: Callable[[], None]) -> None:
         self._buffer = np.empty(0, np.int16)
         self._replying, self._ended, self._first_sent, self.underruns = True, False, False, 0
+        self.starved_s = 0.0
         self.on_first_publish = on_first_publish
         self._played.clear()
 
@@ -125,6 +127,8 @@ class Publisher:
             self._finish()
         elif self._replying and self._first_sent:
             self.underruns += 1
+        if self._replying and self._first_sent:
+            self.starved_s += max(0.0, now_s - self._horizon_s)
         frame = self.filter_pre(frame)
         self.tap.add(frame)
         sent = self.filter_post(frame)

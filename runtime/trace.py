@@ -52,6 +52,7 @@ class TurnRecord:
     user_text: str = ""
     reply_text: str = ""
     underruns: int = 0
+    starved_ms: float = 0.0
     first_transition: int = 0
 
     def stamp(self, name: str) -> None:
@@ -125,6 +126,7 @@ class Trace:
                 user_text=turn.user_text,
                 reply_text=turn.reply_text,
                 underruns=turn.underruns,
+                starved_ms=round(turn.starved_ms, 1),
                 transitions=transitions[turn.first_transition : stop],
             )
             lines.append(line.model_dump_json() + "\n")

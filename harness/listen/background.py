@@ -110,7 +110,9 @@ def background_metrics(scene: Scene) -> dict[str, Metric]:
         metrics[f"user_echo_count{suffix}"] = number(len(echoes), "count")
         metrics[f"foreign_sound_count{suffix}"] = number(len(loose), "count")
         ring = scene.rings[name]
-        found = background_of(ring, quiet_spans(ring, [h for h in heard if h.seq is not None], [echo.heard for echo in echoes]))
+        found = background_of(
+            ring, quiet_spans(ring, [h for h in heard if h.seq is not None], [echo.heard for echo in echoes])
+        )
         noise, hum = f"noise_floor{suffix}_dbfs", f"hum{suffix}_dbfs"
         if found is None:
             metrics[noise] = no_number("dBFS", "the agent is never silent for long enough")

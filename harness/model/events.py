@@ -157,4 +157,5 @@ class AgentTurnTrace(BaseModel):
     user_text: str = ""
     reply_text: str = ""
     underruns: int = 0
+    starved_ms: float | None = None  # how long WebRTC had nothing to send, because the publisher came late
     transitions: list[tuple[float, str, str]] = Field(default_factory=list)  # (t_ms, state entered, cause)

@@ -161,6 +161,7 @@ def _transport(metrics: dict) -> str:
         "accelerated_ms",
         "decelerated_ms",
         "rtp_jitter_ms",
+        "publisher_starved_ms",
         "jitter_buffer_delay_ms",
     )
     found = [(name, metrics[name].value) for name in names if name in metrics and metrics[name].value is not None]
