@@ -49,6 +49,7 @@ def agent_times(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
     metrics = {name: _metric(between(trace, begin, end)) for name, (begin, end) in wanted.items()}
     if trace is not None and trace.starved_ms is not None:
         metrics["publisher_starved_ms"] = number(trace.starved_ms, "ms")
+        metrics["publisher_underruns"] = number(trace.underruns, "count")
     if not turn.is_answer:  # a reply that was dropped half-way has only some of its times
         metrics = {name: metric for name, metric in metrics.items() if metric.value is not None}
     return metrics

@@ -82,7 +82,7 @@ CATALOGUE: tuple[Fault, ...] = (
     Fault("lost_head", "the first part of the first word is missing", "ms", (10, 20, 40, 80, 160), 40, ON_THE_WAY,
           ("lost_head",), lambda v, w: effects.LostHead(lost_ms=v), ("lost_head",),
           ("mel_distance", "level_drop", "unexplained", "user_kpi", "eot_to_first_audio")),
-    Fault("lost_tail", "the last part of the last word is missing", "ms", (10, 20, 40, 80, 160), 40, ON_THE_WAY,
+    Fault("lost_tail", "the last part of the last word is missing", "ms", (10, 20, 40, 80, 160), 80, ON_THE_WAY,
           ("lost_tail",), lambda v, w: effects.LostTail(lost_ms=v), ("lost_tail",),
           ("mel_distance", "level_drop", "way", "clicks", "unexplained", "eot_to_first_audio")),
     Fault("click", "a pulse of 0.5 ms above the local peak", "dB", (0, 3, 6, 9, 12, 18), 9, ON_THE_WAY,

@@ -19,6 +19,7 @@ AUDIBLE_DBFS = -45.0
 SILENT_SAMPLE = 10 ** (-50 / 20)
 LONGEST_S = 0.6  # of words after a reply: they are over before the next one begins
 FADING_MS = 160.0  # a word that ends by itself fades for so long at most
+ENDED_MS = 140.0  # a pause within a reply is shorter
 CLICK_SAMPLES = PER_MS // 2
 
 
@@ -80,20 +81,28 @@ class LostTail(Queued):
     """The last `lost_ms` are never published. What it does not know ahead it holds back: the reply is late by as much."""
 
     lost_ms: float = 40.0
+    cut: bool = False
+
+    def start(self) -> None:
+        super().start()
+        self.cut = False
+        self.put(np.zeros(round((self.lost_ms + FADING_MS + ENDED_MS) * PER_MS), np.float32))
 
     def change(self, frame: Frame, t: int) -> Frame:
-        if t == 0:
-            self.put(np.zeros(round((self.lost_ms + FADING_MS) * PER_MS), np.float32))
         self.put(frame)
         return self.take(len(frame))
 
     def silence(self, since_end: int) -> Frame | None:
-        if since_end == 0:
+        if not self.cut and since_end >= ENDED_MS * PER_MS:
+            self.cut = True
             loud = np.flatnonzero(np.abs(self.queue) > 3 * SILENT_SAMPLE)
-            last = int(loud[-1]) if len(loud) else 0
+            last = int(loud[-1]) + 1 if len(loud) else 0
             kept = max(0, last - round(self.lost_ms * PER_MS))
             self.note(-1, last - kept, audible=kept > 0 and dbfs(self.queue[kept:last]) > AUDIBLE_DBFS)
             self.queue = self.queue[:kept]
+        if not self.cut:  # a pause, as far as is known
+            self.put(np.zeros(FRAME, np.float32))
+            return self.take(FRAME)
         return super().silence(since_end)
 
 

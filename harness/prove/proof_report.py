@@ -132,22 +132,26 @@ def _detection_limits(fault: Fault, rows: Sequence[dict[str, Any]]) -> dict[str,
 
 
 def _clean(trials: Sequence[Trial]) -> dict[str, Any]:
+    """A firing is false unless the call itself shows a defect: WebRTC's statistics, or the publisher's own trace."""
     valid = [t for t in trials if not t.invalid and t.capture_status == "OK"]
     latency = LATENCY_GATES | CONVERSATION_GATES
-    alarms = [t for t in valid if set(t.fired) - latency]
+    fired = [t for t in valid if set(t.fired) - latency]
+    false = [t for t in fired if not t.shown_by_the_call]
     slow = [t for t in valid if set(t.fired) & latency]
     n = len(valid)
     return {
         "turns": n,
         "not_counted": len(trials) - n,
         "calls": len({t.trace_id for t in trials}),
-        "alarms": len(alarms),
-        "alarms_ci95": interval(len(alarms), n) if n else None,
+        "fired": len(fired),
+        "alarms": len(false),
+        "alarms_ci95": interval(len(false), n) if n else None,
         "listed": [
             {
-                "trace_id": t.trace_id, "reply": t.reply, "gates": sorted(set(t.fired) - latency), "transport": t.transport,
+                "trace_id": t.trace_id, "reply": t.reply, "gates": sorted(set(t.fired) - latency),
+                "shown_by_the_call": t.shown_by_the_call, "evidence": t.evidence,
             }
-            for t in alarms
+            for t in fired
         ],
         "latency_or_conversation": dict(Counter(g for t in slow for g in set(t.fired) & latency).most_common()),
     }  # fmt: skip
@@ -256,21 +260,22 @@ def _cell_row(fault: dict[str, Any], c: dict[str, Any]) -> str:
 
 def _clean_lines(clean: dict[str, Any]) -> list[str]:
     lines = [
-        "| lane | turns | calls | false alarms of the ears | latency and conversation gates that fired |",
-        "|---|---|---|---|---|",
+        "| lane | turns | calls | an ear fired | without a defect in the call: false alarms | latency and conversation |",
+        "|---|---|---|---|---|---|",
     ]
     for lane, found in clean.items():
         others = ", ".join(f"{gate} {n}" for gate, n in found["latency_or_conversation"].items())
         counted_out = f" ({found['not_counted']} not counted: invalid or broken off)" if found["not_counted"] else ""
         alarms = rate_text(found["alarms"], found["turns"])
-        lines.append(f"| {lane} | {found['turns']}{counted_out} | {found['calls']} | {alarms} | {others} |")
+        lines.append(
+            f"| {lane} | {found['turns']}{counted_out} | {found['calls']} | {found['fired']} | {alarms} | {others} |"
+        )
     listed = [(lane, item) for lane, found in clean.items() for item in found["listed"]]
     if listed:
-        lines += ["", "Every firing of an ear on a clean turn, with what WebRTC's statistics say of it:", ""]
-        lines += [
-            f"- {lane} `{i['trace_id']}` reply {i['reply']}: {', '.join(i['gates'])}; {i['transport'] or 'no statistics'}"
-            for lane, i in listed
-        ]
+        lines += ["", "Every firing of an ear on a clean turn, with what the call itself shows of it:", ""]
+    for lane, item in listed:
+        shown = item["shown_by_the_call"] or f"**nothing: a false alarm** ({item['evidence']})"
+        lines.append(f"- {lane} `{item['trace_id']}` reply {item['reply']}: {', '.join(item['gates'])}; {shown}")
     return lines
 
 

@@ -17,7 +17,7 @@ import harness.judge
 import harness.listen
 from harness.judge.gates import evaluate, gates_for, samples_of
 from harness.model.case import Case
-from harness.model.measurement import Measurement, Turn
+from harness.model.measurement import Measurement, Metric, Turn
 from harness.model.status import Status
 from harness.prove.catalogue import BORN, BY_ID, Fault
 from harness.prove.stream import PER_MS, Applied
@@ -26,6 +26,10 @@ TRIALS = "trials.jsonl"
 FIRED = (Status.FAIL, Status.WARN)
 CLEAN = "clean"
 ENOUGH_MS = 200.0
+EVIDENCE = (
+    "packets_lost", "concealed_ratio", "accelerated_ms", "decelerated_ms", "rtp_jitter_ms", "jitter_buffer_delay_ms",
+    "publisher_starved_ms", "publisher_underruns",
+)  # fmt: skip
 EDGE_MS = 40.0
 
 
@@ -48,7 +52,7 @@ class Trial(BaseModel):
     not_measured: list[str] = []
     capture_status: str = "OK"
     invalid: bool = False
-    transport: str = ""  # what WebRTC's statistics say of a clean turn on which a gate fired
+    evidence: dict[str, float] = {}  # of a clean turn on which a gate fired: WebRTC's statistics, and the agent's own
     ears: str  # which version of the ears heard it
 
     @property
@@ -58,6 +62,15 @@ class Trial(BaseModel):
     @property
     def right_blame(self) -> bool:
         return not BY_ID[self.fault].kinds or BORN[self.where] in self.born
+
+    @property
+    def shown_by_the_call(self) -> str:
+        """What the call itself says was wrong with a turn that was meant to be clean; "" if nothing."""
+        limits = {
+            "packets_lost": 0.5, "concealed_ratio": 0.005, "publisher_starved_ms": 5.0, "publisher_underruns": 0.5,
+            "accelerated_ms": 60.0, "decelerated_ms": 60.0,
+        }  # fmt: skip
+        return ", ".join(f"{n} {self.evidence[n]:g}" for n, most in limits.items() if self.evidence.get(n, 0.0) > most)
 
     @property
     def other_gates(self) -> set[str]:
@@ -133,7 +146,7 @@ def trials_of(
                 not_measured=sorted(lacking.get(turn.reply_seq, set())),
                 capture_status=str(measurement.capture_status),
                 invalid=not measurement.validity.ok,
-                transport=_transport(turn.metrics) if fault == CLEAN and own else "",
+                evidence=_evidence(turn.metrics) if fault == CLEAN and own else {},
                 ears=ears,
             )
         )
@@ -153,19 +166,10 @@ def _call_gates(fault: str) -> set[str]:
     return set(BY_ID[fault].gates) if fault != CLEAN else set()
 
 
-def _transport(metrics: dict) -> str:
-    """The figures that tell a defect of the network from a false alarm."""
-    names = (
-        "packets_lost",
-        "concealed_ratio",
-        "accelerated_ms",
-        "decelerated_ms",
-        "rtp_jitter_ms",
-        "publisher_starved_ms",
-        "jitter_buffer_delay_ms",
-    )
-    found = [(name, metrics[name].value) for name in names if name in metrics and metrics[name].value is not None]
-    return ", ".join(f"{name} {value:g}" for name, value in found)
+def _evidence(metrics: dict[str, Metric]) -> dict[str, float]:
+    """The figures that tell a defect of the call from a false alarm."""
+    found = {name: metrics[name].value for name in EVIDENCE if name in metrics}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def whole_call_trial(

@@ -47,10 +47,18 @@ def test_a_missed_fault_and_a_false_alarm_are_not_proven(tmp_path: Path) -> None
     code, text = verdict_of(write_proof(tmp_path, "mine"))
     assert code == 1
     assert "hole (post) 3/4" in text
-    append_trials(tmp_path, [trial(fault="clean", where="", fired=["clicks"], transport="packets_lost 3")])
+
+
+def test_a_firing_that_the_call_itself_shows_is_listed_and_is_no_false_alarm(tmp_path: Path) -> None:
+    clean = {"fault": "clean", "where": "", "fired": ["clicks"]}
+    append_trials(
+        tmp_path, [trial(**clean, evidence={"packets_lost": 3.0}), trial(**clean, evidence={"packets_lost": 0.0})]
+    )
     summary = write_proof(tmp_path, "mine")
-    assert summary["clean"]["browser"]["alarms"] == 1
-    assert "packets_lost 3" in (tmp_path / "proof.md").read_text()
+    assert (summary["clean"]["browser"]["fired"], summary["clean"]["browser"]["alarms"]) == (2, 1)
+    text = (tmp_path / "proof.md").read_text()
+    assert "packets_lost 3" in text
+    assert "a false alarm" in text
 
 
 def test_a_fault_that_could_not_be_heard_where_it_fell_is_counted_apart(tmp_path: Path) -> None:
