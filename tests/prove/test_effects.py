@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.prove import effects
+from harness.prove import effects, effects_timing
 from harness.prove.catalogue import CATALOGUE, Words, seed_of
 from harness.prove.offline import through, through_opus
 from harness.prove.stream import PER_MS, REPLY_OVER, Plain
@@ -35,7 +35,7 @@ def test_the_same_seed_strikes_in_the_same_place_and_another_does_not() -> None:
 
 @pytest.mark.parametrize(("percent", "ratio"), [(2.0, 1 / 1.02), (-2.0, 1.02)])
 def test_another_speed_changes_the_length_by_as_much(percent: float, ratio: float) -> None:
-    out, _ = through(CALL, effects.Speed(speed_percent=percent), 1)
+    out, _ = through(CALL, effects_timing.Speed(speed_percent=percent), 1)
     loud = np.flatnonzero(np.abs(out[: FIRST.stop + ms(700)]) > 0.003)
     assert (loud[-1] - loud[0]) / len(REPLY) == pytest.approx(ratio, abs=0.004)
 
