@@ -146,7 +146,7 @@ TABLE: tuple[Gate, ...] = (
     Gate("foreign_sound", "sounds that no reply of the agent explains", "foreign_sound_count", "1",
          "sum", "==", 0, "", False, per="call", also=("foreign_sound_count_ear",)),
     Gate("leading_silence", "silence published ahead of a reply", "leading_silence_ms", "agent",
-         "max", "<=", 48, "ms", False, scope=_reply_due, if_absent="skip"),
+         "max", "<=", 70, "ms", False, scope=_reply_due, if_absent="skip"),
     Gate("way", "first frame published → heard, without the jitter buffer", "way_besides_buffer_ms", "2",
          "max", "<=", 90, "ms", False, scope=_reply_due, if_absent="skip"),
 )  # fmt: skip

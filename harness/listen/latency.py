@@ -47,9 +47,10 @@ def agent_times(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
     if trace is None and not scene.capture.manifest.agent.instrumented:
         return {name: not_applicable("ms", NOT_INSTRUMENTED) for name in wanted}
     metrics = {name: _metric(between(trace, begin, end)) for name, (begin, end) in wanted.items()}
+    if trace is not None:
+        metrics["publisher_underruns"] = number(trace.underruns, "count")
     if trace is not None and trace.starved_ms is not None:
         metrics["publisher_starved_ms"] = number(trace.starved_ms, "ms")
-        metrics["publisher_underruns"] = number(trace.underruns, "count")
     if not turn.is_answer:  # a reply that was dropped half-way has only some of its times
         metrics = {name: metric for name, metric in metrics.items() if metric.value is not None}
     return metrics
