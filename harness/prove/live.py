@@ -22,7 +22,6 @@ from harness.live.bench import Bench, open_bench
 from harness.model.capture import CASE, Manifest, read_manifest
 from harness.model.case import Case
 from harness.model.plan import AgentSpec, BuiltCase, Lane, PageSpec, Plan
-from harness.model.status import CaptureStatus
 from harness.prove.calls import SENTENCES, VOICES, build_call, make_call, replies
 from harness.prove.catalogue import BY_ID, Fault, Where, seed_of
 from harness.prove.inject import FOLDER_VARIABLE, RoomFaults, applied_in, plan_room
@@ -255,16 +254,13 @@ def calls_for(fault: Fault, severity: float, where: str, missing: int) -> list[C
     ]
 
 
-def batches(calls: Sequence[Call], lane: Lane) -> list[Batch]:
+def batches(calls: Sequence[Call], lane: Lane, voices: Sequence[str] = VOICES) -> list[Batch]:
     """Spread over the voices; faults that need an agent of their own apart."""
     hasty = [call for call in calls if call.kind == "pause"]
     usual = [call for call in calls if call.kind != "pause"]
     found = [
-        Batch(lane, voice, tuple(usual[n :: len(VOICES)])) for n, voice in enumerate(VOICES) if usual[n :: len(VOICES)]
+        Batch(lane, voice, tuple(usual[n :: len(voices)])) for n, voice in enumerate(voices) if usual[n :: len(voices)]
     ]
     if hasty:
-        found.append(Batch(lane, VOICES[0], tuple(hasty), {"VAD_SILENCE_MS": str(SHORT_HANGOVER_MS)}))
+        found.append(Batch(lane, voices[0], tuple(hasty), {"VAD_SILENCE_MS": str(SHORT_HANGOVER_MS)}))
     return found
-
-
-COMPLETE = (CaptureStatus.OK, CaptureStatus.NO_REPLY_EXPECTED)

@@ -17,6 +17,7 @@ from harness.listen.reading import read_capture
 from harness.listen.scene import Scene
 from harness.model.plan import Lane
 from harness.model.status import CaptureStatus
+from harness.prove.calls import VOICES
 from harness.prove.catalogue import BY_ID, CATALOGUE, Fault, Words, seed_of
 from harness.prove.live import TURNS, Call, LiveProof, batches, calls_for, played_calls
 from harness.prove.offline import with_fault
@@ -78,7 +79,8 @@ async def _play(
         done += 1
         on_note(f"{done}/{total} {text}")
 
-    for batch in batches(calls, lane):
+    voices = VOICES[:1] if wanted.fast else VOICES  # an agent for each voice takes its time to start
+    for batch in batches(calls, lane, voices):
         proof = LiveProof(folder, cache, ears, wanted.sessions.get(lane, 1), one_more)
         await proof.play(batch, new_run_id())
 
