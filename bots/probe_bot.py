@@ -175,9 +175,14 @@ class Probe:
             data=data,
         )
         self._sent += 1
-        async with asyncio.timeout(SEND_TIMEOUT_S):
-            await self.room.local_participant.publish_data(event.to_bytes(), reliable=True, topic=TOPIC)
-        self.seen.append(SeenEvent(event, mono_ms(), "sent"))
+        sent = SeenEvent(event, mono_ms(), "sent")
+        self.seen.append(sent)  # ahead of its answer, which may be here before the sending is confirmed
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await self.room.local_participant.publish_data(event.to_bytes(), reliable=True, topic=TOPIC)
+        except BaseException:
+            self.seen.remove(sent)
+            raise
 
     def received(self, event_type: EventType) -> list[SeenEvent]:
         return [s for s in self.seen if s.direction == "received" and s.event.type == event_type]

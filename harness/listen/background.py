@@ -39,7 +39,7 @@ SILENCE_DBFS = -120.0
 
 @dataclass(frozen=True)
 class Background:
-    """`noise_dbfs`: median of 20 ms frames; `hum_dbfs`: of the mains' harmonics, None if there is no hum."""
+    """`noise_dbfs`: of the noisiest span, the median of its 20 ms frames; `hum_dbfs`: of the mains' harmonics in it."""
 
     noise_dbfs: float
     hum_dbfs: float | None
@@ -62,18 +62,19 @@ def background_of(ring: Ring, spans: Sequence[tuple[int, int]]) -> Background | 
     """None if the agent is never silent."""
     if not spans:
         return None
-    levels: list[npt.NDArray[np.float64]] = []
-    spectrum = np.zeros(HUM_SPAN // 2 + 1)
-    pieces = 0
-    for start, end in spans:
-        part = np.asarray(ring.audio.samples[start:end], np.float64)
-        frames = part[: len(part) // FRAME * FRAME].reshape(-1, FRAME)
-        levels.append(np.mean(frames**2, axis=1))
-        for at in range(0, len(part) - HUM_SPAN + 1, HUM_SPAN):
-            spectrum += np.abs(rfft(part[at : at + HUM_SPAN] * np.hanning(HUM_SPAN))) ** 2
-            pieces += 1
-    noise_db = float(10 * np.log10(np.median(np.concatenate(levels)) + 1e-12))
-    return Background(noise_db, _hum_dbfs(spectrum / max(pieces, 1), pieces))
+    measured = [_span_levels(np.asarray(ring.audio.samples[start:end], np.float64)) for start, end in spans]
+    noise, spectrum, pieces = max(measured, key=lambda found: found[0])
+    return Background(float(10 * np.log10(noise + 1e-12)), _hum_dbfs(spectrum / max(pieces, 1), pieces))
+
+
+def _span_levels(part: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64], int]:
+    """(median power of its 20 ms frames, summed power spectrum of its pieces of 200 ms, how many these are)."""
+    frames = part[: len(part) // FRAME * FRAME].reshape(-1, FRAME)
+    spectrum, pieces = np.zeros(HUM_SPAN // 2 + 1), 0
+    for at in range(0, len(part) - HUM_SPAN + 1, HUM_SPAN):
+        spectrum += np.abs(rfft(part[at : at + HUM_SPAN] * np.hanning(HUM_SPAN))) ** 2
+        pieces += 1
+    return float(np.median(np.mean(frames**2, axis=1))), spectrum, pieces
 
 
 def _hum_dbfs(power: npt.NDArray[np.float64], pieces: int) -> float | None:

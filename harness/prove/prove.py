@@ -102,8 +102,8 @@ def _missing_faults(folder: Path, wanted: Wanted, lane: Lane, ears: str) -> list
 
 def _fast_calls(wanted: Wanted) -> list[Call]:
     """Each fault once, at about twice its limit: several in one call, those that need a call of their own alone."""
-    alone = [f for f in wanted.faults if f.live_only]
-    together = [f for f in wanted.faults if not f.live_only]
+    alone = [f for f in wanted.faults if f.live_only or f.judged_per_call]
+    together = [f for f in wanted.faults if f not in alone]
     calls = []
     for where in ("pre", "post"):
         mine = [(f.id, f.sure) for f in together if _first_place(f) == where]
