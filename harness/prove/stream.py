@@ -187,4 +187,7 @@ class Queued(Plain):
         return out
 
     def silence(self, since_end: int) -> Frame | None:
-        return self.take(FRAME) if len(self.queue) else None
+        if not self.queue.any():
+            return None
+        self.put(np.zeros(FRAME, np.float32))  # it may be a pause: what waits keeps its distance
+        return self.take(FRAME)
