@@ -3,8 +3,8 @@
 LiveKit's native queue is kept LEAD_MS ahead, so a stall of the event loop below that is not heard. At the start of a
 reply and at a cancel the queue is cleared: the reply does not wait behind queued silence, and silence follows a
 cancel at once. Everything published is written to the pre-RTC tap, less what was flushed; a flush is known to ± one
-native tick (10 ms), so within a reply the tap is exact and between replies its timeline is nominal. All audio is 48
-kHz mono int16.
+native tick (10 ms), so within a reply the tap is exact and between replies its timeline is nominal. Silence that an engine
+puts ahead of a reply's first sound is not published: the user would wait for it. All audio is 48 kHz mono int16.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ FRAME_S = FRAME_SAMPLES / RATE_HZ
 LEAD_S = 0.060
 QUEUE_MS = 200
 TICK_SAMPLES = 480
+SILENT_PEAK = 33  # −60 dBFS: nobody hears it
+KEPT_SILENCE_SAMPLES = 240  # 5 ms: the very beginning of a sound is below that
 
 AudioFilter = Callable[[Int16Array], Int16Array]
 
@@ -50,13 +52,15 @@ class Publisher:
     _replying: bool = False
     _ended: bool = False
     _first_sent: bool = False
+    _sounded: bool = False
     _played: asyncio.Event = field(default_factory=asyncio.Event)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _horizon_s: float = 0.0  # when what is queued will have been played
 
     def begin(self, on_first_publish: Callable[[], None]) -> None:
         self._buffer = np.empty(0, np.int16)
-        self._replying, self._ended, self._first_sent, self.underruns = True, False, False, 0
+        self._replying, self._ended, self._first_sent, self._sounded = True, False, False, False
+        self.underruns = 0
         self.starved_s = 0.0
         self.on_first_publish = on_first_publish
         self._played.clear()
@@ -64,7 +68,15 @@ class Publisher:
     def write(self, samples: Int16Array) -> None:
         if self._replying:
             self._buffer = np.concatenate([self._buffer, samples])
+            if not self._sounded:
+                self._drop_leading_silence()
             self._wake.set()
+
+    def _drop_leading_silence(self) -> None:
+        loud = np.flatnonzero(np.abs(self._buffer.astype(np.int32)) > SILENT_PEAK)
+        self._sounded = len(loud) > 0
+        first = int(loud[0]) if self._sounded else len(self._buffer)
+        self._buffer = self._buffer[max(0, first - KEPT_SILENCE_SAMPLES) :]
 
     def end(self) -> None:
         self._ended = True
@@ -110,6 +122,8 @@ class Publisher:
                 await asyncio.sleep(max(0.0, due_s - loop.time()))  # an absolute deadline
 
     def _has_frame(self) -> bool:
+        if not self._sounded:
+            return False
         return len(self._buffer) >= FRAME_SAMPLES or (self._ended and len(self._buffer) > 0)
 
     async def _push_frame(self, now_s: float) -> None:

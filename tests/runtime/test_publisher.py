@@ -1,0 +1,61 @@
+"""What the publisher puts on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import wave
+from pathlib import Path
+
+import numpy as np
+from livekit import rtc
+
+from runtime.pre_rtc import PreRtcTap
+from runtime.publisher import KEPT_SILENCE_SAMPLES, QUEUE_MS, RATE_HZ, Publisher
+
+
+async def published(tmp_path: Path, *chunks: np.ndarray) -> tuple[np.ndarray, PreRtcTap]:
+    """What of one reply in `chunks` was sent, from its first frame to its last."""
+    tap = PreRtcTap()
+    tap.open(tmp_path / "pre_rtc.wav")
+    source = rtc.AudioSource(RATE_HZ, 1, queue_size_ms=QUEUE_MS)
+    publisher = Publisher(source, tap)
+    pump = asyncio.create_task(publisher.run())
+    try:
+        publisher.begin(lambda: None)
+        for chunk in chunks:
+            publisher.write(chunk)
+        publisher.end()
+        async with asyncio.timeout(10):
+            await publisher.played()
+    finally:
+        pump.cancel()
+        await asyncio.gather(pump, return_exceptions=True)
+        await source.aclose()
+        tap.close()
+    with wave.open(str(tmp_path / "pre_rtc.wav")) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+    return samples[tap.start_sample : tap.end_sample] if tap.start_sample is not None else samples[:0], tap
+
+
+def tone(seconds: float) -> np.ndarray:
+    return (8_000 * np.sin(2 * np.pi * 220 * np.arange(round(seconds * RATE_HZ)) / RATE_HZ)).astype(np.int16)
+
+
+def test_silence_ahead_of_a_reply_is_not_published(tmp_path: Path) -> None:
+    silence = np.zeros(RATE_HZ // 20, np.int16)
+    sent, _ = asyncio.run(published(tmp_path, silence, silence, tone(0.2)))
+    first = int(np.flatnonzero(np.abs(sent) > 100)[0])
+    assert first <= KEPT_SILENCE_SAMPLES + 5
+    assert np.count_nonzero(sent) == np.count_nonzero(tone(0.2))
+
+
+def test_a_pause_within_a_reply_stays(tmp_path: Path) -> None:
+    sent, _ = asyncio.run(published(tmp_path, tone(0.1), np.zeros(RATE_HZ // 10, np.int16), tone(0.1)))
+    loud = np.flatnonzero(np.abs(sent) > 100)
+    assert abs(int(loud[-1] - loud[0]) - 3 * RATE_HZ // 10) < RATE_HZ // 100
+
+
+def test_a_reply_of_silence_is_none(tmp_path: Path) -> None:
+    sent, tap = asyncio.run(published(tmp_path, np.zeros(RATE_HZ // 5, np.int16)))
+    assert len(sent) == 0
+    assert tap.start_sample is None
