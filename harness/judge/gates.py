@@ -28,6 +28,7 @@ __all__ = [
     "check_overrides",
     "evaluate",
     "gates_for",
+    "how_bad",
     "samples_of",
     "too_tight",
 ]
@@ -104,7 +105,8 @@ def samples_of(gate: Gate, case: Case, measurement: Measurement) -> list[Sample]
         if metric is not None and gate.keep(case, turn):
             found.append(sample(metric, turn.reply_seq))
     if gate.if_absent == "skip":
-        found = [item for item in found if item.metric.value is not None or item.metric.not_applicable]
+        judged = [item for item in found if item.metric.value is not None or item.metric.not_applicable]
+        found = judged or found[:1]  # of none at all: why
     return found or [sample(missing)]
 
 
@@ -114,13 +116,13 @@ def _worst_ring(gate: Gate, metrics: Mapping[str, Metric]) -> Metric | None:
     valued = [metric for metric in present if metric.value is not None]
     if not valued:
         return present[0] if present else None
+    return max(valued, key=lambda metric: how_bad(gate, metric.value or 0.0))
 
-    def how_bad(metric: Metric) -> float:
-        assert metric.value is not None
-        value = abs(metric.value) if gate.aggregate in ("max_abs", "p95_abs") else metric.value
-        return value if gate.op in ("<=", "<", "==") else -value
 
-    return max(valued, key=how_bad)
+def how_bad(gate: Gate, value: float) -> float:
+    """`value` so that more is worse, whichever way the gate looks."""
+    size = abs(value) if gate.aggregate in ("max_abs", "p95_abs") else value
+    return size if gate.op in ("<=", "<", "==") else -size
 
 
 def evaluate(gate: Gate, samples: Sequence[Sample]) -> GateResult:

@@ -105,9 +105,9 @@ TABLE: tuple[Gate, ...] = (
          "p95_abs", "<=", 10, "ms", False, keep=_answers, scope=_reply_due),
     # what a reply sounds like, as published and where it arrives; limits: docs/proof.md
     Gate("lost_head", "missing of the first word of a reply", "head_loss_ms", "1",
-         "max", "<", 30, "ms", True, scope=_reply_due, also=("head_loss_ear_ms",), if_absent="skip"),
+         "max", "<", 25, "ms", True, scope=_reply_due, also=("head_loss_ear_ms",), if_absent="skip"),
     Gate("lost_tail", "missing of the last word of a reply", "tail_loss_ms", "1",
-         "max", "<", 30, "ms", True, scope=_reply_due, also=("tail_loss_ear_ms",), if_absent="skip"),
+         "max", "<", 25, "ms", True, scope=_reply_due, also=("tail_loss_ear_ms",), if_absent="skip"),
     Gate("published_dropout", "holes in a reply as it was published", "dropout_count_pre", "agent",
          "sum", "==", 0, "", False, scope=lambda case: _p0(case) and _reply_due(case)),
     Gate("clicks", "clicks in a reply", "click_count", "1",
@@ -146,8 +146,8 @@ TABLE: tuple[Gate, ...] = (
     Gate("foreign_sound", "sounds that no reply of the agent explains", "foreign_sound_count", "1",
          "sum", "==", 0, "", False, per="call", also=("foreign_sound_count_ear",)),
     Gate("leading_silence", "silence published ahead of a reply", "leading_silence_ms", "agent",
-         "max", "<=", 70, "ms", False, scope=_reply_due, if_absent="skip"),
+         "max", "<=", 45, "ms", False, scope=_reply_due, if_absent="skip"),
     Gate("way", "first frame published → heard, without the jitter buffer", "way_besides_buffer_ms", "2",
-         "max", "<=", 90, "ms", False, scope=_reply_due, if_absent="skip"),
+         "max", "<=", 60, "ms", False, scope=_reply_due, if_absent="skip"),
 )  # fmt: skip
 BY_ID = {gate.id: gate for gate in TABLE}

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.listen.edges import lost_edges_ms
-from harness.listen.events import Event, find_events
+from harness.listen.events import Event, event_margins, find_events
 from harness.listen.fingerprint import Fingerprint, take_fingerprint
 from harness.listen.latency import NOT_INSTRUMENTED
 from harness.listen.level import FULL_SCALE, active_level_dbfs, flat_top_ratio, loudness_lufs
 from harness.listen.pair import HOP, PER_MS, ReplyPair, make_pair
-from harness.listen.published import find_flaws
+from harness.listen.published import SPIKE_OVER_DB, find_flaws, spike_course
 from harness.listen.records import no_number, not_applicable, number
 from harness.listen.repeats import repeats_on_the_way
 from harness.listen.replies import HeardReply, ToldReply
@@ -37,7 +37,8 @@ RATE_STEP = 0.08  # a speed so far off, with the pitch, is a sample rate taken f
 UNITS = {
     "level_change": "dB", "level_drop": "dB", "compression": "dB", "hf_change": "dB", "bandwidth": "Hz", "band_lost": "Hz",
     "mel_distance": "dB", "mel_distance_mean": "dB", "click_count": "count", "boom_count": "count",
-    "noise_burst_count": "count", "repeat_count": "count", "head_loss": "ms", "tail_loss": "ms", "speed": "ppm",
+    "noise_burst_count": "count", "click_margin": "dB", "boom_margin": "dB", "noise_burst_margin": "dB",
+    "repeat_count": "count", "head_loss": "ms", "tail_loss": "ms", "speed": "ppm",
     "pitch_shift": "cents", "overdriven": "ratio", "active_level": "dBFS", "loudness": "LUFS",
 }  # fmt: skip
 NAMES = {  # metric names with their units in them
@@ -45,7 +46,8 @@ NAMES = {  # metric names with their units in them
     "hf_change": "hf_change{}_db", "bandwidth": "bandwidth{}_hz", "band_lost": "band_lost{}_hz",
     "mel_distance": "mel_distance{}_db",
     "mel_distance_mean": "mel_distance_mean{}_db", "click_count": "click_count{}", "boom_count": "boom_count{}",
-    "noise_burst_count": "noise_burst_count{}", "repeat_count": "repeat_count{}", "head_loss": "head_loss{}_ms",
+    "noise_burst_count": "noise_burst_count{}", "click_margin": "click_margin{}_db", "boom_margin": "boom_margin{}_db",
+    "noise_burst_margin": "noise_burst_margin{}_db", "repeat_count": "repeat_count{}", "head_loss": "head_loss{}_ms",
     "tail_loss": "tail_loss{}_ms", "speed": "speed{}_ppm", "pitch_shift": "pitch_shift{}_cents",
     "overdriven": "overdriven{}_ratio", "active_level": "active_level{}_dbfs", "loudness": "loudness{}_lufs",
 }  # fmt: skip
@@ -108,6 +110,8 @@ def _as_published(pre: Audio, told: ToldReply) -> tuple[dict[str, Metric], list[
         found.hear(kind, flaw.start / PER_MS, (flaw.end - flaw.start) / PER_MS, flaw.detail)
     for name, kind in (("dropout_count_pre", "dropout"), ("click_count_pre", "click"), ("repeat_count_pre", "repeat")):
         found.metrics[name] = number(sum(flaw.kind == kind for flaw in flaws), "count")
+    spike_db = float(spike_course(part.samples).max(initial=-np.inf)) - SPIKE_OVER_DB
+    found.put("click_margin", spike_db if np.isfinite(spike_db) else None, "no sound stands out of the reply")
     clipped = flat_top_ratio(part)
     found.metrics["clipping_ratio_pre"] = (
         no_number("ratio", "the reply is silent") if clipped is None else number(clipped, "ratio")
@@ -289,6 +293,10 @@ def _events(pair: ReplyPair, found: Findings, holes: list[Defect]) -> None:
         start, end = pair.ring_ms(event.start), pair.ring_ms(event.end)
         return all(end < a or start > b for a, b in torn)
 
+    margins = event_margins(pair)
+    found.put("click_margin", margins.click_db)
+    found.put("boom_margin", margins.boom_db)
+    found.put("noise_burst_margin", margins.noise_burst_db)
     events = [event for event in find_events(pair) if apart(event)]
     for kind in ("click", "boom", "noise_burst"):
         mine = [event for event in events if event.kind == kind]
@@ -300,5 +308,5 @@ def _events(pair: ReplyPair, found: Findings, holes: list[Defect]) -> None:
                 named,
                 start_ms,
                 (event.end - event.start) / PER_MS,
-                f"{event.over_db:.1f} dB above what was published there",
+                f"{event.over_db:.1f} dB {'beyond what is one' if kind == 'click' else 'above what was published there'}",
             )

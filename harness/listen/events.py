@@ -18,8 +18,9 @@ from harness.listen.pair import HOP, PER_MS, RATE_HZ, WINDOW, FloatArray, ReplyP
 
 CLICK_HIGH_PASS_HZ = 300.0  # below it Opus turns the phase, and the difference says nothing
 CELL = PER_MS
-CLICK_OVER_PEAK_DB = 4.5  # the difference, above pre's peak within ±5 ms
-CLICK_OVER_DIFFERENCE_DB = 8.0  # the difference, above what it usually is within ±40 ms
+# the difference above pre's peak within ±5 ms, and above what the difference usually is within ±40 ms: either pair
+CLICK_DIFFERENCE_DB = ((4.5, 8.0), (3.0, 12.0))
+CLICK_DIFFERENCE_RESTLESS_DB = (4.5, 18.0)
 CLICK_ALONE_DB = 5.5  # what arrived above pre's peak within ±15 ms, wherever the lag is restless
 CLICK_ALONE_RESTLESS_DB = 9.0
 QUIETEST_SHARE = 0.1  # of the reply's peak: below, a click is not heard beside it
@@ -35,17 +36,50 @@ BURST_MIN_MS = 25.0
 BURST_BELOW_TOTAL_DB = 25.0  # a band so far below all that pre has there is masked by it
 BURST_DBFS = -58.0
 NEAR_FRAMES = 3
+LEAST_MARGIN_DB = -60.0
 RESTLESS_FRAMES = 10
 
 
 @dataclass(frozen=True)
 class Event:
-    """[start, end) in samples of the pair; `over_db` above what pre has there."""
+    """[start, end) in samples of the pair; `over_db`: above what pre has there, of a click: beyond the limit."""
 
     kind: str  # click | boom | noise_burst
     start: int
     end: int
     over_db: float
+
+
+@dataclass(frozen=True)
+class Margins:
+    """How far the most click-like, boom-like, burst-like place of a reply is beyond its limit, dB; below 0: not one."""
+
+    click_db: float | None
+    boom_db: float | None
+    noise_burst_db: float | None
+
+
+def event_margins(pair: ReplyPair) -> Margins:
+    """None where the reply is too short to be judged. What explains what is left out of account."""
+    clicks = _click_margin(pair)
+    over, level = _boom_course(pair)
+    booms = np.minimum(over - BOOM_OVER_DB, level - BOOM_DBFS)
+    return Margins(
+        None if clicks is None else float(clicks.max(initial=LEAST_MARGIN_DB)),
+        _sustained(booms, BOOM_MIN_MS),
+        _sustained(_burst_course(pair) - BURST_OVER_DB, BURST_MIN_MS),
+    )
+
+
+def _sustained(margin: FloatArray, min_ms: float) -> float:
+    """The best that holds for `min_ms`, as `_frame_events` counts them."""
+    frames = 1
+    while (frames - 1) * HOP + WINDOW // 2 < min_ms * PER_MS:
+        frames += 1
+    if len(margin) < frames:
+        return LEAST_MARGIN_DB
+    held = np.lib.stride_tricks.sliding_window_view(margin, frames).min(axis=1)
+    return float(held.max())
 
 
 def find_events(pair: ReplyPair) -> list[Event]:
@@ -85,20 +119,35 @@ def click_scores(pair: ReplyPair) -> tuple[FloatArray, FloatArray, FloatArray]:
     )
 
 
-def _clicks(pair: ReplyPair) -> list[Event]:
+def _click_margin(pair: ReplyPair) -> FloatArray | None:
+    """dB of each ms beyond the nearest of the click's limits; far below 0 outside of the reply."""
     if len(pair.pre) < 100 * PER_MS:
-        return []
+        return None
     over_peak, over_usual, alone = click_scores(pair)
     n = np.arange(len(over_peak)) * CELL
     restless = maximum_filter1d((~pair.settled).astype(np.uint8), 2 * RESTLESS_FRAMES + 1)
     steady = restless[np.clip((n - WINDOW // 2) // HOP, 0, len(restless) - 1)] == 0
-    hit = steady & (over_peak > CLICK_OVER_PEAK_DB) & (over_usual > CLICK_OVER_DIFFERENCE_DB)
-    hit |= alone > np.where(steady, CLICK_ALONE_DB, CLICK_ALONE_RESTLESS_DB)
-    hit &= (n >= pair.margin) & (n < len(pair.pre) - pair.margin)
+
+    def beyond(limits: tuple[float, float]) -> FloatArray:
+        return np.minimum(over_peak - limits[0], over_usual - limits[1])
+
+    margin = np.maximum(
+        beyond(CLICK_DIFFERENCE_RESTLESS_DB), alone - np.where(steady, CLICK_ALONE_DB, CLICK_ALONE_RESTLESS_DB)
+    )
+    for limits in CLICK_DIFFERENCE_DB:
+        margin = np.where(steady, np.maximum(margin, beyond(limits)), margin)
+    inside = (n >= pair.margin) & (n < len(pair.pre) - pair.margin)
+    return np.where(inside, margin, LEAST_MARGIN_DB)
+
+
+def _clicks(pair: ReplyPair) -> list[Event]:
+    margin = _click_margin(pair)
+    if margin is None:
+        return []
     clicks: list[Event] = []
-    for first, last in runs(hit):
+    for first, last in runs(margin > 0):
         start, end = first * CELL, (last + 1) * CELL
-        over = float(np.max(np.maximum(over_peak, alone)[first : last + 1]))
+        over = float(margin[first : last + 1].max())
         if clicks and start - clicks[-1].end < 10 * PER_MS:
             clicks[-1] = Event("click", clicks[-1].start, end, max(over, clicks[-1].over_db))
         else:
@@ -125,13 +174,19 @@ def _frame_events(
     return events
 
 
-def _booms(pair: ReplyPair) -> list[Event]:
+def _boom_course(pair: ReplyPair) -> tuple[FloatArray, FloatArray]:
+    """(dB above what pre has around each frame, level), 20 to 200 Hz."""
     pre, heard = (power[band(*BOOM_HZ)].sum(axis=0) for power in (pair.pre_power, pair.heard_power))
-    over = in_db(heard) - in_db(_around(pair, pre))
-    return _frame_events("boom", (over > BOOM_OVER_DB) & (in_db(heard) > BOOM_DBFS), over, pair, BOOM_MIN_MS)
+    return in_db(heard) - in_db(_around(pair, pre)), in_db(heard)
 
 
-def _bursts(pair: ReplyPair) -> list[Event]:
+def _booms(pair: ReplyPair) -> list[Event]:
+    over, level = _boom_course(pair)
+    return _frame_events("boom", (over > BOOM_OVER_DB) & (level > BOOM_DBFS), over, pair, BOOM_MIN_MS)
+
+
+def _burst_course(pair: ReplyPair) -> FloatArray:
+    """dB by which BURST_BANDS bands at least are above what pre has around each frame."""
     masked = _around(pair, pair.pre_power.sum(axis=0)) * 10 ** (-BURST_BELOW_TOTAL_DB / 10)
     floor = np.maximum(masked, 10 ** (BURST_DBFS / 10))
     over = np.stack(
@@ -141,5 +196,9 @@ def _bursts(pair: ReplyPair) -> list[Event]:
             for hz in BURST_BANDS_HZ
         ]
     )
-    hit = np.count_nonzero(over > BURST_OVER_DB, axis=0) >= BURST_BANDS
-    return _frame_events("noise_burst", hit, np.sort(over, axis=0)[-BURST_BANDS], pair, BURST_MIN_MS)
+    return np.asarray(np.sort(over, axis=0)[-BURST_BANDS])
+
+
+def _bursts(pair: ReplyPair) -> list[Event]:
+    over = _burst_course(pair)
+    return _frame_events("noise_burst", over > BURST_OVER_DB, over, pair, BURST_MIN_MS)

@@ -7,12 +7,12 @@ HF loss after H-83, mel distance after H-79 (64 mel bands, 80 Hz to 12 kHz, floo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from scipy.ndimage import median_filter
+from scipy.ndimage import maximum_filter1d, median_filter
 
-from harness.listen.pair import HOP_MS, RATE_HZ, WINDOW, BoolArray, FloatArray, ReplyPair, band, in_db
+from harness.listen.mel import MEL_FLOOR_DB, mel_bank
+from harness.listen.pair import HOP_MS, BoolArray, FloatArray, ReplyPair, band, in_db
 
 MIN_FRAMES = 20
 HF_HZ = (4_000.0, 8_000.0)
@@ -22,10 +22,8 @@ BANDWIDTH_TO_HZ = 12_000.0
 LOST_BAND_DB = -10.0  # a band that arrives so much weaker is lost
 DROP_WINDOW_MS = 150.0
 DROP_FILLED = 0.5
+NEAR_MS = 25.0
 DYNAMICS_RANGE_DB = 25.0
-N_MELS = 64
-MEL_HZ = (80.0, 12_000.0)
-MEL_FLOOR_DB = 60.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def take_fingerprint(pair: ReplyPair) -> Fingerprint | None:
     use = pair.active & pair.settled
     if np.count_nonzero(use) < MIN_FRAMES:
         return None
-    drop_db, drop_frame = _deepest_drop(pair, use)
+    drop_db, drop_frame = _deepest_drop(pair)
     mel = _mel_distance(pair, use)
     filled, reached = _bandwidth(pair, use)
     return Fingerprint(
@@ -67,11 +65,16 @@ def take_fingerprint(pair: ReplyPair) -> Fingerprint | None:
     )
 
 
-def _deepest_drop(pair: ReplyPair, use: BoolArray) -> tuple[float | None, int]:
-    """Median of arrived minus published over 150 ms, the lowest; (dB, frame)."""
+def _deepest_drop(pair: ReplyPair) -> tuple[float | None, int]:
+    """Median of arrived minus published over 150 ms of speech, the lowest; (dB, frame).
+
+    Where the lag is restless, each frame is held against the loudest near it, in both: a place that is a few ms off
+    must not look like a loss.
+    """
     size = round(DROP_WINDOW_MS / HOP_MS)
-    change = (pair.raw_db - pair.pre_db - pair.gain_db)[use]
-    at = np.flatnonzero(use)
+    lenient = _near(pair.raw_db) - _near(pair.pre_db)
+    change = np.where(pair.settled, pair.raw_db - pair.pre_db, lenient)[pair.active] - pair.gain_db
+    at = np.flatnonzero(pair.active)
     if len(change) < size:
         return None, 0
     course = median_filter(change, size=size, mode="nearest")
@@ -83,6 +86,11 @@ def _deepest_drop(pair: ReplyPair, use: BoolArray) -> tuple[float | None, int]:
         return None, 0
     lowest = int(np.flatnonzero(dense)[np.argmin(course[dense])])
     return float(course[lowest]), int(at[lowest])
+
+
+def _near(level_db: FloatArray) -> FloatArray:
+    near: FloatArray = maximum_filter1d(level_db, 2 * round(NEAR_MS / HOP_MS) + 1)
+    return near
 
 
 def _compression(pair: ReplyPair, use: BoolArray) -> float | None:
@@ -116,31 +124,23 @@ def _hf_change(pair: ReplyPair, use: BoolArray) -> float | None:
 
 
 def _bandwidth(pair: ReplyPair, use: BoolArray) -> tuple[float | None, float | None]:
-    """Up to which frequency pre fills the bands of 500 Hz, and up to which they arrive."""
-    filled = reached = None
+    """Up to which frequency pre fills the bands of 500 Hz, and how much of that arrives, from 0 Hz on.
+
+    Counted band by band: a codec's noise in one band at the very top is no bandwidth.
+    """
+    filled, lost = None, 0
     for low_hz in np.arange(500.0, BANDWIDTH_TO_HZ, BANDWIDTH_STEP_HZ):
         change, share = _band_change(pair, use, low_hz, low_hz + BANDWIDTH_STEP_HZ)
         if share < 1e-6:
             continue
         filled = float(low_hz + BANDWIDTH_STEP_HZ)
-        if change > LOST_BAND_DB:
-            reached = filled
-    return filled, reached
-
-
-@lru_cache(maxsize=1)
-def _mel_bank() -> FloatArray:
-    import librosa  # numba compiles at its import: only where it is used
-
-    bank: FloatArray = librosa.filters.mel(
-        sr=RATE_HZ, n_fft=WINDOW, n_mels=N_MELS, fmin=MEL_HZ[0], fmax=MEL_HZ[1], htk=False
-    ).astype(np.float64)
-    return bank
+        lost += change <= LOST_BAND_DB
+    return filled, None if filled is None else filled - lost * BANDWIDTH_STEP_HZ
 
 
 def _mel_distance(pair: ReplyPair, use: BoolArray) -> FloatArray | None:
     """Mean absolute difference of the log mel spectra of each frame used, dB, after level matching."""
-    bank = _mel_bank()
+    bank = mel_bank()
     before, after = in_db(bank @ pair.pre_power[:, use]), in_db(bank @ pair.heard_power[:, use])
     floor = float(before.max()) - MEL_FLOOR_DB
     distance: FloatArray = np.abs(np.maximum(before, floor) - np.maximum(after, floor)).mean(axis=0)

@@ -12,6 +12,7 @@ from harness.listen.background import background_metrics
 from harness.listen.blame import assign_blame
 from harness.listen.changes import change_metrics
 from harness.listen.drift import clock_metrics, drift_reasons
+from harness.listen.gaps import hole_metrics
 from harness.listen.latency import latencies, turn_waterfall
 from harness.listen.quality import quality_metrics
 from harness.listen.reading import Capture, read_capture
@@ -20,6 +21,7 @@ from harness.listen.records import no_number, number
 from harness.listen.replies import SAMPLES_PER_MS
 from harness.listen.scene import PAIRS, Scene
 from harness.listen.sound import sound_metrics
+from harness.listen.spectrum import spectra_of
 from harness.listen.spoken import Place
 from harness.listen.status import refine_status
 from harness.listen.timing import onsets_in_user_turns, unexpected_onsets
@@ -47,6 +49,8 @@ def measure(heard: Capture, *, quality: bool = False) -> Measurement:
     status, detail = refine_status(scene, turns)
     reasons = [*find_reasons(scene), *drift_reasons(scene)]
     manifest = scene.capture.manifest
+    records = [_record(scene, turn, quality) for turn in turns]
+    metrics = _call_metrics(scene, turns) | hole_metrics(records, scene.primary)
     return Measurement(
         trace_id=manifest.trace_id,
         case_id=manifest.case_id,
@@ -55,8 +59,8 @@ def measure(heard: Capture, *, quality: bool = False) -> Measurement:
         mic=manifest.mic,
         capture_status=status,
         detail=detail,
-        turns=[_record(scene, turn, quality) for turn in turns],
-        metrics=as_declared(heard, _call_metrics(scene, turns)),
+        turns=records,
+        metrics=as_declared(heard, metrics),
         alignments=_alignments(scene),
         validity=Validity(ok=not reasons, reasons=reasons),
     )
@@ -72,9 +76,7 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     changed, more = change_metrics(scene, turn, defects)
     metrics, defects = metrics | changed, assign_blame(scene, turn, [*defects, *more])
     metrics |= latencies(scene, turn) | transport_metrics(scene, turn) | host_metrics(scene, turn)
-    metrics["way_besides_buffer_ms"] = way_besides_buffer(
-        metrics["reply_lag_ms"], metrics.get("jitter_buffer_delay_ms")
-    )
+    metrics["way_besides_buffer_ms"] = way_besides_buffer(metrics)
     if quality:
         metrics |= quality_metrics(scene, turn)
     answer = turn.answers.get(scene.primary)
@@ -88,6 +90,7 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
         spans=_spans(scene, turn),
         defects=defects,
         waterfall=turn_waterfall(scene, turn),
+        spectra=spectra_of(scene, turn),
     )
 
 

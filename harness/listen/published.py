@@ -76,25 +76,25 @@ def _hard(edge: npt.NDArray[np.float32], beside: npt.NDArray[np.float32]) -> boo
     return float(np.max(np.abs(edge))) > max(JUMP_LEAST, JUMP_SHARE * 10 ** (level / 20))
 
 
-def _spikes(samples: npt.NDArray[np.float32]) -> list[Flaw]:
-    """A ms whose peak stands above all others within 30 ms, and that is over at once on both sides."""
+def spike_course(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """dB of each ms above all others within 12 ms that are not its neighbours; −inf where it is no peak, or quiet."""
     n = len(samples) // PER_MS
     if n < 2 * SPIKE_REACH_MS:
-        return []
+        return np.zeros(0)
     peaks = np.abs(samples[: n * PER_MS]).reshape(n, PER_MS).max(axis=1).astype(np.float64)
     reach, near = SPIKE_REACH_MS, SPIKE_NEAR_MS
     padded = np.pad(peaks, reach)
     before = np.array([padded[reach + k - reach : reach + k - near + 1].max() for k in range(n)])
     after = np.array([padded[reach + k + near : reach + k + reach + 1].max() for k in range(n)])
-    beside = np.maximum(before, after)
-    hit = (peaks > SPIKE_SHARE * peaks.max()) & (peaks > beside * 10 ** (SPIKE_OVER_DB / 20))
-    hit &= peaks >= maximum_filter1d(peaks, 2 * near + 1)
+    over_db = 20 * np.log10(np.maximum(peaks, 1e-9) / np.maximum(np.maximum(before, after), 1e-6))
+    alone = (peaks > SPIKE_SHARE * peaks.max()) & (peaks >= maximum_filter1d(peaks, 2 * near + 1))
+    return np.where(alone, over_db, -np.inf)
+
+
+def _spikes(samples: npt.NDArray[np.float32]) -> list[Flaw]:
+    """A ms whose peak stands above all others within 30 ms, and that is over at once on both sides."""
+    over_db = spike_course(samples)
     return [
-        Flaw(
-            "click",
-            k * PER_MS,
-            (k + 1) * PER_MS,
-            f"{20 * np.log10(peaks[k] / max(beside[k], 1e-6)):.1f} dB above all beside it",
-        )
-        for k in np.flatnonzero(hit).tolist()
+        Flaw("click", k * PER_MS, (k + 1) * PER_MS, f"{over_db[k]:.1f} dB above all beside it")
+        for k in np.flatnonzero(over_db > SPIKE_OVER_DB).tolist()
     ]

@@ -1,7 +1,8 @@
 """Map the case's truth onto a recording of the user: where each utterance's first and last voiced samples are heard.
 
 Each utterance is found on its own (later ones start on events) by correlation of its piece of said.wav; start and end
-are refined by the utterance's own head and tail, because echo cancelling and jitter buffers shift sound within it. How
+are refined by the utterance's own head and tail, because echo cancelling and jitter buffers shift sound within it; one
+that was stretched too much to be found as a whole is followed piece by piece. How
 often an utterance is heard is counted: more than once is a loop. A recording of hours is gone through half a minute of
 the case at a time, each looked for within minutes. Positions are samples at 48 kHz, fractional.
 """
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from harness.listen.align import WAVEFORM_CONFIDENCE, Match, find_all, find_best, find_by_level
 from harness.listen.ring import BAND_RATE_HZ, DECIMATION, BandArray
+from harness.listen.stretched import ERROR_MS, find_stretched
 from harness.model.case import SpokenUtterance, Truth
 
 EDGE_PIECE_MS = 300.0  # head and tail that are aligned on their own
@@ -103,6 +105,11 @@ def _place_all(
         reach_ms = EDGE_SEARCH_MS
         if match is None:
             match, reach_ms = _by_its_ends(piece, recording), STRETCHED_MS
+            if match is None and (stretched := find_stretched(piece, recording)) is not None:
+                shift = utterance.start_sample % DECIMATION  # the piece begins on the decimated grid
+                start, end = stretched.start * DECIMATION + shift, stretched.end * DECIMATION
+                places.append(Place(start, end, stretched.confidence, ERROR_MS, 1))
+                continue
             match = match or find_by_level(piece, recording)
             heard = 1 if match is not None else 0
         if match is None:

@@ -33,6 +33,7 @@ UNITS = {
     "accelerated_ms": "ms",
     "stats_vs_track_ms": "ms",
 }
+MOVES = ("accelerated_ms", "decelerated_ms", "concealed_ratio")
 RECORDINGS_ONLY = "recordings alone have no WebRTC statistics"
 
 
@@ -237,13 +238,21 @@ def _number(report: Mapping[str, Any], name: str) -> float | None:
         return None
 
 
-def way_besides_buffer(reply_lag: Metric, buffer_delay: Metric | None) -> Metric:
-    """The way of a reply without what its jitter buffer held it: publisher, encoder, server, network, decoder."""
-    if buffer_delay is None:
+def way_besides_buffer(metrics: Mapping[str, Metric]) -> Metric:
+    """The way of a reply without what its jitter buffer held it: publisher, encoder, server, network, decoder.
+
+    Known only while the buffer stands still: its delay is a mean over the readings, the lag that of the first sound.
+    """
+    parts = [metrics.get(name) for name in ("reply_lag_ms", "jitter_buffer_delay_ms")]
+    lag, delay = parts
+    if lag is None or delay is None:
         return no_number("ms", "WebRTC's statistics say nothing of the jitter buffer")
-    for metric in sorted((reply_lag, buffer_delay), key=lambda m: not m.not_applicable):
+    for metric in sorted((lag, delay), key=lambda m: not m.not_applicable):
         if metric.value is None:
             return metric
-    assert reply_lag.value is not None
-    assert buffer_delay.value is not None
-    return number(reply_lag.value - buffer_delay.value, "ms", reason=reply_lag.reason, invalid=reply_lag.invalid)
+    moved = [name for name in MOVES if (found := metrics.get(name)) is not None and (found.value or 0.0) > 0]
+    if moved:
+        return no_number("ms", f"the jitter buffer moved while it was read ({', '.join(moved)})")
+    assert lag.value is not None
+    assert delay.value is not None
+    return number(lag.value - delay.value, "ms", reason=lag.reason, invalid=lag.invalid)

@@ -79,6 +79,18 @@ class WaterfallStep(_Frozen):
     reason: str = ""
 
 
+class Spectrum(_Frozen):
+    """Spectral fingerprint of one reply in one recording: 64 mel bands, 80 Hz to 12 kHz, relative to their mean."""
+
+    mel_mean_db: list[float]
+    mel_spread_db: list[float]  # standard deviation over time
+    centroid_hz: float
+    rolloff_hz: float  # 85 % of the power lie below
+    flatness_db: float  # geometric over arithmetic mean: 0 is white noise
+    hf_share_db: float  # 4 to 8 kHz of all
+    crest_db: float
+
+
 class Turn(_Frozen):
     """One turn: (`trace_id`, `reply_seq`)."""
 
@@ -90,6 +102,7 @@ class Turn(_Frozen):
     spans: dict[str, Span] = Field(default_factory=dict)  # recording → where this reply stands in it
     defects: list[Defect] = Field(default_factory=list)
     waterfall: list[WaterfallStep] = Field(default_factory=list)
+    spectra: dict[str, Spectrum] = Field(default_factory=dict)  # recording → fingerprint of this reply there
 
 
 class Validity(_Frozen):

@@ -16,6 +16,8 @@ from scipy.stats import binomtest
 
 from harness.model.capture import write_atomic
 from harness.prove.catalogue import CATALOGUE, Fault
+from harness.prove.roc import Roc, clean_of, rocs
+from harness.prove.roc_report import ROC_PNG, draw_rocs, roc_lines, roc_records
 from harness.prove.trials import CLEAN, Trial, read_trials
 
 LATENCY_GATES = {
@@ -55,8 +57,12 @@ def rate_text(hits: int, n: int) -> str:
 
 
 def counted(fault: Fault, trials: Sequence[Trial]) -> list[Trial]:
-    """Those that can be judged: the fault was audible where it fell, and the measurement is not invalid."""
-    return [t for t in trials if t.audible and (not t.invalid or t.right_gate)]
+    """Those that can be judged: audible where it fell, the measurement not invalid, and one of its gates had a figure."""
+    return [t for t in trials if t.audible and ((not t.invalid and _measured(fault, t)) or t.right_gate)]
+
+
+def _measured(fault: Fault, trial: Trial) -> bool:
+    return fault.gates == ("capture",) or any(gate in trial.readings for gate in fault.gates)
 
 
 def cell(fault: Fault, trials: Sequence[Trial]) -> dict[str, Any]:
@@ -72,6 +78,9 @@ def cell(fault: Fault, trials: Sequence[Trial]) -> dict[str, Any]:
         "n": n,
         "not_audible": sum(not t.audible for t in trials),
         "invalid": sum(t.audible and t.invalid and not t.right_gate for t in trials),
+        "not_measured": sum(
+            t.audible and not t.invalid and not t.right_gate and not _measured(fault, t) for t in trials
+        ),
         "gate": gate,
         "gate_ci95": interval(gate, n) if n else None,
         "blame": blame if fault.kinds else None,
@@ -81,9 +90,8 @@ def cell(fault: Fault, trials: Sequence[Trial]) -> dict[str, Any]:
     }
 
 
-def summarise(folder: Path, ears: str) -> dict[str, Any]:
-    """Everything the report says."""
-    trials, of_others = read_trials(folder, ears)
+def summarise(trials: Sequence[Trial], of_others: int, ears: str) -> dict[str, Any]:
+    """Everything the report says, but for its ROC. `of_others`: how many trials of other ears are left out."""
     cells: dict[tuple, list[Trial]] = defaultdict(list)
     for trial in trials:
         if trial.fault != CLEAN:
@@ -178,13 +186,25 @@ def _agreement(faults: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def write_proof(folder: Path, ears: str) -> dict[str, Any]:
     """Both files. Raises OSError."""
-    summary = summarise(folder, ears)
+    trials, of_others = read_trials(folder, ears)
+    summary = summarise(trials, of_others, ears)
+    found = _rocs(trials)
+    summary["roc"] = roc_records(found)
     write_atomic(folder / PROOF_JSON, json.dumps(summary, indent=1).encode())
-    write_atomic(folder / PROOF_MD, "\n".join(_markdown(summary)).encode() + b"\n")
+    write_atomic(folder / PROOF_MD, "\n".join(_markdown(summary, found)).encode() + b"\n")
+    if found:
+        draw_rocs(found, folder / ROC_PNG)
     return summary
 
 
-def _markdown(summary: dict[str, Any]) -> list[str]:
+def _rocs(trials: Sequence[Trial]) -> list[Roc]:
+    clean, of_fault = clean_of(trials), defaultdict(list)
+    for trial in trials:
+        of_fault[trial.fault].append(trial)
+    return [found for fault in CATALOGUE for found in rocs(fault, of_fault[fault.id], clean)]
+
+
+def _markdown(summary: dict[str, Any], found_rocs: Sequence[Roc]) -> list[str]:
     lines = [
         "# What the ears hear, and what they make of clean calls",
         "",
@@ -218,6 +238,7 @@ def _markdown(summary: dict[str, Any]) -> list[str]:
         found = fault["detection_limit"]
         shown = [_shown(found, where, fault["unit"]) for where in ("pre", "post", "ear")]
         lines.append(f"| {fault['id']} | {fault['limit']:g} {fault['unit']} | {' | '.join(shown)} |")
+    lines += ["", "## Where the thresholds stand", "", *roc_lines(found_rocs)]
     lines += [
         "",
         "## Live and offline agree",
@@ -245,6 +266,7 @@ def _cell_row(fault: dict[str, Any], c: dict[str, Any]) -> str:
         for text in (
             f"{c['not_audible']} not audible" if c["not_audible"] else "",
             f"{c['invalid']} invalid" if c["invalid"] else "",
+            f"{c['not_measured']} not measured" if c["not_measured"] else "",
         )
         if text
     )

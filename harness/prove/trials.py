@@ -20,6 +20,7 @@ from harness.model.case import Case
 from harness.model.measurement import Measurement, Metric, Turn
 from harness.model.status import Status
 from harness.prove.catalogue import BORN, BY_ID, Fault
+from harness.prove.readings import readings_of
 from harness.prove.stream import PER_MS, Applied
 
 TRIALS = "trials.jsonl"
@@ -53,6 +54,7 @@ class Trial(BaseModel):
     capture_status: str = "OK"
     invalid: bool = False
     evidence: dict[str, float] = {}  # of a clean turn on which a gate fired: WebRTC's statistics, and the agent's own
+    readings: dict[str, float] = {}  # gate → how bad it read, more is worse
     ears: str  # which version of the ears heard it
 
     @property
@@ -118,6 +120,7 @@ def trials_of(
     """One a reply. `faults[n]`: of the nth reply (one for all if there is one). `usual`: what fires without the fault."""
     fired, lacking = gates_fired(case, measurement)
     usual = usual or {}
+    readings = readings_of(case, measurement)
     call = fired.get(None, set()) - usual.get(None, set())
     trials: list[Trial] = []
     for index, turn in enumerate(sorted(measurement.turns, key=lambda t: t.reply_seq)):
@@ -146,11 +149,19 @@ def trials_of(
                 not_measured=sorted(lacking.get(turn.reply_seq, set())),
                 capture_status=str(measurement.capture_status),
                 invalid=not measurement.validity.ok,
+                readings=_kept(fault, readings[None] | readings[turn.reply_seq], own | of_call),
                 evidence=_evidence(turn.metrics) if fault == CLEAN and own else {},
                 ears=ears,
             )
         )
     return trials
+
+
+def _kept(fault: str, readings: dict[str, float], fired: set[str]) -> dict[str, float]:
+    """Of a clean turn all; of a fault those of its gates, and of what else fired."""
+    if fault == CLEAN:
+        return readings
+    return {gate: value for gate, value in readings.items() if gate in fired or gate in BY_ID[fault].gates}
 
 
 def _within(applied: Applied, turn: Turn) -> bool:

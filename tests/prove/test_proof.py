@@ -14,6 +14,7 @@ def trial(**changes: object) -> Trial:
     fields = {
         "form": "live", "fault": "hole", "severity": 40.0, "where": "post", "lane": "browser", "trace_id": "t", "reply": 0,
         "fired": ["audible_dropout"], "born": ["in_rtc"], "ears": "mine",
+        "readings": {"audible_dropout": 40.0},
     }  # fmt: skip
     return Trial.model_validate({**fields, **changes})
 
@@ -34,7 +35,7 @@ def test_a_torn_line_is_left_out_and_other_ears_do_not_count(tmp_path: Path) -> 
 
 def test_a_gate_that_fires_for_the_wrong_fault_is_a_finding(tmp_path: Path) -> None:
     append_trials(tmp_path, [trial(fired=["audible_dropout", "hum", "max_gap"])])
-    [fault] = summarise(tmp_path, "mine")["faults"]
+    [fault] = summarise(*read_trials(tmp_path, "mine"), "mine")["faults"]
     [cell] = fault["cells"]
     assert cell["also_unexpected"] == {"hum": 1}
     assert cell["also_expected"] == {"max_gap": 1}
@@ -62,9 +63,27 @@ def test_a_firing_that_the_call_itself_shows_is_listed_and_is_no_false_alarm(tmp
 
 
 def test_a_fault_that_could_not_be_heard_where_it_fell_is_counted_apart(tmp_path: Path) -> None:
-    append_trials(tmp_path, [trial(), trial(audible=False, fired=[]), trial(invalid=True, fired=[])])
-    [cell] = summarise(tmp_path, "mine")["faults"][0]["cells"]
+    append_trials(
+        tmp_path, [trial(), trial(audible=False, fired=[]), trial(invalid=True, fired=[]), trial(fired=[], readings={})]
+    )
+    [cell] = summarise(*read_trials(tmp_path, "mine"), "mine")["faults"][0]["cells"]
     assert (cell["n"], cell["gate"], cell["not_audible"], cell["invalid"]) == (1, 1, 1, 1)
+    assert cell["not_measured"] == 1
+
+
+def test_the_report_says_between_which_readings_a_threshold_may_stand(tmp_path: Path) -> None:
+    clean = {"fault": "clean", "where": "", "fired": [], "born": []}
+    append_trials(tmp_path, [trial(**clean, readings={"audible_dropout": 0.5 * n}) for n in range(10)])
+    append_trials(tmp_path, [trial(readings={"audible_dropout": 40.0 + n}) for n in range(10)])
+    append_trials(tmp_path, [trial(severity=20.0, fired=[], readings={"audible_dropout": 2.0 + n}) for n in range(10)])
+    by_severity = {r["severity"]: r for r in write_proof(tmp_path, "mine")["roc"]}
+    stated = by_severity[40.0]
+    assert (stated["area"], stated["clean_worst"], stated["faulty_best"], stated["limit"]) == (1.0, 4.5, 40.0, 32.0)
+    assert (stated["true_positive_rate"], stated["false_positive_rate"]) == (1.0, 0.0)
+    assert 0.8 < by_severity[20.0]["area"] < 1.0
+    assert by_severity[20.0]["true_positive_rate"] == 0.0
+    assert "Where the thresholds stand" in (tmp_path / "proof.md").read_text()
+    assert (tmp_path / "roc.png").stat().st_size > 5_000
 
 
 def test_bad_input_is_one_clear_error(tmp_path: Path) -> None:
