@@ -53,6 +53,13 @@ def listen_command(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print measurement.json instead of the table.")] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also the spectral distance of each reply to a stored measurement of the same case.",
+            metavar="CAPTURE|FILE",
+        ),
+    ] = None,
     quality: Annotated[
         bool, typer.Option("--quality", help="Also ViSQOL and DNSMOS (slow; needs the extra `quality`).")
     ] = False,
@@ -76,7 +83,40 @@ def listen_command(
         results = _from_recordings(Recordings(ear, mic, user, pre, post, truth), out, quality)
     else:
         results = _from_captures(captures or [], out, quality)
+    if against is not None:
+        results = _held_against(results, _stored(against))
     raise typer.Exit(_show(results, as_json))
+
+
+def _stored(path: Path) -> Measurement:
+    """Raises UsageError if nothing that was measured is there."""
+    from pydantic import ValidationError
+
+    from harness.model.capture import MEASUREMENT
+    from harness.model.measurement import Measurement
+
+    file = path / MEASUREMENT if path.is_dir() else path
+    try:
+        return Measurement.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise UsageError(
+            f"--against {file}: {error.strerror or error}; `earwitness listen {path}` writes one into a capture"
+        ) from error
+    except ValidationError as error:
+        raise UsageError(f"--against {file}: is no measurement ({error.error_count()} errors)") from error
+
+
+def _held_against(
+    results: Iterator[Measurement | EarwitnessError], stored: Measurement
+) -> Iterator[Measurement | EarwitnessError]:
+    """What is written stays as it was measured: the same folder gives the same record."""
+    from harness.listen.against import held_against
+
+    for result in results:
+        try:
+            yield result if isinstance(result, EarwitnessError) else held_against(result, stored)
+        except UsageError as error:
+            yield error
 
 
 def _from_recordings(files: Recordings, out: Path | None, quality: bool) -> Iterator[Measurement | EarwitnessError]:

@@ -208,3 +208,18 @@ def test_quality_without_its_extra_is_not_applicable_and_says_how_to_get_it(ew, 
     assert "visqol_mos" not in listen(folder).turns[0].metrics
     quality._visqol.cache_clear()
     quality._dnsmos.cache_clear()
+
+
+def test_a_stored_measurement_is_listened_against(ew, tmp_path):
+    folder = simple_call().write(tmp_path / "c")
+    assert ew(folder).code == 0
+    code, out, _ = ew(folder, "--against", folder)
+    assert code == 0
+    assert "spectral_distance_ear_db" in out
+    code, _, err = ew(folder, "--against", tmp_path / "nothing.json")
+    assert code == 2
+    assert "nothing.json" in err
+    (tmp_path / "other.json").write_text("{}")
+    code, _, err = ew(folder, "--against", tmp_path / "other.json")
+    assert code == 2
+    assert "is no measurement" in err

@@ -21,6 +21,7 @@ from harness.model.measurement import Spectrum
 ROLLOFF_SHARE = 0.85
 HF_HZ, ALL_HZ = (4_000.0, 8_000.0), (80.0, 12_000.0)
 MIN_FRAMES = 20
+QUIETEST_DBFS = -60.0
 MIN_SAMPLES = 200 * PER_MS
 
 
@@ -30,10 +31,11 @@ def take_spectrum(samples: npt.NDArray[np.floating]) -> Spectrum | None:
         return None
     power = power_spectrum(samples)
     level_db = in_db(power[band(*ALL_HZ)].sum(axis=0))
-    active = level_db > max(float(np.percentile(level_db, 95)) - ACTIVE_BELOW_PEAK_DB, -55.0)
-    if np.count_nonzero(active) < MIN_FRAMES:
+    loud_db = float(np.percentile(level_db, 95))
+    active = level_db > loud_db - ACTIVE_BELOW_PEAK_DB
+    if loud_db < QUIETEST_DBFS or np.count_nonzero(active) < MIN_FRAMES:
         return None
-    power = power[:, active]
+    power = power[:, active] * 10 ** (-loud_db / 10)
     mel_db = in_db(mel_bank() @ power)
     mel_db = np.maximum(mel_db, mel_db.max() - MEL_FLOOR_DB)
     inside = band(*ALL_HZ)

@@ -59,6 +59,39 @@ def test_an_utterance_whose_pause_was_stretched_is_found_by_its_ends(tmp_path):
     assert turn.mic_end_sample == pytest.approx(ms(question.end_ms + 90), abs=PER_MS)
 
 
+def shortened(x: Samples, start_ms: float, end_ms: float, by_ms: float, every_ms: float) -> Samples:
+    """As a jitter buffer does that lets its delay shrink: `by_ms` are left out every `every_ms`."""
+    kept = np.ones(len(x), np.bool_)
+    for at in np.arange(start_ms, end_ms, every_ms):
+        kept[ms(at) : ms(at + by_ms)] = False
+    return np.concatenate([x[kept], np.zeros(np.count_nonzero(~kept), np.float32)])
+
+
+def test_an_utterance_that_was_shortened_all_along_is_followed_piece_by_piece(tmp_path):
+    question = Said(500, speech(1_000, 8))
+    call = Call(
+        said=[question],
+        replies=[Replied(2_400, speech(900, 2))],
+        mic_change=lambda x: shortened(x, 620, 1_400, 12, 160),
+        hints=False,
+    )
+    measurement = listen(call.write(tmp_path / "c"))
+    assert measurement.validity.ok
+    assert measurement.turns[0].mic_end_sample == pytest.approx(ms(question.end_ms - 5 * 12), abs=15 * PER_MS)
+
+
+def test_other_words_are_not_taken_for_a_stretched_utterance(tmp_path):
+    call = Call(
+        said=[Said(500, speech(1_000, 8))],
+        replies=[Replied(2_400, speech(900, 2))],
+        mic_change=lambda x: np.concatenate([x[: ms(400)], speech(1_100, 77), x[ms(1_500) :]]),
+        hints=False,
+    )
+    measurement = listen(call.write(tmp_path / "c"))
+    assert not measurement.validity.ok
+    assert "not found" in measurement.validity.reasons[0]
+
+
 def test_the_same_words_twice_are_two_turns(tmp_path):
     words, answer = speech(900, 1), speech(800, 5)
     call = Call(
