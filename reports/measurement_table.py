@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.judge.nearest_fault import known_signatures, likeness_text, nearest_faults, sound_firings
 from harness.judge.numbers import show
 from harness.model.measurement import Measurement, Metric, Turn
 from harness.model.status import CaptureStatus
@@ -30,7 +31,8 @@ def measurement_table(measurement: Measurement) -> Group:
         parts.append(_turns(measurement.turns[first : first + TURNS_SIDE_BY_SIDE]))
     if not measurement.turns:
         parts.append(Text("no turn: nobody asked and nobody answered", "magenta"))
-    parts += [_call(measurement), *_reasons(measurement), _defects(measurement.turns), _validity(measurement)]
+    parts += [_call(measurement), *_reasons(measurement), _defects(measurement.turns), *_likenesses(measurement)]
+    parts.append(_validity(measurement))
     return Group(*parts)
 
 
@@ -90,6 +92,15 @@ def _defects(turns: Sequence[Turn]) -> RenderableType:
         what = "; ".join(filter(None, [defect.detail, defect.evidence]))
         table.add_row(str(seq), defect.kind, defect.ring, at, length, defect.born.replace("_", " "), what)
     return table
+
+
+def _likenesses(measurement: Measurement) -> Iterator[Text]:
+    """What a reply that trips a gate of sound sounds like."""
+    for turn in measurement.turns:
+        fired = sound_firings(turn, measurement)
+        found = likeness_text(nearest_faults(fired, known_signatures()))
+        if found:
+            yield Text(f"reply {turn.reply_seq} is most like the known fault {found}; by {', '.join(sorted(fired))}")
 
 
 def _validity(measurement: Measurement) -> Text:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from harness.model.capture import write_atomic
 from harness.prove.catalogue import CATALOGUE, Fault
 from harness.prove.roc import Roc, clean_of, rocs
 from harness.prove.roc_report import ROC_PNG, draw_rocs, roc_lines, roc_records
+from harness.prove.signatures import Labelled, count_signatures, label_each, label_lines, write_signatures
 from harness.prove.trials import CLEAN, Trial, read_trials
 
 LATENCY_GATES = {
@@ -189,9 +191,12 @@ def write_proof(folder: Path, ears: str) -> dict[str, Any]:
     trials, of_others = read_trials(folder, ears)
     summary = summarise(trials, of_others, ears)
     found = _rocs(trials)
+    labelled = label_each(trials)
     summary["roc"] = roc_records(found)
+    summary["labels"] = [asdict(row) for row in labelled]
+    write_signatures(folder, count_signatures(trials))
     write_atomic(folder / PROOF_JSON, json.dumps(summary, indent=1).encode())
-    write_atomic(folder / PROOF_MD, "\n".join(_markdown(summary, found)).encode() + b"\n")
+    write_atomic(folder / PROOF_MD, "\n".join(_markdown(summary, found, labelled)).encode() + b"\n")
     if found:
         draw_rocs(found, folder / ROC_PNG)
     return summary
@@ -204,7 +209,7 @@ def _rocs(trials: Sequence[Trial]) -> list[Roc]:
     return [found for fault in CATALOGUE for found in rocs(fault, of_fault[fault.id], clean)]
 
 
-def _markdown(summary: dict[str, Any], found_rocs: Sequence[Roc]) -> list[str]:
+def _markdown(summary: dict[str, Any], found_rocs: Sequence[Roc], labelled: Sequence[Labelled]) -> list[str]:
     lines = [
         "# What the ears hear, and what they make of clean calls",
         "",
@@ -239,6 +244,7 @@ def _markdown(summary: dict[str, Any], found_rocs: Sequence[Roc]) -> list[str]:
         shown = [_shown(found, where, fault["unit"]) for where in ("pre", "post", "ear")]
         lines.append(f"| {fault['id']} | {fault['limit']:g} {fault['unit']} | {' | '.join(shown)} |")
     lines += ["", "## Where the thresholds stand", "", *roc_lines(found_rocs)]
+    lines += ["", "## What a defect is taken for", "", *label_lines(labelled)]
     lines += [
         "",
         "## Live and offline agree",

@@ -58,5 +58,5 @@ def test_a_reply_that_sounds_as_stored_is_not_told_and_another_is(tmp_path):
 def test_a_measurement_of_another_case_is_refused(tmp_path):
     stored = listen(simple_call().write(tmp_path / "stored"))
     other = stored.model_copy(update={"case_id": "another"})
-    with pytest.raises(UsageError, match="--against: .* is of case another"):
+    with pytest.raises(UsageError, match=r"--against: .* is of case another"):
         held_against(stored, other)

@@ -1,0 +1,101 @@
+"""Which known fault a reply sounds most like, by the gates that it trips.
+
+Naive Bayes over the gates that look at sound: how often each of them fired on replies with each known fault, beyond its
+limit, as the proof counted it (`signatures.json`, written by `earwitness prove`; Jeffreys' half a count keeps a gate that never
+fired from ruling a fault out). Every fault is taken to be as likely as any other. docs/proof.md says how often the label
+is right.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from harness.judge.gates import how_bad
+from harness.judge.table import TABLE, Gate
+from harness.model.measurement import Measurement, Metric, Turn
+
+SIGNATURES = Path(__file__).with_name("signatures.json")
+OF_THE_CONVERSATION = frozenset(
+    {
+        "eot_to_first_audio", "user_kpi", "eot_error", "fast_ttft", "tts_first_publish", "unexplained", "inter_arrival",
+        "talk_over", "replies", "complete_reply", "no_reply", "said_once", "reply_not_short", "reply_not_long",
+        "interruption", "barge_in_to_silence",
+    }
+)  # fmt: skip
+SOUND_GATES: tuple[Gate, ...] = tuple(gate for gate in TABLE if gate.id not in OF_THE_CONVERSATION)
+LIKELY = 0.1  # a fault less likely than this is not named
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Of one fault: replies it was tried on, and how many of them each gate fired on."""
+
+    fault: str
+    n: int
+    fired: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Likeness:
+    fault: str
+    probability: float
+
+
+def nearest_faults(fired: Set[str], signatures: Sequence[Signature]) -> list[Likeness]:
+    """The likely ones, likeliest first; none where no gate of sound fired."""
+    known = {gate.id for gate in SOUND_GATES}
+    fired = fired & known
+    if not fired or not signatures:
+        return []
+    logs = {s.fault: sum(_log_likelihood(s, gate, gate in fired) for gate in known) for s in signatures}
+    top = max(logs.values())
+    weights = {fault: math.exp(value - top) for fault, value in logs.items()}
+    total = sum(weights.values())
+    found = [Likeness(fault, weight / total) for fault, weight in weights.items() if weight / total >= LIKELY]
+    return sorted(found, key=lambda likeness: -likeness.probability)
+
+
+def _log_likelihood(signature: Signature, gate: str, fired: bool) -> float:
+    rate = (signature.fired.get(gate, 0) + 0.5) / (signature.n + 1)
+    return math.log(rate if fired else 1 - rate)
+
+
+def sound_firings(turn: Turn, measurement: Measurement) -> set[str]:
+    """Gates of sound that the turn, or the call it is of, is beyond, by the table's own limits."""
+    return {
+        gate.id for gate in SOUND_GATES if _fires(gate, turn.metrics if gate.per == "turn" else measurement.metrics)
+    }
+
+
+def _fires(gate: Gate, metrics: Mapping[str, Metric]) -> bool:
+    values = [m.value for m in (metrics.get(name) for name in (gate.metric, *gate.also)) if m is not None]
+    limit = how_bad(gate, gate.threshold)
+    for value in values:
+        if value is None:
+            continue
+        bad = how_bad(gate, value)
+        if bad > limit or (bad == limit and gate.op in ("<", ">")):
+            return True
+    return False
+
+
+@lru_cache(maxsize=1)
+def known_signatures() -> tuple[Signature, ...]:
+    """Those that came with this version; none if it has none."""
+    if not SIGNATURES.exists():
+        return ()
+    return signatures_from(json.loads(SIGNATURES.read_text(encoding="utf-8")))
+
+
+def signatures_from(record: Mapping[str, Mapping]) -> tuple[Signature, ...]:
+    return tuple(Signature(fault, int(part["n"]), dict(part["fired"])) for fault, part in sorted(record.items()))
+
+
+def likeness_text(found: Sequence[Likeness]) -> str:
+    """ "low_pass (97 %)"; "" where nothing is like it."""
+    return ", ".join(f"{item.fault} ({100 * item.probability:.0f} %)" for item in found)
