@@ -25,6 +25,7 @@ CLICK_ALONE_DB = 5.5  # what arrived above pre's peak within ±15 ms, wherever t
 CLICK_ALONE_RESTLESS_DB = 9.0
 QUIETEST_SHARE = 0.1  # of the reply's peak: below, a click is not heard beside it
 CLICK_MAX_MS = 6.0
+EDGE_MS = 40
 BOOM_HZ = (20.0, 200.0)
 BOOM_OVER_DB = 12.0
 BOOM_DBFS = -35.0
@@ -127,6 +128,8 @@ def _click_margin(pair: ReplyPair) -> FloatArray | None:
     n = np.arange(len(over_peak)) * CELL
     restless = maximum_filter1d((~pair.settled).astype(np.uint8), 2 * RESTLESS_FRAMES + 1)
     steady = restless[np.clip((n - WINDOW // 2) // HOP, 0, len(restless) - 1)] == 0
+    edge = pair.margin + EDGE_MS * PER_MS  # a step of the buffer at the very beginning is not in the lag's course
+    steady &= (n >= edge) & (n < len(pair.pre) - edge)
 
     def beyond(limits: tuple[float, float]) -> FloatArray:
         return np.minimum(over_peak - limits[0], over_usual - limits[1])

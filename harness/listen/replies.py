@@ -200,17 +200,19 @@ def _align_reply(
     after = before.start if before is not None else 0.0
     first, last = reply.pre.start // DECIMATION, -(-reply.pre.end // DECIMATION)
     cut = reply.cause == ReplyCause.INTERRUPTED
-    match = _find_reply(pre, (first, last), ring, _window(reply, ring, clocks, before), cut)
+    window = _window(reply, ring, clocks, before)
+    match = _find_reply(pre, (first, last), ring, window, cut)
     if match is None or match.confidence < WAVEFORM_CONFIDENCE:
         anywhere = (after / DECIMATION, min(float(len(ring.band)), after / DECIMATION + ANYWHERE))
         match = _find_reply(pre, (first, last), ring, anywhere, cut) or match
-    if match is not None and reply.started_ms is None and before is None:
-        match = _earliest(pre, (first, last), ring, match)
+    if match is not None and ((reply.started_ms is None and before is None) or cut):
+        begin = window[0] if reply.started_ms is not None else after / DECIMATION
+        match = _earliest(pre, (first, last), ring, match, begin)
     track = None
     if match is not None and match.confidence >= WAVEFORM_CONFIDENCE:
         track = track_delay(pre.band, (first, last), ring.band, match.at, cut=cut)
     if (track is None or not track.found or track.identity < ALTERED_IDENTITY) and not cut:
-        altered = _align_altered(reply, pre, ring, _window(reply, ring, clocks, before), track)
+        altered = _align_altered(reply, pre, ring, window, track)
         if altered is not None:
             return altered, None
     if track is None or not track.found:
@@ -279,12 +281,15 @@ def _window(reply: ToldReply, ring: Ring, clocks: Clocks, before: _Claim | None)
     return first / DECIMATION, (first + AFTER_PUBLISH_MS * SAMPLES_PER_MS) / DECIMATION
 
 
-def _earliest(pre: Ring, span: tuple[int, int], ring: Ring, match: Match) -> Match:
-    """The same words may come again, and nothing says when these did: the first place that fits about as well."""
+def _earliest(pre: Ring, span: tuple[int, int], ring: Ring, match: Match, begin: float) -> Match:
+    """The first place after `begin` that fits about as well: the same words may come again, and nothing says when these
+    did, or an interrupted reply is said anew at once.
+    """
     piece = pre.band[span[0] : min(span[1], span[0] + round(PIECES_MS[0] * BAND_RATE_HZ / 1e3))]
-    until = max(0, round(match.at) + span[0] + len(piece) // 2)
-    places = find_all(piece, ring.band[:until], AS_GOOD * match.confidence)
-    return Match(places[0].at - span[0], places[0].confidence) if places else match
+    low = max(0, int(begin))
+    until = max(low, round(match.at) + span[0] + len(piece) // 2)
+    places = find_all(piece, ring.band[low:until], AS_GOOD * match.confidence)
+    return Match(places[0].at + low - span[0], places[0].confidence) if places else match
 
 
 def _find_reply(pre: Ring, span: tuple[int, int], ring: Ring, window: tuple[float, float], cut: bool) -> Match | None:

@@ -17,7 +17,7 @@ import harness.judge
 import harness.listen
 from harness.judge.gates import evaluate, gates_for, samples_of
 from harness.model.case import Case
-from harness.model.measurement import Measurement, Metric, Turn
+from harness.model.measurement import Measurement, Turn
 from harness.model.status import Status
 from harness.prove.catalogue import BORN, BY_ID, Fault
 from harness.prove.readings import readings_of
@@ -132,6 +132,8 @@ def trials_of(
             break  # one call is one trial
         own = fired.get(turn.reply_seq, set()) - usual.get(turn.reply_seq, set())
         of_call = call if len(faults) == 1 else call & _call_gates(fault)
+        if fault == CLEAN and trials:  # one firing of the call is one firing, told of its first turn
+            of_call = set()
         born = [d.born for d in turn.defects if fault != CLEAN and d.kind in BY_ID[fault].kinds]
         trials.append(
             Trial(
@@ -150,7 +152,9 @@ def trials_of(
                 capture_status=str(measurement.capture_status),
                 invalid=not measurement.validity.ok,
                 readings=_kept(fault, readings[None] | readings[turn.reply_seq], own | of_call),
-                evidence=_evidence(turn.metrics) if fault == CLEAN and own else {},
+                evidence=_evidence(measurement.turns if of_call else [turn])
+                if fault == CLEAN and own | of_call
+                else {},
                 ears=ears,
             )
         )
@@ -177,10 +181,15 @@ def _call_gates(fault: str) -> set[str]:
     return set(BY_ID[fault].gates) if fault != CLEAN else set()
 
 
-def _evidence(metrics: dict[str, Metric]) -> dict[str, float]:
-    """The figures that tell a defect of the call from a false alarm."""
-    found = {name: metrics[name].value for name in EVIDENCE if name in metrics}
-    return {name: value for name, value in found.items() if value is not None}
+def _evidence(turns: Sequence[Turn]) -> dict[str, float]:
+    """The figures that tell a defect of the call from a false alarm; the worst of `turns`."""
+    found: dict[str, float] = {}
+    for turn in turns:
+        for name in EVIDENCE:
+            value = turn.metrics[name].value if name in turn.metrics else None
+            if value is not None:
+                found[name] = max(value, found.get(name, 0.0))
+    return found
 
 
 def whole_call_trial(
