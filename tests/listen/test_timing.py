@@ -1,10 +1,12 @@
 """When the agent answered, and what came before the answer."""
 
+import numpy as np
 import pytest
 
 from harness.listen.measure import listen
+from harness.model.events import ReplyCause
 from harness.model.status import CaptureStatus
-from tests.listen.captures import Call, Replied, Said, simple_call, speech
+from tests.listen.captures import PER_MS, Call, Replied, Said, ms, simple_call, speech
 
 
 def metrics_of(call, folder, turn=0):
@@ -153,6 +155,22 @@ def test_an_onset_in_the_pause_is_talk_over_and_not_hidden(tmp_path):
     assert "user_kpi_raw_ms" not in other.metrics
     assert measurement.metrics["talk_over_count"].value == 1
     assert measurement.metrics["replies_complete_after_final_eot"].value == 1
+
+
+def test_a_reply_that_is_said_anew_right_after_it_was_cut_is_two_replies(tmp_path):
+    words = speech(1_900, 9)
+
+    def rough(x):  # so that the syllable fits the beginning of the second reply better than where it is
+        return (x + 0.02 * np.random.default_rng(3).standard_normal(len(x))).astype(np.float32)
+
+    syllable = Replied(1_450, words[: ms(110)], cause=ReplyCause.INTERRUPTED, at_ear=rough, at_probe=rough)
+    call = mid_pause(syllable, Replied(2_450, words))
+    measurement = listen(call.write(tmp_path / "c"))
+    assert measurement.metrics["foreign_sound_count"].value == 0
+    assert {turn.reply_seq: turn.spans["ear"].start for turn in measurement.turns} == {
+        0: pytest.approx(ms(1_450), abs=5 * PER_MS),
+        1: pytest.approx(ms(2_450), abs=5 * PER_MS),
+    }
 
 
 def test_an_interrupted_answer_is_not_complete(tmp_path):
