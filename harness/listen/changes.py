@@ -33,6 +33,7 @@ SUFFIX = {"post_rtc": "", "ear": "_ear"}
 UNALIGNED = "the reply could not be aligned with pre_rtc.wav"
 TOO_SHORT = "too little of the reply can be compared"
 NEAR_HOLE_MS = 80.0  # at a hole's edges everything is new against pre
+SILENT_PEAK = 10 ** (-60 / 20)  # a breath ahead of a word is no silence
 RATE_STEP = 0.08  # a speed so far off, with the pitch, is a sample rate taken for another
 UNITS = {
     "level_change": "dB", "level_drop": "dB", "compression": "dB", "hf_change": "dB", "bandwidth": "Hz", "band_lost": "Hz",
@@ -124,8 +125,9 @@ def _as_published(pre: Audio, told: ToldReply) -> tuple[dict[str, Metric], list[
     found.put("active_level", active_level_dbfs(part), "no speech level")
     found.put("loudness", loudness_lufs(part), "shorter than the 400 ms that loudness is measured over")
     if told.pre_start is not None:
-        leading_ms = (told.pre.start - told.pre_start) / PER_MS
-        found.metrics["leading_silence_ms"] = number(leading_ms, "ms")
+        leading = np.asarray(pre.samples[told.pre_start : told.pre.end])
+        sounding = np.flatnonzero(np.abs(leading) > SILENT_PEAK)
+        found.metrics["leading_silence_ms"] = number(float(sounding[0]) / PER_MS if len(sounding) else 0.0, "ms")
     return found.metrics, found.defects
 
 

@@ -21,6 +21,7 @@ CELL = PER_MS
 # the difference above pre's peak within ±5 ms, and above what the difference usually is within ±40 ms: either pair
 CLICK_DIFFERENCE_DB = ((4.5, 8.0), (3.0, 12.0))
 CLICK_DIFFERENCE_RESTLESS_DB = (4.5, 18.0)
+CLICK_STANDS_OUT_DB = 0.6  # and above pre's peak within ±15 ms: a plosive that only moved does not
 CLICK_ALONE_DB = 5.5  # what arrived above pre's peak within ±15 ms, wherever the lag is restless
 CLICK_ALONE_RESTLESS_DB = 9.0
 QUIETEST_SHARE = 0.1  # of the reply's peak: below, a click is not heard beside it
@@ -132,7 +133,7 @@ def _click_margin(pair: ReplyPair) -> FloatArray | None:
     steady &= (n >= edge) & (n < len(pair.pre) - edge)
 
     def beyond(limits: tuple[float, float]) -> FloatArray:
-        return np.minimum(over_peak - limits[0], over_usual - limits[1])
+        return np.minimum.reduce([over_peak - limits[0], over_usual - limits[1], alone - CLICK_STANDS_OUT_DB])
 
     margin = np.maximum(
         beyond(CLICK_DIFFERENCE_RESTLESS_DB), alone - np.where(steady, CLICK_ALONE_DB, CLICK_ALONE_RESTLESS_DB)

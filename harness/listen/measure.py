@@ -20,7 +20,7 @@ from harness.listen.recordings import as_declared
 from harness.listen.records import no_number, number
 from harness.listen.replies import SAMPLES_PER_MS
 from harness.listen.scene import PAIRS, Scene
-from harness.listen.sound import sound_metrics
+from harness.listen.sound import is_syllable, sound_metrics
 from harness.listen.spectrum import spectra_of
 from harness.listen.spoken import Place
 from harness.listen.status import refine_status
@@ -73,7 +73,7 @@ def write_measurement(folder: Path, measurement: Measurement) -> None:
 
 def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     metrics, defects = sound_metrics(scene, turn)
-    changed, more = change_metrics(scene, turn, defects)
+    changed, more = change_metrics(scene, turn, defects) if not is_syllable(scene, turn) else ({}, [])
     metrics, defects = metrics | changed, assign_blame(scene, turn, [*defects, *more])
     metrics |= latencies(scene, turn) | transport_metrics(scene, turn) | host_metrics(scene, turn)
     metrics["way_besides_buffer_ms"] = way_besides_buffer(metrics)

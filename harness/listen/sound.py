@@ -42,13 +42,18 @@ def sound_metrics(scene: Scene, turn: TurnHeard) -> tuple[dict[str, Metric], lis
         found, faults = _ring_metrics(scene, turn, ring)
         metrics |= found
         defects += faults
-    heard = turn.heard.get(scene.primary)
-    if not turn.is_answer and heard is not None and heard.duration_ms < MIN_COMPARED_MS:
-        names = ("reply_ms", "clipping_ratio", "clipping_ratio_ear")  # a syllable that was cut off: nothing to judge
+    if is_syllable(scene, turn):
+        names = ("reply_ms", "clipping_ratio", "clipping_ratio_ear")
         return {name: metrics[name] for name in names if name in metrics}, []
     metrics |= _identity(scene, turn)
     metrics["inter_arrival_p95_ms"] = _arrival(scene, turn)
     return metrics, defects
+
+
+def is_syllable(scene: Scene, turn: TurnHeard) -> bool:
+    """A reply that answers nothing and was cut off at once: too little to judge its sound."""
+    heard = turn.heard.get(scene.primary)
+    return not turn.is_answer and heard is not None and heard.duration_ms < MIN_COMPARED_MS
 
 
 def _excluded(scene: Scene, ring: str, unit: str) -> Metric | None:
