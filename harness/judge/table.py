@@ -140,7 +140,7 @@ TABLE: tuple[Gate, ...] = (
     Gate("noise_floor", "noise between replies", "noise_floor_dbfs", "1",
          "max", "<=", -60, "dBFS", False, per="call", scope=_reply_due, also=("noise_floor_ear_dbfs",)),
     Gate("hum", "hum between replies", "hum_dbfs", "1",
-         "max", "<=", -60, "dBFS", False, per="call", scope=_reply_due, also=("hum_ear_dbfs",)),
+         "max", "<=", -63, "dBFS", False, per="call", scope=_reply_due, also=("hum_ear_dbfs",)),
     Gate("user_echo", "the user's own words in the agent's sound", "user_echo_count", "1",
          "sum", "==", 0, "", False, per="call", also=("user_echo_count_ear",)),
     Gate("foreign_sound", "sounds that no reply of the agent explains", "foreign_sound_count", "1",

@@ -152,7 +152,7 @@ def _on_the_way(scene: Scene, told: ToldReply, heard: HeardReply, found: Finding
             )
         return
     _events(pair, found, holes)
-    repeats = repeats_on_the_way(heard.track, scene.rings[heard_ring(found)])
+    repeats = repeats_on_the_way(scene.rings["pre_rtc"], heard.track, scene.rings[heard_ring(found)])
     found.put("repeat_count", len(repeats))
     for repeated in repeats:
         found.hear("repeat", repeated.start / PER_MS, repeated.duration_ms, f"heard twice (alike {repeated.alike:.2f})")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from harness.listen.align import find_best
 from harness.listen.delay import DelayTrack
 from harness.listen.onset import runs
 from harness.listen.ring import BAND_RATE_HZ, DECIMATION, Ring
@@ -22,6 +23,13 @@ MIN_STEP_MS = 32.0
 STEP_SPREAD_MS = 400.0  # windows around a repeat fit neither way
 ALIKE = 0.65
 HASHED = 96  # 2 ms
+PIECE_MS = 40.0
+PIECE_HOP_MS = 10.0
+PIECE_LEAST_POWER = 10 ** (-40.0 / 10)
+REACH_MS = 150.0
+NEAR_MS = 30.0
+TWICE_ALIKE = 0.85
+MORE_THAN_NATURAL = 0.15  # so much less alike is what pre has within the same reach by itself
 LONGEST_LAG_MS = 2_000.0
 SILENT_LSB = 24
 
@@ -35,8 +43,8 @@ class Repeated:
     alike: float
 
 
-def repeats_on_the_way(track: DelayTrack, ring: Ring) -> list[Repeated]:
-    """Steps of the lag that are filled with the sound before them."""
+def repeats_on_the_way(pre: Ring, track: DelayTrack, ring: Ring) -> list[Repeated]:
+    """Steps of the lag that are filled with the sound before them, in whole or in part."""
     found: list[Repeated] = []
     lag_ms = track.lag * 1e3 / BAND_RATE_HZ
     at_ms = track.at * 1e3 / BAND_RATE_HZ
@@ -55,11 +63,48 @@ def repeats_on_the_way(track: DelayTrack, ring: Ring) -> list[Repeated]:
         step_ms = lag_ms[last] - lag_ms[index - 1]
         if step_ms >= MIN_STEP_MS:
             around = (at_ms[index - 1] + lag_ms[index - 1], at_ms[last] + lag_ms[last])
-            repeated = _confirmed(ring, around, step_ms)
+            repeated = _confirmed(ring, around, step_ms) or _in_part(
+                pre, ring, (at_ms[index - 1], at_ms[last]), (lag_ms[index - 1], lag_ms[last])
+            )
             if repeated is not None:
                 found.append(repeated)
         index = last + 1
     return found
+
+
+def _in_part(pre: Ring, ring: Ring, at_ms: tuple[float, float], lag_ms: tuple[float, float]) -> Repeated | None:
+    """A piece of pre from before the step that is heard where it is due, and once more later than the next is due.
+
+    For a repeat that a stall, or a jitter buffer that shrinks, has made longer or shorter than the step.
+    """
+    per_ms = BAND_RATE_HZ / 1e3
+    size = round(PIECE_MS * per_ms)
+    best: Repeated | None = None
+    for start_ms in np.arange(at_ms[0] - REACH_MS, at_ms[1], PIECE_HOP_MS):
+        start = round(start_ms * per_ms)
+        if start < 0 or start + size > len(pre.band):
+            continue
+        piece = np.asarray(pre.band[start : start + size])
+        if float(np.mean(piece**2)) < PIECE_LEAST_POWER:
+            continue
+        first = find_best(piece, ring.band, _window(start, lag_ms[0], NEAR_MS, per_ms))
+        if first is None or first.confidence < TWICE_ALIKE:
+            continue
+        low, high = first.at + MIN_STEP_MS * per_ms, first.at + (lag_ms[1] - lag_ms[0] + REACH_MS) * per_ms
+        again = find_best(piece, ring.band, (low, high))
+        if again is None or again.confidence < TWICE_ALIKE:
+            continue
+        natural = find_best(piece, pre.band, (start + MIN_STEP_MS * per_ms, start + 2 * REACH_MS * per_ms))
+        if natural is not None and natural.confidence > again.confidence - MORE_THAN_NATURAL:
+            continue  # a vowel is like itself a few periods later
+        if best is None or again.confidence > best.alike:
+            apart_ms = (again.at - first.at) / per_ms
+            best = Repeated(round(again.at * DECIMATION), float(apart_ms), again.confidence)
+    return best
+
+
+def _window(start: int, lag_ms: float, reach_ms: float, per_ms: float) -> tuple[float, float]:
+    return start + (lag_ms - reach_ms) * per_ms, start + (lag_ms + reach_ms) * per_ms
 
 
 def _confirmed(ring: Ring, around_ms: tuple[float, float], step_ms: float) -> Repeated | None:

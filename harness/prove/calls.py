@@ -55,7 +55,7 @@ VOICES = ("en-us", "en-gb", "en-us+f3", "en-gb-scotland+m2")
 SPACING_MS = 4_500.0
 AFTER_REPLY_MS = 350.0
 LONG_REPLY_SENTENCES = 5  # 12 s: what a drift of the clock needs
-PAUSE_IN_TURN_MS = 420.0
+PAUSE_IN_TURN_MS = 700.0
 
 
 def replies(long: bool = False) -> tuple[str, ...]:
