@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -48,16 +49,31 @@ def captured(run_dir: Path, run_id: str = "one", name: str = "made", **changes: 
     return folder
 
 
-def finished(run_dir: Path, run_id: str = "one", **changes: Any) -> Path:
-    """A run's folder as a run leaves it."""
-    captured(run_dir, run_id, **changes)
-    facts = {"complete": True, "exit_code": 0, "status": "PASS", "suite": "fast", "started_at": "2026-01-01T00:00:00Z"}
-    (run_dir / SUMMARY).write_text(json.dumps({"schema_version": 1, "run_id": run_id, "cases": [], **facts}))
-    write_run(judge_again(run_dir, strict=False), run_dir)
-    return run_dir
+Finished = Callable[..., Path]
 
 
-def test_the_reports_are_written_again_and_the_verdict_stays_as_it_is(ew: Callable[..., Done], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Puts a run's folder, as a run leaves it, where it is wished; each kind is made once."""
+    made: dict[str, Path] = {}
+    kinds: dict[str, dict[str, Any]] = {"good": {}, "holed": WHERE, "without pre": {"pre": False}}
+
+    def put(run_dir: Path, kind: str = "good") -> Path:
+        if kind not in made:
+            made[kind] = tmp_path_factory.mktemp("made") / "one"
+            captured(made[kind], **kinds[kind])
+            told = {"complete": True, "exit_code": 0, "suite": "fast", "started_at": "2026-01-01T00:00:00Z"}
+            (made[kind] / SUMMARY).write_text(json.dumps(told))
+            write_run(judge_again(made[kind], strict=False), made[kind])
+        shutil.copytree(made[kind], run_dir)
+        return run_dir
+
+    return put
+
+
+def test_the_reports_are_written_again_and_the_verdict_stays_as_it_is(
+    ew: Callable[..., Done], tmp_path: Path, finished: Finished
+) -> None:
     run_dir = finished(tmp_path / "one")
     before = (run_dir / SUMMARY).read_bytes()
     for name in ("report.md", "report.html"):
@@ -70,13 +86,15 @@ def test_the_reports_are_written_again_and_the_verdict_stays_as_it_is(ew: Callab
     assert str(run_dir / "report.html") in done.out
 
 
-def test_the_exit_status_is_the_runs_own(ew: Callable[..., Done], tmp_path: Path) -> None:
+def test_the_exit_status_is_the_runs_own(ew: Callable[..., Done], tmp_path: Path, finished: Finished) -> None:
     assert ew(finished(tmp_path / "good")).code == 0
-    assert ew(finished(tmp_path / "bad", **WHERE)).code == 1
-    assert ew(finished(tmp_path / "unknown", pre=False)).code == 3
+    assert ew(finished(tmp_path / "bad", "holed")).code == 1
+    assert ew(finished(tmp_path / "unknown", "without pre")).code == 3
 
 
-def test_again_hears_the_captures_anew_and_judges_what_they_say_now(ew: Callable[..., Done], tmp_path: Path) -> None:
+def test_again_hears_the_captures_anew_and_judges_what_they_say_now(
+    ew: Callable[..., Done], tmp_path: Path, finished: Finished
+) -> None:
     run_dir = finished(tmp_path / "one")
     folder = run_dir / "captures" / "one-made-a1"
     good = (folder / MEASUREMENT).read_bytes()
@@ -93,7 +111,9 @@ def test_again_hears_the_captures_anew_and_judges_what_they_say_now(ew: Callable
     assert summary.started_at == "2026-01-01T00:00:00Z"
 
 
-def test_a_run_of_another_schema_is_named_and_again_reads_it(ew: Callable[..., Done], tmp_path: Path) -> None:
+def test_a_run_of_another_schema_is_named_and_again_reads_it(
+    ew: Callable[..., Done], tmp_path: Path, finished: Finished
+) -> None:
     run_dir = finished(tmp_path / "one")
     told = json.loads((run_dir / SUMMARY).read_text()) | {"schema_version": 1, "something": "old"}
     (run_dir / SUMMARY).write_text(json.dumps(told))
@@ -138,7 +158,7 @@ def test_an_attempt_that_ended_early_keeps_its_status(tmp_path: Path) -> None:
     assert case.status is Status.FAIL
 
 
-def test_a_case_that_is_not_known_any_more_is_an_error_of_the_run(tmp_path: Path) -> None:
+def test_a_case_that_is_not_known_any_more_is_an_error_of_the_run(tmp_path: Path, finished: Finished) -> None:
     run_dir = finished(tmp_path / "one")
     (run_dir / "captures" / "one-made-a1" / "case.json").unlink()
     summary = judge_again(run_dir, strict=False)
@@ -183,15 +203,17 @@ def test_again_without_captures_is_one_clear_line(ew: Callable[..., Done], tmp_p
     ("options", "said"), [(["--strict"], "--strict needs --again"), (["--out", "x.html"], "give two runs or more")]
 )
 def test_an_option_that_would_do_nothing_is_refused(
-    ew: Callable[..., Done], tmp_path: Path, options: list[str], said: str
+    ew: Callable[..., Done], tmp_path: Path, options: list[str], said: str, finished: Finished
 ) -> None:
     done = ew(finished(tmp_path / "one"), *options)
     assert done.code == 2
     assert said in done.err
 
 
-def test_two_runs_stand_side_by_side_and_the_worst_exit_status_counts(ew: Callable[..., Done], tmp_path: Path) -> None:
-    good, bad = finished(tmp_path / "good", "good"), finished(tmp_path / "bad", "bad", **WHERE)
+def test_two_runs_stand_side_by_side_and_the_worst_exit_status_counts(
+    ew: Callable[..., Done], tmp_path: Path, finished: Finished
+) -> None:
+    good, bad = finished(tmp_path / "good"), finished(tmp_path / "bad", "holed")
     done = ew(good, bad)
     assert done.code == 1
     page = read(tmp_path / "comparison.html")
@@ -207,8 +229,8 @@ def test_two_runs_stand_side_by_side_and_the_worst_exit_status_counts(ew: Callab
     assert "may be chance" in done.out
 
 
-def test_the_comparison_goes_where_it_is_wished(ew: Callable[..., Done], tmp_path: Path) -> None:
-    one, two = finished(tmp_path / "one"), finished(tmp_path / "two", "two")
+def test_the_comparison_goes_where_it_is_wished(ew: Callable[..., Done], tmp_path: Path, finished: Finished) -> None:
+    one, two = finished(tmp_path / "one"), finished(tmp_path / "two")
     wished = tmp_path / "side.html"
     assert ew(one, two, "--out", wished).code == 0
     assert wished.is_file()

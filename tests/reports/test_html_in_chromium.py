@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.async_api import Browser, ColorScheme, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
 from harness.provide.chromium import find_chromium
 from reports.compare import compare, write_comparison
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.live
 FLAGS = ("--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update")
 PLAYED_TIMEOUT_MS = 20_000
 WIDTHS = (1280, 390)
+ColorScheme = Literal["light", "dark"]
 SCHEMES: tuple[ColorScheme, ...] = ("light", "dark")
 
 PLAY = """
