@@ -20,6 +20,7 @@ from rich.table import Table
 import harness
 from harness.errors import EarwitnessError
 from harness.listen_command import listen_command
+from harness.report_command import report_command
 
 EPILOG = (
     "Exit status: 0 pass; 1 a blocking FAIL or FLAKY (with --strict also WARN); 2 usage; "
@@ -153,7 +154,7 @@ def run(
 ) -> None:
     """Speak the cases to the agent through real WebRTC, hear the replies, and report.
 
-    Writes runs/RUN_ID/report.md, summary.json and one folder of recordings an attempt.
+    Writes runs/RUN_ID/report.md, report.html, summary.json and one folder of recordings an attempt.
     """
     from harness.progress import Progress
     from harness.provide.cache import cache_dir
@@ -183,7 +184,7 @@ def run(
     from reports.table import verdict_table
 
     console.print(verdict_table(summary))
-    console.print(f"report: {plan.run_dir / 'report.md'}", soft_wrap=True)
+    console.print(f"report: {plan.run_dir / 'report.md'}, {plan.run_dir / 'report.html'}", soft_wrap=True)
     raise typer.Exit(summary.exit_code)
 
 
@@ -265,6 +266,7 @@ def calibrate(
 
 
 app.command("listen", epilog=LISTEN_EPILOG)(listen_command)
+app.command("report", epilog=EPILOG)(report_command)
 
 
 @app.command(epilog=EPILOG)

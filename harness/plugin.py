@@ -219,4 +219,4 @@ class _Session:
         if self.summary is not None:
             terminalreporter.section("earwitness")
             terminalreporter.write_line(self.summary.headline)
-            terminalreporter.write_line(f"report: {self.run_dir}/report.md")
+            terminalreporter.write_line(f"report: {self.run_dir}/report.md, {self.run_dir}/report.html")

@@ -1,4 +1,4 @@
-"""A run from plan to report: attempts, their measurement, the verdict, `summary.json`, `report.md`.
+"""A run from plan to report: attempts, their measurement, the verdict, `summary.json`, `report.md`, `report.html`.
 
 The command line and the pytest plugin both come in here. Each attempt is measured from its folder, between attempts, so
 that nothing else runs while a call is measured. Whatever ends a run early, what was recorded is judged and reported.
@@ -166,7 +166,7 @@ class Run:
         return judge_attempt(case, manifest, measurement, folder.relative_to(self.plan.run_dir).as_posix())
 
     def finish(self, *, complete: bool) -> Summary:
-        """Judge, write `summary.json`, draw the pictures, write `report.md`. Raises OSError."""
+        """Judge, and write what there is to read. Raises OSError."""
         first = self._manifests[0] if self._manifests else None
         facts = RunFacts(
             run_id=self.plan.run_id,
@@ -190,11 +190,20 @@ class Run:
         order = [name for name in planned if name in self.verdicts]
         order += [name for name in self.verdicts if name not in planned]
         summary = judge_run(facts, [self.verdicts[name] for name in order], self._definitions)
-        from reports.render import finish_report  # matplotlib loads only where a report is drawn
+        return write_run(summary, self.plan.run_dir)
 
-        summary = finish_report(summary, self.plan.run_dir)
-        write_atomic(self.plan.run_dir / SUMMARY, summary.model_dump_json(indent=2).encode())
-        return summary
+
+def write_run(summary: Summary, run_dir: Path) -> Summary:
+    """`summary.json` first, whatever becomes of the rest; then pictures and reports, and the summary names the pictures.
+
+    Raises OSError.
+    """
+    from reports.render import finish_report  # matplotlib loads only where a report is drawn
+
+    write_atomic(run_dir / SUMMARY, summary.model_dump_json(indent=2).encode())
+    summary = finish_report(summary, run_dir)
+    write_atomic(run_dir / SUMMARY, summary.model_dump_json(indent=2).encode())
+    return summary
 
 
 @asynccontextmanager

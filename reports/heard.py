@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.judge.numbers import show
-from harness.model.measurement import Born, Defect, Measurement, Turn
+from harness.model.measurement import Born, Defect, Measurement, Metric, Turn
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, GateResult, Summary
 from reports.markdown import plain
@@ -26,6 +26,7 @@ BORN: dict[Born, str] = {
 INAUDIBLE = "gap"  # a hole that is too short to be heard; listed, but it does not make a turn a bad one
 MOST_DEFECTS = 12  # of a case
 WORST_TURNS = 3
+LATENCY = {"browser": "user_kpi_raw_ms", "bot": "eot_to_first_audio_ms"}  # a lane's first number
 MOST_OF_A_TURN = 6
 
 
@@ -60,8 +61,8 @@ def hear(summary: Summary, shown: Sequence[AttemptVerdict]) -> Heard:
     measured = [a for case in summary.cases for a in case.attempts if a.measurement is not None]
     turns = [(a.measurement, turn) for a in measured if a.measurement is not None for turn in a.measurement.turns]
     listed = {attempt.trace_id for attempt in shown}
-    others = [(m, turn) for m, turn in turns if m.trace_id not in listed and _badness(turn) > (0, 0.0)]
-    others.sort(key=lambda pair: _badness(pair[1]), reverse=True)
+    others = [(m, turn) for m, turn in turns if m.trace_id not in listed and badness(turn) > (0, 0.0)]
+    others.sort(key=lambda pair: badness(pair[1]), reverse=True)
     rows, left_out = [], 0
     for measurement, turn in others[:WORST_TURNS]:
         defects = _by_time(turn.defects)
@@ -103,7 +104,8 @@ def _by_time(defects: Iterable[Defect]) -> list[Defect]:
     return sorted(defects, key=lambda d: (RINGS.index(d.ring), d.start_ms))
 
 
-def _badness(turn: Turn) -> tuple[int, float]:
+def badness(turn: Turn) -> tuple[int, float]:
+    """How many defects of a turn can be heard, and how long they are together, ms."""
     audible = [defect for defect in turn.defects if defect.kind != INAUDIBLE]
     return len(audible), sum(defect.duration_ms for defect in audible)
 
@@ -129,13 +131,14 @@ def turn_to_show(attempt: AttemptVerdict) -> Turn | None:
     bad = [gate for gate in attempt.gates if gate.status not in (Status.PASS, Status.NOT_APPLICABLE)]
     bad.sort(key=lambda gate: gate.status is not attempt.status)  # stable: the table's order otherwise
     for gate in bad:
-        turn = _turn_of(gate, turns)
+        turn = turn_of(gate, turns)
         if turn is not None:
             return turn
-    return max(turns, key=lambda turn: (_badness(turn), _latency_ms(turn), -turn.reply_seq))
+    return max(turns, key=lambda turn: (badness(turn), latency_ms(turn), -turn.reply_seq))
 
 
-def _turn_of(gate: GateResult, turns: Sequence[Turn]) -> Turn | None:
+def turn_of(gate: GateResult, turns: Sequence[Turn]) -> Turn | None:
+    """The turn that a gate speaks of; None where it is the whole call."""
     if gate.worst_reply_seq is not None:
         return next((turn for turn in turns if turn.reply_seq == gate.worst_reply_seq), None)
     asked = [turn for turn in turns if turn.utterance is not None]
@@ -150,7 +153,8 @@ def _turn_of(gate: GateResult, turns: Sequence[Turn]) -> Turn | None:
             return None
 
 
-def _latency_ms(turn: Turn) -> float:
+def latency_ms(turn: Turn) -> float:
+    """To order turns by; 0 where it is not known."""
     values = [_value(turn, name) for name in ("user_kpi_raw_ms", "eot_to_first_audio_ms")]
     return max((value for value in values if value is not None), default=0.0)
 
@@ -158,3 +162,15 @@ def _latency_ms(turn: Turn) -> float:
 def _value(turn: Turn, name: str) -> float | None:
     metric = turn.metrics.get(name)
     return metric.value if metric is not None else None
+
+
+def first_latency(measurement: Measurement, turn: Turn) -> Metric | None:
+    """The lane's first number of this turn."""
+    return turn.metrics.get(LATENCY[measurement.lane])
+
+
+def doubt(measurement: Measurement, metric: Metric) -> str:
+    """Why this number is not to be believed; "" if it is."""
+    reasons = [] if measurement.validity.ok else measurement.validity.reasons
+    own = [metric.reason or "no reason is given"] if metric.invalid else []
+    return "; ".join([*own, *reasons])

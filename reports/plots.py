@@ -1,96 +1,33 @@
-"""Pictures: the rings of one attempt on one time axis, with what was found in them.
-
-Time 0 is the user's true end of turn. ear and mic share a clock; post and pre are laid on the ear's (in the bot lane,
-on post's) by where the same reply was found in each.
+"""Pictures: the rings of one attempt on one time axis, with what was found in them. Time 0 is the user's true end of turn
+(see `reports.axis`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from scipy.signal import resample_poly
 
 from harness.model.measurement import Defect, Measurement, Turn
+from reports.axis import NAMES, RATE_HZ, main_ring, read_rows
 
-RATE_HZ = 48_000
 BEFORE_S, AFTER_S = 1.0, 0.5
 LONGEST_S = 15.0
 WAVE_BINS = 1200
 FFT_SAMPLES, FFT_HOP_SAMPLES = 1024, 512
 COLOURS = {"user": "#7a8794", "pre_rtc": "#8a5fbf", "post_rtc": "#2b7bba", "ear": "#1c8a5a"}
-NAMES = {
-    "user": "user",
-    "pre_rtc": "pre-RTC (agent's PCM)",
-    "post_rtc": "post-RTC (second listener)",
-    "ear": "ear (browser)",
-}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One recording: `zero` is its sample at time 0."""
-
-    ring: str
-    samples: npt.NDArray[np.float32]
-    zero: float
-
-    def window(self, start_s: float, end_s: float) -> npt.NDArray[np.float32]:
-        """Samples from start to end, silence where the recording has none."""
-        first = round(self.zero + start_s * RATE_HZ)
-        out = np.zeros(round((end_s - start_s) * RATE_HZ), np.float32)
-        lo, hi = max(0, first), min(len(self.samples), first + len(out))
-        if lo < hi:
-            out[lo - first : hi - first] = self.samples[lo:hi]
-        return out
-
-
-def _read(folder: Path, name: str) -> npt.NDArray[np.float32] | None:
-    path = folder / name
-    if not path.is_file():
-        return None
-    try:
-        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError:
-        return None
-    mono = samples.mean(axis=1, dtype=np.float32)
-    return mono if rate_hz == RATE_HZ else resample_poly(mono, RATE_HZ, rate_hz).astype(np.float32)
-
-
-def _rows(folder: Path, measurement: Measurement, turn: Turn) -> list[Row]:
-    browser = measurement.lane == "browser"
-    main, user = ("ear", "mic.wav") if browser else ("post_rtc", "post_user.wav")
-    span = turn.spans.get(main)
-    zero = turn.mic_end_sample if turn.mic_end_sample is not None else turn.onset_sample
-    if zero is None:
-        zero = span.start if span is not None else RATE_HZ
-    rows = []
-    for ring, name in (("user", user), ("pre_rtc", "pre_rtc.wav"), ("post_rtc", "post_rtc.wav"), ("ear", "ear.wav")):
-        samples = _read(folder, name)
-        if samples is None:
-            continue
-        at: float = zero
-        if ring not in ("user", main):
-            own = turn.spans.get(ring)
-            if own is None or span is None:
-                continue
-            at = own.start - (span.start - zero)
-        rows.append(Row(ring, samples, at))
-    return rows
 
 
 def draw_attempt(folder: Path, measurement: Measurement, turn: Turn, title: str, png: Path) -> bool:
     """Waveform and spectrogram of each ring of one turn. False if there is no recording to draw."""
-    rows = _rows(folder, measurement, turn)
+    rows = read_rows(folder, measurement, turn)
     if not rows:
         return False
-    main = "ear" if measurement.lane == "browser" else "post_rtc"
+    main = main_ring(measurement)
     span = turn.spans.get(main)
     zero = next((row.zero for row in rows if row.ring == main), 0.0)
     last_s = (span.end - zero) / RATE_HZ if span is not None else 3.0

@@ -1,5 +1,5 @@
-"""Write a run's report: pictures, then `report.md` from the summary by its template. Atomic; never raises for a
-picture.
+"""Write a run's reports: pictures, then `report.md` and `report.html` from the summary by their templates. Atomic; never
+raises for a picture.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from harness.model.measurement import Turn
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, Summary
 from reports.heard import turn_to_show
+from reports.html import render_html
 from reports.view import find_turn, make_view, turn_key
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ def draw_pictures(summary: Summary, run_dir: Path) -> dict[str, str]:
         except (OSError, ValueError) as error:
             log.warning("no picture of %s, reply %d: %s", attempt.trace_id, turn.reply_seq, error)
             continue
-        if drawn:
+        if drawn or (run_dir / relative).is_file():  # the recordings may be gone by now, their picture not
             pictures[turn_key(attempt, turn)] = relative
     return pictures
 
@@ -67,7 +68,7 @@ def _turns_to_draw(summary: Summary) -> list[tuple[AttemptVerdict, Turn]]:
 
 
 def finish_report(summary: Summary, run_dir: Path) -> Summary:
-    """Draw, write the report, and give the summary back with its pictures named. Raises OSError."""
+    """Draw, write the reports, and give the summary back with its pictures named. Raises OSError."""
     pictures = draw_pictures(summary, run_dir)
 
     def named(attempt: AttemptVerdict) -> AttemptVerdict:
@@ -78,4 +79,5 @@ def finish_report(summary: Summary, run_dir: Path) -> Summary:
     cases = [case.model_copy(update={"attempts": [named(a) for a in case.attempts]}) for case in summary.cases]
     summary = summary.model_copy(update={"cases": cases})
     render_report(summary, run_dir, pictures)
+    render_html(summary, run_dir)
     return summary

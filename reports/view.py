@@ -15,7 +15,7 @@ from harness.judge.verdict import explain
 from harness.model.measurement import Metric, Turn
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict, Distribution, GateResult, Summary
-from reports.heard import DefectTable, Heard, defects_of, hear, turn_to_show
+from reports.heard import DefectTable, Heard, defects_of, doubt, hear, turn_to_show
 from reports.markdown import code, plain
 
 MARKS = {
@@ -99,7 +99,7 @@ class View:
 def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View:
     """`pictures`: `trace_id:reply_seq` → path relative to `run_dir`. Only files that exist are linked."""
     browser = summary.lane == "browser"
-    first = summary.turn_taking.raw_ms if browser else _bot_latency(summary)
+    first = summary.turn_taking.raw_ms if browser else bot_latency(summary)
     title = "USER_KPI (user's last word → agent audible at the ear)"
     return View(
         summary=summary,
@@ -109,18 +109,18 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
         errors=tuple(plain(error) for error in summary.errors),
         not_measured=tuple(plain(line) for line in summary.not_measured),
         kpi_title=title if browser else "End of turn → first audio at the second listener (the bot lane has no ear)",
-        kpi=_percentiles(first),
+        kpi=percentiles(first),
         gates=tuple(_gate_row(gate) for gate in summary.gates if gate.blocking),
         warn_gates=tuple(_gate_row(gate) for gate in summary.gates if not gate.blocking),
-        failures=tuple(_failure(case, run_dir, pictures) for case in summary.cases if _needs_attention(case)),
-        heard=hear(summary, [_failed_attempt(case) for case in summary.cases if _needs_attention(case)]),
+        failures=tuple(_failure(case, run_dir, pictures) for case in summary.cases if needs_attention(case)),
+        heard=hear(summary, [_failed_attempt(case) for case in summary.cases if needs_attention(case)]),
         cases=tuple(
             _case_row(case, attempt, run_dir, pictures, browser) for case in summary.cases for attempt in case.attempts
         ),
         turn_taking=_turn_taking(summary),
         talk_over=_distribution_row(summary.turn_taking.talk_over_ms),
         waterfalls=_waterfalls(summary, pictures),
-        capture_statuses=tuple(Counter(a.capture_status.value for a in _attempts(summary)).most_common()),
+        capture_statuses=tuple(Counter(a.capture_status.value for a in attempts_of(summary)).most_common()),
         missing_pre=_missing_pre(summary),
         doubts=_doubts(summary),
         fixes=tuple(
@@ -128,34 +128,34 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
             for fix in suggest(summary.cases, summary.gates)
         ),
         first_pass=show(summary.first_attempt_pass_rate, "share"),
-        unexplained=_short(summary.unexplained_ms),
+        unexplained=short(summary.unexplained_ms),
         environment=_environment(summary.environment),
     )
 
 
-def _attempts(summary: Summary) -> list[AttemptVerdict]:
+def attempts_of(summary: Summary) -> list[AttemptVerdict]:
     return [attempt for case in summary.cases for attempt in case.attempts]
 
 
-def _needs_attention(case: CaseVerdict) -> bool:
+def needs_attention(case: CaseVerdict) -> bool:
     return case.status not in (Status.PASS, Status.WARN)
 
 
-def _bot_latency(summary: Summary) -> Distribution:
+def bot_latency(summary: Summary) -> Distribution:
     from harness.judge.statistics import distribution
 
     values = [
         metric.value
-        for attempt in _attempts(summary)
+        for attempt in attempts_of(summary)
         if attempt.measurement is not None
         for turn in attempt.measurement.turns
         for name, metric in turn.metrics.items()
-        if name == "eot_to_first_audio_ms" and metric.value is not None and not metric.invalid
+        if name == "eot_to_first_audio_ms" and metric.value is not None and not doubt(attempt.measurement, metric)
     ]
     return distribution(values)
 
 
-def _percentiles(values: Distribution) -> tuple[tuple[str, str], ...]:
+def percentiles(values: Distribution) -> tuple[tuple[str, str], ...]:
     if values.n == 0:
         return (("n", "0"),)
     few = values.n < 20
@@ -174,23 +174,27 @@ def _distribution_row(values: Distribution) -> tuple[str, ...]:
     return (*(show(value, "ms") for value in cells), str(values.n))
 
 
-def _short(values: Distribution | None) -> str:
+def short(values: Distribution | None) -> str:
     if values is None or values.n == 0:
         return "–"
     tail = f"max of {values.n} {show(values.max, 'ms')}" if values.n < 20 else f"P95 {show(values.p95, 'ms')}"
     return f"P50 {show(values.p50, 'ms')}, {tail}"
 
 
-def _gate_row(gate: GateResult) -> tuple[str, ...]:
+def limit_of(gate: GateResult) -> str:
+    """What a gate over the run demands."""
     own_limit = gate.gate_id in ("reply_not_short", "reply_not_long")
-    limit = "the case's own" if own_limit else show_limit(gate.op, gate.threshold, gate.unit)
+    return "the case's own" if own_limit else show_limit(gate.op, gate.threshold, gate.unit)
+
+
+def _gate_row(gate: GateResult) -> tuple[str, ...]:
     where = gate.worst_trace_id or ""
     if gate.worst_reply_seq is not None:
         where += f", reply {gate.worst_reply_seq}"
     why = (str(gate.would_be) if gate.would_be is not None else "", gate.reason, where)
     note = "; ".join(filter(None, why)) if gate.status is not Status.PASS else ""
     status = f"{MARKS[gate.status]} {gate.status}"
-    return (f"`{gate.gate_id}` {plain(gate.title)}", gate.ring, plain(gate.shown), limit, status, plain(note))
+    return (f"`{gate.gate_id}` {plain(gate.title)}", gate.ring, plain(gate.shown), limit_of(gate), status, plain(note))
 
 
 def _link(run_dir: Path, relative: str, text: str) -> str:
@@ -282,7 +286,7 @@ def find_turn(summary: Summary, key: str | None) -> tuple[AttemptVerdict, Turn] 
     if key is None:
         return None
     trace_id, _, seq = key.rpartition(":")
-    for attempt in _attempts(summary):
+    for attempt in attempts_of(summary):
         if attempt.trace_id == trace_id and attempt.measurement is not None:
             for turn in attempt.measurement.turns:
                 if str(turn.reply_seq) == seq:
@@ -329,7 +333,7 @@ def _bar(ms: float | None, widest: float) -> str:
 
 def _missing_pre(summary: Summary) -> tuple[tuple[str, str], ...]:
     rows = []
-    for attempt in _attempts(summary):
+    for attempt in attempts_of(summary):
         for metric in _turn_metric(attempt, "identity")[:1]:
             if metric.value is None and not metric.not_applicable:
                 rows.append((attempt.trace_id, plain(metric.reason)))
@@ -339,7 +343,7 @@ def _missing_pre(summary: Summary) -> tuple[tuple[str, str], ...]:
 def _doubts(summary: Summary) -> tuple[str, ...]:
     """Where the measurement itself is not to be believed."""
     lines = []
-    for attempt in _attempts(summary):
+    for attempt in attempts_of(summary):
         measurement = attempt.measurement
         if measurement is None:
             continue

@@ -177,7 +177,7 @@ def judge_run(facts: RunFacts, cases: Sequence[CaseVerdict], definitions: dict[s
 
 
 def _values(turns: Sequence[tuple[Measurement, Turn]], metric: str) -> list[float]:
-    found = (turn.metrics.get(metric) for _, turn in turns)
+    found = (turn.metrics.get(metric) for measurement, turn in turns if measurement.validity.ok)
     return [m.value for m in found if m is not None and m.value is not None and not m.invalid]
 
 

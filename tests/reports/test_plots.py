@@ -10,15 +10,8 @@ import soundfile
 from matplotlib.mlab import specgram
 
 from harness.model.measurement import Span
-from reports.plots import (
-    FFT_HOP_SAMPLES,
-    FFT_SAMPLES,
-    RATE_HZ,
-    _rows,
-    draw_attempt,
-    envelope,
-    spectrogram_extent_s,
-)
+from reports.axis import RATE_HZ, read_rows
+from reports.plots import FFT_HOP_SAMPLES, FFT_SAMPLES, draw_attempt, envelope, spectrogram_extent_s
 from tests.judge.canned import measurement
 
 LENGTH = 4 * RATE_HZ + 1_111  # no multiple of the number of bins
@@ -61,6 +54,6 @@ def test_a_recording_of_another_rate_and_two_channels_stands_on_the_same_axis(tm
     sound[48_000:] = 0.5
     soundfile.write(tmp_path / "pre_rtc.wav", sound, 24_000)
     soundfile.write(tmp_path / "ear.wav", np.repeat(sound[:, 0], 2), RATE_HZ)
-    pre, ear = _rows(tmp_path, measured, turn)
+    pre, ear = read_rows(tmp_path, measured, turn)
     assert abs(float(np.abs(pre.window(0.9, 1.1) - ear.window(0.9, 1.1)).mean())) < 0.01
     assert draw_attempt(tmp_path, measured, turn, "a title", tmp_path / "a.png")

@@ -1,0 +1,68 @@
+"""What was said in an attempt, in words: from its capture, where the capture has them. Nothing here is measured.
+
+All of it is text from elsewhere. A file that is missing or torn costs only its words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.model.capture import AGENT_TRACE, TRUTH
+from harness.model.case import Truth
+from harness.model.events import AgentTurnTrace
+from harness.model.measurement import Turn
+
+
+@dataclass(frozen=True)
+class Words:
+    """Of one turn; "" where they are not known."""
+
+    user: str = ""
+    understood: str = ""  # by the agent
+    agent: str = ""
+
+
+@dataclass(frozen=True)
+class Script:
+    """Of one attempt."""
+
+    utterances: tuple[str, ...]
+    traces: dict[int, AgentTurnTrace]  # by reply_seq
+
+    def of(self, turn: Turn) -> Words:
+        asked = turn.utterance
+        said = self.utterances[asked] if asked is not None and 0 <= asked < len(self.utterances) else ""
+        trace = self.traces.get(turn.reply_seq)
+        return Words(said, trace.user_text, trace.reply_text) if trace is not None else Words(said)
+
+
+def read_script(folder: Path) -> Script:
+    return Script(
+        _utterances(folder / TRUTH),
+        {line.reply_seq: line for line in _lines(folder / AGENT_TRACE) if line.reply_seq is not None},
+    )
+
+
+def _utterances(path: Path) -> tuple[str, ...]:
+    try:
+        truth = Truth.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return ()
+    return tuple(utterance.text for utterance in truth.utterances)
+
+
+def _lines(path: Path) -> Iterator[AgentTurnTrace]:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    for line in text.splitlines():
+        try:
+            yield AgentTurnTrace.model_validate(json.loads(line))
+        except (ValueError, ValidationError):
+            continue
