@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 import harness
+from harness.baseline_command import baseline_app
 from harness.errors import EarwitnessError
 from harness.history_command import history_app
 from harness.listen_command import listen_command
@@ -273,6 +274,7 @@ def calibrate(
 
 app.command("listen", epilog=LISTEN_EPILOG)(listen_command)
 app.add_typer(history_app, name="history")
+app.add_typer(baseline_app, name="baseline")
 
 
 @app.command(epilog=EPILOG)

@@ -184,6 +184,9 @@ class Run:
     def finish(self, *, complete: bool) -> Summary:
         """Judge, write `summary.json`, draw the pictures, write `report.md`. Raises OSError."""
         first = self._manifests[0] if self._manifests else None
+        limit = self.history.limit() if self.history is not None else None
+        if self.history is not None and self.history.limit_unknown is not None:
+            self.errors.append(self.history.limit_unknown)
         facts = RunFacts(
             run_id=self.plan.run_id,
             started_at=self._started_at,
@@ -201,6 +204,7 @@ class Run:
             planned=tuple(built.case.id for built in self.plan.cases),
             environment=_environment(first) if first is not None else {},
             wall_s=round(time.monotonic() - self._started, 1),
+            kpi_limit=limit,
         )
         planned = [built.case.id for built in self.plan.cases]
         order = [name for name in planned if name in self.verdicts]

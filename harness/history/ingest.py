@@ -110,8 +110,8 @@ def _run_info(
 
 def _verdict(folder: Path, manifest: Manifest, summary: Summary | None, *, again: bool) -> AttemptVerdict:
     """As the run judged it, else judged now. Raises UsageError, OSError, ValidationError."""
-    for case in summary.cases if summary is not None else ():
-        for attempt in case.attempts:
+    for judged in summary.cases if summary is not None else ():
+        for attempt in judged.attempts:
             if attempt.trace_id == manifest.trace_id:
                 return attempt
     case = Case.model_validate_json((folder / CASE).read_bytes())

@@ -98,7 +98,7 @@ def gates_of(session: Session, run_id: str) -> Sequence[GateRow]:
     ).all()
 
 
-def _of_turns(run_ids: Collection[str], metrics: Collection[str]) -> Select[Any]:
+def _of_turns(run_ids: Collection[str], metrics: Collection[str]) -> Select[*tuple[Any, ...]]:
     return (
         select(Attempt.run_id, Attempt.trace_id, Attempt.case_id, TurnRow.utterance, MetricRow.name, MetricRow.value)
         .join(TurnRow, TurnRow.attempt_id == Attempt.id)

@@ -4,8 +4,9 @@ arithmetic.
 A metric is worse (better) if its difference, paired by case, passes three things at once: it is not below what the
 measurement is good for; turns dealt to the two sides at random seldom give as much (permutation); and it stands out of what
 runs differ by when nothing changed (Student's t on one number a run, over at least RUNS_FOR_SPREAD runs). p is the larger of
-the two (that of the runs alone where it is above the rate by itself), so a false alarm needs both to err. The lane's first latency, by its median, is judged alone at FALSE_ALARM_RATE;
-all other rows together at the same rate, by Holm's correction. A P95 is compared from ENOUGH_FOR_P95 turns a side on.
+the two (that of the runs alone where it is above the rate by itself), so a false alarm needs both to err. The lane's first
+latency, by its median, is judged alone at FALSE_ALARM_RATE; all other rows together at the same rate, by Holm's
+correction. A P95 is compared from ENOUGH_FOR_P95 turns a side on.
 """
 
 from __future__ import annotations
@@ -102,9 +103,7 @@ def _difference(statistic: Statistic, now: Turns, then: Turns, runs: Turns, n_pe
     # the P95 of a run of a few turns is its maximum: there runs are known by their medians
     spread = resampling.spread_of("median" if statistic == "P95" else statistic, runs)
     assert spread is not None
-    effect = float(
-        resampling.statistic_of(statistic, now.values) - resampling.statistic_of(statistic, then.values)
-    )
+    effect = float(resampling.statistic_of(statistic, now.values) - resampling.statistic_of(statistic, then.values))
     turn_error = resampling.standard_error(statistic, now, then) if min(len(now), len(then)) > 1 else 0.0
     run_error = spread.error(now.n_runs, then.n_runs)
     if statistic == "P95":
@@ -117,7 +116,14 @@ def _difference(statistic: Statistic, now: Turns, then: Turns, runs: Turns, n_pe
 
 
 def _judged(
-    row: Compared, statistic: Statistic, now: Turns, then: Turns, primary: bool, found: Difference, p: float, rate: float
+    row: Compared,
+    statistic: Statistic,
+    now: Turns,
+    then: Turns,
+    primary: bool,
+    found: Difference,
+    p: float,
+    rate: float,
 ) -> Comparison:
     seen = None  # where neither turns nor runs differ at all, what could be seen is not known
     if found.turn_error > 0 or found.run_error > 0:
@@ -129,7 +135,7 @@ def _judged(
         verdict = Verdict.WORSE if found.effect > 0 else Verdict.BETTER
     elif p <= FALSE_ALARM_RATE:
         reason = f"there is one, but the measurement is not good for less than {row.floor:g} {row.unit}".rstrip()
-    adjusted = resampling.adjusted_for_cells(*resampling.paired(now, then))
+    ours, theirs = resampling.adjusted_for_cells(*resampling.paired(now, then))
     return Comparison(
         metric=row.metric,
         title=row.title,
@@ -140,7 +146,7 @@ def _judged(
         now=_side(statistic, now),
         then=_side(statistic, then),
         effect=round(found.effect, 6),
-        interval=resampling.interval_of_difference(statistic, *adjusted, found.spread),
+        interval=resampling.interval_of_difference(statistic, ours, theirs, found.spread),
         p=p,
         false_alarm_rate=FALSE_ALARM_RATE,
         between_runs_sd=round(found.spread.sd, 6),

@@ -70,9 +70,7 @@ def adjusted_for_cells(*sides: Turns) -> tuple[Turns, ...]:
     groups = np.split(values[order], np.flatnonzero(np.diff(index[order])) + 1)
     centred = values - np.array([np.median(group) for group in groups])[index]
     ends = np.cumsum([len(side) for side in sides])[:-1]
-    return tuple(
-        Turns(part, side.runs, side.cells) for part, side in zip(np.split(centred, ends), sides, strict=True)
-    )
+    return tuple(Turns(part, side.runs, side.cells) for part, side in zip(np.split(centred, ends), sides, strict=True))
 
 
 def by_run(kind: Statistic, turns: Turns) -> Floats:
@@ -91,9 +89,9 @@ def interval_of(kind: Statistic, turns: Turns) -> Interval | None:
     if turns.n_runs >= RUNS_TO_RESAMPLE:
         groups = _groups(turns)
         low, high = _bootstrap((np.arange(len(groups)),), lambda i: statistic_of(kind, _gather(groups, i)), False)
-        return Interval(low=low, high=high, level=LEVEL, resampled="runs")
+        return Interval(low=round(low, 6), high=round(high, 6), level=LEVEL, resampled="runs")
     low, high = _bootstrap((turns.values,), lambda v, axis: statistic_of(kind, v, axis), True)
-    return Interval(low=low, high=high, level=LEVEL, resampled="turns")
+    return Interval(low=round(low, 6), high=round(high, 6), level=LEVEL, resampled="turns")
 
 
 def interval_of_difference(kind: Statistic, now: Turns, then: Turns, spread: Spread) -> Interval | None:
@@ -109,12 +107,12 @@ def interval_of_difference(kind: Statistic, now: Turns, then: Turns, spread: Spr
             lambda i, j: statistic_of(kind, _gather(ours, i)) - statistic_of(kind, _gather(theirs, j)),
             False,
         )
-        return Interval(low=low, high=high, level=LEVEL, resampled="runs")
+        return Interval(low=round(low, 6), high=round(high, 6), level=LEVEL, resampled="runs")
     low, high = _bootstrap((now.values, then.values), _difference(kind), True)
     middle = float(statistic_of(kind, now.values) - statistic_of(kind, then.values))
     wide = stats.t.ppf((1 + LEVEL) / 2, spread.df) * spread.error(now.n_runs, then.n_runs)
     low, high = middle - math.hypot(middle - low, wide), middle + math.hypot(high - middle, wide)
-    return Interval(low=low, high=high, level=LEVEL, resampled="turns")
+    return Interval(low=round(low, 6), high=round(high, 6), level=LEVEL, resampled="turns")
 
 
 def _gather(groups: list[Floats], index: npt.NDArray[np.intp]) -> Floats:
