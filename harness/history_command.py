@@ -18,7 +18,9 @@ EPILOG = (
     "Exit status: 0 done; 2 a wrong file or option; 3 the history cannot be read or written, or a capture was left out."
 )
 NOT_ALL = 3
-history_app = typer.Typer(help="Every run's measurements: take runs in, list them, show one.", no_args_is_help=True)
+history_app = typer.Typer(
+    help="Every run's measurements: take runs in, list them, show one.", epilog=EPILOG, no_args_is_help=True
+)
 console = Console(highlight=False)
 
 HistoryOption = Annotated[

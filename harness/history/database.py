@@ -103,6 +103,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     try:
         cursor.execute("PRAGMA foreign_keys = ON")
+        # in WAL mode a kill loses nothing that was committed; what a power cut may take, the run folder still has
+        cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute("PRAGMA journal_mode")
         if cursor.fetchone()[0] != "wal":
             try:

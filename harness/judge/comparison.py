@@ -33,9 +33,7 @@ class Difference:
 
     effect: float
     p: float
-    turn_error: float
     run_error: float
-    df: int
     spread: Spread
 
 
@@ -104,15 +102,21 @@ def _difference(statistic: Statistic, now: Turns, then: Turns, runs: Turns, n_pe
     spread = resampling.spread_of("median" if statistic == "P95" else statistic, runs)
     assert spread is not None
     effect = float(resampling.statistic_of(statistic, now.values) - resampling.statistic_of(statistic, then.values))
-    turn_error = resampling.standard_error(statistic, now, then) if min(len(now), len(then)) > 1 else 0.0
     run_error = spread.error(now.n_runs, then.n_runs)
     if statistic == "P95":
-        run_error = float(np.hypot(run_error, turn_error))
+        run_error = float(np.hypot(run_error, resampling.standard_error(statistic, now, then)))
     p = resampling.run_test(abs(effect), run_error, spread.df)
     if p <= FALSE_ALARM_RATE:  # else the larger of the two is above it already
         worse, better = (now, then) if effect >= 0 else (then, now)
         p = max(p, resampling.permutation_test(statistic, worse, better, n_permutations))
-    return Difference(effect, p, turn_error, run_error, spread.df, spread)
+    return Difference(effect, p, run_error, spread)
+
+
+def verdict_of(effect: float, p: float, floor: float) -> Verdict:
+    """`p` is adjusted for the rows that are judged together."""
+    if p > FALSE_ALARM_RATE or abs(effect) <= floor:
+        return Verdict.NO_DIFFERENCE
+    return Verdict.WORSE if effect > 0 else Verdict.BETTER
 
 
 def _judged(
@@ -125,17 +129,21 @@ def _judged(
     p: float,
     rate: float,
 ) -> Comparison:
-    seen = None  # where neither turns nor runs differ at all, what could be seen is not known
-    if found.turn_error > 0 or found.run_error > 0:
-        seen = resampling.detectable(
-            false_alarm_rate=rate, power=POWER, turn_error=found.turn_error, run_error=found.run_error, df=found.df
-        )
-    verdict, reason = Verdict.NO_DIFFERENCE, ""
-    if p <= FALSE_ALARM_RATE and abs(found.effect) > row.floor:
-        verdict = Verdict.WORSE if found.effect > 0 else Verdict.BETTER
-    elif p <= FALSE_ALARM_RATE:
-        reason = f"there is one, but the measurement is not good for less than {row.floor:g} {row.unit}".rstrip()
     ours, theirs = resampling.adjusted_for_cells(*resampling.paired(now, then))
+    turn_error = resampling.standard_error(statistic, ours, theirs) if min(len(ours), len(theirs)) > 1 else 0.0
+    seen = None  # where neither turns nor runs differ at all, what could be seen is not known
+    if turn_error > 0 or found.run_error > 0:
+        seen = resampling.detectable(
+            false_alarm_rate=rate,
+            power=POWER,
+            turn_error=turn_error,
+            run_error=found.run_error,
+            df=found.spread.df,
+        )
+    verdict = verdict_of(found.effect, p, row.floor)
+    reason = ""
+    if verdict is Verdict.NO_DIFFERENCE and p <= FALSE_ALARM_RATE:
+        reason = f"there is one, but the measurement is not good for less than {row.floor:g} {row.unit}".rstrip()
     return Comparison(
         metric=row.metric,
         title=row.title,
