@@ -18,7 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 import harness
+from harness.baseline_command import baseline_app
 from harness.errors import EarwitnessError
+from harness.history_command import history_app
 from harness.listen_command import listen_command
 from harness.report_command import report_command
 
@@ -149,6 +151,12 @@ def run(
     repeat: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Times each case is run.", show_default="1")
     ] = None,
+    history: Annotated[
+        str | None,
+        typer.Option(
+            help="Where every measurement goes: a file, a database URL, or off.", show_default="RUNS/history.sqlite"
+        ),
+    ] = None,
     strict: Annotated[bool | None, typer.Option("--strict", help="WARN counts as a failure too.")] = None,
     headed: Annotated[bool | None, typer.Option("--headed", help="Show the browser window.")] = None,
 ) -> None:
@@ -162,7 +170,7 @@ def run(
     from harness.suite import build_cases, load_checked_cases, make_plan, run_plan, select_cases
 
     names = ("suite", "lane", "mic", "agent", "agent_instrumented", "page", "page_script", "cases", "runs")
-    more = ("livekit_url", "attempts", "repeat", "strict", "headed")
+    more = ("livekit_url", "attempts", "repeat", "history", "strict", "headed")
     given = locals()
     flags: dict[str, Any] = {name: given[name] for name in (*names, *more)}
     settings = load_settings(flags)
@@ -267,6 +275,8 @@ def calibrate(
 
 app.command("listen", epilog=LISTEN_EPILOG)(listen_command)
 app.command("report", epilog=EPILOG)(report_command)
+app.add_typer(history_app, name="history")
+app.add_typer(baseline_app, name="baseline")
 
 
 @app.command(epilog=EPILOG)

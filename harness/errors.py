@@ -5,6 +5,9 @@
     │   └── CaseError               a case file that does not fit the schema: file, line, key
     └── HarnessError      (exit 3)  we could not measure
         ├── ProvisionError          a component (media server, Chromium, page library) is missing or broken
+        ├── HistoryError            the history of runs cannot be opened, read or written
+        │   ├── HistoryLockedError  another program held it for longer than we wait
+        │   └── NewerHistoryError   written by a newer version of this program
         └── AttemptError            an attempt ended early; carries the CaptureStatus that names why
 
 "The agent was wrong" is a verdict, never an exception.
@@ -45,6 +48,18 @@ class HarnessError(EarwitnessError):
 
 class ProvisionError(HarnessError):
     """A component that a run needs is missing or does not work."""
+
+
+class HistoryError(HarnessError):
+    """The history of runs cannot be opened, read or written. What was recorded is still in the run folder."""
+
+
+class HistoryLockedError(HistoryError):
+    """Another program held the database for longer than we wait."""
+
+
+class NewerHistoryError(HistoryError):
+    """The database has a schema that only a newer version of this program knows."""
 
 
 class AttemptError(HarnessError):

@@ -34,6 +34,7 @@ OPTIONS = (
     ("runs", "where runs are written (default: runs/)"),
     ("livekit-url", "an external media server"),
     ("attempts", "attempts a case at most (default: 1)"),
+    ("history", "where every measurement goes: a file, a database URL, or off (default: history.sqlite in the runs)"),
 )
 MARKERS = (
     "p0: a case whose gates block",

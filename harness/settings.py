@@ -21,6 +21,7 @@ from harness.errors import UsageError
 from harness.model.plan import AgentSpec, PageSpec
 
 CONFIG_FILE = "earwitness.toml"
+HISTORY_FILE = "history.sqlite"
 _ENV_NAMES = {
     "livekit_url": "LIVEKIT_URL",
     "livekit_api_key": "LIVEKIT_API_KEY",
@@ -45,9 +46,17 @@ class Settings:
     repeat: int = 1
     strict: bool = False  # WARN changes the exit status too
     headed: bool = False
+    history: str | None = None  # a file or a database URL; None: history.sqlite beside the runs; "off": none is kept
+    machine_class: str | None = None  # this machine's class by a name of your own; None: system, architecture, cores
     livekit_url: str | None = None  # an external media server
     livekit_api_key: str | None = None
     livekit_api_secret: str | None = None
+
+    def history_place(self) -> str | Path | None:
+        """A file or a URL; None if no history is kept."""
+        if self.history == "off":
+            return None
+        return self.history if self.history is not None else self.runs / HISTORY_FILE
 
     def agent_spec(self) -> AgentSpec:
         """Raises UsageError for an agent that names no known kind."""

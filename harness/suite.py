@@ -15,9 +15,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import CaseError, EarwitnessError, UsageError
+from harness.history.environment import ears_version
 from harness.judge.gates import check_overrides
 from harness.judge.verdict import RunFacts, judge_attempt, judge_case, judge_run
 from harness.listen.measure import listen, write_measurement
@@ -33,6 +34,7 @@ from harness.speech.case_file import load_cases
 from harness.speech.espeak_worker import EspeakWorker
 
 if TYPE_CHECKING:
+    from harness.history.run_history import RunHistory
     from harness.live.bench import Bench
 
 log = logging.getLogger(__name__)
@@ -81,13 +83,22 @@ def build_cases(cases: Sequence[tuple[Path, Case]], cache: Path) -> tuple[BuiltC
 
 
 def make_plan(settings: Settings, cases: tuple[BuiltCase, ...]) -> Plan:
-    """A plan with a run folder of its own, which is made here. Raises UsageError."""
+    """A plan with a run folder of its own, which is made here. Raises UsageError, HistoryError."""
     run_id = new_run_id()
     run_dir = settings.runs / run_id
     try:
         run_dir.mkdir(parents=True, exist_ok=False)
     except OSError as error:
         raise UsageError(f"--runs {settings.runs}: cannot make {run_dir}: {error.strerror}") from error
+    place = settings.history_place()
+    if place is not None:
+        from harness.history.run_history import check_history  # SQLAlchemy loads only where a history is kept
+
+        try:
+            check_history(place)
+        except EarwitnessError:
+            run_dir.rmdir()  # refused before anything is recorded: nothing is left behind
+            raise
     return Plan(
         run_id=run_id,
         run_dir=run_dir,
@@ -109,6 +120,7 @@ class Run:
 
     plan: Plan
     bench: Bench | None = None
+    history: RunHistory | None = None
     verdicts: dict[str, CaseVerdict] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     interrupted: bool = False
@@ -144,7 +156,7 @@ class Run:
         assert self.bench is not None
         folder, manifest = await self.bench.attempt(built, on_phase)
         on_phase("measure")
-        return await asyncio.to_thread(self._judge, built.case, folder, manifest)
+        return await asyncio.to_thread(self._judge, built, folder, manifest)
 
     def _left_behind(self, built: BuiltCase) -> list[AttemptVerdict]:
         """The attempt that was interrupted, from its folder."""
@@ -153,9 +165,9 @@ class Run:
             manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
         except (OSError, ValueError):
             return []
-        return [self._judge(built.case, folder, manifest)]
+        return [self._judge(built, folder, manifest)]
 
-    def _judge(self, case: Case, folder: Path, manifest: Manifest) -> AttemptVerdict:
+    def _judge(self, built: BuiltCase, folder: Path, manifest: Manifest) -> AttemptVerdict:
         self._manifests.append(manifest)
         measurement: Measurement | None = None
         try:
@@ -163,11 +175,18 @@ class Run:
             write_measurement(folder, measurement)
         except (EarwitnessError, OSError) as error:
             self.errors.append(f"{manifest.trace_id}: {error}")
-        return judge_attempt(case, manifest, measurement, folder.relative_to(self.plan.run_dir).as_posix())
+        where = folder.relative_to(self.plan.run_dir).as_posix()
+        verdict = judge_attempt(built.case, manifest, measurement, where)
+        if self.history is not None:
+            self.history.attempt(manifest, verdict, built.truth)
+        return verdict
 
     def finish(self, *, complete: bool) -> Summary:
         """Judge, and write what there is to read. Raises OSError."""
         first = self._manifests[0] if self._manifests else None
+        limit = self.history.limit() if self.history is not None else None
+        if self.history is not None and self.history.limit_unknown is not None:
+            self.errors.append(self.history.limit_unknown)
         facts = RunFacts(
             run_id=self.plan.run_id,
             started_at=self._started_at,
@@ -183,13 +202,16 @@ class Run:
             link="none",
             errors=tuple(self.errors),
             planned=tuple(built.case.id for built in self.plan.cases),
-            environment={"host": first.host, "versions": first.versions} if first is not None else {},
+            environment=_environment(first) if first is not None else {},
             wall_s=round(time.monotonic() - self._started, 1),
+            kpi_limit=limit,
         )
         planned = [built.case.id for built in self.plan.cases]
         order = [name for name in planned if name in self.verdicts]
         order += [name for name in self.verdicts if name not in planned]
         summary = judge_run(facts, [self.verdicts[name] for name in order], self._definitions)
+        if self.history is not None:
+            summary = self.history.finish(summary)
         return write_run(summary, self.plan.run_dir)
 
 
@@ -206,6 +228,21 @@ def write_run(summary: Summary, run_dir: Path) -> Summary:
     return summary
 
 
+def _environment(manifest: Manifest) -> dict[str, Any]:
+    """Where and with what; `ears` is the code that listened, which a later comparison asks for."""
+    return {"host": manifest.host, "versions": {**manifest.versions, "ears": ears_version()}}
+
+
+def _history(plan: Plan, settings: Settings) -> RunHistory | None:
+    place = settings.history_place()
+    if place is None:
+        return None
+    from harness.history.run_history import RunHistory
+
+    started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return RunHistory(place, plan.suite, plan.run_dir, started_at, settings.machine_class)
+
+
 @asynccontextmanager
 async def open_run(
     plan: Plan,
@@ -220,7 +257,7 @@ async def open_run(
 
     external = settings.external_server()
     target = LiveKitTarget(*external) if external is not None else None
-    run = Run(plan)
+    run = Run(plan, history=_history(plan, settings))
     async with open_bench(
         plan, target=target, headless=not settings.headed, agent_env=agent_env, on_note=on_note
     ) as bench:

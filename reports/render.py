@@ -15,7 +15,8 @@ from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, Summary
 from reports.heard import turn_to_show
 from reports.html import render_html
-from reports.view import find_turn, make_view, turn_key
+from reports.markdown import plain
+from reports.view import TREND, find_turn, make_view, turn_key
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ def render_report(summary: Summary, run_dir: Path, pictures: dict[str, str] | No
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=False
     )
+    environment.filters["plain"] = plain
     text = environment.get_template("report.md.j2").render(v=make_view(summary, run_dir, pictures or {}))
     path = run_dir / REPORT
     write_atomic(path, text.encode())
@@ -39,7 +41,7 @@ def draw_pictures(summary: Summary, run_dir: Path) -> dict[str, str]:
     """Pictures of the turns that failed a case and of the slowest turn: `trace_id:reply_seq` → path in `run_dir`."""
     from reports.plots import draw_attempt  # matplotlib loads only where something is drawn
 
-    pictures: dict[str, str] = {}
+    pictures = _draw_trend(summary, run_dir)
     for attempt, turn in _turns_to_draw(summary):
         assert attempt.measurement is not None
         relative = f"{PICTURES}/{attempt.trace_id}-r{turn.reply_seq}.png"
@@ -52,6 +54,22 @@ def draw_pictures(summary: Summary, run_dir: Path) -> dict[str, str]:
         if drawn or (run_dir / relative).is_file():  # the recordings may be gone by now, their picture not
             pictures[turn_key(attempt, turn)] = relative
     return pictures
+
+
+def _draw_trend(summary: Summary, run_dir: Path) -> dict[str, str]:
+    """The KPI over the last comparable runs, under the key TREND."""
+    if summary.changes is None:
+        return {}
+    from reports.trend_plot import draw_trend
+
+    title = "USER_KPI" if summary.lane == "browser" else "end of turn → first audio"
+    relative = f"{PICTURES}/trend.png"
+    try:
+        drawn = draw_trend(summary.changes.trend, title, summary.changes.limit_ms, run_dir / relative)
+    except OSError as error:
+        log.warning("no picture of the trend: %s", error)
+        return {}
+    return {TREND: relative} if drawn else {}
 
 
 def _turns_to_draw(summary: Summary) -> list[tuple[AttemptVerdict, Turn]]:

@@ -15,6 +15,7 @@ from harness.judge.verdict import explain
 from harness.model.measurement import Metric, Turn
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict, Distribution, GateResult, Summary
+from reports.changes import HEADINGS, ChangesView, changes_view
 from reports.heard import DefectTable, Heard, defects_of, doubt, hear, turn_to_show
 from reports.markdown import code, plain
 
@@ -30,6 +31,7 @@ MARKS = {
 }
 RECORDINGS = (("said.wav", "said"), ("pre_rtc.wav", "pre"), ("post_rtc.wav", "post"), ("ear.wav", "ear"))
 BAR_CHARS = 30
+TREND = "trend"  # key of the trend's picture, beside those of turns
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,9 @@ class View:
     first_pass: str
     unexplained: str
     environment: tuple[tuple[str, str], ...]
+    changes: ChangesView | None
+    change_headings: tuple[str, ...]
+    trend_picture: str | None
 
 
 def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View:
@@ -130,6 +135,9 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
         first_pass=show(summary.first_attempt_pass_rate, "share"),
         unexplained=short(summary.unexplained_ms),
         environment=_environment(summary.environment),
+        changes=changes_view(summary.changes),
+        change_headings=HEADINGS,
+        trend_picture=quote(pictures[TREND]) if TREND in pictures else None,
     )
 
 

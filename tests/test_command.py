@@ -32,7 +32,7 @@ speech:
 
 
 def summary_of(runs: Path) -> tuple[Path, Summary]:
-    (folder,) = runs.iterdir()
+    (folder,) = (path for path in runs.iterdir() if path.is_dir())  # beside it lies the history
     return folder, Summary.model_validate_json((folder / "summary.json").read_bytes())
 
 
@@ -101,7 +101,7 @@ def _wav_bytes() -> bytes:
 
 
 def test_every_verb_has_a_page_of_help(earwitness: Run) -> None:
-    for verb in ("setup", "doctor", "run", "cases", "listen", "serve"):
+    for verb in ("setup", "doctor", "run", "cases", "listen", "serve", "history", "baseline"):
         done = earwitness(verb, "--help")
         assert done.returncode == 0
         assert "Exit status" in done.stdout
@@ -173,7 +173,7 @@ def test_a_killed_run_leaves_no_process_and_no_half_file(tmp_path: Path) -> None
 def test_two_runs_at_once_in_one_checkout_do_not_meet(tmp_path: Path) -> None:
     both = [start(tmp_path, "--user", "bot", "endpoint_short_hello") for _ in range(2)]
     outputs = [process.communicate(timeout=120)[0] for process in both]
-    runs = sorted((tmp_path / "runs").iterdir())
+    runs = sorted(path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     assert len(runs) == 2, outputs
     for folder in runs:
         summary = Summary.model_validate_json((folder / "summary.json").read_bytes())
@@ -195,7 +195,7 @@ def test_a_full_disk_names_itself_and_keeps_what_was_written(tmp_path: Path) -> 
     if "unshare" in done.stderr or "mount:" in done.stderr:
         pytest.skip(f"no mount namespace here: {done.stderr.strip()}")
     assert done.returncode == 3, done.stdout + done.stderr
-    (folder,) = kept.iterdir()
+    (folder,) = (path for path in kept.iterdir() if path.is_dir())
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["cases"][0]["attempts"][0]["capture_status"] == "CAPTURE_WRITE_ERROR"
     (capture,) = (folder / "captures").iterdir()

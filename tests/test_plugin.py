@@ -67,7 +67,7 @@ def test_a_session_leaves_one_run_with_its_report(tmp_path: Path) -> None:
     junit = tmp_path / "junit.xml"
     names = "endpoint_short_hello or question_short"
     done = run_pytest(tmp_path, "cases", "-k", names, "--ew-lane=bot", f"--junitxml={junit}")
-    (folder,) = (tmp_path / "runs").iterdir()
+    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     summary = Summary.model_validate_json((folder / "summary.json").read_bytes())
     assert [case.case_id for case in summary.cases] == ["endpoint_short_hello", "question_short"], done.stdout
     assert all(case.attempts[0].capture_status is CaptureStatus.OK for case in summary.cases)

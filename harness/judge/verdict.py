@@ -17,6 +17,7 @@ from typing import Any, Literal
 from harness.judge.blocking import Judged, as_warning, blocks, over_run
 from harness.judge.gates import TABLE, evaluate, gates_for, samples_of
 from harness.judge.numbers import show_limit
+from harness.judge.promoted import KpiLimit, apply_limit
 from harness.judge.statistics import distribution
 from harness.model.capture import AgentUnderTest, Manifest, PageUnderTest
 from harness.model.case import Case
@@ -60,6 +61,7 @@ class RunFacts:
     errors: tuple[str, ...] = ()
     environment: dict[str, Any] = field(default_factory=dict)
     wall_s: float | None = None
+    kpi_limit: KpiLimit | None = None  # of a promoted baseline
 
 
 def status_of_capture(status: CaptureStatus) -> Status:
@@ -141,7 +143,7 @@ def judge_run(facts: RunFacts, cases: Sequence[CaseVerdict], definitions: dict[s
         for attempt in case.attempts
         if attempt.measurement is not None and attempt.capture_status in COMPLETE
     ]
-    gates = [over_run(gate, judged) for gate in TABLE]
+    gates = apply_limit([over_run(gate, judged) for gate in TABLE], facts.kpi_limit, judged)
     turns = [(j.measurement, turn) for j in judged for turn in j.measurement.turns]
     attempts = [attempt for case in cases for attempt in case.attempts]
     statuses = _statuses(facts, cases, gates)

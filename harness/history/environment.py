@@ -1,0 +1,122 @@
+"""What two runs must have in common to be compared, and what differs between them, by name.
+
+A difference of KEYS refuses the comparison. Those in ACCEPTABLE can be taken on by whoever compares, by name, and stay
+visible in the result; the others never: numbers of another lane, microphone, network, machine, agent or page answer another
+question. What the agent under test is made of (its commit, its own versions) is what changes from night to night: it is
+shown, never compared. The words of a case are compared case by case, by the hash of what is said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.model.case import Truth
+
+KEYS = (
+    "lane",
+    "mic",
+    "profile",
+    "machine class",
+    "agent",
+    "page",
+    "chromium",
+    "livekit-server",
+    "livekit-client",
+    "ears",
+)
+ACCEPTABLE = ("chromium", "livekit-server", "livekit-client", "ears")
+UNKNOWN = "not recorded"
+LISTENING = Path(__file__).parents[1] / "listen"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not the same. `about`: a key of KEYS, or `case NAME`."""
+
+    about: str
+    now: str
+    then: str
+
+    def __str__(self) -> str:
+        return f"{self.about} is {self.now}, was {self.then}"
+
+
+def machine_class(host: Mapping[str, Any]) -> str:
+    """Operating system, architecture, number of cores. Memory, kernel and load are recorded, but are no class."""
+    system = str(host.get("system", UNKNOWN)).split()[0] if host.get("system") else UNKNOWN
+    cores = host.get("cpu_count")
+    return f"{system} {host.get('machine', UNKNOWN)}, {cores if cores is not None else UNKNOWN} cores"
+
+
+def environment_of(
+    *,
+    lane: str,
+    mic: str,
+    link: str,
+    machine: str,
+    agent: Mapping[str, Any],
+    page: Mapping[str, Any],
+    versions: Mapping[str, str],
+    ears: str | None,
+) -> dict[str, str]:
+    """KEYS of a run. `agent`, `page`: as the manifest describes them."""
+    of_browser = UNKNOWN if lane == "browser" else "none"
+    instrumented = "instrumented" if agent.get("instrumented") else "not instrumented"
+    return {
+        "lane": lane,
+        "mic": mic,
+        "profile": link,
+        "machine class": machine,
+        "agent": f"{agent['kind']} {agent.get('spec', '')}".strip() + f", {instrumented}",
+        "page": f"{page['kind']} {page.get('url_template', '')}".strip(),
+        "chromium": versions.get("chromium", of_browser),
+        "livekit-server": versions.get("livekit-server", UNKNOWN),
+        "livekit-client": versions.get("livekit-client", of_browser),
+        "ears": ears or UNKNOWN,
+    }
+
+
+def differences(
+    now: Mapping[str, str], then: Mapping[str, str], accepted: Iterable[str] = ()
+) -> tuple[list[Difference], list[Difference]]:
+    """(what refuses the comparison, what differs and was accepted)."""
+    found = [
+        Difference(key, now.get(key, UNKNOWN), then.get(key, UNKNOWN))
+        for key in KEYS
+        if now.get(key, UNKNOWN) != then.get(key, UNKNOWN)
+    ]
+    taken = set(accepted) & set(ACCEPTABLE)
+    return [d for d in found if d.about not in taken], [d for d in found if d.about in taken]
+
+
+def case_differences(now: Mapping[str, str | None], then: Mapping[str, str | None]) -> list[Difference]:
+    """Cases that cannot be paired: said differently, or only on one side."""
+    found = []
+    for case in sorted({*now, *then}):
+        if case not in now or case not in then:
+            here, there = ("run", "not run") if case in now else ("not run", "run")
+            found.append(Difference(f"case {case}", here, there))
+        elif now[case] is None or now[case] != then[case]:
+            found.append(Difference(f"case {case}", f"speech {now[case] or UNKNOWN}", f"{then[case] or UNKNOWN}"))
+    return found
+
+
+def case_hash(truth: Truth) -> str:
+    """What a case says, to the sample, and when: its WAV's hash is part of the truth; names and wording are not."""
+    said = truth.model_dump(mode="json", exclude={"case_id": True, "utterances": {"__all__": {"text"}}})
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@cache
+def ears_version() -> str:
+    """A hash of the code that listens: numbers of other ears are other numbers, until the run is heard again."""
+    digest = hashlib.sha256()
+    for path in sorted(LISTENING.glob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:12]

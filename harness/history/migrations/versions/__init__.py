@@ -1,0 +1,1 @@
+"""The migrations, oldest first: v1 is where every history begins."""
