@@ -2,7 +2,9 @@
 
     EarwitnessError                 anything we explain in one line: what, where, what to do
     ├── UsageError        (exit 2)  a wrong option, file or configuration
-    │   └── CaseError               a case file that does not fit the schema: file, line, key
+    │   └── FileError               a file that people write does not fit its schema: file, line, key
+    │       ├── CaseError           … a case
+    │       └── ProfileError        … a network profile
     └── HarnessError      (exit 3)  we could not measure
         ├── ProvisionError          a component (media server, Chromium, page library) is missing or broken
         └── AttemptError            an attempt ended early; carries the CaptureStatus that names why
@@ -29,14 +31,22 @@ class UsageError(EarwitnessError):
     exit_code = 2
 
 
-class CaseError(UsageError):
-    """A case file is not valid; says file, line and key."""
+class FileError(UsageError):
+    """A file that people write is not valid; says file, line and key."""
 
     def __init__(self, path: Path, line: int | None, message: str) -> None:
         self.path = path
         self.line = line
         where = f"{path}:{line}" if line is not None else f"{path}"
         super().__init__(f"{where}: {message}")
+
+
+class CaseError(FileError):
+    """A case file is not valid."""
+
+
+class ProfileError(FileError):
+    """A network profile is not valid."""
 
 
 class HarnessError(EarwitnessError):
