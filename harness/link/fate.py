@@ -136,26 +136,31 @@ class _Bottleneck:
     def __init__(self) -> None:
         self._free_ms = -math.inf
 
-    def wait_ms(self, impairment: Impairment, size_bytes: int, now_ms: float) -> float | None:
-        """Waiting and being sent, or None if the queue is full."""
+    def wait_ms(self, impairment: Impairment, size_bytes: int, now_ms: float, *, bounded: bool = True) -> float:
+        """Waiting and being sent; infinite if the queue is full."""
         if impairment.bandwidth_kbps is None:
             return 0.0
         waits_ms = max(0.0, self._free_ms - now_ms)
-        if waits_ms > impairment.queue_ms:
-            return None
+        if bounded and waits_ms > impairment.queue_ms:
+            return math.inf
         sending_ms = (size_bytes + WIRE_OVERHEAD_BYTES) * 8 / impairment.bandwidth_kbps
         self._free_ms = now_ms + waits_ms + sending_ms
         return waits_ms + sending_ms
 
 
 class FateModel:
-    """One direction of one link. Packets must be given in the order in which they came."""
+    """One direction of one link. Packets must be given in the order in which they came.
 
-    def __init__(self, impairment: Impairment, seed: int, direction: str) -> None:
+    `reliable`: they are parts of a TCP stream, which loses nothing and keeps its order; an outage or a full queue only
+    makes them wait.
+    """
+
+    def __init__(self, impairment: Impairment, seed: int, direction: str, *, reliable: bool = False) -> None:
         def generator(thing: str) -> random.Random:
-            return random.Random(f"{seed}/{direction}/{thing}")  # noqa: S311 - chance for a test, reproducible
+            return random.Random(f"{seed}/{direction}/{thing}")
 
         self.impairment = impairment
+        self.reliable = reliable
         self._next = 0
         self._loss, self._duplicate, self._reorder = generator("loss"), generator("duplicate"), generator("reorder")
         self._jitter = _Jitter(generator("jitter"))
@@ -185,14 +190,23 @@ class FateModel:
         in_burst = self._bursts.lost(what)
         twice = self._duplicate.random() < what.duplicate
         overtakes = self._reorder.random() < what.reorder
+        delay_ms = max(0.0, what.delay_ms + offset_ms)
+        if self.reliable:
+            return self._in_stream(n, size_bytes, now_ms, delay_ms)
         cause: Cause = "outage" if self.is_cut(now_ms) else "loss" if by_chance else "burst" if in_burst else ""
         if cause:
             return Fate(n, cause, None, 0.0, 0)
         queued_ms = self._line.wait_ms(what, size_bytes, now_ms)
-        if queued_ms is None:
+        if math.isinf(queued_ms):
             return Fate(n, "queue", None, 0.0, 0)
-        due_ms = now_ms + queued_ms + (0.0 if overtakes else max(0.0, what.delay_ms + offset_ms))
+        due_ms = now_ms + queued_ms + (0.0 if overtakes else delay_ms)
         if what.keep_order and not overtakes:
             due_ms = max(due_ms, self._last_due_ms)
         self._last_due_ms = max(self._last_due_ms, due_ms)
         return Fate(n, "", due_ms, queued_ms, 2 if twice else 1)
+
+    def _in_stream(self, n: int, size_bytes: int, now_ms: float, delay_ms: float) -> Fate:
+        begins_ms = max([now_ms, *(end for start, end in self._outages if start <= now_ms < end)])
+        queued_ms = begins_ms - now_ms + self._line.wait_ms(self.impairment, size_bytes, begins_ms, bounded=False)
+        self._last_due_ms = max(self._last_due_ms, now_ms + queued_ms + delay_ms)
+        return Fate(n, "", self._last_due_ms, queued_ms, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from statistics import fmean, pstdev
 
@@ -133,7 +134,7 @@ def test_delays_have_the_mean_of_the_profile_and_the_spread_of_the_model(distrib
 def test_correlated_jitter_moves_slowly() -> None:
     def steps_ms(correlation: float) -> float:
         waits = waits_ms(fates(Impairment(delay_ms=50, jitter_ms=40, correlation=correlation), 2_000))
-        return fmean(abs(b - a) for a, b in zip(waits, waits[1:], strict=False))
+        return fmean(abs(b - a) for a, b in itertools.pairwise(waits))
 
     assert steps_ms(0.95) < steps_ms(0.5) < steps_ms(0.0)
 
@@ -165,3 +166,13 @@ def test_duplicates_come_twice_and_reordered_packets_overtake() -> None:
     found = fates(Impairment(delay_ms=50, reorder=0.1), 5_000)
     overtook = sum(wait == pytest.approx(0) for wait in waits_ms(found))
     assert overtook / 5_000 == pytest.approx(0.1, abs=0.02)
+
+
+def test_a_stream_loses_nothing_keeps_its_order_and_waits_out_an_outage() -> None:
+    model = FateModel(Impairment(delay_ms=30, jitter_ms=20, bandwidth_kbps=60, queue_ms=1), 1, "uplink", reliable=True)
+    model.cut(1_000, 1_300)
+    found = [model.decide(SIZE, k * PACKET_MS) for k in range(200)]
+    leaving = [fate.due_ms for fate in found if fate.due_ms is not None]
+    assert len(leaving) == 200
+    assert leaving == sorted(leaving)
+    assert not any(1_100 < due < 1_300 for due in leaving)
