@@ -166,8 +166,8 @@ class Link:
     async def _hold(self, way: Way) -> None:
         """What a signalling message waits: it goes by TCP, so it is late where media is lost."""
         due_ms = mono_ms() + self._now[way].delay_ms
-        while (left_ms := max(due_ms, self._cut_until_ms[way]) - mono_ms()) > 0:
-            await asyncio.sleep(left_ms / 1e3)  # the delay of the link itself
+        while (left_ms := max(due_ms, self._cut_until_ms[way]) - mono_ms()) > 0:  # noqa: ASYNC110 - it is the delay
+            await asyncio.sleep(left_ms / 1e3)
 
     async def _watch(self) -> None:
         assert self._relay is not None

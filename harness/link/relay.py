@@ -18,7 +18,7 @@ import select
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import IO, Any, Literal
 
@@ -150,8 +150,7 @@ class Relay:
                 flow.send[way](data)
         except OSError as error:  # nobody is there, or the kernel's buffer is full: lost, and not by the profile
             result = f"unsent {type(error).__name__}"
-        departed = Row(*(getattr(row, name) for name in ROW_FIELDS), departed_ms=mono_ms(), fate=result)
-        self._lines.append(departed.line())
+        self._lines.append(replace(row, departed_ms=mono_ms(), fate=result).line())
 
     def turn(self) -> None:
         """Wait for the next packet or deadline, and do what is due."""
@@ -186,11 +185,6 @@ class Relay:
             print(f"the packet log is incomplete: {error.strerror}", file=sys.stderr)
         self._lines.clear()
         self._flush_due_ms = mono_ms() + FLUSH_EVERY_MS
-
-
-ROW_FIELDS = (
-    "way", "n", "flow", "kind", "size_bytes", "ident", "seq", "rtp_ts", "arrived_ms", "queued_ms", "planned_ms",
-)  # fmt: skip
 
 
 class Control:

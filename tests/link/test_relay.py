@@ -126,8 +126,8 @@ async def test_the_echo_is_measured_each_way_from_outside(tmp_path: Path) -> Non
         network = Profile(name="x", uplink=Direction(delay_ms=20), downlink=Direction(delay_ms=60))
         async with open_link(server.url, network, seed=1, folder=tmp_path) as link:
             async with asyncio.timeout(WAIT_S):
-                while sum(echo.back_ms is not None for echo in link.record().echo) < 3:
-                    await asyncio.sleep(0.05)  # the echo has no event
+                while sum(echo.back_ms is not None for echo in link.record().echo) < 3:  # noqa: ASYNC110 - no event
+                    await asyncio.sleep(0.05)
             echoes = link.record().echo
     for echo in echoes:
         if echo.served_ms is not None and echo.back_ms is not None:
@@ -157,8 +157,8 @@ async def test_a_relay_that_dies_is_noticed_and_its_log_can_be_read(tmp_path: Pa
 async def logged(folder: Path) -> None:
     """Until the relay has written lines for the packets so far."""
     async with asyncio.timeout(WAIT_S):
-        while not any(row.way == "down" for row in rows(folder)):
-            await asyncio.sleep(0.05)  # a file has no event that is the same everywhere
+        while not any(row.way == "down" for row in rows(folder)):  # noqa: ASYNC110 - a file has no event
+            await asyncio.sleep(0.05)
 
 
 async def test_nothing_stays_behind_even_if_the_log_cannot_be_written(tmp_path: Path) -> None:
