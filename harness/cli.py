@@ -131,6 +131,20 @@ def run(
     ] = None,
     cases: CasesOption = None,
     runs: Annotated[Path | None, typer.Option(help="Where runs are written.", show_default="runs/")] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="The user's network: a profile by name (wifi_good, 4g_ok, bad_wifi, …) or a YAML file (docs/networks.md).",
+            show_default="nothing in between",
+        ),
+    ] = None,
+    link: Annotated[
+        str | None,
+        typer.Option(
+            help="What applies it: user (a relay, no privilege), netem (the kernel), auto.", show_default="auto"
+        ),
+    ] = None,
+    network_seed: Annotated[int | None, typer.Option(help="Of the network's chance.", show_default="1")] = None,
     livekit_url: Annotated[
         str | None,
         typer.Option(
@@ -161,11 +175,11 @@ def run(
     from harness.suite import build_cases, load_checked_cases, make_plan, run_plan, select_cases
 
     names = ("suite", "lane", "mic", "agent", "agent_instrumented", "page", "page_script", "cases", "runs")
-    more = ("livekit_url", "attempts", "repeat", "strict", "headed")
+    more = ("network", "link", "network_seed", "livekit_url", "attempts", "repeat", "strict", "headed")
     given = locals()
     flags: dict[str, Any] = {name: given[name] for name in (*names, *more)}
     settings = load_settings(flags)
-    settings.agent_spec(), settings.page_spec(), settings.external_server()
+    settings.agent_spec(), settings.page_spec(), settings.external_server(), settings.network_spec()
     wanted = "all" if cases is not None and suite is None else settings.suite  # one's own cases need not name a suite
     chosen = select_cases(load_checked_cases([settings.cases]), wanted, case or [])
     built = build_cases(chosen, cache_dir() / "cases")

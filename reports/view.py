@@ -17,6 +17,7 @@ from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict, Distribution, GateResult, Summary
 from reports.heard import DefectTable, Heard, defects_of, hear, turn_to_show
 from reports.markdown import code, plain
+from reports.network import NetworkView, network_view
 
 MARKS = {
     Status.PASS: "✅",
@@ -94,6 +95,7 @@ class View:
     first_pass: str
     unexplained: str
     environment: tuple[tuple[str, str], ...]
+    network: NetworkView | None = None
 
 
 def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View:
@@ -130,6 +132,7 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
         first_pass=show(summary.first_attempt_pass_rate, "share"),
         unexplained=_short(summary.unexplained_ms),
         environment=_environment(summary.environment),
+        network=network_view(summary),
     )
 
 

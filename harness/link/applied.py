@@ -40,6 +40,7 @@ class Reading:
     jitter_ms: float | None
     received: float | None
     lost: float | None
+    source: str = ""  # RTP's source as the log writes it; empty: not known
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Proof:
 
 def prove(record: LinkRecord, rows: Sequence[Row], readings: Sequence[Reading]) -> Proof:
     """The three figures of one call."""
-    stream = main_stream(rows)
+    stream = main_stream(rows, {reading.source for reading in readings if reading.source})
     log, echo = _log_figure(record, rows), _echo_figure(record, rows)
     webrtc, numbers = _webrtc_figure(rows, stream, readings)
     whole = {way: [row for row in rows if row.way == way] for way in NAMES}

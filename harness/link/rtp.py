@@ -7,7 +7,7 @@ is what was expected by sequence number minus all that came. The RTP clock of Op
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from harness.link.log import DELIVERED, Row
@@ -38,9 +38,13 @@ def _left(row: Row) -> float:
     return row.departed_ms
 
 
-def main_stream(rows: Sequence[Row]) -> Stream | None:
-    """The received stream with the most packets: the agent's voice."""
-    counts = Counter((row.flow, row.ident) for row in rows if row.way == "down" and row.kind == "rtp")
+def main_stream(rows: Sequence[Row], sources: Collection[str] = ()) -> Stream | None:
+    """The received stream with the most packets, of those that the statistics are about (all, if none is named)."""
+    counts = Counter(
+        (row.flow, row.ident)
+        for row in rows
+        if row.way == "down" and row.kind == "rtp" and (not sources or row.ident in sources)
+    )
     if not counts:
         return None
     (flow, ident), _ = counts.most_common(1)[0]

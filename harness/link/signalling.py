@@ -99,6 +99,8 @@ class SignallingProxy:
             if request.headers.get("Upgrade", "").lower() == "websocket":
                 return await self._websocket(request)
             return await self._plain(request)
+        except aiohttp.WSServerHandshakeError as error:  # a client decides by the status what to try next
+            return web.Response(status=error.status, text=error.message)
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             # The server's own end is noticed elsewhere; the participant sees what it would without us.
             return web.Response(status=502, text=f"the media server does not answer: {type(error).__name__}")

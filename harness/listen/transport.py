@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from harness.listen.latency import NO_EAR
-from harness.listen.reading import StatsLine
+from harness.listen.reading import Capture, StatsLine
 from harness.listen.records import no_number, not_applicable, number
 from harness.listen.replies import SAMPLES_PER_MS, HeardReply
 from harness.listen.scene import Scene
@@ -107,6 +107,11 @@ class Window:
     covers: str
 
 
+def snapshots_of(heard: Capture) -> list[Snapshot]:
+    """The whole call's readings, in order."""
+    return [_snapshot(line) for line in sorted(heard.stats, key=lambda line: line.t_mono_ms)]
+
+
 def _window_of(scene: Scene, heard: HeardReply | None) -> Window | str:
     """Or why there is none."""
     ring = scene.primary
@@ -117,7 +122,7 @@ def _window_of(scene: Scene, heard: HeardReply | None) -> Window | str:
     start, end = scene.clocks.mono_ms(ring, heard.start), scene.clocks.mono_ms(ring, heard.end)
     if start is None or end is None:
         return f"the manifest has no timeline for {ring}.wav"
-    snapshots = [_snapshot(line) for line in sorted(scene.capture.stats, key=lambda line: line.t_mono_ms)]
+    snapshots = snapshots_of(scene.capture)
     before = [n for n, s in enumerate(snapshots) if s.t_mono_ms <= start and s.streams]
     after = [n for n, s in enumerate(snapshots) if s.t_mono_ms >= end]
     if not before:

@@ -17,6 +17,7 @@ from harness.browser.driver import Browser, launch_browser
 from harness.errors import ProvisionError
 from harness.live.agents import open_agent
 from harness.live.attempt import Attempt, Scene
+from harness.live.network import open_network
 from harness.live.page_server import PAGE_QUERY, page_folder, page_sha256, serve_page
 from harness.live.rooms import open_rooms
 from harness.model.capture import Manifest
@@ -95,6 +96,7 @@ async def open_bench(
     """Raises ProvisionError (something is missing: says what to do) or HarnessError (something did not start)."""
     logs = plan.run_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
+    network = open_network(plan.network, external=target is not None)
     async with AsyncExitStack() as stack:
         on_note("media server")
         server = await stack.enter_async_context(media_server(target=target, log_path=logs / "livekit-server.log"))
@@ -123,6 +125,7 @@ async def open_bench(
             page_sha256=sha,
             library_version=library_version,
             open_browser=browsers.open if browsers is not None else None,
+            network=network,
         )
         yield Bench(plan, scene, server)
 

@@ -40,8 +40,8 @@ class Call:
         trips: list[tuple[float, float]] = []
         for tick in range(int(self.seconds * 50)):
             now_ms = T0_MS + 20.0 * tick
-            self._pass("up", "rtp", now_ms, "aaaa", tick, 960 * tick)
-            came = self._pass("down", "rtp", now_ms, "bbbb", tick, 960 * tick)
+            self._pass("up", "rtp", now_ms, "0000aaaa", tick, 960 * tick)
+            came = self._pass("down", "rtp", now_ms, "0000bbbb", tick, 960 * tick)
             if came is not None:
                 voice.append((came, now_ms))
             if tick % 10 == 0:

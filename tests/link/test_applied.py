@@ -138,3 +138,14 @@ def test_the_interval_of_bursts_holds_what_the_model_does() -> None:
         outside = sum(not low <= count <= high for count in counts)
         assert outside <= binom.ppf(0.9999, runs, 0.01)
         assert high - low < 6 * (sum((c - sum(counts) / runs) ** 2 for c in counts) / runs) ** 0.5
+
+
+def test_the_stream_is_the_one_that_the_statistics_are_about() -> None:
+    """A second listener behind the same link also hears the user; that is not the agent's voice."""
+    call = Call(load_profile("bad_wifi"), seconds=40)
+    voice = [row for row in call.rows if row.way == "down" and row.kind == "rtp"]
+    call.rows += [replace(row, ident="0000cccc", departed_ms=row.departed_ms and row.arrived_ms + 1) for row in voice]
+    call.rows += [replace(row, ident="0000cccc", seq=(row.seq or 0) + 5_000) for row in voice[:9]]
+    assert figures(call)["webrtc"].agrees is False  # the other stream has more packets
+    call.readings = [replace(reading, source="0000bbbb") for reading in call.readings]
+    assert figures(call)["webrtc"].agrees is True
