@@ -81,6 +81,7 @@ class Attempt:
     built: BuiltCase
     number: int
     on_phase: Callable[[str], None] = lambda phase: None
+    on_link: Callable[[Link], None] = lambda link: None
     status: CaptureStatus = CaptureStatus.HARNESS_ERROR
     detail: str = ""
     phase: str = "join"
@@ -181,6 +182,7 @@ class Attempt:
             behind = [USER_IDENTITY, PROBE_IDENTITY] if scene.lane == "bot" else [USER_IDENTITY]
             opened = network.open(scene.rooms.url, self.built.case.id, self.number, self.folder, behind)
             self.link = await stack.enter_async_context(opened)
+            self.on_link(self.link)
 
     def _url_for(self, identity: str) -> str:
         """By which this participant joins: through the link if it is behind one."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from harness.browser.driver import Browser, launch_browser
 from harness.errors import ProvisionError
+from harness.link.link import Link
 from harness.live.agents import open_agent
 from harness.live.attempt import Attempt, Scene
 from harness.live.network import open_network
@@ -47,12 +48,18 @@ class Bench:
         return "the media server ended" if self.server.lost.is_set() else None
 
     async def attempt(
-        self, built: BuiltCase, on_phase: Callable[[str], None] = lambda phase: None
+        self,
+        built: BuiltCase,
+        on_phase: Callable[[str], None] = lambda phase: None,
+        on_link: Callable[[Link], None] = lambda link: None,
     ) -> tuple[Path, Manifest]:
-        """One attempt, numbered from 1 within the run. Raises OSError if not even a manifest can be written."""
+        """One attempt, numbered from 1 within the run. Raises OSError if not even a manifest can be written.
+
+        `on_link` gets the attempt's link, if the run has a network, to cut or change it in mid-call.
+        """
         number = self._numbers.get(built.case.id, 0) + 1
         self._numbers[built.case.id] = number
-        attempt = Attempt(self.scene, built, number, on_phase)
+        attempt = Attempt(self.scene, built, number, on_phase, on_link)
         manifest = await attempt.run()
         return attempt.folder, manifest
 
