@@ -108,6 +108,20 @@ def prove(record: LinkRecord, rows: Sequence[Row], readings: Sequence[Reading]) 
     )
 
 
+def uplink_jitter_ms(rows: Sequence[Row], readings: Sequence[Reading]) -> tuple[float, float] | None:
+    """(what the far end reports, the same over the log): medians over its reports on the user's own audio."""
+    stream = main_stream(rows, {reading.source for reading in readings if reading.source}, "up")
+    if stream is None:
+        return None
+    course = rfc3550_jitter_ms(stream)
+    pairs = []
+    for reading in readings:
+        known = [value for t_ms, value in course if t_ms <= reading.t_mono_ms]
+        if known and reading.jitter_ms is not None:
+            pairs.append((reading.jitter_ms, known[-1]))
+    return (median(a for a, _ in pairs), median(b for _, b in pairs)) if pairs else None
+
+
 def lateness_p99_ms(rows: Sequence[Row]) -> float | None:
     """How late the relay itself was: the 99th percentile of leaving after what was planned."""
     late = sorted(row.lateness_ms for row in rows if row.lateness_ms is not None)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from harness.link.log import DELIVERED, Row
+from harness.link.log import DELIVERED, Row, Way
 
 CLOCK_PER_MS = 48.0
 SEQ_MOD, TS_MOD = 1 << 16, 1 << 32
@@ -38,17 +38,17 @@ def _left(row: Row) -> float:
     return row.departed_ms
 
 
-def main_stream(rows: Sequence[Row], sources: Collection[str] = ()) -> Stream | None:
-    """The received stream with the most packets, of those that the statistics are about (all, if none is named)."""
+def main_stream(rows: Sequence[Row], sources: Collection[str] = (), way: Way = "down") -> Stream | None:
+    """The stream of one direction with the most packets, of those that statistics are about (all, if none is named)."""
     counts = Counter(
         (row.flow, row.ident)
         for row in rows
-        if row.way == "down" and row.kind == "rtp" and (not sources or row.ident in sources)
+        if row.way == way and row.kind == "rtp" and (not sources or row.ident in sources)
     )
     if not counts:
         return None
     (flow, ident), _ = counts.most_common(1)[0]
-    own = [r for r in rows if (r.way, r.kind, r.flow, r.ident) == ("down", "rtp", flow, ident) and r.fate in DELIVERED]
+    own = [r for r in rows if (r.way, r.kind, r.flow, r.ident) == (way, "rtp", flow, ident) and r.fate in DELIVERED]
     return Stream(flow, ident, tuple(sorted(own, key=_left)))
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.link.applied import Proof, Reading, lateness_p99_ms, prove
+from harness.link.applied import Proof, Reading, lateness_p99_ms, prove, uplink_jitter_ms
 from harness.link.log import DELIVERED, Row, Way
 from harness.listen.reading import Capture
 from harness.listen.records import disbelieved, no_number, number
 from harness.listen.scene import Scene
-from harness.listen.transport import snapshots_of
+from harness.listen.transport import far_ends_of, snapshots_of
 from harness.listen.turns import TurnHeard
 from harness.model.capture import LINK, LINK_LOG
 from harness.model.measurement import Metric
@@ -42,6 +42,7 @@ def network_metrics(heard: Capture) -> dict[str, Metric]:
         ALLOWANCE: number(record.profile.allowance_ms, "ms", reason="each direction's delay and jitter, once"),
         IMPAIRED: number(float(record.profile.impairs), "bool", reason=record.profile.describe()),
         **_numbers(proof),
+        **_uplink(heard),
     }
 
 
@@ -59,6 +60,22 @@ def _numbers(proof: Proof) -> dict[str, Metric]:
     metrics["network_jitter_webrtc_ms"] = _or_none(found.jitter_webrtc_ms, "ms")
     metrics[LATENESS] = _or_none(found.lateness_p99_ms, "ms")
     return metrics
+
+
+def _uplink(heard: Capture) -> dict[str, Metric]:
+    """Jitter of the user's own audio as the media server reports it, beside the log. Shown, not a part of the proof:
+    how often and by which clock a server reports is its own affair.
+    """
+    readings = [
+        Reading(r.t_mono_ms, r.rtt_ms, r.jitter_ms, None, r.lost, f"{int(r.source):08x}" if r.source.isdigit() else "")
+        for r in far_ends_of(heard)
+    ]
+    found = uplink_jitter_ms(heard.packets, readings)
+    theirs, ours = found if found is not None else (None, None)
+    return {
+        "network_jitter_up_log_ms": _or_none(ours, "ms"),
+        "network_jitter_up_webrtc_ms": _or_none(theirs, "ms"),
+    }
 
 
 def _or_none(value: float | None, unit: str) -> Metric:

@@ -221,6 +221,42 @@ def _inbound(reports: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Mappin
             yield str(stream.get("ssrc")), {**inbound.get("received", {}), **inbound.get("inbound", {})}
 
 
+@dataclass(frozen=True)
+class FarEnd:
+    """What the media server reports of the audio that it received from the user (RTCP receiver reports)."""
+
+    t_mono_ms: float
+    source: str  # ssrc
+    jitter_ms: float | None
+    lost: float | None
+    rtt_ms: float | None
+
+
+def far_ends_of(heard: Capture) -> list[FarEnd]:
+    """The whole call's reports on the user's own audio, in order."""
+    found = []
+    for line in sorted(heard.stats, key=lambda line: line.t_mono_ms):
+        for report in line.reports:
+            if report.get("type") == "remote-inbound-rtp" and report.get("kind") == "audio":
+                found.append(_far_end(line.t_mono_ms, report))
+            remote = report.get("remote_inbound_rtp")
+            if isinstance(remote, dict) and remote.get("stream", {}).get("kind", "audio") == "audio":
+                parts = (remote.get(name, {}) for name in ("stream", "received", "remote_inbound"))
+                found.append(_far_end(line.t_mono_ms, {k: v for part in parts for k, v in part.items()}))
+    return found
+
+
+def _far_end(t_mono_ms: float, report: Mapping[str, Any]) -> FarEnd:
+    jitter_s, rtt_s = _number(report, "jitter"), _number(report, "roundTripTime")
+    return FarEnd(
+        t_mono_ms=t_mono_ms,
+        source=str(report.get("ssrc", "")),
+        jitter_ms=None if jitter_s is None else 1e3 * jitter_s,
+        lost=_number(report, "packetsLost"),
+        rtt_ms=None if rtt_s is None else 1e3 * rtt_s,
+    )
+
+
 def _round_trips(reports: Sequence[Mapping[str, Any]]) -> Iterator[float | None]:
     """Seconds, of the pairs of addresses in use by connections that receive audio."""
     receiving = {report.get("pc") for report in reports if report.get("type") == "inbound-rtp"}

@@ -258,7 +258,9 @@ class BotUser:
         return None
 
     async def stats(self) -> list[dict[str, Any]]:
-        return await self.probe.stats()
+        """What the probe receives of the agent, and what the server reports of the bot's own voice."""
+        own = [item for item in await self.bot.stats() if "remote_inbound_rtp" in item]
+        return [*await self.probe.stats(), *own]
 
     async def finish(self, folder: Path) -> UserRecording:
         return UserRecording()
