@@ -249,6 +249,44 @@ def cases(
 
 
 @app.command(epilog=EPILOG)
+def sweep(
+    case: Annotated[list[str] | None, typer.Argument(help="Cases by name.", metavar="[CASE]...")] = None,
+    loss: Annotated[str | None, typer.Option(help="Percent: FIRST:LAST:STEP or VALUE,VALUE,…")] = None,
+    delay: Annotated[str | None, typer.Option(help="ms, one way.")] = None,
+    jitter: Annotated[str | None, typer.Option(help="ms; needs as much delay.")] = None,
+    bandwidth: Annotated[str | None, typer.Option(help="kbit/s.")] = None,
+    queue: Annotated[str | None, typer.Option(help="ms; needs a bandwidth in the network.")] = None,
+    network: Annotated[
+        str | None, typer.Option(help="What the rest of the network is: a profile.", show_default="wifi_good")
+    ] = None,
+    repeat: Annotated[int, typer.Option(min=1, max=1000, help="Times each case is run at each value.")] = 5,
+    lane: Annotated[
+        str | None, typer.Option("--user", "--lane", help="browser or bot.", show_default="browser")
+    ] = None,
+    suite: Annotated[str, typer.Option(help="Cases, if none is named.")] = "mini",
+    runs: Annotated[Path | None, typer.Option(help="Where runs are written.", show_default="runs/")] = None,
+) -> None:
+    """Vary one thing about the network: how latency and concealment grow, and from where on blocking gates fail.
+
+    Writes runs/sweep-…/sweep.md with the curve, and a run of its own for each value.
+    """
+    from harness.provide.cache import cache_dir
+    from harness.settings import load_settings
+    from harness.suite import build_cases, load_checked_cases, select_cases
+    from harness.sweep import make_profiles, parse_axis, run_sweep
+    from reports.sweep import headline
+
+    axis = parse_axis({"loss": loss, "delay": delay, "jitter": jitter, "bandwidth": bandwidth, "queue": queue})
+    settings = load_settings({"network": network, "repeat": repeat, "lane": lane, "suite": suite, "runs": runs})
+    make_profiles(settings, axis)
+    chosen = select_cases(load_checked_cases([settings.cases]), settings.suite, case or [])
+    built = build_cases(chosen, cache_dir() / "cases")
+    done, folder = _until_done(run_sweep(settings, built, axis, console.print))
+    console.print(f"{headline(done)}; report: {folder / 'sweep.md'}", soft_wrap=True)
+    raise typer.Exit(0 if any(point.measured for point in done.points) else 3)
+
+
+@app.command(epilog=EPILOG)
 def calibrate(
     turns: Annotated[int, typer.Option(min=1, max=10_000, help="Turns a session, two known delays each.")] = 60,
     user: Annotated[str, typer.Option("--user", "--lane", help="browser, bot, or both, one after the other.")] = "both",
