@@ -16,7 +16,7 @@ import numpy as np
 from google.protobuf.json_format import MessageToDict
 from livekit import rtc
 
-from bots.connection import joined
+from bots.connection import CONNECT_TIMEOUT_S, joined
 from bots.probe_bot import STATS_TIMEOUT_S, mono_ms
 from bots.timeline import FRAME_SAMPLES, RATE_HZ, Int16Array
 
@@ -37,10 +37,10 @@ class UserBot:
     _sent_samples: int = 0
 
     @asynccontextmanager
-    async def in_room(self, url: str, token: str) -> AsyncIterator[UserBot]:
+    async def in_room(self, url: str, token: str, timeout_s: float = CONNECT_TIMEOUT_S) -> AsyncIterator[UserBot]:
         """Joined and publishing silence. Raises RoomJoinError."""
         self.room.on("disconnected", lambda *_: self.disconnected.set())
-        async with joined(self.room, url, token, auto_subscribe=False):
+        async with joined(self.room, url, token, auto_subscribe=False, timeout_s=timeout_s):
             source = rtc.AudioSource(RATE_HZ, 1, queue_size_ms=QUEUE_MS)
             track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
             options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False, red=False)

@@ -64,3 +64,18 @@ class AttemptError(HarnessError):
         self.status = status
         self.detail = detail
         super().__init__(f"{status.value}: {detail}")
+
+
+def first_explained(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error of the tree that has a status or a sentence of its own."""
+    leaves: list[BaseException] = []
+
+    def walk(error: BaseException) -> None:
+        if isinstance(error, BaseExceptionGroup):
+            for part in error.exceptions:
+                walk(part)
+        else:
+            leaves.append(error)
+
+    walk(group)
+    return next((leaf for leaf in leaves if isinstance(leaf, EarwitnessError)), leaves[0])

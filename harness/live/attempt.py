@@ -10,8 +10,8 @@ import asyncio
 import datetime
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -22,11 +22,11 @@ import numpy as np
 import soundfile
 from livekit import api
 
-from bots.connection import RoomJoinError
+from bots.connection import CONNECT_TIMEOUT_S, RoomJoinError
 from bots.probe_bot import Identity, Probe, host_clock, mono_ms
 from bots.timeline import RATE_HZ, ProbeRecording
 from harness.browser.driver import Browser
-from harness.errors import AttemptError, EarwitnessError
+from harness.errors import AttemptError, EarwitnessError, first_explained
 from harness.link.link import Link
 from harness.link.record import LinkRecord
 from harness.live.agents import Agent, Attendance
@@ -164,14 +164,21 @@ class Attempt:
         async with asyncio.TaskGroup() as group:  # the jitter buffer settles while the barrier is passed
             priming = group.create_task(self._prime(user))
             await pass_barrier(
-                self.probe, instrumented=instrumented, user_identity=USER_IDENTITY, listener_is_late=not instrumented
+                self.probe,
+                instrumented=instrumented,
+                user_identity=USER_IDENTITY,
+                listener_is_late=not instrumented,
+                slack_s=self._slack_s,
             )
             if user.mic != "device":
-                await self._until(self.probe.user_frame, USER_FRAME_TIMEOUT_S, "the user's microphone was not heard")
+                timeout_s = USER_FRAME_TIMEOUT_S + self._slack_s
+                await self._until(self.probe.user_frame, timeout_s, "the user's microphone was not heard")
             self.enter("prime")
         self.primed = priming.result()
         self.enter("speak")
         said, _ = soundfile.read(self.built.wav, dtype="int16")
+        if self.scene.network is not None:
+            case = self.scene.network.patient(case)
         talk = Conversation(case, self.built.truth, np.asarray(said), user, self.probe, instrumented, self.spoken)
         async with marks_kept(self.link, user.hearing):
             await talk.hold()
@@ -183,6 +190,10 @@ class Attempt:
             opened = network.open(scene.rooms.url, self.built.case.id, self.number, self.folder, behind)
             self.link = await stack.enter_async_context(opened)
             self.on_link(self.link)
+
+    @property
+    def _slack_s(self) -> float:
+        return self.scene.network.slack_s if self.scene.network is not None else 0.0
 
     def _url_for(self, identity: str) -> str:
         """By which this participant joins: through the link if it is behind one."""
@@ -231,7 +242,8 @@ class Attempt:
     async def _enter_probe(self, stack: AsyncExitStack, probe: Probe | None = None) -> Probe:
         probe = probe or self._make_probe()
         token = self.scene.rooms.token(self.room, PROBE_IDENTITY, role="probe")
-        await self._served(stack.enter_async_context(probe.in_room(self._url_for(PROBE_IDENTITY), token)))
+        timeout_s = CONNECT_TIMEOUT_S + self._slack_s
+        await self._served(stack.enter_async_context(probe.in_room(self._url_for(PROBE_IDENTITY), token, timeout_s)))
         return probe
 
     async def _attend(self, stack: AsyncExitStack) -> Attendance:
@@ -242,14 +254,14 @@ class Attempt:
         token = scene.rooms.token(self.room, USER_IDENTITY, role="user")
         if scene.open_browser is None:
             bot: BotUser = await self._served(
-                stack.enter_async_context(bot_user(probe, self._url_for(USER_IDENTITY), token))
+                stack.enter_async_context(bot_user(probe, self._url_for(USER_IDENTITY), token, self._slack_s))
             )
             await bot.ready()
             return bot
         browser: Browser = await stack.enter_async_context(scene.open_browser(self.built))
         self.browser_version = browser.version
         lead = int(DEVICE_LEAD_S * RATE_HZ)
-        user = await stack.enter_async_context(browser_user(browser, scene.mic, host_id(), lead))
+        user = await stack.enter_async_context(browser_user(browser, scene.mic, host_id(), lead, self._slack_s))
         self._user = user
         values = {"livekit_url": self._url_for(USER_IDENTITY), "token": token, "room": self.room}
         url = scene.page_url
@@ -296,7 +308,7 @@ class Attempt:
                 return task.result()
             raise next(error for watcher, error in lost.items() if watcher.done())()
         except BaseExceptionGroup as group:
-            raise _first_explained(group) from group
+            raise first_explained(group) from group
         finally:
             owned = [task, *lost, *([statistics] if statistics is not None else [])]
             for item in owned:
@@ -342,7 +354,7 @@ class Attempt:
             return
         try:
             await probe.send(EventType.TRACE_END)
-            await probe.wait_for(EventType.TRACE_WRITTEN, TRACE_WRITTEN_TIMEOUT_S)
+            await probe.wait_for(EventType.TRACE_WRITTEN, TRACE_WRITTEN_TIMEOUT_S + self._slack_s)
         except TimeoutError:
             self.pre_rtc_reason = f"no trace_written within {TRACE_WRITTEN_TIMEOUT_S:.0f} s of trace_end"
 
@@ -422,24 +434,3 @@ class Attempt:
             link=scene.network.profile.name if scene.network is not None else "none",
             pre_rtc_reason=(self.pre_rtc_reason or "the agent did not write it") if missing else None,
         )
-
-
-def _first_explained(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first error of the tree that has a status or a sentence of its own."""
-    leaves: list[BaseException] = []
-
-    def walk(error: BaseException) -> None:
-        if isinstance(error, BaseExceptionGroup):
-            for part in error.exceptions:
-                walk(part)
-        else:
-            leaves.append(error)
-
-    walk(group)
-    return next((leaf for leaf in leaves if isinstance(leaf, EarwitnessError)), leaves[0])
-
-
-@asynccontextmanager
-async def reused(browser: Browser) -> AsyncIterator[Browser]:
-    """A browser that outlives the attempt."""
-    yield browser

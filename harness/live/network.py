@@ -18,11 +18,13 @@ from harness.link.link import Link, open_link
 from harness.link.netem import why_no_netem
 from harness.link.profile import Change, Mark, Outage, Profile, load_profile
 from harness.live.hearing import RATE_HZ, Hearing
+from harness.model.case import Case
 from harness.model.plan import NetworkSpec
 from harness.model.status import CaptureStatus
 
 REPLY_OVER_MS = 500.0  # quiet for this long: a reply has ended
 PATIENCE_S = 5.0  # an outage of this length makes ICE give the connection up
+ROUND_TRIPS_TO_JOIN = 20  # signalling, ICE, DTLS, SCTP: about 10
 #: What an outage can look like from elsewhere.
 CUT_OFF = {
     CaptureStatus.SERVER_LOST,
@@ -44,6 +46,15 @@ class Network:
     profile: Profile
     seed: int
     server_offers_tcp: bool
+
+    @property
+    def slack_s(self) -> float:
+        """What joining may take longer: its round trips, some of them lost and tried again."""
+        return ROUND_TRIPS_TO_JOIN * self.profile.allowance_ms / 1e3
+
+    def patient(self, case: Case) -> Case:
+        """The same case, waiting longer for a reply by what the network takes of it."""
+        return case.model_copy(update={"reply_timeout_ms": case.reply_timeout_ms + self.profile.allowance_ms})
 
     def seed_for(self, case_id: str, number: int) -> int:
         """Each attempt has chance of its own, the same in every run with this seed."""
