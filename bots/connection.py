@@ -32,13 +32,15 @@ async def leave(room: rtc.Room) -> None:
 
 
 @asynccontextmanager
-async def joined(room: rtc.Room, url: str, token: str, *, auto_subscribe: bool) -> AsyncIterator[rtc.Room]:
+async def joined(
+    room: rtc.Room, url: str, token: str, *, auto_subscribe: bool, timeout_s: float = CONNECT_TIMEOUT_S
+) -> AsyncIterator[rtc.Room]:
     """`room`, whose handlers are already set, connected; left at the end. Raises RoomJoinError."""
     try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             await room.connect(url, token, rtc.RoomOptions(auto_subscribe=auto_subscribe))
     except TimeoutError as error:
-        raise RoomJoinError(f"{url} did not let us join within {CONNECT_TIMEOUT_S:.0f} s") from error
+        raise RoomJoinError(f"{url} did not let us join within {timeout_s:.0f} s") from error
     except rtc.ConnectError as error:
         raise RoomJoinError(f"{url} refused: {error}") from error
     try:

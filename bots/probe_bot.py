@@ -19,7 +19,7 @@ import numpy as np
 from google.protobuf.json_format import MessageToDict
 from livekit import rtc
 
-from bots.connection import joined
+from bots.connection import CONNECT_TIMEOUT_S, joined
 from bots.timeline import FRAME_MS, RATE_HZ, ProbeRecording, Take, place_on_one_clock
 from harness.model.events import TOPIC, Clock, ClockKind, Event, EventError, EventType, parse_event
 
@@ -79,14 +79,14 @@ class Probe:
     _leaving: bool = False
 
     @asynccontextmanager
-    async def in_room(self, url: str, token: str) -> AsyncIterator[Probe]:
+    async def in_room(self, url: str, token: str, timeout_s: float = CONNECT_TIMEOUT_S) -> AsyncIterator[Probe]:
         """Joined, listening; on the way out every stream is closed. Raises RoomJoinError."""
         self.room.on("track_subscribed", self._track_subscribed)
         self.room.on("participant_connected", self._participant_connected)
         self.room.on("participant_disconnected", self._participant_disconnected)
         self.room.on("data_received", self._data_received)
         self.room.on("disconnected", lambda *_: self.disconnected.set())
-        async with joined(self.room, url, token, auto_subscribe=True):
+        async with joined(self.room, url, token, auto_subscribe=True, timeout_s=timeout_s):
             for participant in self.room.remote_participants.values():
                 self._participant_connected(participant)
             try:

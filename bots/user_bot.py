@@ -10,12 +10,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from google.protobuf.json_format import MessageToDict
 from livekit import rtc
 
-from bots.connection import joined
-from bots.probe_bot import mono_ms
+from bots.connection import CONNECT_TIMEOUT_S, joined
+from bots.probe_bot import STATS_TIMEOUT_S, mono_ms
 from bots.timeline import FRAME_SAMPLES, RATE_HZ, Int16Array
 
 LEAD_MS = 60.0  # what the native queue holds, so that a late event loop is not heard
@@ -30,18 +32,20 @@ class UserBot:
     t0_mono_ms: float | None = None
     published: asyncio.Event = field(default_factory=asyncio.Event)
     disconnected: asyncio.Event = field(default_factory=asyncio.Event)
+    _track: rtc.LocalAudioTrack | None = None
     _segments: list[tuple[int, Int16Array]] = field(default_factory=list)
     _sent_samples: int = 0
 
     @asynccontextmanager
-    async def in_room(self, url: str, token: str) -> AsyncIterator[UserBot]:
+    async def in_room(self, url: str, token: str, timeout_s: float = CONNECT_TIMEOUT_S) -> AsyncIterator[UserBot]:
         """Joined and publishing silence. Raises RoomJoinError."""
         self.room.on("disconnected", lambda *_: self.disconnected.set())
-        async with joined(self.room, url, token, auto_subscribe=False):
+        async with joined(self.room, url, token, auto_subscribe=False, timeout_s=timeout_s):
             source = rtc.AudioSource(RATE_HZ, 1, queue_size_ms=QUEUE_MS)
             track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
             options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False, red=False)
             await self.room.local_participant.publish_track(track, options)
+            self._track = track
             pump = asyncio.create_task(self._pump(source))
             try:
                 yield self
@@ -49,6 +53,14 @@ class UserBot:
                 pump.cancel()
                 await asyncio.gather(pump, return_exceptions=True)
                 await source.aclose()
+
+    async def stats(self) -> list[dict[str, Any]]:
+        """WebRTC's statistics of its own voice as it is sent and as the server reports it. Raises TimeoutError."""
+        if self._track is None:
+            return []
+        async with asyncio.timeout(STATS_TIMEOUT_S):
+            found = await self._track.get_stats()
+        return [MessageToDict(item, preserving_proto_field_name=True) for item in found]
 
     def now_sample(self) -> int:
         """The sample that is handed to WebRTC now."""

@@ -134,6 +134,20 @@ def run(
     ] = None,
     cases: CasesOption = None,
     runs: Annotated[Path | None, typer.Option(help="Where runs are written.", show_default="runs/")] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="The user's network: a profile by name (wifi_good, 4g_ok, bad_wifi, …) or a YAML file (docs/networks.md).",
+            show_default="nothing in between",
+        ),
+    ] = None,
+    link: Annotated[
+        str | None,
+        typer.Option(
+            help="What applies it: user (a relay, no privilege), netem (the kernel), auto.", show_default="auto"
+        ),
+    ] = None,
+    network_seed: Annotated[int | None, typer.Option(help="Of the network's chance.", show_default="1")] = None,
     livekit_url: Annotated[
         str | None,
         typer.Option(
@@ -170,11 +184,11 @@ def run(
     from harness.suite import build_cases, load_checked_cases, make_plan, run_plan, select_cases
 
     names = ("suite", "lane", "mic", "agent", "agent_instrumented", "page", "page_script", "cases", "runs")
-    more = ("livekit_url", "attempts", "repeat", "history", "strict", "headed")
+    more = ("network", "link", "network_seed", "livekit_url", "attempts", "repeat", "history", "strict", "headed")
     given = locals()
     flags: dict[str, Any] = {name: given[name] for name in (*names, *more)}
     settings = load_settings(flags)
-    settings.agent_spec(), settings.page_spec(), settings.external_server()
+    settings.agent_spec(), settings.page_spec(), settings.external_server(), settings.network_spec()
     wanted = "all" if cases is not None and suite is None else settings.suite  # one's own cases need not name a suite
     chosen = select_cases(load_checked_cases([settings.cases]), wanted, case or [])
     built = build_cases(chosen, cache_dir() / "cases")
@@ -241,6 +255,44 @@ def cases(
         for item in built:
             for path in export_case(item, export):
                 console.print(str(path), soft_wrap=True)
+
+
+@app.command(epilog=EPILOG)
+def sweep(
+    case: Annotated[list[str] | None, typer.Argument(help="Cases by name.", metavar="[CASE]...")] = None,
+    loss: Annotated[str | None, typer.Option(help="Percent: FIRST:LAST:STEP or VALUE,VALUE,…")] = None,
+    delay: Annotated[str | None, typer.Option(help="ms, one way.")] = None,
+    jitter: Annotated[str | None, typer.Option(help="ms; needs as much delay.")] = None,
+    bandwidth: Annotated[str | None, typer.Option(help="kbit/s.")] = None,
+    queue: Annotated[str | None, typer.Option(help="ms; needs a bandwidth in the network.")] = None,
+    network: Annotated[
+        str | None, typer.Option(help="What the rest of the network is: a profile.", show_default="wifi_good")
+    ] = None,
+    repeat: Annotated[int, typer.Option(min=1, max=1000, help="Times each case is run at each value.")] = 5,
+    lane: Annotated[
+        str | None, typer.Option("--user", "--lane", help="browser or bot.", show_default="browser")
+    ] = None,
+    suite: Annotated[str, typer.Option(help="Cases, if none is named.")] = "mini",
+    runs: Annotated[Path | None, typer.Option(help="Where runs are written.", show_default="runs/")] = None,
+) -> None:
+    """Vary one thing about the network: how latency and concealment grow, and from where on blocking gates fail.
+
+    Writes runs/sweep-…/sweep.md with the curve, and a run of its own for each value.
+    """
+    from harness.provide.cache import cache_dir
+    from harness.settings import load_settings
+    from harness.suite import build_cases, load_checked_cases, select_cases
+    from harness.sweep import make_profiles, parse_axis, run_sweep
+    from reports.sweep import headline
+
+    axis = parse_axis({"loss": loss, "delay": delay, "jitter": jitter, "bandwidth": bandwidth, "queue": queue})
+    settings = load_settings({"network": network, "repeat": repeat, "lane": lane, "suite": suite, "runs": runs})
+    make_profiles(settings, axis)
+    chosen = select_cases(load_checked_cases([settings.cases]), settings.suite, case or [])
+    built = build_cases(chosen, cache_dir() / "cases")
+    done, folder = _until_done(run_sweep(settings, built, axis, console.print))
+    console.print(f"{headline(done)}; report: {folder / 'sweep.md'}", soft_wrap=True)
+    raise typer.Exit(0 if any(point.measured for point in done.points) else 3)
 
 
 @app.command(epilog=EPILOG)

@@ -2,7 +2,9 @@
 
     EarwitnessError                 anything we explain in one line: what, where, what to do
     ├── UsageError        (exit 2)  a wrong option, file or configuration
-    │   └── CaseError               a case file that does not fit the schema: file, line, key
+    │   └── FileError               a file that people write does not fit its schema: file, line, key
+    │       ├── CaseError           … a case
+    │       └── ProfileError        … a network profile
     └── HarnessError      (exit 3)  we could not measure
         ├── ProvisionError          a component (media server, Chromium, page library) is missing or broken
         ├── HistoryError            the history of runs cannot be opened, read or written
@@ -32,14 +34,22 @@ class UsageError(EarwitnessError):
     exit_code = 2
 
 
-class CaseError(UsageError):
-    """A case file is not valid; says file, line and key."""
+class FileError(UsageError):
+    """A file that people write is not valid; says file, line and key."""
 
     def __init__(self, path: Path, line: int | None, message: str) -> None:
         self.path = path
         self.line = line
         where = f"{path}:{line}" if line is not None else f"{path}"
         super().__init__(f"{where}: {message}")
+
+
+class CaseError(FileError):
+    """A case file is not valid."""
+
+
+class ProfileError(FileError):
+    """A network profile is not valid."""
 
 
 class HarnessError(EarwitnessError):
@@ -69,3 +79,18 @@ class AttemptError(HarnessError):
         self.status = status
         self.detail = detail
         super().__init__(f"{status.value}: {detail}")
+
+
+def first_explained(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error of the tree that has a status or a sentence of its own."""
+    leaves: list[BaseException] = []
+
+    def walk(error: BaseException) -> None:
+        if isinstance(error, BaseExceptionGroup):
+            for part in error.exceptions:
+                walk(part)
+        else:
+            leaves.append(error)
+
+    walk(group)
+    return next((leaf for leaf in leaves if isinstance(leaf, EarwitnessError)), leaves[0])

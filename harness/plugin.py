@@ -32,6 +32,8 @@ OPTIONS = (
     ("page", "URL template of a page of your own"),
     ("page-script", "JavaScript for the clicks that page needs"),
     ("runs", "where runs are written (default: runs/)"),
+    ("network", "the user's network: a profile by name or a YAML file (default: nothing in between)"),
+    ("link", "what applies it: auto, user or netem (default: auto)"),
     ("livekit-url", "an external media server"),
     ("attempts", "attempts a case at most (default: 1)"),
     ("history", "where every measurement goes: a file, a database URL, or off (default: history.sqlite in the runs)"),

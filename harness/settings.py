@@ -18,7 +18,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import UsageError
-from harness.model.plan import AgentSpec, PageSpec
+from harness.model.plan import AgentSpec, NetworkSpec, PageSpec
 
 CONFIG_FILE = "earwitness.toml"
 HISTORY_FILE = "history.sqlite"
@@ -48,6 +48,9 @@ class Settings:
     headed: bool = False
     history: str | None = None  # a file or a database URL; None: history.sqlite beside the runs; "off": none is kept
     machine_class: str | None = None  # this machine's class by a name of your own; None: system, architecture, cores
+    network: str | None = None  # a profile by name, or a YAML file
+    link: Literal["auto", "user", "netem"] = "auto"  # what applies it; auto is the user-space link
+    network_seed: int = 1
     livekit_url: str | None = None  # an external media server
     livekit_api_key: str | None = None
     livekit_api_secret: str | None = None
@@ -78,6 +81,17 @@ class Settings:
         if self.page_script is not None and not self.page_script.is_file():
             raise UsageError(f"--page-script {self.page_script}: no such file")
         return PageSpec(self.page, self.page_script)
+
+    def network_spec(self) -> NetworkSpec | None:
+        """Raises UsageError, ProfileError for a profile that is not there or not valid."""
+        if self.network is None:
+            if self.link != "auto":
+                raise UsageError(f"--link {self.link}: needs a profile to apply; give one with --network")
+            return None
+        from harness.link.profile import load_profile
+
+        load_profile(self.network)
+        return NetworkSpec(self.network, self.link, self.network_seed)
 
     def external_server(self) -> tuple[str, str, str] | None:
         """(url, key, secret) of an external LiveKit. Raises UsageError if only part of it is given."""

@@ -111,6 +111,7 @@ def make_plan(settings: Settings, cases: tuple[BuiltCase, ...]) -> Plan:
         attempts=settings.attempts,
         repeat=settings.repeat,
         strict=settings.strict,
+        network=settings.network_spec(),
     )
 
 
@@ -199,7 +200,11 @@ class Run:
             mic="bot" if self.plan.lane == "bot" else self.plan.mic,
             agent=self.bench.scene.agent.about if self.bench is not None else None,
             page=first.page if first is not None else None,
-            link="none",
+            link=first.link
+            if first is not None
+            else "none"
+            if self.plan.network is None
+            else self.plan.network.network,
             errors=tuple(self.errors),
             planned=tuple(built.case.id for built in self.plan.cases),
             environment=_environment(first) if first is not None else {},

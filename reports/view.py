@@ -18,6 +18,7 @@ from harness.model.verdict import AttemptVerdict, CaseVerdict, Distribution, Gat
 from reports.changes import HEADINGS, ChangesView, changes_view
 from reports.heard import DefectTable, Heard, defects_of, doubt, hear, turn_to_show
 from reports.markdown import code, plain
+from reports.network import NetworkView, network_view
 
 MARKS = {
     Status.PASS: "✅",
@@ -99,6 +100,7 @@ class View:
     changes: ChangesView | None
     change_headings: tuple[str, ...]
     trend_picture: str | None
+    network: NetworkView | None = None
 
 
 def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View:
@@ -138,6 +140,7 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
         changes=changes_view(summary.changes),
         change_headings=HEADINGS,
         trend_picture=quote(pictures[TREND]) if TREND in pictures else None,
+        network=network_view(summary),
     )
 
 

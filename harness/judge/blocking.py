@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.judge.gates import Gate, Sample, evaluate, gates_for, samples_of, too_tight
+from harness.judge.network import on_network
 from harness.model.case import Case, Tier
 from harness.model.measurement import Measurement
 from harness.model.status import Status, worst
@@ -44,14 +45,16 @@ def as_warning(gate: GateResult) -> GateResult:
 
 def over_run(gate: Gate, attempts: Sequence[Judged]) -> GateResult:
     """One row over all attempts. `blocking` says in which table it stands, its status what it does to the run."""
+    if attempts:  # one network a run
+        gate = on_network(gate, attempts[0].measurement)
     everything: list[Sample] = []
     held: list[Sample] = []  # of the cases that this gate blocks
     for attempt in attempts:
-        own = next((g for g in gates_for(attempt.case) if g.id == gate.id), None)
+        own = next((g for g in gates_for(attempt.case, attempt.measurement) if g.id == gate.id), None)
         if own is not None:
             samples = samples_of(own, attempt.case, attempt.measurement)
             everything += samples
-            held += samples if blocks(gate, attempt.case) else []
+            held += samples if blocks(own, attempt.case) else []
     whole = evaluate(gate, everything)
     if whole.status is Status.INVALID and too_tight(gate, everything):
         return whole

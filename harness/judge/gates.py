@@ -11,6 +11,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from harness.judge.network import on_network
 from harness.judge.numbers import show, show_limit
 from harness.judge.statistics import ENOUGH_FOR_P95, distribution
 from harness.judge.table import BY_ID, TABLE, Gate, Op
@@ -45,10 +46,11 @@ RESOLUTION_MS = 128 / 48  # of an onset in the browser: one render quantum
 CLUSTER_MIN_N = 8
 
 
-def gates_for(case: Case) -> list[Gate]:
-    """The rows that judge `case`, with its own limits in them."""
+def gates_for(case: Case, measurement: Measurement | None = None) -> list[Gate]:
+    """The rows that judge `case`, with its own limits in them, and what the network of `measurement` allows."""
     limits = {"reply_not_short": case.min_reply_ms, "reply_not_long": case.max_reply_ms, **case.gates_override}
-    return [replace(g, threshold=limits[g.id]) if g.id in limits else g for g in TABLE if g.scope(case)]
+    rows = [replace(g, threshold=limits[g.id]) if g.id in limits else g for g in TABLE if g.scope(case)]
+    return [on_network(gate, measurement) for gate in rows]
 
 
 def check_overrides(case: Case) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from harness.judge.blocking import Judged, as_warning, blocks, over_run
 from harness.judge.gates import TABLE, evaluate, gates_for, samples_of
+from harness.judge.network import network_status
 from harness.judge.numbers import show_limit
 from harness.judge.promoted import KpiLimit, apply_limit
 from harness.judge.statistics import distribution
@@ -79,12 +80,14 @@ def judge_attempt(case: Case, manifest: Manifest, measurement: Measurement | Non
     detail = (measurement.detail if measurement is not None else "") or manifest.detail
     gates: list[GateResult] = []
     if measurement is not None and status in COMPLETE:
-        gates = [evaluate(gate, samples_of(gate, case, measurement)) for gate in gates_for(case)]
+        gates = [evaluate(gate, samples_of(gate, case, measurement)) for gate in gates_for(case, measurement)]
         gates = [g if blocks(g, case) else as_warning(g) for g in gates]
     own = status_of_capture(status)
+    applied, why_not = network_status(measurement) if status in COMPLETE else (Status.PASS, "")
+    detail = "; ".join(filter(None, [why_not, detail]))
     if measurement is None and own is Status.PASS:
         own = Status.NO_DATA
-    judged = [own, *(g.status for g in gates)]
+    judged = [own, applied, *(g.status for g in gates)]
     return AttemptVerdict(
         trace_id=manifest.trace_id,
         attempt=manifest.attempt,

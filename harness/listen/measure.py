@@ -14,6 +14,7 @@ from harness.listen.changes import change_metrics
 from harness.listen.drift import clock_metrics, drift_reasons
 from harness.listen.gaps import hole_metrics
 from harness.listen.latency import latencies, turn_waterfall
+from harness.listen.network import network_metrics, on_the_network
 from harness.listen.quality import quality_metrics
 from harness.listen.reading import Capture, read_capture
 from harness.listen.recordings import as_declared
@@ -60,7 +61,7 @@ def measure(heard: Capture, *, quality: bool = False) -> Measurement:
         capture_status=status,
         detail=detail,
         turns=records,
-        metrics=as_declared(heard, metrics),
+        metrics=as_declared(heard, metrics) | network_metrics(heard),
         alignments=_alignments(scene),
         validity=Validity(ok=not reasons, reasons=reasons),
     )
@@ -84,7 +85,7 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     return Turn(
         reply_seq=turn.reply_seq,
         utterance=turn.utterance,
-        metrics=dict(sorted(as_declared(scene.capture, metrics).items())),
+        metrics=dict(sorted(on_the_network(scene, turn, as_declared(scene.capture, metrics)).items())),
         mic_end_sample=round(answer.turn.end) if answer is not None else None,
         onset_sample=first.start if first is not None else None,
         spans=_spans(scene, turn),

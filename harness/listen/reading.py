@@ -17,6 +17,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import UsageError
+from harness.link.log import Row, parse_log
+from harness.link.record import LinkRecord
 from harness.listen.wav import read_wav
 from harness.model import capture
 from harness.model.audio import Audio
@@ -77,6 +79,8 @@ class Capture:
     arrivals: npt.NDArray[np.float64] | None  # (n, 2): arrival ms, sample index in post_rtc
     load: tuple[HostLoadLine, ...]
     stats: tuple[StatsLine, ...] = ()
+    link: LinkRecord | None = None
+    packets: tuple[Row, ...] = ()  # the relay's log
 
     def why_missing(self, name: str) -> str:
         return self.missing.get(name, f"{RECORDINGS.get(name, name)} is missing")
@@ -107,6 +111,8 @@ def read_capture(folder: Path) -> Capture:
         arrivals=_read_arrivals(folder / capture.ARRIVALS, missing),
         load=tuple(_read_lines(folder / capture.HOST_LOAD, _load_line, missing)),
         stats=tuple(_read_lines(folder / capture.RTC_STATS, _stats_line, missing)),
+        link=_read_record(folder / capture.LINK, LinkRecord, missing) if manifest.link != "none" else None,
+        packets=tuple(_read_packets(folder / capture.LINK_LOG, missing)) if manifest.link != "none" else (),
     )
 
 
@@ -168,6 +174,18 @@ def _read_lines(path: Path, parse: Callable[[dict[str, object]], Line], missing:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             first = first_problem(error) if isinstance(error, ValidationError) else str(error)
             missing.setdefault(path.name, f"{path.name}:{number}: {first}")
+    return rows
+
+
+def _read_packets(path: Path, missing: dict[str, str]) -> list[Row]:
+    rows: list[Row] = []
+    try:
+        for row in parse_log(path.read_text(encoding="ascii", errors="replace")):
+            rows.append(row)
+    except OSError as error:
+        missing[path.name] = f"{path.name} is missing ({error.strerror})"
+    except ValueError as error:
+        missing[path.name] = f"{path.name}: {error}, after {len(rows)} packets"
     return rows
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from harness.listen.latency import NO_EAR
-from harness.listen.reading import StatsLine
+from harness.listen.reading import Capture, StatsLine
 from harness.listen.records import no_number, not_applicable, number
 from harness.listen.replies import SAMPLES_PER_MS, HeardReply
 from harness.listen.scene import Scene
@@ -108,6 +108,11 @@ class Window:
     covers: str
 
 
+def snapshots_of(heard: Capture) -> list[Snapshot]:
+    """The whole call's readings, in order."""
+    return [_snapshot(line) for line in sorted(heard.stats, key=lambda line: line.t_mono_ms)]
+
+
 def _window_of(scene: Scene, heard: HeardReply | None) -> Window | str:
     """Or why there is none."""
     ring = scene.primary
@@ -118,7 +123,7 @@ def _window_of(scene: Scene, heard: HeardReply | None) -> Window | str:
     start, end = scene.clocks.mono_ms(ring, heard.start), scene.clocks.mono_ms(ring, heard.end)
     if start is None or end is None:
         return f"the manifest has no timeline for {ring}.wav"
-    snapshots = [_snapshot(line) for line in sorted(scene.capture.stats, key=lambda line: line.t_mono_ms)]
+    snapshots = snapshots_of(scene.capture)
     before = [n for n, s in enumerate(snapshots) if s.t_mono_ms <= start and s.streams]
     after = [n for n, s in enumerate(snapshots) if s.t_mono_ms >= end]
     if not before:
@@ -215,6 +220,42 @@ def _inbound(reports: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Mappin
         if isinstance(inbound, dict) and inbound.get("stream", {}).get("kind", "audio") == "audio":
             stream = inbound.get("stream", {})
             yield str(stream.get("ssrc")), {**inbound.get("received", {}), **inbound.get("inbound", {})}
+
+
+@dataclass(frozen=True)
+class FarEnd:
+    """What the media server reports of the audio that it received from the user (RTCP receiver reports)."""
+
+    t_mono_ms: float
+    source: str  # ssrc
+    jitter_ms: float | None
+    lost: float | None
+    rtt_ms: float | None
+
+
+def far_ends_of(heard: Capture) -> list[FarEnd]:
+    """The whole call's reports on the user's own audio, in order."""
+    found = []
+    for line in sorted(heard.stats, key=lambda line: line.t_mono_ms):
+        for report in line.reports:
+            if report.get("type") == "remote-inbound-rtp" and report.get("kind") == "audio":
+                found.append(_far_end(line.t_mono_ms, report))
+            remote = report.get("remote_inbound_rtp")
+            if isinstance(remote, dict) and remote.get("stream", {}).get("kind", "audio") == "audio":
+                parts = (remote.get(name, {}) for name in ("stream", "received", "remote_inbound"))
+                found.append(_far_end(line.t_mono_ms, {k: v for part in parts for k, v in part.items()}))
+    return found
+
+
+def _far_end(t_mono_ms: float, report: Mapping[str, Any]) -> FarEnd:
+    jitter_s, rtt_s = _number(report, "jitter"), _number(report, "roundTripTime")
+    return FarEnd(
+        t_mono_ms=t_mono_ms,
+        source=str(report.get("ssrc", "")),
+        jitter_ms=None if jitter_s is None else 1e3 * jitter_s,
+        lost=_number(report, "packetsLost"),
+        rtt_ms=None if rtt_s is None else 1e3 * rtt_s,
+    )
 
 
 def _round_trips(reports: Sequence[Mapping[str, Any]]) -> Iterator[float | None]:

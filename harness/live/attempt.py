@@ -10,8 +10,8 @@ import asyncio
 import datetime
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -22,16 +22,19 @@ import numpy as np
 import soundfile
 from livekit import api
 
-from bots.connection import RoomJoinError
+from bots.connection import CONNECT_TIMEOUT_S, RoomJoinError
 from bots.probe_bot import Identity, Probe, host_clock, mono_ms
 from bots.timeline import RATE_HZ, ProbeRecording
 from harness.browser.driver import Browser
-from harness.errors import AttemptError, EarwitnessError
+from harness.errors import AttemptError, EarwitnessError, first_explained
+from harness.link.link import Link
+from harness.link.record import LinkRecord
 from harness.live.agents import Agent, Attendance
 from harness.live.barrier import pass_barrier, prime
 from harness.live.capture_writer import CaptureWriter
 from harness.live.conversation import Conversation
 from harness.live.host import HostLoad, describe_host, host_id, own_versions
+from harness.live.network import Network, explained, marks_kept
 from harness.live.rooms import Rooms
 from harness.live.user import BotUser, BrowserUser, User, UserRecording, bot_user, browser_user
 from harness.model import capture
@@ -67,6 +70,7 @@ class Scene:
     page_sha256: str | None
     library_version: str
     open_browser: Callable[[BuiltCase], Any] | None  # → async context manager of a Browser
+    network: Network | None = None  # what stands between the user and the media server
 
 
 @dataclass
@@ -77,6 +81,7 @@ class Attempt:
     built: BuiltCase
     number: int
     on_phase: Callable[[str], None] = lambda phase: None
+    on_link: Callable[[Link], None] = lambda link: None
     status: CaptureStatus = CaptureStatus.HARNESS_ERROR
     detail: str = ""
     phase: str = "join"
@@ -91,6 +96,8 @@ class Attempt:
     probe: Probe | None = None
     wall_s: dict[str, float] = field(default_factory=dict)
     ended_in: str = ""
+    link: Link | None = None
+    link_record: LinkRecord | None = None
     _user: BrowserUser | None = None
     _phase_since: float = field(default_factory=time.monotonic)
 
@@ -118,7 +125,8 @@ class Attempt:
                 await self._play()
             self.status = CaptureStatus.OK if self.built.case.expect_reply else CaptureStatus.NO_REPLY_EXPECTED
         except AttemptError as error:
-            self.status, self.detail = error.status, error.detail
+            named = explained(error, self.link, server_lost=self.scene.server_lost.is_set())
+            self.status, self.detail = named.status, named.detail
         except EarwitnessError as error:
             self.detail = str(error)
         except asyncio.CancelledError:
@@ -137,6 +145,7 @@ class Attempt:
         try:
             async with AsyncExitStack() as stack:
                 try:
+                    await self._open_link(stack)
                     instrumented = scene.agent.about.instrumented
                     order = self._join_with_probe_first if instrumented else self._join_with_probe_last
                     user, attendance = await self._guarded(None, None, order(stack))
@@ -155,16 +164,41 @@ class Attempt:
         async with asyncio.TaskGroup() as group:  # the jitter buffer settles while the barrier is passed
             priming = group.create_task(self._prime(user))
             await pass_barrier(
-                self.probe, instrumented=instrumented, user_identity=USER_IDENTITY, listener_is_late=not instrumented
+                self.probe,
+                instrumented=instrumented,
+                user_identity=USER_IDENTITY,
+                listener_is_late=not instrumented,
+                slack_s=self._slack_s,
             )
             if user.mic != "device":
-                await self._until(self.probe.user_frame, USER_FRAME_TIMEOUT_S, "the user's microphone was not heard")
+                timeout_s = USER_FRAME_TIMEOUT_S + self._slack_s
+                await self._until(self.probe.user_frame, timeout_s, "the user's microphone was not heard")
             self.enter("prime")
         self.primed = priming.result()
         self.enter("speak")
         said, _ = soundfile.read(self.built.wav, dtype="int16")
+        if self.scene.network is not None:
+            case = self.scene.network.patient(case)
         talk = Conversation(case, self.built.truth, np.asarray(said), user, self.probe, instrumented, self.spoken)
-        await talk.hold()
+        async with marks_kept(self.link, user.hearing):
+            await talk.hold()
+
+    async def _open_link(self, stack: AsyncExitStack) -> None:
+        network, scene = self.scene.network, self.scene
+        if network is not None:
+            behind = [USER_IDENTITY, PROBE_IDENTITY] if scene.lane == "bot" else [USER_IDENTITY]
+            opened = network.open(scene.rooms.url, self.built.case.id, self.number, self.folder, behind)
+            self.link = await stack.enter_async_context(opened)
+            self.on_link(self.link)
+
+    @property
+    def _slack_s(self) -> float:
+        return self.scene.network.slack_s if self.scene.network is not None else 0.0
+
+    def _url_for(self, identity: str) -> str:
+        """By which this participant joins: through the link if it is behind one."""
+        link = self.link
+        return link.url if link is not None and identity in link.behind else self.scene.rooms.url
 
     async def _prime(self, user: User) -> tuple[float, bool]:
         if isinstance(user, BrowserUser):
@@ -208,7 +242,8 @@ class Attempt:
     async def _enter_probe(self, stack: AsyncExitStack, probe: Probe | None = None) -> Probe:
         probe = probe or self._make_probe()
         token = self.scene.rooms.token(self.room, PROBE_IDENTITY, role="probe")
-        await self._served(stack.enter_async_context(probe.in_room(self.scene.rooms.url, token)))
+        timeout_s = CONNECT_TIMEOUT_S + self._slack_s
+        await self._served(stack.enter_async_context(probe.in_room(self._url_for(PROBE_IDENTITY), token, timeout_s)))
         return probe
 
     async def _attend(self, stack: AsyncExitStack) -> Attendance:
@@ -218,15 +253,17 @@ class Attempt:
         scene = self.scene
         token = scene.rooms.token(self.room, USER_IDENTITY, role="user")
         if scene.open_browser is None:
-            bot: BotUser = await self._served(stack.enter_async_context(bot_user(probe, scene.rooms.url, token)))
+            bot: BotUser = await self._served(
+                stack.enter_async_context(bot_user(probe, self._url_for(USER_IDENTITY), token, self._slack_s))
+            )
             await bot.ready()
             return bot
         browser: Browser = await stack.enter_async_context(scene.open_browser(self.built))
         self.browser_version = browser.version
         lead = int(DEVICE_LEAD_S * RATE_HZ)
-        user = await stack.enter_async_context(browser_user(browser, scene.mic, host_id(), lead))
+        user = await stack.enter_async_context(browser_user(browser, scene.mic, host_id(), lead, self._slack_s))
         self._user = user
-        values = {"livekit_url": scene.rooms.url, "token": token, "room": self.room}
+        values = {"livekit_url": self._url_for(USER_IDENTITY), "token": token, "room": self.room}
         url = scene.page_url
         for name, value in values.items():
             url = url.replace("{" + name + "}", quote(value, safe=""))
@@ -250,6 +287,9 @@ class Attempt:
         def watch(event: asyncio.Event, error: Callable[[], AttemptError]) -> None:
             lost[asyncio.create_task(event.wait())] = error
 
+        if self.link is not None:
+            link = self.link
+            watch(link.lost, lambda: AttemptError(CaptureStatus.LINK_LOST, link.lost_why))
         watch(self.scene.server_lost, lambda: AttemptError(CaptureStatus.SERVER_LOST, "the media server ended"))
         if attendance is not None:
             watch(attendance.lost, lambda: AttemptError(CaptureStatus.AGENT_CRASH, attendance.lost_why))
@@ -268,7 +308,7 @@ class Attempt:
                 return task.result()
             raise next(error for watcher, error in lost.items() if watcher.done())()
         except BaseExceptionGroup as group:
-            raise _first_explained(group) from group
+            raise first_explained(group) from group
         finally:
             owned = [task, *lost, *([statistics] if statistics is not None else [])]
             for item in owned:
@@ -298,6 +338,8 @@ class Attempt:
         finally:
             if self.probe is not None:
                 self.heard = self.probe.recording()
+            if self.link is not None:
+                self.link_record = self.link.record()
 
     async def _agent_writes(self) -> None:
         probe, about = self.probe, self.scene.agent.about
@@ -312,7 +354,7 @@ class Attempt:
             return
         try:
             await probe.send(EventType.TRACE_END)
-            await probe.wait_for(EventType.TRACE_WRITTEN, TRACE_WRITTEN_TIMEOUT_S)
+            await probe.wait_for(EventType.TRACE_WRITTEN, TRACE_WRITTEN_TIMEOUT_S + self._slack_s)
         except TimeoutError:
             self.pre_rtc_reason = f"no trace_written within {TRACE_WRITTEN_TIMEOUT_S:.0f} s of trace_end"
 
@@ -332,6 +374,8 @@ class Attempt:
         if self.probe is not None:
             writer.events(self.probe.seen)
         writer.stats(self.stats)
+        if self.link_record is not None:
+            writer.link(self.link_record)
         writer.host_load(self.load.lines)
         if writer.problems and self.status in (CaptureStatus.OK, CaptureStatus.NO_REPLY_EXPECTED):
             self.status, self.detail = CaptureStatus.CAPTURE_WRITE_ERROR, "; ".join(writer.problems)
@@ -387,26 +431,6 @@ class Attempt:
             versions=versions,
             host=describe_host(),
             files=files,
+            link=scene.network.profile.name if scene.network is not None else "none",
             pre_rtc_reason=(self.pre_rtc_reason or "the agent did not write it") if missing else None,
         )
-
-
-def _first_explained(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first error of the tree that has a status or a sentence of its own."""
-    leaves: list[BaseException] = []
-
-    def walk(error: BaseException) -> None:
-        if isinstance(error, BaseExceptionGroup):
-            for part in error.exceptions:
-                walk(part)
-        else:
-            leaves.append(error)
-
-    walk(group)
-    return next((leaf for leaf in leaves if isinstance(leaf, EarwitnessError)), leaves[0])
-
-
-@asynccontextmanager
-async def reused(browser: Browser) -> AsyncIterator[Browser]:
-    """A browser that outlives the attempt."""
-    yield browser

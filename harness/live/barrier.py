@@ -35,11 +35,14 @@ async def _answered(probe: Probe, question: EventType, answer: EventType, **data
             continue
 
 
-async def pass_barrier(probe: Probe, *, instrumented: bool, user_identity: str, listener_is_late: bool) -> None:
-    """Raises AttemptError with BARRIER_TIMEOUT and the step that was not passed."""
+async def pass_barrier(
+    probe: Probe, *, instrumented: bool, user_identity: str, listener_is_late: bool, slack_s: float = 0.0
+) -> None:
+    """Raises AttemptError with BARRIER_TIMEOUT and the step that was not passed. `slack_s`: for a slow network."""
     step = "agent_frame"
+    timeout_s = BARRIER_TIMEOUT_S + slack_s
     try:
-        async with asyncio.timeout(BARRIER_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             if instrumented:
                 step = EventType.TRACE_ACK.value
                 await _answered(probe, EventType.TRACE, EventType.TRACE_ACK, user=user_identity)
@@ -51,7 +54,7 @@ async def pass_barrier(probe: Probe, *, instrumented: bool, user_identity: str, 
                 await _answered(probe, EventType.PROBE_READY, EventType.AGENT_READY)
     except TimeoutError as error:
         status = CaptureStatus.AGENT_ABSENT if step == "agent_frame" else CaptureStatus.BARRIER_TIMEOUT
-        raise AttemptError(status, f"{step} did not come within {BARRIER_TIMEOUT_S:.0f} s") from error
+        raise AttemptError(status, f"{step} did not come within {timeout_s:.0f} s") from error
 
 
 async def prime(user: User) -> tuple[float, bool]:

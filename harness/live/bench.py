@@ -15,8 +15,10 @@ from pathlib import Path
 
 from harness.browser.driver import Browser, launch_browser
 from harness.errors import ProvisionError
+from harness.link.link import Link
 from harness.live.agents import open_agent
 from harness.live.attempt import Attempt, Scene
+from harness.live.network import open_network
 from harness.live.page_server import PAGE_QUERY, page_folder, page_sha256, serve_page
 from harness.live.rooms import open_rooms
 from harness.model.capture import Manifest
@@ -46,12 +48,18 @@ class Bench:
         return "the media server ended" if self.server.lost.is_set() else None
 
     async def attempt(
-        self, built: BuiltCase, on_phase: Callable[[str], None] = lambda phase: None
+        self,
+        built: BuiltCase,
+        on_phase: Callable[[str], None] = lambda phase: None,
+        on_link: Callable[[Link], None] = lambda link: None,
     ) -> tuple[Path, Manifest]:
-        """One attempt, numbered from 1 within the run. Raises OSError if not even a manifest can be written."""
+        """One attempt, numbered from 1 within the run. Raises OSError if not even a manifest can be written.
+
+        `on_link` gets the attempt's link, if the run has a network, to cut or change it in mid-call.
+        """
         number = self._numbers.get(built.case.id, 0) + 1
         self._numbers[built.case.id] = number
-        attempt = Attempt(self.scene, built, number, on_phase)
+        attempt = Attempt(self.scene, built, number, on_phase, on_link)
         manifest = await attempt.run()
         return attempt.folder, manifest
 
@@ -95,6 +103,7 @@ async def open_bench(
     """Raises ProvisionError (something is missing: says what to do) or HarnessError (something did not start)."""
     logs = plan.run_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
+    network = open_network(plan.network, external=target is not None)
     async with AsyncExitStack() as stack:
         on_note("media server")
         server = await stack.enter_async_context(media_server(target=target, log_path=logs / "livekit-server.log"))
@@ -123,6 +132,7 @@ async def open_bench(
             page_sha256=sha,
             library_version=library_version,
             open_browser=browsers.open if browsers is not None else None,
+            network=network,
         )
         yield Bench(plan, scene, server)
 

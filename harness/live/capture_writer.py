@@ -19,6 +19,7 @@ import soundfile
 
 from bots.probe_bot import AGENT, USER, SeenEvent
 from bots.timeline import ProbeRecording
+from harness.link.record import LinkRecord
 from harness.live.user import UserRecording
 from harness.model import capture
 from harness.model.capture import write_atomic
@@ -95,6 +96,9 @@ class CaptureWriter:
     def stats(self, lines: list[dict[str, Any]]) -> None:
         if lines:
             self._put(capture.RTC_STATS, lambda: json_lines(lines))
+
+    def link(self, record: LinkRecord) -> None:
+        self._put(capture.LINK, lambda: record.model_dump_json(indent=1).encode())
 
     def host_load(self, lines: list[dict[str, float]]) -> None:
         self._put(capture.HOST_LOAD, lambda: json_lines(lines))

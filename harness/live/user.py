@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
+from bots.connection import CONNECT_TIMEOUT_S
 from bots.probe_bot import Probe
 from bots.user_bot import UserBot
 from harness.browser.driver import Browser
@@ -86,6 +87,7 @@ class BrowserUser:
     mic: MicMode
     host_id: str
     device_lead_samples: int = 0  # silence ahead of the case's WAV in the fake microphone's file
+    slack_s: float = 0.0  # what a slow network may take longer
     hearing: Hearing = field(default_factory=Hearing)
     _blocks: list[AudioBlock] = field(default_factory=list)
     _clock: ClockMap | None = None
@@ -117,7 +119,9 @@ class BrowserUser:
         asked = asyncio.create_task(self.session.microphone_asked.wait())
         fatal = asyncio.create_task(self.session.fatal.wait())
         try:
-            await asyncio.wait({asked, fatal}, timeout=MIC_ASK_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                {asked, fatal}, timeout=MIC_ASK_TIMEOUT_S + self.slack_s, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
             asked.cancel()
             fatal.cancel()
@@ -126,12 +130,14 @@ class BrowserUser:
 
     def _never_connected(self, what: str) -> str:
         problems = "; ".join(problem.text for problem in self.session.errors[-2:])
-        return f"the page {what} within {MIC_ASK_TIMEOUT_S:.0f} s" + (f" (it said: {problems})" if problems else "")
+        return f"the page {what} within {MIC_ASK_TIMEOUT_S + self.slack_s:.0f} s" + (
+            f" (it said: {problems})" if problems else ""
+        )
 
     async def tapped(self) -> None:
         """Until the taps deliver sound samples (of silence, mostly)."""
         try:
-            async with asyncio.timeout(TAP_TIMEOUT_S):
+            async with asyncio.timeout(TAP_TIMEOUT_S + self.slack_s):
                 await self.session.tap_started.wait()
                 await self.session.agent_track_seen.wait()
         except TimeoutError as error:
@@ -258,7 +264,9 @@ class BotUser:
         return None
 
     async def stats(self) -> list[dict[str, Any]]:
-        return await self.probe.stats()
+        """What the probe receives of the agent, and what the server reports of the bot's own voice."""
+        own = [item for item in await self.bot.stats() if "remote_inbound_rtp" in item]
+        return [*await self.probe.stats(), *own]
 
     async def finish(self, folder: Path) -> UserRecording:
         return UserRecording()
@@ -266,15 +274,15 @@ class BotUser:
 
 @asynccontextmanager
 async def browser_user(
-    browser: Browser, mic: MicMode, host_id: str, device_lead_samples: int
+    browser: Browser, mic: MicMode, host_id: str, device_lead_samples: int, slack_s: float = 0.0
 ) -> AsyncIterator[BrowserUser]:
     async with browser.session() as session:
-        yield BrowserUser(browser, session, mic, host_id, device_lead_samples)
+        yield BrowserUser(browser, session, mic, host_id, device_lead_samples, slack_s)
 
 
 @asynccontextmanager
-async def bot_user(probe: Probe, url: str, token: str) -> AsyncIterator[BotUser]:
+async def bot_user(probe: Probe, url: str, token: str, slack_s: float = 0.0) -> AsyncIterator[BotUser]:
     bot = UserBot()
     user = BotUser(bot, probe)
-    async with bot.in_room(url, token):
+    async with bot.in_room(url, token, CONNECT_TIMEOUT_S + slack_s):
         yield user

@@ -40,6 +40,15 @@ class PageSpec:
 
 
 @dataclass(frozen=True)
+class NetworkSpec:
+    """`--network`: a profile's name or file; `link`: what applies it; `seed`: of its chance."""
+
+    network: str
+    link: Literal["auto", "user", "netem"] = "auto"
+    seed: int = 1
+
+
+@dataclass(frozen=True)
 class Plan:
     """The cases in their order, and how they are run."""
 
@@ -54,3 +63,4 @@ class Plan:
     attempts: int = 1  # at most; a second one only as evidence
     repeat: int = 1
     strict: bool = False
+    network: NetworkSpec | None = None  # None: nothing stands between the user and the media server

@@ -65,6 +65,8 @@ class CaptureStatus(StrEnum):
     PAGE_ERROR = "PAGE_ERROR"  # the page threw, or never connected
     BROWSER_CRASH = "BROWSER_CRASH"
     SERVER_LOST = "SERVER_LOST"  # the media server went away
+    LINK_LOST = "LINK_LOST"  # the link that impairs the network ended, which no profile asks for
+    CALL_DROPPED = "CALL_DROPPED"  # the profile's outage outlasted the call's patience
     CAPTURE_WRITE_ERROR = "CAPTURE_WRITE_ERROR"  # the disk is full, or not writable
     MIC_WINDOW_MISSED = "MIC_WINDOW_MISSED"  # device microphone: an offset fell outside the case's window
     INTERRUPTED = "INTERRUPTED"  # Ctrl-C

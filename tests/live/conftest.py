@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.live.bench import Bench, open_bench
-from harness.model.plan import AgentSpec, PageSpec, Plan
+from harness.model.plan import AgentSpec, NetworkSpec, PageSpec, Plan
 from harness.suite import new_run_id
 
 MISBEHAVING = Path(__file__).parents[1] / "agents" / "misbehaving.py"
@@ -37,11 +37,12 @@ def bench(tmp_path: Path) -> OpenBench:
         mic: str = "scheduled",
         page: PageSpec | None = None,
         agent_env: dict[str, str] | None = None,
+        network: NetworkSpec | None = None,
     ) -> AsyncIterator[Bench]:
         run_id = new_run_id()
         run_dir = tmp_path / run_id
         run_dir.mkdir()
-        plan = Plan(run_id, run_dir, (), "fast", lane, mic, agent, page or PageSpec())  # type: ignore[arg-type]
+        plan = Plan(run_id, run_dir, (), "fast", lane, mic, agent, page or PageSpec(), network=network)  # type: ignore[arg-type]
         async with open_bench(plan, agent_env=agent_env) as opened:
             yield opened
 

@@ -1,0 +1,1 @@
+"""Networks: profile, fate of packets, relay, signalling proxy, proof of application."""

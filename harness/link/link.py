@@ -1,0 +1,241 @@
+"""A link: everything between one user and the media server, opened for one call and closed after it.
+
+The relay in its own process, the signalling proxy in front of the server, the echo through it. The user joins by `url`;
+its media has no other way. `lost` says that the link itself has ended, which no profile asks for. All ports are free
+loopback ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.link.candidates import Policy, Transport
+from harness.link.echo import EchoProbe, echo_through
+from harness.link.fate import Impairment
+from harness.link.log import Way
+from harness.link.profile import Direction, Profile, Ways
+from harness.link.record import Done, LinkRecord
+from harness.link.signalling import SignallingProxy
+from harness.link.sockets import Address, mono_ms
+from harness.model.capture import LINK_LOG
+
+START_TIMEOUT_S = 20.0
+ANSWER_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 3.0
+LOG_TAIL_CHARS = 300
+WAYS: dict[Ways, tuple[Way, ...]] = {"both": ("up", "down"), "uplink": ("up",), "downlink": ("down",)}
+
+
+class _RelayProcess:
+    """The relay's process: one question, one answer."""
+
+    def __init__(self, process: asyncio.subprocess.Process, errors: Path) -> None:
+        self.process = process
+        self.errors = errors
+        self._one_at_a_time = asyncio.Lock()
+
+    @classmethod
+    async def start(cls, told: dict[str, Any], errors: Path) -> _RelayProcess:
+        """Raises HarnessError."""
+        try:
+            log = errors.open("ab")
+        except OSError as error:
+            raise HarnessError(f"the link cannot write {errors}: {error.strerror}") from error
+        with log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "harness.link.relay", json.dumps(told),
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        relay = cls(process, errors)
+        try:
+            await relay._answer(START_TIMEOUT_S)
+        except BaseException:
+            await relay.stop()
+            raise
+        return relay
+
+    async def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Raises HarnessError if the relay is gone, or cannot do it."""
+        assert self.process.stdin is not None
+        async with self._one_at_a_time:
+            try:
+                self.process.stdin.write(json.dumps(question).encode() + b"\n")
+                await self.process.stdin.drain()
+            except ConnectionError as error:
+                raise HarnessError(self.why()) from error
+            return await self._answer(ANSWER_TIMEOUT_S)
+
+    async def _answer(self, patience_s: float) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        try:
+            async with asyncio.timeout(patience_s):
+                line = await self.process.stdout.readline()
+        except TimeoutError as error:
+            raise HarnessError(f"the link's relay did not answer within {patience_s:.0f} s") from error
+        if not line:
+            await self.process.wait()
+            raise HarnessError(self.why())
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise HarnessError(f"the link's relay: {answer['error']}")
+        return answer
+
+    def why(self) -> str:
+        said = (
+            self.errors.read_bytes()[-LOG_TAIL_CHARS:].decode(errors="replace").strip() if self.errors.exists() else ""
+        )
+        code = self.process.returncode
+        ended = "ended" if code is None else f"ended with {code}"
+        return f"the link's relay {ended}" + (f": {said.splitlines()[-1]}" if said else "")
+
+    async def stop(self) -> None:
+        """It ends with its stdin; one that does not is killed."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self.process.wait()
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                self.process.kill()
+            await self.process.wait()
+
+
+@dataclass
+class Link:
+    """Not to be made directly: see `open_link`."""
+
+    profile: Profile
+    seed: int
+    behind: Sequence[str]
+    url: str = ""  # by which the user joins
+    pid: int | None = None  # of the relay
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+    lost_why: str = ""
+    _now: dict[Way, Impairment] = field(default_factory=dict)
+    _cut_until_ms: dict[Way, float] = field(default_factory=lambda: {"up": 0.0, "down": 0.0})
+    _cut_ms: float = 0.0  # the longest outage so far
+    _done: list[Done] = field(default_factory=list)
+    _opened_ms: float = field(default_factory=mono_ms)
+    _relay: _RelayProcess | None = None
+    _proxy: SignallingProxy | None = None
+    _echo: EchoProbe | None = None
+
+    # changes in mid-call
+
+    async def cut(self, for_ms: float, ways: Ways = "both") -> None:
+        """An outage from now on: nothing passes for `for_ms`. Raises HarnessError if the relay is gone."""
+        assert self._relay is not None
+        answer = await self._relay.ask({"cut_ms": for_ms, "ways": WAYS[ways]})
+        for way in WAYS[ways]:
+            self._cut_until_ms[way] = max(self._cut_until_ms[way], answer["at_ms"] + for_ms)
+        self._cut_ms = max(self._cut_ms, for_ms)
+        self._done.append(Done(at_ms=answer["at_ms"], for_ms=for_ms, ways=WAYS[ways]))
+
+    async def change(self, uplink: Direction | None = None, downlink: Direction | None = None) -> None:
+        """From now on the given directions are as given. Raises HarnessError if the relay is gone."""
+        assert self._relay is not None
+        given: dict[Way, Direction | None] = {"up": uplink, "down": downlink}
+        new = {way: self._impairment(direction) for way, direction in given.items() if direction is not None}
+        answer = await self._relay.ask({"change": {way: impairment.as_dict() for way, impairment in new.items()}})
+        self._now |= new
+        self._done.append(Done(at_ms=answer["at_ms"], ways=tuple(new), up=new.get("up"), down=new.get("down")))
+
+    def longest_cut_s(self) -> float:
+        """The longest outage so far, from the profile or by `cut`."""
+        return self._cut_ms / 1e3
+
+    def _impairment(self, direction: Direction) -> Impairment:
+        return replace(direction.impairment(), keep_order=direction.keep_order or self.profile.udp_blocked)
+
+    # what it is made of
+
+    async def _open_door(self, target: Address, transport: Transport) -> int:
+        assert self._relay is not None
+        answer = await self._relay.ask({"listen": target, "transport": transport})
+        return int(answer["port"])
+
+    async def _hold(self, way: Way) -> None:
+        """What a signalling message waits: it goes by TCP, so it is late where media is lost."""
+        due_ms = mono_ms() + self._now[way].delay_ms
+        while (left_ms := max(due_ms, self._cut_until_ms[way]) - mono_ms()) > 0:  # noqa: ASYNC110 - it is the delay
+            await asyncio.sleep(left_ms / 1e3)
+
+    async def _watch(self) -> None:
+        assert self._relay is not None
+        assert self._proxy is not None
+        process, proxy = asyncio.create_task(self._relay.process.wait()), asyncio.create_task(self._proxy.failed.wait())
+        try:
+            await asyncio.wait({process, proxy}, return_when=asyncio.FIRST_COMPLETED)
+            self.lost_why = self._relay.why() if process.done() else self._proxy.why
+            self.lost.set()
+        finally:
+            for task in (process, proxy):
+                task.cancel()
+            await asyncio.gather(process, proxy, return_exceptions=True)
+
+    def record(self) -> LinkRecord:
+        """What is known of it by now."""
+        return LinkRecord(
+            kind="user",
+            profile=self.profile,
+            seed=self.seed,
+            behind=list(self.behind),
+            opened_ms=self._opened_ms,
+            candidates_turned=self._proxy.turned if self._proxy is not None else 0,
+            done=self._done,
+            echo=self._echo.results() if self._echo is not None else [],
+            lost=self.lost_why,
+        )
+
+
+@asynccontextmanager
+async def open_link(
+    server_url: str,
+    profile: Profile,
+    *,
+    seed: int,
+    folder: Path,
+    behind: Sequence[str] = ("user",),
+    server_offers_tcp: bool = False,
+    proxy_port: int = 0,
+) -> AsyncIterator[Link]:
+    """A link in front of `server_url`; its packet log goes to `folder`. Raises HarnessError, ProvisionError.
+
+    `server_offers_tcp`: where UDP is blocked, the server's own ICE-TCP port is used; else the relay speaks TCP for it.
+    """
+    link = Link(profile, seed, behind)
+    link._now = {"up": link._impairment(profile.up), "down": link._impairment(profile.down)}
+    told = {
+        "up": link._now["up"].as_dict(),
+        "down": link._now["down"].as_dict(),
+        "seed": seed,
+        "log": str(folder / LINK_LOG),
+        "reliable": profile.udp_blocked,
+    }
+    async with AsyncExitStack() as stack:
+        link._relay = await _RelayProcess.start(told, folder / "link.log")
+        stack.push_async_callback(link._relay.stop)
+        link.pid = link._relay.process.pid
+        policy = Policy(profile.udp_blocked, convert=not server_offers_tcp)
+        link._proxy = SignallingProxy(server_url, policy, link._open_door, link._hold)
+        stack.push_async_callback(link._proxy.stop)
+        link.url = await link._proxy.start(proxy_port)
+        link._echo = await stack.enter_async_context(echo_through(link._open_door, tcp=profile.udp_blocked))
+        watching = asyncio.create_task(link._watch())
+        try:
+            yield link
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            errors = folder / "link.log"
+            if errors.exists() and errors.stat().st_size == 0:
+                errors.unlink()

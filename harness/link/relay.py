@@ -1,0 +1,249 @@
+"""The relay: `python -m harness.link.relay`, a process of its own between one participant and the media server.
+
+Its own loop instead of asyncio's, whose timers are rounded up to whole ms. Each packet gets its fate when it arrives and
+leaves at an absolute deadline; each is a line of the log (see `log`), with how late it was. Told what to do by JSON
+lines on stdin, each answered by one on stdout; ends when stdin does, so it never outlives who started it. Addresses are
+loopback on the participant's side. Standard library alone, so that it starts at once and stays small.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import heapq
+import itertools
+import json
+import os
+import select
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import IO, Any, Literal
+
+from harness.link.fate import FateModel, Impairment
+from harness.link.log import HEADER, Row, Way, inspect
+from harness.link.sockets import Address, Framed, family_of, mono_ms, received, udp_socket
+
+FLUSH_EVERY_MS = 250.0
+READ_BYTES = 65_536
+LOOPBACK = "127.0.0.1"
+WAYS: tuple[Way, Way] = ("up", "down")
+Transport = Literal["udp", "tcp", "tcp_from_udp"]  # tcp_from_udp: TCP to the participant, UDP to the server
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One address of the participant at one address of the server: how a packet gets to either."""
+
+    number: int
+    send: dict[Way, Callable[[bytes], Any]]
+
+
+class Relay:
+    """Listeners, flows and the packets that wait. Not thread-safe; `turn` does one round."""
+
+    def __init__(self, up: Impairment, down: Impairment, seed: int, log: IO[str], *, reliable: bool) -> None:
+        self.models: dict[Way, FateModel] = {
+            "up": FateModel(up, seed, "uplink", reliable=reliable),
+            "down": FateModel(down, seed, "downlink", reliable=reliable),
+        }
+        self._log = log
+        self._lines: list[str] = [HEADER + "\n"]
+        self._flush_due_ms = 0.0
+        self._readers: dict[socket.socket | int, Callable[[], None]] = {}
+        self._framed: list[Framed] = []
+        self._waiting: list[tuple[float, int, Flow, Way, bytes, Row, int]] = []
+        self._order = itertools.count()
+        self._flows = itertools.count()
+
+    # ways in
+
+    def watch(self, fd: int, then: Callable[[], None]) -> None:
+        self._readers[fd] = then
+
+    def listen(self, target: Address, transport: Transport) -> int:
+        """A port of ours that stands for `target`. Raises OSError."""
+        if transport == "udp":
+            sock = udp_socket(bind=(LOOPBACK, 0))
+            by_client: dict[Address, Flow] = {}
+            self._readers[sock] = partial(self._from_participant, sock, target, by_client)
+        else:
+            sock = socket.create_server((LOOPBACK, 0))
+            sock.setblocking(False)
+            self._readers[sock] = partial(self._accept, sock, target, transport)
+        port: int = sock.getsockname()[1]
+        return port
+
+    def _from_participant(self, sock: socket.socket, target: Address, flows: dict[Address, Flow]) -> None:
+        for data, address, arrived_ms in received(sock):
+            flow = flows.get(address)
+            if flow is None:
+                upstream = udp_socket(connect=target)
+                to_client = partial(self._to, sock, address)
+                flow = flows[address] = Flow(next(self._flows), {"up": upstream.send, "down": to_client})
+                self._readers[upstream] = partial(self._from_server, upstream, flow)
+            self._take(flow, "up", data, arrived_ms)
+
+    @staticmethod
+    def _to(sock: socket.socket, address: Address, data: bytes) -> None:
+        sock.sendto(data, address)
+
+    def _from_server(self, upstream: socket.socket, flow: Flow) -> None:
+        for data, _, arrived_ms in received(upstream):
+            self._take(flow, "down", data, arrived_ms)
+
+    def _accept(self, sock: socket.socket, target: Address, transport: Transport) -> None:
+        try:
+            connection, _ = sock.accept()
+        except OSError:  # it went away again before we came to it
+            return
+        client = Framed(connection)
+        if transport == "tcp_from_udp":
+            upstream = udp_socket(connect=target)
+            flow = Flow(next(self._flows), {"up": upstream.send, "down": client.send})
+            self._readers[upstream] = partial(self._from_server, upstream, flow)
+            self._read_framed(client, flow, "up", upstream)
+        else:
+            connecting = socket.socket(family_of(target[0]), socket.SOCK_STREAM)
+            connecting.setblocking(False)
+            connecting.connect_ex(target)
+            server = Framed(connecting)
+            flow = Flow(next(self._flows), {"up": server.send, "down": client.send})
+            self._read_framed(client, flow, "up", connecting)
+            self._read_framed(server, flow, "down", connection)
+
+    def _read_framed(self, framed: Framed, flow: Flow, way: Way, other: socket.socket) -> None:
+        def read() -> None:
+            for data in framed.packets():
+                self._take(flow, way, data, mono_ms())
+            if framed.closed:
+                for sock in (framed.sock, other):
+                    self._readers.pop(sock, None)
+                    sock.close()
+                self._framed.remove(framed)
+
+        self._framed.append(framed)
+        self._readers[framed.sock] = read
+
+    # fate
+
+    def _take(self, flow: Flow, way: Way, data: bytes, arrived_ms: float) -> None:
+        fate = self.models[way].decide(len(data), arrived_ms)
+        what = inspect(data)
+        row = Row(
+            way, fate.n, flow.number, what.kind, len(data), what.ident, what.seq, what.rtp_ts,
+            arrived_ms, fate.queued_ms, fate.due_ms, None, fate.cause,
+        )  # fmt: skip
+        if fate.due_ms is None:
+            self._lines.append(row.line())
+        elif fate.due_ms <= mono_ms() and not self._waiting:
+            self._send(flow, way, data, row, fate.copies)
+        else:
+            heapq.heappush(self._waiting, (fate.due_ms, next(self._order), flow, way, data, row, fate.copies))
+
+    def _send(self, flow: Flow, way: Way, data: bytes, row: Row, copies: int) -> None:
+        result = "ok" if copies == 1 else "twice"
+        try:
+            for _ in range(copies):
+                flow.send[way](data)
+        except OSError as error:  # nobody is there, or the kernel's buffer is full: lost, and not by the profile
+            result = f"unsent {type(error).__name__}"
+        self._lines.append(replace(row, departed_ms=mono_ms(), fate=result).line())
+
+    def turn(self) -> None:
+        """Wait for the next packet or deadline, and do what is due."""
+        now_ms = mono_ms()
+        waits_ms = [self._waiting[0][0] - now_ms] if self._waiting else []
+        waits_ms += [self._flush_due_ms - now_ms] if self._lines else []
+        timeout_s = max(0.0, min(waits_ms) / 1e3) if waits_ms else None
+        writers = [framed.sock for framed in self._framed if framed.wants_to_write]
+        readable, writable, _ = select.select(list(self._readers), writers, [], timeout_s)
+        self._send_due()
+        for ready in readable:
+            handler = self._readers.get(ready)  # closed by another one's handler meanwhile
+            if handler is not None:
+                handler()
+        for framed in self._framed:
+            if framed.sock in writable:
+                framed.flush()
+        self._send_due()
+        if self._lines and mono_ms() >= self._flush_due_ms:
+            self.flush()
+
+    def _send_due(self) -> None:
+        while self._waiting and self._waiting[0][0] <= mono_ms():
+            _, _, flow, way, data, row, copies = heapq.heappop(self._waiting)
+            self._send(flow, way, data, row, copies)
+
+    def flush(self) -> None:
+        try:
+            self._log.write("".join(self._lines))
+            self._log.flush()
+        except OSError as error:  # a full disk costs the log, and with it the proof; not the call
+            print(f"the packet log is incomplete: {error.strerror}", file=sys.stderr)
+        self._lines.clear()
+        self._flush_due_ms = mono_ms() + FLUSH_EVERY_MS
+
+
+class Control:
+    """What the relay is told: {"listen": [host, port], "transport": …}, {"cut_ms": …, "ways": […]}, {"change": {…}}."""
+
+    def __init__(self, relay: Relay) -> None:
+        self.relay = relay
+        self.ended = False
+        self._rest = b""
+
+    def read(self) -> None:
+        data = os.read(sys.stdin.fileno(), READ_BYTES)
+        self.ended = not data
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            answer(self._do(json.loads(line)))
+
+    def _do(self, order: dict[str, Any]) -> dict[str, Any]:
+        now_ms = mono_ms()
+        try:
+            if "listen" in order:
+                host, port = order["listen"]
+                return {"port": self.relay.listen((host, port), order["transport"])}
+            if "cut_ms" in order:
+                for way in order["ways"]:
+                    self.relay.models[way].cut(now_ms, now_ms + order["cut_ms"])
+            for way, impairment in order.get("change", {}).items():
+                self.relay.models[way].change(Impairment(**impairment))
+        except OSError as error:
+            return {"error": error.strerror or str(error)}
+        return {"at_ms": now_ms}
+
+
+def answer(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Argument: JSON {up, down, seed, log, reliable}."""
+    told = json.loads(sys.argv[1])
+    try:
+        log = open(told["log"], "w", encoding="ascii")  # noqa: SIM115, PTH123 - open for as long as the process lives
+    except OSError as error:
+        answer({"error": f"{told['log']}: {error.strerror}"})
+        return
+    up, down = Impairment(**told["up"]), Impairment(**told["down"])
+    relay = Relay(up, down, told["seed"], log, reliable=told["reliable"])
+    control = Control(relay)
+    relay.watch(sys.stdin.fileno(), control.read)
+    gc.disable()  # no cycles are made here, and a collection would be late packets
+    answer({"ready": os.getpid()})
+    with contextlib.suppress(BrokenPipeError):  # who started us is gone, and so is who would read the answer
+        while not control.ended:
+            relay.turn()
+    relay.flush()
+    with contextlib.suppress(OSError):  # told already
+        log.close()
+
+
+if __name__ == "__main__":
+    main()

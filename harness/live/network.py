@@ -1,0 +1,151 @@
+"""The network of a run, and the link of one attempt: its seed, its marks in mid-call, and what its end explains.
+
+One link stands between the user and the media server. In the bot lane the user is two participants, the bot that speaks
+and the probe that listens, and both are behind it; in the browser lane the probe hears beside it, as the second listener.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import AttemptError, HarnessError, ProvisionError
+from harness.link.link import Link, open_link
+from harness.link.netem import why_no_netem
+from harness.link.profile import Change, Mark, Outage, Profile, load_profile
+from harness.live.hearing import RATE_HZ, Hearing
+from harness.model.case import Case
+from harness.model.plan import NetworkSpec
+from harness.model.status import CaptureStatus
+
+REPLY_OVER_MS = 500.0  # quiet for this long: a reply has ended
+PATIENCE_S = 5.0  # an outage of this length makes ICE give the connection up
+ROUND_TRIPS_TO_JOIN = 20  # signalling, ICE, DTLS, SCTP: about 10
+#: What an outage can look like from elsewhere.
+CUT_OFF = {
+    CaptureStatus.SERVER_LOST,
+    CaptureStatus.AGENT_CRASH,
+    CaptureStatus.AGENT_ABSENT,
+    CaptureStatus.BARRIER_TIMEOUT,
+    CaptureStatus.REPLY_TIMEOUT,
+    CaptureStatus.REPLY_ENDLESS,
+    CaptureStatus.REPLY_EVENTS_MISSING,
+    CaptureStatus.PAGE_ERROR,
+    CaptureStatus.HARNESS_ERROR,
+}
+
+
+@dataclass(frozen=True)
+class Network:
+    """The profile that every attempt of a run goes through."""
+
+    profile: Profile
+    seed: int
+    server_offers_tcp: bool
+
+    @property
+    def slack_s(self) -> float:
+        """What joining may take longer: its round trips, some of them lost and tried again."""
+        return ROUND_TRIPS_TO_JOIN * self.profile.allowance_ms / 1e3
+
+    def patient(self, case: Case) -> Case:
+        """The same case, waiting longer for a reply by what the network takes of it."""
+        return case.model_copy(update={"reply_timeout_ms": case.reply_timeout_ms + self.profile.allowance_ms})
+
+    def seed_for(self, case_id: str, number: int) -> int:
+        """Each attempt has chance of its own, the same in every run with this seed."""
+        digest = hashlib.sha256(f"{self.seed}/{case_id}/{number}".encode()).digest()
+        return int.from_bytes(digest[:4], "big")
+
+    @asynccontextmanager
+    async def open(
+        self, server_url: str, case_id: str, number: int, folder: Path, behind: Sequence[str]
+    ) -> AsyncIterator[Link]:
+        """The link of one attempt. Raises AttemptError (LINK_LOST) if it does not come up."""
+        try:
+            opened = open_link(
+                server_url,
+                self.profile,
+                seed=self.seed_for(case_id, number),
+                folder=folder,
+                behind=behind,
+                server_offers_tcp=self.server_offers_tcp,
+            )
+            link = await opened.__aenter__()
+        except HarnessError as error:
+            raise AttemptError(CaptureStatus.LINK_LOST, f"the link did not come up: {error}") from error
+        try:
+            yield link
+        finally:
+            await opened.__aexit__(None, None, None)
+
+
+def open_network(spec: NetworkSpec | None, *, external: bool) -> Network | None:
+    """Raises UsageError for a profile that is not valid, ProvisionError for a link that this machine cannot make."""
+    if spec is None:
+        return None
+    profile = load_profile(spec.network)
+    if spec.link == "netem":
+        raise ProvisionError(
+            f"--link netem: {why_no_netem()}; use --link user, which needs neither kernel nor privilege"
+        )
+    return Network(profile, spec.seed, server_offers_tcp=external)
+
+
+def explained(error: AttemptError, link: Link | None, *, server_lost: bool) -> AttemptError:
+    """The same end, named for the link or its network where that is the reason."""
+    if link is None:
+        return error
+    if link.lost.is_set():
+        return AttemptError(CaptureStatus.LINK_LOST, link.lost_why)
+    cut_s = link.longest_cut_s()
+    if cut_s >= PATIENCE_S and error.status in CUT_OFF:
+        detail = f"the call did not outlive an outage of {cut_s:.0f} s (it ended as {error.status}: {error.detail})"
+        return AttemptError(CaptureStatus.CALL_DROPPED, detail)
+    if error.status is CaptureStatus.SERVER_LOST and not server_lost:
+        detail = f"the call could not be held over {link.profile.name}: {error.detail}"
+        return AttemptError(CaptureStatus.CALL_DROPPED, detail)
+    return error
+
+
+@asynccontextmanager
+async def marks_kept(link: Link | None, hearing: Hearing) -> AsyncIterator[None]:
+    """While the context is open, the profile's outages and changes happen at their marks."""
+    items: list[Outage | Change] = [*link.profile.outages, *link.profile.changes] if link is not None else []
+    since = hearing.now
+    tasks = [asyncio.create_task(_at_its_mark(link, item, hearing, since)) for item in items if link is not None]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _at_its_mark(link: Link, item: Outage | Change, hearing: Hearing, since: int) -> None:
+    await _reached(item, hearing, since)
+    if isinstance(item, Outage):
+        await link.cut(item.for_ms, item.ways)
+    else:
+        await link.change(item.direction("uplink"), item.direction("downlink"))
+
+
+async def _reached(mark: Mark, hearing: Hearing, since: int) -> None:
+    """Until the mark, on the user's own sample clock. `since`: where the conversation begins."""
+    anchor = since
+
+    def replies() -> list[int]:
+        return [onset for onset in hearing.onsets if onset >= since]
+
+    if mark.after != "call_start":
+        await hearing.wait_for(lambda: len(replies()) > mark.reply)
+        anchor = replies()[mark.reply]
+    if mark.after == "reply_end":
+        await hearing.wait_for(lambda: len(replies()) > mark.reply + 1 or hearing.quiet_ms() >= REPLY_OVER_MS)
+        anchor = hearing.last_sound if hearing.last_sound is not None else anchor
+    due = anchor + round(mark.delay_ms * RATE_HZ / 1e3)
+    await hearing.wait_for(lambda: hearing.now >= due)

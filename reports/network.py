@@ -1,0 +1,62 @@
+"""What the report says of the network: the profile, what it allows, and for each attempt the figures that prove it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.judge.network import ALLOWANCE, APPLIED, IMPAIRED
+from harness.judge.numbers import show
+from harness.model.measurement import Metric
+from harness.model.verdict import Summary
+from reports.markdown import plain
+
+
+@dataclass(frozen=True)
+class NetworkView:
+    """`rows`: a cell a column of the template's table; `proofs`: (attempt, the three figures in words)."""
+
+    what: str
+    allows: str
+    rows: tuple[tuple[str, ...], ...]
+    proofs: tuple[tuple[str, str], ...]
+
+
+def network_view(summary: Summary) -> NetworkView | None:
+    """None where nothing stood between the user and the media server."""
+    measured = [
+        attempt.measurement
+        for case in summary.cases
+        for attempt in case.attempts
+        if attempt.measurement is not None and APPLIED in attempt.measurement.metrics
+    ]
+    if not measured:
+        return None
+    known = next((m.metrics for m in measured if IMPAIRED in m.metrics), {})
+    impaired, allowance = known.get(IMPAIRED), known.get(ALLOWANCE)
+    allows = ""
+    if allowance is not None and allowance.value is not None:
+        holes = "fail a case" if impaired is not None and not impaired.value else "warn"
+        allows = f"Latencies over the round trip may take {show(allowance.value, 'ms')} longer; holes {holes}."
+    return NetworkView(
+        what=plain(impaired.reason) if impaired is not None else "",
+        allows=allows,
+        rows=tuple((plain(m.trace_id), *_cells(m.metrics)) for m in measured),
+        proofs=tuple((plain(m.trace_id), plain(m.metrics[APPLIED].reason)) for m in measured),
+    )
+
+
+def _cells(metrics: Mapping[str, Metric]) -> tuple[str, ...]:
+    def cell(name: str, unit: str = "ms") -> str:
+        metric = metrics.get(name)
+        return show(metric.value, unit) if metric is not None else "–"
+
+    applied = metrics[APPLIED]
+    return (
+        "yes" if applied.value else "**NOT APPLIED**",
+        f"{cell('network_rtt_log_ms')} / {cell('network_rtt_echo_ms')} / {cell('network_rtt_webrtc_ms')}",
+        f"{cell('network_delay_up_ms')} / {cell('network_delay_down_ms')}",
+        f"{cell('network_loss_up_ratio', 'share')} / {cell('network_loss_down_ratio', 'share')}",
+        f"{cell('network_jitter_log_ms')} / {cell('network_jitter_webrtc_ms')}",
+        cell("network_lateness_p99_ms"),
+    )
