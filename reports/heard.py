@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.judge.numbers import show
+from harness.listen.gaps import find_packets, histogram, holes_ms
 from harness.model.measurement import Born, Defect, Measurement, Metric, Turn
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, GateResult, Summary
@@ -54,6 +55,7 @@ class Heard:
     replies: int
     counts: tuple[tuple[str, ...], ...]
     worst: DefectTable  # of the turns that are in no failing case
+    holes: tuple[str, ...] = ()  # how long they are, a line a ring; empty without holes
 
 
 def hear(summary: Summary, shown: Sequence[AttemptVerdict]) -> Heard:
@@ -73,7 +75,31 @@ def hear(summary: Summary, shown: Sequence[AttemptVerdict]) -> Heard:
         replies=sum(1 for _, turn in turns if turn.spans),
         counts=_counts(turns),
         worst=DefectTable(tuple(rows), left_out),
+        holes=_holes([turn for _, turn in turns]),
     )
+
+
+def _holes(turns: Sequence[Turn]) -> tuple[str, ...]:
+    """A line a ring: how many holes of which length, and the packets they come in (H-202)."""
+    lines = []
+    for ring in RINGS:
+        durations = holes_ms(turns, ring)
+        if not durations:
+            continue
+        bins = ", ".join(
+            f"{b.count} of {b.from_ms:g} to {b.to_ms:g} ms" if b.to_ms is not None else f"{b.count} longer"
+            for b in histogram(durations)
+            if b.count
+        )
+        packets = find_packets(durations)
+        told = (
+            f"; **multiples of {packets.period_ms:.0f} ms** (p {packets.p_value:.1g}): an engine that delivers in packets of "
+            "that length and falls behind"
+            if packets is not None
+            else ""
+        )
+        lines.append(f"{ring}: {bins}{told}")
+    return tuple(lines)
 
 
 def defects_of(attempt: AttemptVerdict) -> DefectTable:

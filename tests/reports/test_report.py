@@ -190,6 +190,17 @@ def test_what_was_heard_counts_kinds_by_ring_and_lists_the_worst_turns(tmp_path:
     assert "| bad, reply 0" not in heard
 
 
+def test_holes_are_told_by_their_length_and_packets_are_named(tmp_path: Path) -> None:
+    holes = [
+        defect("dropout", 300.0 * n, 80.0 * m + n % 3, born="before_rtc")
+        for n, m in enumerate([1, 2, 1, 3, 1, 2, 1, 2])
+    ]
+    told = verdict(case(), with_defects("c", holes))  # type: ignore[arg-type]
+    text = rendered(summary([(case(), told)]), tmp_path)
+    assert "post_rtc: 4 of 80 to 160 ms, 4 of 160 to 320 ms; **multiples of 80 ms**" in text
+    assert "pre_rtc: " not in text[text.index("Holes by their length") : text.index("## Gates")]
+
+
 def test_a_run_without_a_defect_says_so(tmp_path: Path) -> None:
     assert "No defect was found" in rendered(summary([(case(), verdict(case(), measurement()))]), tmp_path)
 
