@@ -221,7 +221,13 @@ def test_a_constant_on_both_sides_changes_no_effect(seed: int, offset: float) ->
 def test_what_could_be_seen_is_seen_as_often_as_it_says(df: int) -> None:
     """Against the noncentral t that the run test follows: a change of that size passes it at least with that power."""
     seen = resampling.detectable(false_alarm_rate=0.01, power=0.95, turn_error=0.0, run_error=8.0, df=df)
-    assert float(stats.nct.sf(stats.t.ppf(0.99, df), df, seen / 8.0)) == pytest.approx(0.975, abs=1e-4)
+    assert float(stats.nct.sf(stats.t.ppf(0.99, df), df, seen / 8.0)) == pytest.approx(0.975, abs=1e-3)
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.01 / 24])
+def test_what_could_be_seen_is_a_number_with_the_fewest_runs_and_the_strictest_rate(rate: float) -> None:
+    seen = resampling.detectable(false_alarm_rate=rate, power=0.95, turn_error=1.0, run_error=1.0, df=2)
+    assert 10 < seen < 200
 
 
 def test_the_run_test_needs_no_spread_to_be_certain_of_nothing() -> None:
