@@ -15,6 +15,7 @@ from harness.listen.mel import MEL_FLOOR_DB, mel_bank
 from harness.listen.pair import HOP_MS, BoolArray, FloatArray, ReplyPair, band, in_db
 
 MIN_FRAMES = 20
+MEL_MIN_FRAMES = 60  # 300 ms: of less, the 95th percentile is one frame, at the edge where a reply was cut
 HF_HZ = (4_000.0, 8_000.0)
 LF_HZ = (300.0, 4_000.0)
 BANDWIDTH_STEP_HZ = 500.0
@@ -40,7 +41,7 @@ class Fingerprint:
     hf_change_db: float | None
     bandwidth_hz: float | None
     band_lost_hz: float | None
-    mel_mean_db: float | None
+    mel_mean_db: float
     mel_p95_db: float | None
 
 
@@ -60,8 +61,8 @@ def take_fingerprint(pair: ReplyPair) -> Fingerprint | None:
         hf_change_db=_hf_change(pair, use),
         bandwidth_hz=reached,
         band_lost_hz=None if filled is None else filled - (reached or 0.0),
-        mel_mean_db=None if mel is None else float(mel.mean()),
-        mel_p95_db=None if mel is None else float(np.percentile(mel, 95)),
+        mel_mean_db=float(mel.mean()),
+        mel_p95_db=None if len(mel) < MEL_MIN_FRAMES else float(np.percentile(mel, 95)),
     )
 
 
@@ -138,7 +139,7 @@ def _bandwidth(pair: ReplyPair, use: BoolArray) -> tuple[float | None, float | N
     return filled, None if filled is None else filled - lost * BANDWIDTH_STEP_HZ
 
 
-def _mel_distance(pair: ReplyPair, use: BoolArray) -> FloatArray | None:
+def _mel_distance(pair: ReplyPair, use: BoolArray) -> FloatArray:
     """Mean absolute difference of the log mel spectra of each frame used, dB, after level matching."""
     bank = mel_bank()
     before, after = in_db(bank @ pair.pre_power[:, use]), in_db(bank @ pair.heard_power[:, use])

@@ -21,6 +21,7 @@ from harness.listen.measure import listen, write_measurement
 from harness.live.bench import Bench, open_bench
 from harness.model.capture import CASE, Manifest, read_manifest
 from harness.model.case import Case
+from harness.model.measurement import Measurement
 from harness.model.plan import AgentSpec, BuiltCase, Lane, PageSpec, Plan
 from harness.prove.calls import SENTENCES, VOICES, build_call, make_call, replies
 from harness.prove.catalogue import BY_ID, Fault, Where, seed_of
@@ -186,6 +187,8 @@ class LiveProof:
         )
         if fault != CLEAN and BY_ID[fault].call == "interrupts":  # of the call: the turn that interrupts
             trials = trials[-1:]
+        if fault != CLEAN and BY_ID[fault].call == "pause" and not _spoke_into_a_pause(measurement):
+            trials = [trial.model_copy(update={"audible": False}) for trial in trials]
         if not self.keep_captures:
             for path in (*folder.glob("*.wav"), *folder.glob("*.webm")):
                 with suppress(OSError):
@@ -235,6 +238,13 @@ def _other_session() -> Case:
         ]
     }
     return Case.model_validate({**whole.model_dump(), "speech": speech, "id": "other-session"})
+
+
+def _spoke_into_a_pause(measurement: Measurement) -> bool:
+    """By the agent's own count of its replies: one to nobody came before the answer. A busy machine lets none out."""
+    answers = [turn.reply_seq for turn in measurement.turns if turn.utterance is not None]
+    unasked = [turn.reply_seq for turn in measurement.turns if turn.utterance is None]
+    return bool(answers and unasked) and min(unasked) < min(answers)
 
 
 def calls_for(fault: Fault, severity: float, where: str, missing: int) -> list[Call]:
