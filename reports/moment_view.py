@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.judge.verdict import explain
 from harness.model.measurement import Measurement, RingName, Turn
-from harness.model.status import Status
+from harness.model.status import Status, worst
 from reports.axis import FILES, NAMES, RATE_HZ, Row, main_ring, read_rows, zeros_of
 from reports.heard import BORN, doubt, first_latency
 from reports.moments import Mark, Moment
@@ -94,8 +94,8 @@ def view_moment(moment: Moment, run_dir: Path) -> MomentView:
 
 
 def _status(moment: Moment) -> Status:
-    """Of this turn, not of its case: what the worst gate says that it does not hold."""
-    return moment.gates[0].status if moment.gates else Status.PASS
+    """Of this turn, not of its case: the worst that a gate says of it."""
+    return worst([gate.status for gate in moment.gates]) if moment.gates else Status.PASS
 
 
 def _what(moment: Moment) -> str:
