@@ -46,6 +46,7 @@ class TurnBlock:
     steps: tuple[Step, ...]
     total: str
     bar_alt: str
+    bar_note: str
     defects: tuple[DefectLine, ...]
 
 
@@ -138,6 +139,7 @@ def _turn(attempt: AttemptVerdict, measurement: Measurement, turn: Turn, words: 
         words=words,
         steps=steps,
         total=show(sum(known), "ms") if known else "–",
+        bar_note="What is less than nothing is in the sum, but not drawn." if min(known, default=0) < 0 else "",
         bar_alt=", ".join(f"{step.name} {step.shown}" for step in steps if step.width is not None),
         defects=_defects(turn),
     )

@@ -20,6 +20,7 @@ from reports.view import attempts_of, bot_latency
 
 ENOUGH_FOR_P95 = 20
 NOT_THERE = "–"
+COLUMN_EM = 9
 HOLES = ("max_gap_ms", "max_gap_ear_ms")
 CAUTION = (
     "This table holds no statistics: a difference between two columns may be chance. A run says what it says alone; whether "
@@ -51,6 +52,7 @@ class Comparison:
     cases: tuple[tuple[str, tuple[CaseCell, ...]], ...]
     settings: tuple[Row, ...]
     differences: str
+    width_em: str  # below which its tables are moved sideways instead
     caution: str = CAUTION
 
 
@@ -68,6 +70,7 @@ def compare(summaries: Sequence[Summary]) -> Comparison:
         cases=_cases(summaries),
         settings=settings,
         differences=said if differing else "These runs have the same settings and versions.",
+        width_em=str(COLUMN_EM * (1 + len(summaries))),
     )
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from harness.judge.verdict import explain
 from harness.model.measurement import Measurement, RingName, Turn
-from harness.model.status import Status
+from harness.model.status import Status, worst
 from reports.axis import FILES, NAMES, RATE_HZ, Row, main_ring, read_rows, zeros_of
-from reports.heard import BORN
+from reports.heard import BORN, doubt, first_latency
 from reports.moments import Mark, Moment
 from reports.words import Words, read_script
 
@@ -26,6 +26,8 @@ RINGS: tuple[RingName, ...] = ("pre_rtc", "post_rtc", "ear")
 TICK_STEPS_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 MOST_TICKS = 6
 NARROWEST_MARK = 0.6  # percent: a click is still seen
+NEAR_AN_EDGE = 5.0  # percent: there a tick's label goes inwards
+LEAST_OF_THE_USER_S = 0.2  # in the cut, for the user to be shown beside the rings
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,15 @@ class Player:
 
 
 @dataclass(frozen=True)
+class Tick:
+    """`side`: "first" or "last" near an edge, where the label must not be centred."""
+
+    left: str
+    label: str
+    side: str
+
+
+@dataclass(frozen=True)
 class MomentView:
     case_id: str
     where: str
@@ -60,7 +71,8 @@ class MomentView:
     words: Words
     when: str
     origin: str  # what time 0 is
-    ticks: tuple[tuple[str, str], ...]  # left edge, label
+    ticks: tuple[Tick, ...]
+    zero: str | None  # where time 0 is, if the cut has it
     players: tuple[Player, ...]
 
 
@@ -76,13 +88,14 @@ def view_moment(moment: Moment, run_dir: Path) -> MomentView:
         when=_when(moment),
         origin=_origin(moment),
         ticks=ticks(moment.start_s, moment.end_s),
+        zero=_percent(0.0, moment.start_s, moment.end_s) if moment.start_s <= 0 <= moment.end_s else None,
         players=_players(moment, folder),
     )
 
 
 def _status(moment: Moment) -> Status:
-    """Of this turn, not of its case: what the worst gate says that it does not hold."""
-    return moment.gates[0].status if moment.gates else Status.PASS
+    """Of this turn, not of its case: the worst that a gate says of it."""
+    return worst([gate.status for gate in moment.gates]) if moment.gates else Status.PASS
 
 
 def _what(moment: Moment) -> str:
@@ -98,7 +111,11 @@ def _why(moment: Moment) -> tuple[str, ...]:
     if defect is not None:
         parts = [f"born {BORN[defect.born]}", defect.detail, defect.evidence]
         lines.append("; ".join(filter(None, parts)))
-    if not moment.gates:
+    metric = first_latency(moment.measurement, moment.turn)
+    reasons = doubt(moment.measurement, metric) if metric is not None else ""
+    if reasons and not any(reasons in line for line in lines):
+        lines.append(f"The wait is not to be believed: {reasons}")
+    elif not moment.gates:
         lines.append(
             "No gate fails or warns by it."
             if defect is not None
@@ -123,11 +140,17 @@ def _side(time_s: float) -> str:
     return f"{abs(time_s):.2f} s {'before' if time_s < 0 else 'after'}"
 
 
-def ticks(start_s: float, end_s: float) -> tuple[tuple[str, str], ...]:
+def ticks(start_s: float, end_s: float) -> tuple[Tick, ...]:
     """Round times within the cut, at most six."""
     step_s = next((step for step in TICK_STEPS_S if (end_s - start_s) / step <= MOST_TICKS), TICK_STEPS_S[-1])
     numbers = range(math.ceil(start_s / step_s), math.floor(end_s / step_s) + 1)
-    return tuple((_percent(n * step_s, start_s, end_s), f"{n * step_s:.1f} s" if n else "0") for n in numbers)
+    return tuple(_tick(n * step_s, start_s, end_s) for n in numbers)
+
+
+def _tick(time_s: float, start_s: float, end_s: float) -> Tick:
+    left = 100 * (time_s - start_s) / (end_s - start_s)
+    side = "first" if left < NEAR_AN_EDGE else "last" if left > 100 - NEAR_AN_EDGE else ""
+    return Tick(_percent(time_s, start_s, end_s), f"{time_s:.1f} s" if time_s else "0", side)
 
 
 def _percent(time_s: float, start_s: float, end_s: float) -> str:
@@ -137,7 +160,7 @@ def _percent(time_s: float, start_s: float, end_s: float) -> str:
 def _players(moment: Moment, folder: Path) -> tuple[Player, ...]:
     """The rings on the way to the ear; ahead of them the user, where the cut reaches into what the user says."""
     rows = {row.ring: row for row in read_rows(folder, moment.measurement, moment.turn)}
-    with_user = "user" in rows and moment.turn.mic_end_sample is not None and moment.start_s < 0
+    with_user = "user" in rows and moment.turn.mic_end_sample is not None and moment.start_s <= -LEAST_OF_THE_USER_S
     shown = (*(("user",) if with_user else ()), *RINGS)
     return tuple(_player(moment, ring, rows.get(ring), folder) for ring in shown)
 

@@ -21,12 +21,15 @@ CONTEXT_S = 0.5  # of sound on each side of what is to be heard: with it, even a
 LONGEST_CUT_S = 6.0
 NO_REPLY_S = 3.0  # of silence that are cut where no reply came
 SHORTEST_MARK_S = 0.01
+END_S = 1.0  # of a reply's end that are marked
 
 #: Gates about when the agent speaks: what is to be heard is the wait between the user's last word and the first sound.
 ABOUT_THE_WAIT = {
     "eot_to_first_audio", "tts_first_publish", "fast_ttft", "user_kpi", "eot_error", "unexplained", "way", "replies",
     "talk_over", "complete_reply", "leading_silence",
 }  # fmt: skip
+#: Gates about how long the agent speaks: what is to be heard is how the reply ends.
+ABOUT_THE_END = {"reply_not_short", "reply_not_long", "interruption", "barge_in_to_silence"}
 #: Gates about one kind of defect: it is that one which is to be heard, and no longer one beside it.
 KINDS: dict[str, tuple[DefectKind, ...]] = {
     "max_gap": ("dropout", "gap"),
@@ -72,7 +75,7 @@ class Moment:
     measurement: Measurement
     turn: Turn
     gates: tuple[GateResult, ...]  # that this turn does not hold, the worst first
-    defect: Defect | None  # None: the chief mark is the wait, or the whole reply
+    defect: Defect | None  # None: the chief mark is the wait, or the reply's end
     chief: Mark
     others: tuple[Mark, ...]
     start_s: float
@@ -116,7 +119,8 @@ def _moment(case: CaseVerdict, attempt: AttemptVerdict, measurement: Measurement
     chief = _mark_of(measurement, turn, defect) if defect is not None else None
     if chief is None:
         defect = None
-        chief = _the_wait(measurement, turn)
+        ends = bool(gates) and gates[0].gate_id in ABOUT_THE_END
+        chief = (_the_end(measurement, turn) if ends else None) or _the_wait(measurement, turn)
     start_s, end_s = _window(chief)
     others = [mark for other in turn.defects if other is not defect and (mark := _mark_of(measurement, turn, other))]
     if defect is not None:
@@ -138,7 +142,7 @@ def _moment(case: CaseVerdict, attempt: AttemptVerdict, measurement: Measurement
 
 def _defect_to_hear(gates: list[GateResult], turn: Turn) -> Defect | None:
     """What the worst gate speaks of; the longest that can be heard if it speaks of none in particular."""
-    if gates and gates[0].gate_id in ABOUT_THE_WAIT:
+    if gates and gates[0].gate_id in ABOUT_THE_WAIT | ABOUT_THE_END:
         return None
     wanted = KINDS.get(gates[0].gate_id, ()) if gates else ()
     of_kind = [defect for defect in turn.defects if defect.kind in wanted]
@@ -159,14 +163,27 @@ def _the_wait(measurement: Measurement, turn: Turn) -> Mark:
     """From the user's last word to the agent's first sound, or the other way round; as it was measured where it was."""
     ring = main_ring(measurement)
     zero = zeros_of(measurement, turn)[ring]
-    if turn.mic_end_sample is None:  # a reply nobody asked for: time 0 is its own start
+    if turn.mic_end_sample is None:  # time 0 is the reply's own start
         span = turn.spans.get(ring)
         length_s = (span.end - zero) / RATE_HZ if span is not None else NO_REPLY_S
-        return Mark(ring, 0.0, max(length_s, SHORTEST_MARK_S), "a reply that answers no turn of the user's")
+        asked = turn.utterance is not None
+        text = "where the user's turn ends is not known" if asked else "a reply that answers no turn of the user's"
+        return Mark(ring, 0.0, max(length_s, SHORTEST_MARK_S), text)
     if turn.onset_sample is None:
         return Mark(ring, 0.0, NO_REPLY_S, "no reply is heard")
     onset_s = (turn.onset_sample - zero) / RATE_HZ
     return Mark(ring, min(0.0, onset_s), max(0.0, onset_s), _wait_in_words(measurement, turn))
+
+
+def _the_end(measurement: Measurement, turn: Turn) -> Mark | None:
+    ring = main_ring(measurement)
+    span, length = turn.spans.get(ring), turn.metrics.get("reply_ms")
+    if span is None:
+        return None
+    end_s = (span.end - zeros_of(measurement, turn)[ring]) / RATE_HZ
+    start_s = max(end_s - END_S, end_s - (span.end - span.start) / RATE_HZ)
+    told = f" after {show(length.value, 'ms')}" if length is not None and length.value is not None else ""
+    return Mark(ring, start_s, max(end_s, start_s + SHORTEST_MARK_S), f"the reply ends{told}")
 
 
 def _wait_in_words(measurement: Measurement, turn: Turn) -> str:
@@ -177,8 +194,7 @@ def _wait_in_words(measurement: Measurement, turn: Turn) -> str:
     wait = f"{show(metric.value, 'ms')} until the agent is heard"
     if metric.value < 0:
         wait = f"the agent speaks {show(-metric.value, 'ms')} before the user's last word ends"
-    reasons = doubt(measurement, metric)
-    return f"{wait} (not to be believed: {reasons})" if reasons else wait
+    return f"{wait} (not to be believed)" if doubt(measurement, metric) else wait
 
 
 def _window(mark: Mark) -> tuple[float, float]:

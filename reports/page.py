@@ -17,7 +17,7 @@ from harness.model.verdict import AttemptVerdict, CaseVerdict, GateResult, Summa
 from reports.case_view import CaseBlock, view_case
 from reports.moment_view import MomentView, view_moment
 from reports.moments import worst_moments
-from reports.view import attempts_of, bot_latency, limit_of, needs_attention, percentiles, short
+from reports.view import attempts_of, bot_latency, has_own_limits, limit_of, needs_attention, percentiles, short
 
 KPI_TITLE = "USER_KPI: user's last word → agent audible at the ear"
 BOT_TITLE = "End of turn → first audio at the second listener (the bot lane has no ear)"
@@ -154,7 +154,7 @@ def _gate_row(
         title=gate.title,
         ring=RINGS.get(gate.ring, gate.ring),
         blocking=gate.blocking,
-        shown=gate.shown,
+        shown=f"{gate.shown} over all cases" if has_own_limits(gate) and gate.value is not None else gate.shown,
         limit=limit_of(gate),
         n=str(gate.n),
         where=where,

@@ -192,10 +192,14 @@ def short(values: Distribution | None) -> str:
     return f"P50 {show(values.p50, 'ms')}, {tail}"
 
 
+def has_own_limits(gate: GateResult) -> bool:
+    """Each case is held to a limit of its own, so that the value over all cases cannot be read against one."""
+    return gate.gate_id in ("reply_not_short", "reply_not_long")
+
+
 def limit_of(gate: GateResult) -> str:
     """What a gate over the run demands."""
-    own_limit = gate.gate_id in ("reply_not_short", "reply_not_long")
-    return "the case's own" if own_limit else show_limit(gate.op, gate.threshold, gate.unit)
+    return "the case's own" if has_own_limits(gate) else show_limit(gate.op, gate.threshold, gate.unit)
 
 
 def _gate_row(gate: GateResult) -> tuple[str, ...]:

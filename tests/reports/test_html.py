@@ -204,6 +204,20 @@ def test_gates_are_grouped_worst_first_with_value_limit_place_and_fix(page: Read
         assert part in row
 
 
+def test_a_value_over_all_cases_is_not_read_against_one_cases_limit(tmp_path: Path) -> None:
+    longer, quick = case("longer", min_reply_ms=10_000), case("quick")
+    told = [
+        (longer, verdict(longer, measurement("longer", reply_ms=metric(9_939.0)))),
+        (quick, verdict(quick, measurement("quick", reply_ms=metric(878.0)))),
+    ]
+    page = read(render_html(summary(told), tmp_path))
+    row = next(
+        " ".join("".join(tr.itertext()).split()) for tr in page.all("tr") if "not_short" in "".join(tr.itertext())
+    )
+    assert "9939 ms, the case's own limit is >= 10000 ms" in row
+    assert "878 ms over all cases the case's own longer, attempt 1, reply 0" in row
+
+
 def test_what_failed_is_open_and_what_passed_is_closed(page: Read) -> None:
     cases = {element.get("id"): "open" in element.attrib for element in page.all("details") if element.get("id")}
     assert cases == {"case-holed": True, "case-good": False}
@@ -288,7 +302,7 @@ def test_a_number_that_is_not_believed_is_not_shown_as_one(tmp_path: Path) -> No
     whole = summary([(case(), verdict(case(), measurement(user_kpi_raw_ms=doubtful)))])
     words = read(render_html(whole, tmp_path)).words
     assert "123 ms !" in words
-    assert "not to be believed: the clock slipped" in words
+    assert "The wait is not to be believed: the clock slipped" in words
     assert "123 ms P50" not in words
 
 

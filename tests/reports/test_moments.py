@@ -89,6 +89,14 @@ def test_talk_over_is_marked_before_the_users_last_word() -> None:
     assert moment.chief.text == "the agent speaks 300 ms before the user's last word ends"
 
 
+def test_a_reply_of_the_wrong_length_is_heard_where_it_ends() -> None:
+    short = heard("c", defect("bandwidth", 0.45, 1_000.0), reply_ms=metric(1_000.0))
+    (moment,) = worst_moments(run_of(short, min_reply_ms=1_500.0))
+    assert moment.defect is None
+    assert moment.chief.text == "the reply ends after 1000 ms"
+    assert moment.chief.end_s == pytest.approx(HEARD_S + 1.0 - SPOKEN_S)
+
+
 def test_where_no_reply_came_the_silence_is_shown() -> None:
     silent = heard("c", user_kpi_raw_ms=metric(None, reason="no reply"))
     turn = silent.turns[0].model_copy(update={"onset_sample": None, "spans": {}})
@@ -112,14 +120,14 @@ def test_a_defect_in_a_ring_without_a_place_on_the_axis_does_not_move_the_cut() 
 def test_a_wait_that_is_not_believed_says_so() -> None:
     call = heard("c", user_kpi_raw_ms=metric(14.0, invalid=True, reason="below the hangover"))
     (moment,) = worst_moments(run_of(call))
-    assert moment.chief.text == "14.0 ms until the agent is heard (not to be believed: below the hangover)"
+    assert moment.chief.text == "14.0 ms until the agent is heard (not to be believed)"
 
 
 @pytest.mark.parametrize(("start_s", "end_s"), [(-0.5, 0.5), (-0.5, 1.05), (0.6, 1.9), (-0.5, 5.5), (3.2, 9.2)])
 def test_ticks_are_round_few_and_where_they_say(start_s: float, end_s: float) -> None:
     shown = ticks(start_s, end_s)
     assert 2 <= len(shown) <= 11
-    for left, label in shown:
-        stated_s = float(label.removesuffix(" s"))
-        assert 0 <= float(left) <= 100
-        assert start_s + float(left) / 100 * (end_s - start_s) == pytest.approx(stated_s, abs=0.001)
+    for tick in shown:
+        stated_s = float(tick.label.removesuffix(" s"))
+        assert 0 <= float(tick.left) <= 100
+        assert start_s + float(tick.left) / 100 * (end_s - start_s) == pytest.approx(stated_s, abs=0.001)
