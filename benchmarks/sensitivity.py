@@ -35,7 +35,7 @@ from harness.model.measurement import Measurement
 
 FEWEST_RUNS = 10
 FEWEST_TURNS = 5  # of a run in the pool
-N_PERMUTATIONS = 499  # the product takes 9,999; p is compared with 0.01
+N_PERMUTATIONS = 999  # the product takes 9,999; p is compared with 0.005
 POWER_WANTED, FALSE_ALARMS_WANTED = 0.95, 0.01
 SYNTHETIC_CASES = 10
 SYNTHETIC_KPI_MS = 450.0

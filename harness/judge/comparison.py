@@ -22,7 +22,7 @@ from harness.judge.resampling import N_PERMUTATIONS, Spread, Turns
 from harness.judge.statistics import ENOUGH_FOR_P95
 from harness.model.changes import Comparison, Side, Statistic, Verdict
 
-FALSE_ALARM_RATE = 0.01
+FALSE_ALARM_RATE = 0.005  # of the first latency, and again of all other rows together: 1 % of nights in all
 POWER = 0.95
 RUNS_FOR_SPREAD = 3
 

@@ -246,7 +246,7 @@ def test_intervals_are_drawn_by_run_where_there_are_runs_enough() -> None:
 
 
 def test_false_alarms_and_power_of_simulated_nights() -> None:
-    """A small form of benchmarks/sensitivity.py. 400 nights: at a true rate of 1 % more than 12 alarms come once in 1,000."""
+    """A small form of benchmarks/sensitivity.py. At the stated rate of 0.5 %, 400 nights give more than 8 alarms once in 4,000 times."""
     alarms = seen = 0
     for night in range(400):
         then = runs(10, seed=2 * night)
@@ -257,5 +257,5 @@ def test_false_alarms_and_power_of_simulated_nights() -> None:
             worse = verdict_of(found.effect, found.p, 5.0) is Verdict.WORSE
             alarms += worse and not shift
             seen += worse and bool(shift)
-    assert alarms <= 12
-    assert seen >= 370
+    assert alarms <= 8
+    assert seen >= 360
