@@ -35,7 +35,7 @@ from harness.model.measurement import Measurement
 
 FEWEST_RUNS = 10
 FEWEST_TURNS = 5  # of a run in the pool
-N_PERMUTATIONS = 499  # the product takes 9,999; p is compared with 0.01
+N_PERMUTATIONS = 999  # the product takes 9,999; p is compared with 0.005
 POWER_WANTED, FALSE_ALARMS_WANTED = 0.95, 0.01
 SYNTHETIC_CASES = 10
 SYNTHETIC_KPI_MS = 450.0
@@ -96,7 +96,7 @@ def from_calls(folders: Sequence[Path], metric: str) -> list[Turns]:
 
 def pool_of(runs: Sequence[Turns], about: str, turns: int, baseline_runs: int) -> Pool:
     """Resampled by run: a night and its baseline never share one."""
-    whole = Turns(*(np.concatenate([getattr(run, name) for run in runs]) for name in ("values", "runs", "cells")))
+    whole = resampling.joined(*runs)
     (adjusted,) = resampling.adjusted_for_cells(whole)
     parts = [adjusted.kept(adjusted.runs == run) for run in dict.fromkeys(adjusted.runs.tolist())]
     medians = resampling.by_run("median", adjusted)
@@ -106,9 +106,7 @@ def pool_of(runs: Sequence[Turns], about: str, turns: int, baseline_runs: int) -
     def night(rng: np.random.Generator) -> tuple[Turns, Turns]:
         order = rng.permutation(len(runs))[: several + 1]
         drawn = [_drawn(runs[i], turns, rng) for i in order]
-        return drawn[0], Turns(
-            *(np.concatenate([getattr(run, name) for run in drawn[1:]]) for name in ("values", "runs", "cells"))
-        )
+        return drawn[0], resampling.joined(*drawn[1:])
 
     text = f"{about}: {len(runs)} runs, {len(whole)} turns; a baseline is {several} of them"
     return Pool(text, float(np.std(within, ddof=1)), float(np.std(medians, ddof=1)), night)
@@ -135,7 +133,7 @@ def synthetic(turn_sd_ms: float, run_sd_ms: float, turns: int, baseline_runs: in
 
 
 def worse(now: Turns, then: Turns, floor: float) -> bool:
-    found = difference("median", now, then, then, N_PERMUTATIONS)
+    found = difference("median", now, then, None, N_PERMUTATIONS)
     return not isinstance(found, str) and verdict_of(found.effect, found.p, floor) is Verdict.WORSE
 
 

@@ -81,23 +81,33 @@ def list_runs(
     lane: Annotated[str | None, typer.Option("--user", "--lane", help="Only of browser, or of bot.")] = None,
     history: HistoryOption = None,
 ) -> None:
-    """List the runs, newest first, with their first latency: USER_KPI, in the bot lane the second listener's."""
+    """List the runs, newest first, with their first latency: USER_KPI, in the bot lane the second listener's.
+
+    Below 20 turns the maximum stands in P95's place. `history show` has the machine and the versions.
+    """
     from harness.history.database import open_history
     from harness.history.reading import latest_runs, turn_values
     from harness.judge.numbers import show
     from harness.judge.statistics import distribution
 
     table = Table()
-    for heading in ("run", "status", "suite", "lane", "profile", "machine", "commit", "turns", "P50", "P95 or max"):
-        table.add_column(heading, justify="right" if heading in ("turns", "P50", "P95 or max") else "left")
+    for heading in ("run", "status", "what", "turns", "P50", "P95", "commit"):
+        number = heading in ("turns", "P50", "P95")
+        table.add_column(heading, justify="right" if number else "left", no_wrap=heading in ("run", "status"))
     with open_history(existing_history(history)) as opened, opened.reading() as session:
         for run in latest_runs(session, limit, lane=lane):
             values = distribution([v.value for v in turn_values(session, [run.run_id], [first_latency(run)])])
             tail = f"max {show(values.max, 'ms')}" if values.n < 20 else show(values.p95, "ms")
             where = run.environment
+            profile = f", {where['profile']}" if where["profile"] != "none" else ""
+            what = (
+                f"{run.suite}, {where['lane']}"
+                + (f" {where['mic']}" if where["lane"] != where["mic"] else "")
+                + profile
+            )
             table.add_row(
-                run.run_id, run.status or "unfinished", run.suite, f"{where['lane']} {where['mic']}", where["profile"],
-                where["machine class"], _commit(run), str(values.n), show(values.p50, "ms"), tail if values.n else "–",
+                run.run_id, run.status or "unfinished", what, str(values.n), show(values.p50, "ms"),
+                tail if values.n else "–", _commit(run),
             )  # fmt: skip
     console.print(table)
 

@@ -43,8 +43,9 @@ def test_runs_are_taken_in_listed_and_shown(earwitness: Run, tmp_path: Path) -> 
     assert "3 unchanged" in earwitness("history", "add", str(folder), place).stdout
     listed = earwitness("history", "list", place).stdout
     assert "460 ms" in listed
-    assert "Linux x86_64, 2 cores" in listed
+    assert "fast, browser scheduled" in listed
     shown = earwitness("history", "show", "20260101", place)
+    assert "Linux x86_64, 2 cores" in shown.stdout
     assert "max_gap" in shown.stdout
     unknown = earwitness("history", "show", "1999", place)
     assert unknown.returncode == 2

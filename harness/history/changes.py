@@ -141,16 +141,15 @@ def _baseline_for(session: Session, run: RunRecord) -> BaselineRecord | None:
 
 
 def _gates(session: Session, run: RunRecord, other: RunRecord) -> tuple[list[str], list[str]]:
-    """(in order then and not now, the other way round), over the run."""
+    """(in order then and not now, the other way round), over the run, by what became of what."""
     then = {gate.gate_id: gate.status for gate in gates_of(session, other.run_id)}
-    worse: list[str] = []
-    better: list[str] = []
+    moved: dict[tuple[str, str], list[str]] = {}
     for gate in gates_of(session, run.run_id):
         before = then.get(gate.gate_id)
-        if before is None or (before in IN_ORDER) == (gate.status in IN_ORDER):
-            continue
-        (better if gate.status in IN_ORDER else worse).append(f"{gate.gate_id}: {before} → {gate.status}")
-    return worse, better
+        if before is not None and (before in IN_ORDER) != (gate.status in IN_ORDER):
+            moved.setdefault((before, gate.status), []).append(gate.gate_id)
+    said = [(now in IN_ORDER, f"{before} → {now}: {', '.join(names)}") for (before, now), names in moved.items()]
+    return [text for better, text in said if not better], [text for better, text in said if better]
 
 
 def _trend(session: Session, runs: Sequence[RunRecord], kpi: str) -> list[TrendPoint]:

@@ -22,7 +22,7 @@ from harness.judge.resampling import N_PERMUTATIONS, Spread, Turns
 from harness.judge.statistics import ENOUGH_FOR_P95
 from harness.model.changes import Comparison, Side, Statistic, Verdict
 
-FALSE_ALARM_RATE = 0.01
+FALSE_ALARM_RATE = 0.005  # of the first latency, and again of all other rows together: 1 % of nights in all
 POWER = 0.95
 RUNS_FOR_SPREAD = 3
 
@@ -47,16 +47,15 @@ def compare(
 ) -> list[Comparison]:
     """Every row that either side has, the primary one first. Keys are metrics.
 
-    `spread`: runs in which nothing changed, to know what runs differ by; None takes those of `then`.
+    `spread`: more runs than those of `then` in which nothing changed, to know what runs differ by.
     """
-    pool = then if spread is None else spread
     tried: list[tuple[Compared, Statistic, Turns, Turns, Difference | str]] = []
     for row in ROWS:
         if row.metric not in now and row.metric not in then:
             continue
         for statistic in row.statistics:
-            ours, theirs, runs = (_of(row, side) for side in (now, then, pool))
-            tried.append((row, statistic, ours, theirs, difference(statistic, ours, theirs, runs, n_permutations)))
+            ours, theirs, pool = (_of(row, side) for side in (now, then, spread or {}))
+            tried.append((row, statistic, ours, theirs, difference(statistic, ours, theirs, pool, n_permutations)))
     primary = PRIMARY[lane], "median"
     rest = [found.p for row, s, _, _, found in tried if isinstance(found, Difference) and (row.metric, s) != primary]
     adjusted = iter(resampling.holm(rest))
@@ -72,29 +71,31 @@ def compare(
 
 
 def difference(
-    statistic: Statistic, now: Turns, then: Turns, pool: Turns, n_permutations: int = N_PERMUTATIONS
+    statistic: Statistic, now: Turns, then: Turns, pool: Turns | None = None, n_permutations: int = N_PERMUTATIONS
 ) -> Difference | str:
-    """Now minus then, or why there is none. `pool`: runs in which nothing changed; may be `then` itself."""
+    """Now minus then, or why there is none. `pool`: more runs in which nothing changed; those of `then` may be in it."""
     if not len(now) or not len(then):
         return f"no turn {'of this run' if not len(now) else 'then'} has it"
-    same = pool is then
     ours, theirs = resampling.paired(now, then)
     if not len(ours):
         return "no case is on both sides"
     fewest = min(len(ours), len(theirs))
     if statistic == "P95" and fewest < ENOUGH_FOR_P95:
         return f"a P95 needs {ENOUGH_FOR_P95} turns on each side; there are {len(ours)} now and {len(theirs)} then"
-    runs = theirs if same else pool.kept(np.isin(pool.cells, ours.cells))
-    if runs.n_runs < RUNS_FOR_SPREAD:
-        return (
-            f"how far runs differ when nothing changed is known from {runs.n_runs} of them; it takes {RUNS_FOR_SPREAD}"
-        )
-    if same:
-        ours, theirs = resampling.adjusted_for_cells(ours, theirs)
-        runs = theirs
-    else:
-        ours, theirs, runs = resampling.adjusted_for_cells(ours, theirs, runs)
-    return _difference(statistic, ours, theirs, runs, n_permutations)
+    others = _others(pool, ours, theirs)
+    known = theirs.n_runs + others.n_runs
+    if known < RUNS_FOR_SPREAD:
+        return f"how far runs differ when nothing changed is known from {known} of them; it takes {RUNS_FOR_SPREAD}"
+    ours, theirs, others = resampling.adjusted_for_cells(ours, theirs, others)
+    return _difference(statistic, ours, theirs, resampling.joined(theirs, others), n_permutations)
+
+
+def _others(pool: Turns | None, now: Turns, then: Turns) -> Turns:
+    """Turns of the pool that are on neither side, of the cases that are on both."""
+    if pool is None:
+        return then.kept(np.zeros(len(then), dtype=bool))
+    own = np.concatenate([now.runs, then.runs])
+    return pool.kept(np.isin(pool.cells, then.cells) & ~np.isin(pool.runs, own))
 
 
 def _difference(statistic: Statistic, now: Turns, then: Turns, runs: Turns, n_permutations: int) -> Difference:

@@ -54,6 +54,10 @@ def statistic_of(kind: Statistic, values: Floats, axis: int = -1) -> Any:
     return np.mean(values, axis=axis) if kind == "mean" else np.percentile(values, 95, axis=axis)
 
 
+def joined(*sides: Turns) -> Turns:
+    return Turns(*(np.concatenate([getattr(side, name) for side in sides]) for name in ("values", "runs", "cells")))
+
+
 def paired(*sides: Turns) -> tuple[Turns, ...]:
     """Only the turns of cells that every side has."""
     common = set.intersection(*({*side.cells.tolist()} for side in sides))

@@ -71,15 +71,15 @@ def test_another_mix_of_cases_is_no_difference_because_cases_are_paired() -> Non
 def test_cases_of_one_side_only_do_not_count() -> None:
     now = runs(1, seed=5, name="now")
     alien = Turns(np.full(20, 5_000.0), now.runs, np.array(["new:0"] * 20))
-    both = Turns(*(np.concatenate([getattr(t, k) for t in (now, alien)]) for k in ("values", "runs", "cells")))
-    assert first(both, runs(10)).effect == pytest.approx(first(now, runs(10)).effect)
+    assert first(resampling.joined(now, alien), runs(10)).effect == pytest.approx(first(now, runs(10)).effect)
 
 
 def test_a_shift_that_runs_have_among_themselves_is_no_regression_however_many_turns_show_it() -> None:
     """200 turns of one run share its luck: turn by turn +60 ms would be beyond doubt."""
-    then = runs(6, turns=200, run_sd=60.0, seed=6)
+    then = runs(6, turns=200, run_sd=0.0, seed=6)
+    then = Turns(then.values + np.repeat([-60.0, -35.0, -10.0, 10.0, 35.0, 60.0], 200), then.runs, then.cells)
     now = shifted(runs(1, turns=200, run_sd=0.0, seed=7, name="now"), 60)
-    found = difference("median", now, then, then)
+    found = difference("median", now, then)
     assert not isinstance(found, str)
     assert resampling.permutation_test("median", *resampling.adjusted_for_cells(now, then), n_resamples=999) < 0.01
     assert verdict_of(found.effect, found.p, 5.0) is Verdict.NO_DIFFERENCE
@@ -98,6 +98,7 @@ def test_the_spread_may_come_of_other_runs_than_the_one_compared_with() -> None:
     last = pool.kept(pool.runs == "r7")
     found = first(shifted(runs(1, seed=2, name="now"), 100), last, spread={KPI: pool})
     assert found.verdict is Verdict.WORSE
+    assert found == first(shifted(runs(1, seed=2, name="now"), 100), last, spread={KPI: pool.kept(pool.runs != "r7")})
     assert (found.then.n_runs, found.then.n_turns) == (1, 20)
 
 
@@ -198,8 +199,8 @@ def test_adjusting_for_cases_takes_out_what_a_case_adds_to_both_sides(
 @given(seed=st.integers(0, 10_000), shift=st.floats(-100, 100))
 def test_the_effect_changes_its_sign_when_the_sides_are_changed(seed: int, shift: float) -> None:
     then, now = runs(3, seed=seed), shifted(runs(3, seed=seed + 1, name="now"), shift)
-    there = difference("median", now, then, then, n_permutations=99)
-    back = difference("median", then, now, then, n_permutations=99)
+    there = difference("median", now, then, n_permutations=99)
+    back = difference("median", then, now, n_permutations=99)
     assert not isinstance(there, str)
     assert not isinstance(back, str)
     assert there.effect == pytest.approx(-back.effect)
@@ -209,9 +210,9 @@ def test_the_effect_changes_its_sign_when_the_sides_are_changed(seed: int, shift
 @given(seed=st.integers(0, 10_000), offset=st.floats(-1e3, 1e3))
 def test_a_constant_on_both_sides_changes_no_effect(seed: int, offset: float) -> None:
     then, now = runs(3, seed=seed), runs(1, seed=seed + 1, name="now")
-    plain = difference("median", now, then, then, n_permutations=99)
+    plain = difference("median", now, then, n_permutations=99)
     moved_then = shifted(then, offset)
-    moved = difference("median", shifted(now, offset), moved_then, moved_then, n_permutations=99)
+    moved = difference("median", shifted(now, offset), moved_then, n_permutations=99)
     assert not isinstance(plain, str)
     assert not isinstance(moved, str)
     assert moved.effect == pytest.approx(plain.effect, abs=1e-6)
@@ -245,16 +246,16 @@ def test_intervals_are_drawn_by_run_where_there_are_runs_enough() -> None:
 
 
 def test_false_alarms_and_power_of_simulated_nights() -> None:
-    """A small form of benchmarks/sensitivity.py. 400 nights: at a true rate of 1 % more than 12 alarms come once in 1,000."""
+    """A small form of benchmarks/sensitivity.py. At the stated rate of 0.5 %, 400 nights give more than 8 alarms once in 4,000 times."""
     alarms = seen = 0
     for night in range(400):
         then = runs(10, seed=2 * night)
         now = runs(1, seed=2 * night + 1, name="now")
         for shift in (0.0, 50.0):
-            found = difference("median", shifted(now, shift), then, then, n_permutations=199)
+            found = difference("median", shifted(now, shift), then, n_permutations=199)
             assert not isinstance(found, str)
             worse = verdict_of(found.effect, found.p, 5.0) is Verdict.WORSE
             alarms += worse and not shift
             seen += worse and bool(shift)
-    assert alarms <= 12
-    assert seen >= 370
+    assert alarms <= 8
+    assert seen >= 360

@@ -14,6 +14,7 @@ def run_of(kpis_ms: list[float], limit: KpiLimit | None) -> Summary:
     cases = []
     for i, kpi_ms in enumerate(kpis_ms):
         named = {"user_kpi_raw_ms": metric(kpi_ms), "user_kpi_ms": metric(kpi_ms)}
+        named["eot_to_first_audio_ms"] = metric(400.0 + 5 * i)
         cases.append((case(f"c{i}"), verdict(case(f"c{i}"), measurement(f"c{i}", **named))))
     return summary(cases, kpi_limit=limit)
 

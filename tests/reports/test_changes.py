@@ -72,12 +72,12 @@ def test_no_difference_says_what_could_have_been_seen(tmp_path: Path) -> None:
 def test_what_is_worse_stands_in_the_headline(tmp_path: Path) -> None:
     against = Against(
         what="baseline main v1", run_ids=["a"], comparisons=[row(Verdict.WORSE, 62.0, p=0.0001)],
-        newly_failing=["max_gap: PASS → FAIL"],
+        newly_failing=["PASS → FAIL: max_gap"],
     )  # fmt: skip
     text = text_of(Changes(kpi="user_kpi_raw_ms", baseline=against), tmp_path)
     assert "worse: user_kpi_raw_ms median +62.0 ms" in text.replace("\\", "")
     assert "❌ worse; p < 0.001" in text
-    assert "gate max_gap: PASS → FAIL" in text.replace("\\", "")
+    assert r"gates PASS → FAIL: max\_gap" in text or "gates PASS → FAIL: max_gap" in text
 
 
 def test_a_refusal_is_shown_with_every_difference_and_no_numbers(tmp_path: Path) -> None:
