@@ -37,7 +37,12 @@ def network_view(summary: Summary) -> NetworkView | None:
     allows = ""
     if allowance is not None and allowance.value is not None:
         holes = "fail a case" if impaired is not None and not impaired.value else "warn"
-        allows = f"Latencies over the round trip may take {show(allowance.value, 'ms')} longer; holes {holes}."
+        longer = (
+            f"may take {show(allowance.value, 'ms')} longer"
+            if allowance.value
+            else "have the limits of a clean network"
+        )
+        allows = f"Latencies over the round trip {longer}; holes {holes}."
     return NetworkView(
         what=plain(impaired.reason) if impaired is not None else "",
         allows=allows,

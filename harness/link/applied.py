@@ -29,6 +29,7 @@ LEAST_READINGS = 2
 EDGE_MS = 5.0  # what the order "outage from now on" may be off the packets beside it
 NAMES: dict[Way, str] = {"up": "uplink", "down": "downlink"}
 BY_CHANCE = ("loss", "burst")
+LATE_MS = 5.0  # P99 of the relay's own lateness above which nothing it carried is believed
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,11 @@ class Proof:
     def told(self) -> str:
         """One line: each figure with whether it agrees."""
         words = {True: "agrees", False: "DOES NOT AGREE", None: "too little to tell"}
-        return "; ".join(f"{figure.name} {words[figure.agrees]} ({figure.told})" for figure in self.figures)
+        told = [f"{figure.name} {words[figure.agrees]} ({figure.told})" for figure in self.figures]
+        late_ms = self.numbers.lateness_p99_ms
+        if late_ms is not None and late_ms > LATE_MS:
+            told.append(f"the relay itself was {late_ms:.1f} ms late (P99): the host was too busy for it")
+        return "; ".join(told)
 
 
 def prove(record: LinkRecord, rows: Sequence[Row], readings: Sequence[Reading]) -> Proof:

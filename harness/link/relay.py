@@ -28,6 +28,7 @@ from harness.link.sockets import Address, Framed, family_of, mono_ms, received, 
 
 FLUSH_EVERY_MS = 250.0
 READ_BYTES = 65_536
+PRIORITY = -10  # as `nice`; granted to root and by limits.conf alone
 LOOPBACK = "127.0.0.1"
 WAYS: tuple[Way, Way] = ("up", "down")
 Transport = Literal["udp", "tcp", "tcp_from_udp"]  # tcp_from_udp: TCP to the participant, UDP to the server
@@ -235,6 +236,8 @@ def main() -> None:
     relay = Relay(up, down, told["seed"], log, reliable=told["reliable"])
     control = Control(relay)
     relay.watch(sys.stdin.fileno(), control.read)
+    with contextlib.suppress(OSError):  # ahead of the load it stands beside, where it may; it needs little itself
+        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
     gc.disable()  # no cycles are made here, and a collection would be late packets
     answer({"ready": os.getpid()})
     with contextlib.suppress(BrokenPipeError):  # who started us is gone, and so is who would read the answer

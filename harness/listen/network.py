@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.link.applied import Proof, Reading, lateness_p99_ms, prove, uplink_jitter_ms
+from harness.link.applied import LATE_MS, Proof, Reading, lateness_p99_ms, prove, uplink_jitter_ms
 from harness.link.log import DELIVERED, Row, Way
 from harness.listen.reading import Capture
 from harness.listen.records import disbelieved, no_number, number
@@ -22,7 +22,6 @@ APPLIED = "netem_actually_applied"
 ALLOWANCE = "network_allowance_ms"
 IMPAIRED = "network_impaired"
 LATENESS = "network_lateness_p99_ms"
-LATE_MS = 5.0
 WAYS: dict[Way, str] = {"up": "up", "down": "down"}
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from scipy.stats import binom
 
-from harness.link.applied import Figure, lateness_p99_ms
+from harness.link.applied import Figure, lateness_p99_ms, uplink_jitter_ms
 from harness.link.fate import FateModel, Impairment
 from harness.link.loss import loss_interval
 from harness.link.profile import Direction, Profile, load_profile, names
 from harness.link.record import Done
-from tests.link.calls import T0_MS, Call
+from tests.link.calls import T0_MS, Call, reading
 
 APPLIED_TO_UDP = [name for name in names() if name != "udp_blocked"]
 
@@ -149,3 +149,19 @@ def test_the_stream_is_the_one_that_the_statistics_are_about() -> None:
     assert figures(call)["webrtc"].agrees is False  # the other stream has more packets
     call.readings = [replace(reading, source="0000bbbb") for reading in call.readings]
     assert figures(call)["webrtc"].agrees is True
+
+
+def test_what_the_server_reports_of_the_users_audio_is_set_beside_the_log() -> None:
+    call = Call(load_profile("bad_wifi"), seconds=40)
+    voice = [
+        (row.departed_ms, row.arrived_ms)
+        for row in call.rows
+        if row.way == "up" and row.kind == "rtp" and row.departed_ms is not None
+    ]
+    reports = [replace(reading(T0_MS + 1e3 * k, voice, []), source="0000aaaa") for k in range(1, 41)]
+    found = uplink_jitter_ms(call.rows, reports)
+    assert found is not None
+    theirs, ours = found
+    assert theirs == pytest.approx(ours, rel=0.01)
+    assert ours > 5
+    assert uplink_jitter_ms([], reports) is None
