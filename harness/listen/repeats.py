@@ -22,6 +22,9 @@ MIN_REPEAT_MS = 18.0  # three pitch periods of a low voice, all identical, do no
 MIN_STEP_MS = 32.0
 STEP_SPREAD_MS = 400.0  # windows around a repeat fit neither way
 ALIKE = 0.65
+READ_STEP = 8  # 1 ms: the step is read to a fraction of it
+OFF_STEP = 48  # a jitter buffer may have taken 6 ms away beside it
+SURELY_ALIKE = 0.85
 HASHED = 96  # 2 ms
 PIECE_MS = 40.0
 PIECE_HOP_MS = 10.0
@@ -117,7 +120,7 @@ def _confirmed(ring: Ring, around_ms: tuple[float, float], step_ms: float) -> Re
         return None
     part = np.asarray(ring.band[low - size : high])
     best_fit, best_at = 0.0, 0
-    for shift in range(-8, 9):  # the step is read to a fraction of a ms
+    for shift in range(-OFF_STEP, OFF_STEP + 1):
         lag = size + shift
         if lag <= 0 or lag >= len(part):
             continue
@@ -130,7 +133,7 @@ def _confirmed(ring: Ring, around_ms: tuple[float, float], step_ms: float) -> Re
         norm = np.sqrt((energy_a[size:] - energy_a[:-size]) * (energy_b[size:] - energy_b[:-size]))
         fit = top / np.maximum(norm, size * 1e-6)
         place = int(np.argmax(fit))
-        if fit[place] > best_fit:
+        if fit[place] > best_fit and (abs(shift) <= READ_STEP or fit[place] >= SURELY_ALIKE):
             best_fit, best_at = float(fit[place]), place + lag
     if best_fit < ALIKE:
         return None
