@@ -54,16 +54,7 @@ REQUESTS = (
 VOICES = ("en-us", "en-gb", "en-us+f3", "en-gb-scotland+m2")
 SPACING_MS = 4_500.0
 AFTER_REPLY_MS = 350.0
-LONG_REPLY_SENTENCES = 5  # 12 s: what a drift of the clock needs
 PAUSE_IN_TURN_MS = 700.0
-
-
-def replies(long: bool = False) -> tuple[str, ...]:
-    """What the agent says, one a turn."""
-    if not long:
-        return SENTENCES
-    n = LONG_REPLY_SENTENCES
-    return tuple(" ".join(SENTENCES[i : i + n]) for i in range(0, len(SENTENCES) - n + 1, n))
 
 
 def make_call(name: str, turns: int, *, pause_in_turn: bool = False, interrupts: bool = False) -> Case:

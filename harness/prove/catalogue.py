@@ -44,7 +44,7 @@ class Fault:
     make: Callable[[float, Words], Effect]
     kinds: tuple[str, ...] = ()  # of the defect that carries the blame; empty: none is written for it
     allowed: tuple[str, ...] = ()
-    call: Literal["plain", "long", "interrupts", "pause"] = "plain"
+    call: Literal["plain", "interrupts", "pause"] = "plain"
     live_only: bool = False
     sequential: bool = False  # it disturbs other calls of the same agent
     env: dict[str, str] = field(default_factory=dict)
@@ -106,6 +106,9 @@ CATALOGUE: tuple[Fault, ...] = (
     Fault("slower", "plays slower, and lower", "%", (0.1, 0.25, 0.5, 1, 2, 5), 0.5, ON_THE_WAY,
           ("speed",), lambda v, w: timing.Speed(speed_percent=-v), ("speed",),
           ("mel_distance", "pitch", "audio_valid", "way")),
+    Fault("drift", "plays slower and slower", "% a second", (0.1, 0.25, 0.5, 1, 2), 0.5, ON_THE_WAY,
+          ("speed",), lambda v, w: timing.Drift(percent_per_s=v), ("speed",),
+          ("mel_distance", "pitch", "audio_valid", "way", "lost_tail", "unexplained")),
     Fault("wrong_rate", "samples of one rate taken for another (2: 24 kHz as 48 kHz; 0.92: 44.1 kHz as 48 kHz)", "ratio",
           (0.91875, 2.0), 0.91875, ON_THE_WAY, ("speed",), lambda v, w: timing.WrongRate(ratio=v), ("wrong_rate", "speed"),
           ("mel_distance", "pitch", "audio_valid", "audible_dropout", "ear_dropout", "eot_to_first_audio", "user_kpi",

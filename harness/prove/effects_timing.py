@@ -79,6 +79,18 @@ class Speed(Queued):
         return self.sound(np.zeros(FRAME, np.float32), -1) if self.queue.any() else None
 
 
+@dataclass
+class Drift(Speed):
+    """Slower by `percent_per_s` more with every second: a clock that warms up, or a resampler that chases a queue."""
+
+    speed_percent: float = 0.0
+    percent_per_s: float = 0.5
+
+    def change(self, frame: Frame, t: int) -> Frame:
+        self.speed_percent = -self.percent_per_s * self.given / RATE_HZ
+        return super().change(frame, t)
+
+
 def _between(samples: Frame, places: npt.NDArray[np.float64]) -> Frame:
     """Values at fractional places. Linear: at 0.5 % it leaves an image 40 dB down at 8 kHz, which is not the fault."""
     return np.interp(places, np.arange(len(samples)), samples).astype(np.float32)

@@ -23,7 +23,7 @@ from harness.model.capture import CASE, Manifest, read_manifest
 from harness.model.case import Case
 from harness.model.measurement import Measurement
 from harness.model.plan import AgentSpec, BuiltCase, Lane, PageSpec, Plan
-from harness.prove.calls import SENTENCES, VOICES, build_call, make_call, replies
+from harness.prove.calls import SENTENCES, VOICES, build_call, make_call
 from harness.prove.catalogue import BY_ID, Fault, Where, seed_of
 from harness.prove.inject import FOLDER_VARIABLE, RoomFaults, applied_in, plan_room
 from harness.prove.trials import CLEAN, Trial, append_trials, trials_of, whole_call_trial
@@ -44,7 +44,7 @@ class Call:
     where: str
     faults: tuple[tuple[str, float], ...]
     turns: int = TURNS
-    kind: str = "plain"  # plain | long | interrupts | pause
+    kind: str = "plain"  # plain | interrupts | pause
     alone: bool = False
 
 
@@ -77,7 +77,6 @@ class Batch:
     voice: str
     calls: tuple[Call, ...]
     env: dict[str, str] = field(default_factory=dict)
-    long: bool = False
 
 
 @dataclass
@@ -97,7 +96,7 @@ class LiveProof:
         faults = run_dir / "faults"
         faults.mkdir(parents=True, exist_ok=True)
         spoken = run_dir / "replies.txt"
-        spoken.write_text("\n".join(replies(batch.long)) + "\n")
+        spoken.write_text("\n".join(SENTENCES) + "\n")
         env = {
             "EARWITNESS_REPLIES": str(spoken.resolve()),
             "EARWITNESS_VOICE": batch.voice,
@@ -249,8 +248,8 @@ def _spoke_into_a_pause(measurement: Measurement) -> bool:
 
 def calls_for(fault: Fault, severity: float, where: str, missing: int) -> list[Call]:
     """As many calls as `missing` trials need."""
-    per_call = {"plain": TURNS, "long": 4, "interrupts": 1, "pause": 5}[fault.call]
-    turns = {"plain": TURNS, "long": 4, "interrupts": 2, "pause": 5}[fault.call]
+    per_call = {"plain": TURNS, "interrupts": 1, "pause": 5}[fault.call]
+    turns = {"plain": TURNS, "interrupts": 2, "pause": 5}[fault.call]
     if fault.gates == ("capture",):
         per_call = turns = 1
     elif fault.judged_per_call and fault.call == "plain":
