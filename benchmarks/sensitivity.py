@@ -31,7 +31,6 @@ from harness.judge.compared import BY_METRIC, PRIMARY
 from harness.judge.comparison import difference, verdict_of
 from harness.judge.resampling import Turns
 from harness.model.changes import Verdict
-from harness.model.measurement import Measurement
 
 FEWEST_RUNS = 10
 FEWEST_TURNS = 5  # of a run in the pool
@@ -79,15 +78,12 @@ def from_calls(folders: Sequence[Path], metric: str) -> list[Turns]:
         path = folder / "measurement.json"
         if not path.is_file():
             continue
-        measurement = Measurement.model_validate_json(path.read_bytes())
-        rows = [
-            (turn.metrics[metric].value, turn.utterance)
-            for turn in measurement.turns
-            if metric in turn.metrics and turn.utterance is not None and not turn.metrics[metric].invalid
-        ]
-        values = np.array([value for value, _ in rows if value is not None], dtype=np.float64)
-        cells = np.array([f"call:{utterance}" for value, utterance in rows if value is not None])
-        if measurement.validity.ok and len(values) >= FEWEST_TURNS:
+        measured = json.loads(path.read_bytes())  # not by the schema: captures of any version may be in a pool
+        rows = [(turn["metrics"].get(metric, {}), turn["utterance"]) for turn in measured["turns"]]
+        kept = [(m["value"], u) for m, u in rows if u is not None and m.get("value") is not None and not m["invalid"]]
+        values = np.array([value for value, _ in kept], dtype=np.float64)
+        cells = np.array([f"call:{utterance}" for _, utterance in kept])
+        if measured["validity"]["ok"] and len(values) >= FEWEST_TURNS:
             runs.append(Turns(values, np.array([folder.name] * len(values)), cells))
     if len(runs) < FEWEST_RUNS:
         raise SystemExit(f"{len(runs)} calls with {FEWEST_TURNS} turns and more; a pool needs {FEWEST_RUNS}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 EPILOG = "Exit status: 0 done; 1 `diff` found something worse; 2 wrong, refused or cannot be compared; 3 no history."
 WORSE, REFUSED = 1, 2
 baseline_app = typer.Typer(
-    help="Name runs as a baseline, compare with it, promote USER_KPI to FAIL.", no_args_is_help=True
+    help="Name runs as a baseline, compare with it, promote USER_KPI to FAIL.", epilog=EPILOG, no_args_is_help=True
 )
 console = Console(highlight=False)
 NameArgument = Annotated[str, typer.Argument(help="The baseline's name; NAME@2 is its version 2.", metavar="NAME")]

@@ -246,10 +246,7 @@ def test_intervals_are_drawn_by_run_where_there_are_runs_enough() -> None:
 
 
 def test_false_alarms_and_power_of_simulated_nights() -> None:
-    """A small form of benchmarks/sensitivity.py.
-
-    At the stated rate of 0.5 %, 400 nights give more than 8 alarms once in 4,000 times.
-    """
+    """A small form of benchmarks/sensitivity.py. At 0.5 % of 400 nights, more than 8 alarms come once in 4,000 times."""
     alarms = seen = 0
     for night in range(400):
         then = runs(10, seed=2 * night)
