@@ -25,12 +25,15 @@ def write_sweep(sweep: Sweep, folder: Path) -> None:
 
 def headline(sweep: Sweep) -> str:
     """The knee in one sentence."""
-    if not any(found.measured for found in sweep.points):
+    measured = [found.value for found in sweep.points if found.measured]
+    if not measured:
         return "nothing was measured"
+    unmeasured = [f"{found.value:g}" for found in sweep.points if not found.measured]
+    but = f"; not measured at {', '.join(unmeasured)} {sweep.unit}" if unmeasured else ""
     if sweep.knee is None:
-        return f"no blocking gate fails up to {sweep.points[-1].value:g} {sweep.unit} of {sweep.parameter}"
+        return f"no blocking gate fails up to {max(measured):g} {sweep.unit} of {sweep.parameter}{but}"
     gates = ", ".join(sweep.knee_gates)
-    return f"from {sweep.knee:g} {sweep.unit} of {sweep.parameter} on blocking gates fail: {gates}"
+    return f"from {sweep.knee:g} {sweep.unit} of {sweep.parameter} on blocking gates fail: {gates}{but}"
 
 
 def render(sweep: Sweep) -> str:

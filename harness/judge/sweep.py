@@ -44,7 +44,7 @@ class Point(_Frozen):
 
     value: float
     attempts: int
-    measured: int  # complete calls over a network that was proven
+    measured: int  # complete calls that are to be believed, over a network that was proven
     failed: int  # of those: a blocking gate fails
     gates: dict[str, int]  # blocking gate → in how many attempts it fails
     latency_ms: Interval
@@ -71,7 +71,7 @@ def point(value: float, summary: Summary, cases: dict[str, Case], run: str) -> P
     measured = [
         (cases[case_id], attempt.measurement)
         for case_id, attempt in attempts
-        if attempt.measurement is not None and attempt.capture_status in COMPLETE and _proven(attempt.measurement)
+        if attempt.measurement is not None and attempt.capture_status in COMPLETE and _believed(attempt.measurement)
     ]
     gates: dict[str, int] = {}
     failed = 0
@@ -93,9 +93,9 @@ def point(value: float, summary: Summary, cases: dict[str, Case], run: str) -> P
     )
 
 
-def _proven(measurement: Measurement) -> bool:
+def _believed(measurement: Measurement) -> bool:
     applied = measurement.metrics.get(APPLIED)
-    return applied is not None and applied.value == 1
+    return measurement.validity.ok and applied is not None and applied.value == 1
 
 
 def _failing(case: Case, measurement: Measurement) -> list[str]:

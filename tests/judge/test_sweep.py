@@ -94,6 +94,12 @@ def test_an_impossible_network_is_said_before_anything_starts() -> None:
         make_profiles(Settings(), parse_axis({"jitter": "0,40"}))
 
 
+def test_values_that_could_not_be_measured_are_named() -> None:
+    points = [at(0), at(10, proven=False)]
+    sweep = Sweep(parameter="loss", unit="%", cases=["c"], lane="bot", points=points, knee=None, knee_gates=[])
+    assert headline(sweep) == "no blocking gate fails up to 0 % of loss; not measured at 10 %"
+
+
 def test_the_report_names_the_knee_and_draws_the_curve(tmp_path: Path) -> None:
     points = [at(0), at(2, latency_ms=500), at(4, latency_ms=700, gap_ms=300)]
     sweep = Sweep(
