@@ -13,7 +13,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-import harness.judge
+import harness.judge.gates
+import harness.judge.table
 import harness.listen
 from harness.judge.gates import evaluate, gates_for, samples_of
 from harness.model.case import Case
@@ -81,12 +82,12 @@ class Trial(BaseModel):
 
 
 def ears_version() -> str:
-    """A hash of what hears and judges: trials of other ears do not count."""
+    """A hash of what hears, and of what judges one reply: trials of other ears do not count."""
     digest = hashlib.sha256()
-    for package in (harness.listen, harness.judge):
-        folder = Path(next(iter(package.__path__)))
-        for path in sorted(folder.glob("*.py")):
-            digest.update(path.name.encode() + path.read_bytes())
+    judging = [harness.judge.gates.__file__, harness.judge.table.__file__]
+    listening = sorted(Path(next(iter(harness.listen.__path__))).glob("*.py"))
+    for path in [*listening, *(Path(file) for file in judging)]:
+        digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 
 
