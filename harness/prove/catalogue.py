@@ -159,3 +159,13 @@ CATALOGUE: tuple[Fault, ...] = (
           ("ear_dropout", "mel_distance", "level_drop", "inter_arrival"), live_only=True, sequential=True),
 )  # fmt: skip
 BY_ID = {fault.id: fault for fault in CATALOGUE}
+
+# faults that one hears alike: what a reply with one of them is called
+ALIKE = {
+    "periodic_holes": "hole", "stall": "hole", "published_click": "click", "faster": "speed", "slower": "speed",
+    "drift": "speed", "wrong_rate": "speed",
+}  # fmt: skip
+
+
+def called(fault_id: str) -> str:
+    return ALIKE.get(fault_id, fault_id)

@@ -1,5 +1,7 @@
 """What each known fault does to the gates, counted from the trials, and how surely that tells the faults apart.
 
+Faults that one hears alike (one hole or many, faster or slower) have one signature and one label.
+
 Trials at a fault's stated limit or beyond, audible and valid, in calls and over recordings. Checked by leaving out one
 call at a time: its replies are labelled by the signatures of all other calls.
 """
@@ -14,7 +16,7 @@ from pathlib import Path
 
 from harness.judge.nearest_fault import SOUND_GATES, Signature, nearest_faults
 from harness.model.capture import write_atomic
-from harness.prove.catalogue import BY_ID, CATALOGUE
+from harness.prove.catalogue import BY_ID, CATALOGUE, called
 from harness.prove.trials import CLEAN, Trial
 
 SIGNATURES_JSON = "signatures.json"
@@ -24,7 +26,7 @@ KNOWN_GATES = frozenset(gate.id for gate in SOUND_GATES)
 
 @dataclass(frozen=True)
 class Labelled:
-    """Of one fault: `right`: its own label came first; `taken_for`: others that did."""
+    """Of one fault: `right`: its own label (that of all faults one hears alike) came first; `taken_for`: others that did."""
 
     fault: str
     n: int
@@ -56,9 +58,10 @@ Tally = dict[str, tuple[int, Counter[str]]]
 def _tally(trials: Sequence[Trial]) -> Tally:
     found: Tally = {}
     for trial in trials:
-        n, fired = found.get(trial.fault, (0, Counter()))
+        name = called(trial.fault)
+        n, fired = found.get(name, (0, Counter()))
         fired.update(KNOWN_GATES & set(trial.fired))
-        found[trial.fault] = (n + 1, fired)
+        found[name] = (n + 1, fired)
     return found
 
 
@@ -85,8 +88,9 @@ def label_each(trials: Sequence[Trial]) -> list[Labelled]:
     rows = []
     for fault in (f.id for f in CATALOGUE if f.id in answers):
         told = answers[fault]
-        wrong = tuple((name, count) for name, count in told.most_common() if name not in (fault, ""))
-        rows.append(Labelled(fault, sum(told.values()), told[fault], told[""], wrong))
+        own = called(fault)
+        wrong = tuple((name, count) for name, count in told.most_common() if name not in (own, ""))
+        rows.append(Labelled(fault, sum(told.values()), told[own], told[""], wrong))
     return rows
 
 
@@ -108,8 +112,7 @@ def label_lines(rows: Sequence[Labelled]) -> list[str]:
         return ["No trials to tell apart."]
     n, right = sum(row.n for row in rows), sum(row.right for row in rows)
     lines = [
-        f"The label is the fault itself for {right} of {n} replies ({100 * right / n:.0f} %), "
-        "each labelled without its own call.",
+        f"The label is right for {right} of {n} replies ({100 * right / n:.0f} %), each labelled without its own call.",
         "",
         "| fault | replies | labelled right | without a label | taken for |",
         "|---|---|---|---|---|",
