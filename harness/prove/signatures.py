@@ -88,9 +88,9 @@ def label_each(trials: Sequence[Trial]) -> list[Labelled]:
     rows = []
     for fault in (f.id for f in CATALOGUE if f.id in answers):
         told = answers[fault]
-        own = called(fault)
-        wrong = tuple((name, count) for name, count in told.most_common() if name not in (own, ""))
-        rows.append(Labelled(fault, sum(told.values()), told[own], told[""], wrong))
+        label = called(fault)
+        wrong = tuple((name, count) for name, count in told.most_common() if name not in (label, ""))
+        rows.append(Labelled(fault, sum(told.values()), told[label], told[""], wrong))
     return rows
 
 
