@@ -15,6 +15,7 @@ from harness.again import judge_again, read_summary
 from harness.cli import main
 from harness.model.capture import MEASUREMENT, read_manifest, write_manifest
 from harness.model.status import CaptureStatus, Status
+from harness.model.verdict import SUMMARY_SCHEMA_VERSION
 from harness.suite import SUMMARY, write_run
 from tests.listen.captures import hole, simple_call
 from tests.reports.test_html import read
@@ -179,9 +180,9 @@ def spoil(run_dir: Path, content: str) -> Path:
         (lambda folder: folder / "nothing", "no such folder; give a run"),
         (lambda folder: Path(__file__), "is a file, not a run's folder"),
         (lambda folder: folder, "not a run (it holds no summary.json and no captures/)"),
-        (lambda folder: spoil(folder / "torn", '{"schema_version": 2, "run_id'), "not JSON"),
+        (lambda folder: spoil(folder / "torn", f'{{"schema_version": {SUMMARY_SCHEMA_VERSION}, "run_id'), "not JSON"),
         (lambda folder: spoil(folder / "list", "[]"), "not a run's summary"),
-        (lambda folder: spoil(folder / "short", '{"schema_version": 2}'), "run_id: Field required"),
+        (lambda folder: spoil(folder / "short", f'{{"schema_version": {SUMMARY_SCHEMA_VERSION}}}'), "run_id: Field required"),
     ],
 )
 def test_what_is_no_run_is_one_clear_line(
