@@ -182,7 +182,10 @@ def spoil(run_dir: Path, content: str) -> Path:
         (lambda folder: folder, "not a run (it holds no summary.json and no captures/)"),
         (lambda folder: spoil(folder / "torn", f'{{"schema_version": {SUMMARY_SCHEMA_VERSION}, "run_id'), "not JSON"),
         (lambda folder: spoil(folder / "list", "[]"), "not a run's summary"),
-        (lambda folder: spoil(folder / "short", f'{{"schema_version": {SUMMARY_SCHEMA_VERSION}}}'), "run_id: Field required"),
+        (
+            lambda folder: spoil(folder / "short", f'{{"schema_version": {SUMMARY_SCHEMA_VERSION}}}'),
+            "run_id: Field required",
+        ),
     ],
 )
 def test_what_is_no_run_is_one_clear_line(

@@ -106,9 +106,12 @@ def samples_of(gate: Gate, case: Case, measurement: Measurement) -> list[Sample]
         metric = _worst_ring(gate, turn.metrics) or (missing if turn.utterance is not None else None)
         if metric is not None and gate.keep(case, turn):
             found.append(sample(metric, turn.reply_seq))
-    if gate.if_absent == "skip":
+    if gate.if_absent != "no_data":
         judged = [item for item in found if item.metric.value is not None or item.metric.not_applicable]
-        found = judged or found[:1]  # of none at all: why
+        if not judged and found and gate.if_absent == "optional":
+            found = [replace(found[0], metric=found[0].metric.model_copy(update={"not_applicable": True}))]
+        else:
+            found = judged or found[:1]  # of none at all: why
     return found or [sample(missing)]
 
 

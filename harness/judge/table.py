@@ -32,7 +32,8 @@ class Gate:
     per: Literal["turn", "call"] = "turn"
     scope: Callable[[Case], bool] = lambda case: True
     keep: Callable[[Case, Turn], bool] = lambda case, turn: True  # which turns of a case
-    if_absent: Literal["no_data", "skip"] = "no_data"  # skip: the metric exists only in some turns, by its nature
+    # skip: the metric exists only in some turns, by its nature; optional: a case may be without it altogether
+    if_absent: Literal["no_data", "skip", "optional"] = "no_data"
     fixed: bool = False  # a case's own limit; not to be overridden
     also: tuple[str, ...] = ()  # the same thing in other rings: the worst of them is judged
 
@@ -148,6 +149,6 @@ TABLE: tuple[Gate, ...] = (
     Gate("leading_silence", "silence published ahead of a reply", "leading_silence_ms", "agent",
          "max", "<=", 45, "ms", False, scope=_reply_due, if_absent="skip"),
     Gate("way", "first frame published → heard, without the jitter buffer", "way_besides_buffer_ms", "2",
-         "max", "<=", 60, "ms", False, scope=_reply_due, if_absent="skip"),
+         "max", "<=", 60, "ms", False, scope=_reply_due, if_absent="optional"),
 )  # fmt: skip
 BY_ID = {gate.id: gate for gate in TABLE}

@@ -172,3 +172,11 @@ def test_a_tightened_gate_judges_by_its_own_threshold() -> None:
     definition = case(gates_override={"eot_to_first_audio": 400.0})
     gate = next(g for g in gates_for(definition) if g.id == "eot_to_first_audio")
     assert evaluate(gate, samples_of(gate, definition, measurement())).status is Status.FAIL
+
+
+def test_what_a_case_may_be_without_is_not_applicable_and_warns_of_nothing() -> None:
+    moved = metric(None, reason="the jitter buffer moved while it was read")
+    [found] = samples_of(BY_ID["way"], case(), measurement(way_besides_buffer_ms=moved))
+    result = evaluate(BY_ID["way"], [found])
+    assert result.status is Status.NOT_APPLICABLE
+    assert "moved" in result.reason
