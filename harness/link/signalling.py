@@ -78,11 +78,15 @@ class SignallingProxy:
         return f"ws://{HOST}:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:
+        """Ends it; a second call has nothing left to do."""
         self._closing = True
-        if self._runner is not None:
-            await self._runner.cleanup()
-        if self._client is not None:
-            await self._client.close()
+        runner, self._runner = self._runner, None
+        try:
+            if runner is not None:
+                await runner.cleanup()
+        finally:
+            if self._client is not None:
+                await self._client.close()
 
     async def _went_down(self, _: web.Application) -> None:
         if not self._closing:

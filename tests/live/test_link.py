@@ -134,7 +134,7 @@ async def test_a_proxy_that_dies_has_its_name(bench: OpenBench, built: Built) ->
             proxy = links[0]._proxy
             assert proxy is not None
             assert proxy._runner is not None
-            ended.append(asyncio.get_running_loop().create_task(proxy._runner.cleanup()))
+            ended.append(asyncio.get_running_loop().create_task(proxy._runner.shutdown()))
 
         attempt = b.attempt
         b.attempt = lambda case, on_phase: attempt(case, on_phase, links.append)  # type: ignore[method-assign,assignment]
