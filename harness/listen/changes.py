@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.listen.edges import lost_edges_ms
-from harness.listen.events import Event, event_margins, find_events
+from harness.listen.events import Event, find_events
 from harness.listen.fingerprint import Fingerprint, take_fingerprint
 from harness.listen.latency import NOT_INSTRUMENTED
 from harness.listen.level import FULL_SCALE, active_level_dbfs, flat_top_ratio, loudness_lufs
@@ -295,11 +295,11 @@ def _events(pair: ReplyPair, found: Findings, holes: list[Defect]) -> None:
         start, end = pair.ring_ms(event.start), pair.ring_ms(event.end)
         return all(end < a or start > b for a, b in torn)
 
-    margins = event_margins(pair)
+    heard, margins = find_events(pair)
     found.put("click_margin", margins.click_db)
     found.put("boom_margin", margins.boom_db)
     found.put("noise_burst_margin", margins.noise_burst_db)
-    events = [event for event in find_events(pair) if apart(event)]
+    events = [event for event in heard if apart(event)]
     for kind in ("click", "boom", "noise_burst"):
         mine = [event for event in events if event.kind == kind]
         found.put(f"{kind}_count", len(mine))

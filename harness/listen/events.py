@@ -54,23 +54,14 @@ class Event:
 
 @dataclass(frozen=True)
 class Margins:
-    """How far the most click-like, boom-like, burst-like place of a reply is beyond its limit, dB; below 0: not one."""
+    """How far the most click-like, boom-like, burst-like place of a reply is beyond its limit, dB; below 0: not one.
+
+    None where the reply is too short to be judged.
+    """
 
     click_db: float | None
     boom_db: float | None
     noise_burst_db: float | None
-
-
-def event_margins(pair: ReplyPair) -> Margins:
-    """None where the reply is too short to be judged. What explains what is left out of account."""
-    clicks = _click_margin(pair)
-    over, level = _boom_course(pair)
-    booms = np.minimum(over - BOOM_OVER_DB, level - BOOM_DBFS)
-    return Margins(
-        None if clicks is None else float(clicks.max(initial=LEAST_MARGIN_DB)),
-        _sustained(booms, BOOM_MIN_MS),
-        _sustained(_burst_course(pair) - BURST_OVER_DB, BURST_MIN_MS),
-    )
 
 
 def _sustained(margin: FloatArray, min_ms: float) -> float:
@@ -84,13 +75,22 @@ def _sustained(margin: FloatArray, min_ms: float) -> float:
     return float(held.max())
 
 
-def find_events(pair: ReplyPair) -> list[Event]:
-    """In order; what one of them explains is not reported by another."""
-    bursts, booms = _bursts(pair), _booms(pair)
+def find_events(pair: ReplyPair) -> tuple[list[Event], Margins]:
+    """In order; what one of them explains is not reported by another. Margins take no account of that."""
+    clicks = _click_margin(pair)
+    boom_over, boom_level = _boom_course(pair)
+    burst_over = _burst_course(pair)
+    bursts = _frame_events("noise_burst", burst_over > BURST_OVER_DB, burst_over, pair, BURST_MIN_MS)
+    booms = _frame_events("boom", (boom_over > BOOM_OVER_DB) & (boom_level > BOOM_DBFS), boom_over, pair, BOOM_MIN_MS)
+    margins = Margins(
+        None if clicks is None else float(clicks.max(initial=LEAST_MARGIN_DB)),
+        _sustained(np.minimum(boom_over - BOOM_OVER_DB, boom_level - BOOM_DBFS), BOOM_MIN_MS),
+        _sustained(burst_over - BURST_OVER_DB, BURST_MIN_MS),
+    )
     taken = [*bursts, *booms]
-    clicks = [click for click in _clicks(pair) if not any(_meet(click, other) for other in taken)]
+    alone = [click for click in _clicks(clicks) if not any(_meet(click, other) for other in taken)]
     booms = [boom for boom in booms if not any(_meet(boom, burst) for burst in bursts)]
-    return sorted([*bursts, *booms, *clicks], key=lambda event: event.start)
+    return sorted([*bursts, *booms, *alone], key=lambda event: event.start), margins
 
 
 def _meet(a: Event, b: Event) -> bool:
@@ -144,8 +144,7 @@ def _click_margin(pair: ReplyPair) -> FloatArray | None:
     return np.where(inside, margin, LEAST_MARGIN_DB)
 
 
-def _clicks(pair: ReplyPair) -> list[Event]:
-    margin = _click_margin(pair)
+def _clicks(margin: FloatArray | None) -> list[Event]:
     if margin is None:
         return []
     clicks: list[Event] = []
@@ -184,11 +183,6 @@ def _boom_course(pair: ReplyPair) -> tuple[FloatArray, FloatArray]:
     return in_db(heard) - in_db(_around(pair, pre)), in_db(heard)
 
 
-def _booms(pair: ReplyPair) -> list[Event]:
-    over, level = _boom_course(pair)
-    return _frame_events("boom", (over > BOOM_OVER_DB) & (level > BOOM_DBFS), over, pair, BOOM_MIN_MS)
-
-
 def _burst_course(pair: ReplyPair) -> FloatArray:
     """dB by which BURST_BANDS bands at least are above what pre has around each frame."""
     masked = _around(pair, pair.pre_power.sum(axis=0)) * 10 ** (-BURST_BELOW_TOTAL_DB / 10)
@@ -201,8 +195,3 @@ def _burst_course(pair: ReplyPair) -> FloatArray:
         ]
     )
     return np.asarray(np.sort(over, axis=0)[-BURST_BANDS])
-
-
-def _bursts(pair: ReplyPair) -> list[Event]:
-    over = _burst_course(pair)
-    return _frame_events("noise_burst", over > BURST_OVER_DB, over, pair, BURST_MIN_MS)
