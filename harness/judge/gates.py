@@ -29,9 +29,11 @@ __all__ = [
     "check_overrides",
     "evaluate",
     "gates_for",
+    "holds",
     "how_bad",
     "samples_of",
     "too_tight",
+    "worst_ring",
 ]
 
 OPS: dict[Op, Callable[[float, float], bool]] = {
@@ -100,10 +102,10 @@ def samples_of(gate: Gate, case: Case, measurement: Measurement) -> list[Sample]
 
     missing = Metric(value=None, reason=f"{gate.metric} was not measured ({measurement.capture_status})")
     if gate.per == "call":
-        return [sample(_worst_ring(gate, measurement.metrics) or missing)]
+        return [sample(worst_ring(gate, measurement.metrics) or missing)]
     found = []
     for turn in measurement.turns:
-        metric = _worst_ring(gate, turn.metrics) or (missing if turn.utterance is not None else None)
+        metric = worst_ring(gate, turn.metrics) or (missing if turn.utterance is not None else None)
         if metric is not None and gate.keep(case, turn):
             found.append(sample(metric, turn.reply_seq))
     if gate.if_absent != "no_data":
@@ -115,7 +117,7 @@ def samples_of(gate: Gate, case: Case, measurement: Measurement) -> list[Sample]
     return found or [sample(missing)]
 
 
-def _worst_ring(gate: Gate, metrics: Mapping[str, Metric]) -> Metric | None:
+def worst_ring(gate: Gate, metrics: Mapping[str, Metric]) -> Metric | None:
     """The gate's metric in the ring that is worst off; without a value in any, what is said of its own."""
     present = [metrics[name] for name in (gate.metric, *gate.also) if name in metrics]
     valued = [metric for metric in present if metric.value is not None]
@@ -176,8 +178,13 @@ def _each(gate: Gate, n: int) -> bool:
 
 def _holds(gate: Gate, sample: Sample) -> bool:
     assert sample.metric.value is not None
-    value = abs(sample.metric.value) if gate.aggregate in ("p95_abs", "max_abs") else sample.metric.value
-    return OPS[gate.op](value, sample.threshold)
+    return holds(gate, sample.metric.value, sample.threshold)
+
+
+def holds(gate: Gate, value: float, threshold: float) -> bool:
+    """Whether a single value is within the limit."""
+    size = abs(value) if gate.aggregate in ("p95_abs", "max_abs") else value
+    return OPS[gate.op](size, threshold)
 
 
 def _aggregate(gate: Gate, valid: Sequence[Sample]) -> tuple[float | None, str, Sample | None]:

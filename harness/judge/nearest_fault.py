@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from harness.judge.gates import how_bad
+from harness.judge.gates import holds, worst_ring
 from harness.judge.table import TABLE, Gate
 from harness.model.measurement import Measurement, Metric, Turn
 
@@ -73,15 +73,8 @@ def sound_firings(turn: Turn, measurement: Measurement) -> set[str]:
 
 
 def _fires(gate: Gate, metrics: Mapping[str, Metric]) -> bool:
-    values = [m.value for m in (metrics.get(name) for name in (gate.metric, *gate.also)) if m is not None]
-    limit = how_bad(gate, gate.threshold)
-    for value in values:
-        if value is None:
-            continue
-        bad = how_bad(gate, value)
-        if bad > limit or (bad == limit and gate.op in ("<", ">")):
-            return True
-    return False
+    metric = worst_ring(gate, metrics)
+    return metric is not None and metric.value is not None and not holds(gate, metric.value, gate.threshold)
 
 
 @lru_cache(maxsize=1)

@@ -7,27 +7,43 @@ most click-like place, the longest hole. More is worse in all of them; the limit
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from harness.judge.gates import gates_for, how_bad
-from harness.judge.table import BY_ID
+from harness.judge.gates import gates_for, how_bad, worst_ring
+from harness.judge.table import BY_ID, Gate, Op
 from harness.listen.continuity import AUDIBLE_HOLE_MS, READING_ERROR_MS
 from harness.model.case import Case
 from harness.model.measurement import Measurement, Metric
 
 HOLE_MS = AUDIBLE_HOLE_MS - READING_ERROR_MS
-BEHIND_COUNTS: dict[str, tuple[tuple[str, ...], float]] = {  # gate → (metrics, the limit on their scale)
-    "clicks": (("click_margin_db", "click_margin_ear_db", "click_margin_pre_db"), 0.0),
-    "booms": (("boom_margin_db", "boom_margin_ear_db"), 0.0),
-    "noise_bursts": (("noise_burst_margin_db", "noise_burst_margin_ear_db"), 0.0),
-    "audible_dropout": (("max_gap_ms",), HOLE_MS),
-    "ear_dropout": (("max_gap_ear_ms",), HOLE_MS),
+
+
+def _reads(gate_id: str, metrics: tuple[str, ...], op: Op, threshold: float) -> Gate:
+    """The row as it would be, judged what its count rests on."""
+    return replace(BY_ID[gate_id], metric=metrics[0], also=metrics[1:], aggregate="max", op=op, threshold=threshold)
+
+
+BEHIND_COUNTS = {
+    gate.id: gate
+    for gate in (
+        _reads("clicks", ("click_margin_db", "click_margin_ear_db", "click_margin_pre_db"), "<=", 0.0),
+        _reads("booms", ("boom_margin_db", "boom_margin_ear_db"), "<=", 0.0),
+        _reads("noise_bursts", ("noise_burst_margin_db", "noise_burst_margin_ear_db"), "<=", 0.0),
+        _reads("audible_dropout", ("max_gap_ms",), "<", HOLE_MS),
+        _reads("ear_dropout", ("max_gap_ear_ms",), "<", HOLE_MS),
+    )
 }
+
+
+def row_read(gate_id: str) -> Gate:
+    """The row whose metric is the reading of `gate_id`."""
+    return BEHIND_COUNTS.get(gate_id, BY_ID[gate_id])
 
 
 def limit_of(gate_id: str) -> float:
     """On the scale of the readings."""
-    gate = BY_ID[gate_id]
-    return BEHIND_COUNTS[gate_id][1] if gate_id in BEHIND_COUNTS else how_bad(gate, gate.threshold)
+    row = row_read(gate_id)
+    return how_bad(row, row.threshold)
 
 
 def readings_of(case: Case, measurement: Measurement) -> dict[int | None, dict[str, float]]:
@@ -40,11 +56,9 @@ def readings_of(case: Case, measurement: Measurement) -> dict[int | None, dict[s
 
 def _of(case: Case, metrics: Mapping[str, Metric], per: str) -> dict[str, float]:
     readings: dict[str, float] = {}
-    for gate in gates_for(case):
-        if gate.per != per:
-            continue
-        names, _ = BEHIND_COUNTS.get(gate.id, ((gate.metric, *gate.also), 0.0))
-        values = [m.value for m in (metrics.get(name) for name in names) if m is not None and m.value is not None]
-        if values:
-            readings[gate.id] = round(max(how_bad(gate, value) for value in values), 4)
+    for gate in (g for g in gates_for(case) if g.per == per):
+        row = row_read(gate.id)
+        metric = worst_ring(row, metrics)
+        if metric is not None and metric.value is not None:
+            readings[gate.id] = round(how_bad(row, metric.value), 4)
     return readings

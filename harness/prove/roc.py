@@ -16,7 +16,7 @@ from scipy.stats import mannwhitneyu
 from harness.judge.gates import OPS
 from harness.judge.table import BY_ID, Op
 from harness.prove.catalogue import Fault
-from harness.prove.readings import BEHIND_COUNTS, limit_of
+from harness.prove.readings import limit_of, row_read
 from harness.prove.trials import CLEAN, Trial
 
 HELD: dict[Op, Op] = {"<=": "<=", "<": "<", ">=": "<=", "==": "<="}  # on the readings' scale, on which more is worse
@@ -103,9 +103,7 @@ def roc(
 
 
 def _beyond(gate_id: str, limit: float, readings: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    if gate_id in BEHIND_COUNTS:
-        return np.asarray(readings >= limit if gate_id.endswith("dropout") else readings > limit)
-    held = OPS[HELD[BY_ID[gate_id].op]]
+    held = OPS[HELD[row_read(gate_id).op]]
     return np.array([not held(float(reading), limit) for reading in readings], np.bool_)
 
 
