@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.code_hash import code_hash
 from harness.model.case import Truth
 
 KEYS = (
@@ -116,7 +117,4 @@ def case_hash(truth: Truth) -> str:
 @cache
 def ears_version() -> str:
     """A hash of the code that listens: numbers of other ears are other numbers, until the run is heard again."""
-    digest = hashlib.sha256()
-    for path in sorted(LISTENING.glob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:12]
+    return code_hash(sorted(LISTENING.glob("*.py")))

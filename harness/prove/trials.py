@@ -6,7 +6,6 @@ to be born. Gates are evaluated one reply at a time, by the table and the functi
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 import harness.judge.gates
 import harness.judge.table
 import harness.listen
+from harness.code_hash import code_hash
 from harness.judge.gates import evaluate, gates_for, samples_of
 from harness.model.case import Case
 from harness.model.measurement import Measurement, Turn
@@ -83,12 +83,9 @@ class Trial(BaseModel):
 
 def ears_version() -> str:
     """A hash of what hears, and of what judges one reply: trials of other ears do not count."""
-    digest = hashlib.sha256()
     judging = [harness.judge.gates.__file__, harness.judge.table.__file__]
     listening = sorted(Path(next(iter(harness.listen.__path__))).glob("*.py"))
-    for path in [*listening, *(Path(file) for file in judging)]:
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:12]
+    return code_hash([*listening, *(Path(file) for file in judging)])
 
 
 def gates_fired(case: Case, measurement: Measurement) -> tuple[dict[int | None, set[str]], dict[int | None, set[str]]]:
