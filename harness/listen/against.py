@@ -1,7 +1,9 @@
 """A measurement held against a stored one of the same case: has the sound of its replies changed? (H-90)
 
 Each reply's spectral fingerprint against that of the same reply (by number) of the stored measurement, in each recording
-that both have. A distance above SPECTRUM_DB is a defect `spectrum`; the same words by the same voice stay below it.
+that both have. A distance above SPECTRUM_DB is a defect `spectrum`. Measured over real calls: the same words by the same
+voice differ by 0.15 dB (median of 3,482 pairs of replies; 99 % below 0.57, in the browser at most 0.44), 6 % of pitch makes
+1.3 to 1.7 dB; a reply that a stall tore reaches 2.2 dB.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from harness.listen.records import no_number, number
 from harness.listen.spectrum import distances_db
 from harness.model.measurement import Defect, Measurement, Metric, RingName, Spectrum, Turn
 
-SPECTRUM_DB = 2.0
+SPECTRUM_DB = 1.0
 NAMES = {"pre_rtc": "spectral_distance_pre_db", "post_rtc": "spectral_distance_db", "ear": "spectral_distance_ear_db"}
 RINGS: tuple[RingName, ...] = ("pre_rtc", "post_rtc", "ear")
 TELLING = (

@@ -101,12 +101,7 @@ def plan_room(folder: Path, room: str, faults: RoomFaults) -> None:
     write_atomic(folder / f"{room}.json", faults.model_dump_json().encode())
 
 
-def applied_in(folder: Path, room: str) -> dict[int, list[Applied]]:
-    """Reply → what was done to it."""
+def applied_in(folder: Path, room: str) -> list[Applied]:
+    """What was done in `room`."""
     path = folder / f"{room}.applied.jsonl"
-    done: dict[int, list[Applied]] = {}
-    if path.exists():
-        for line in path.read_text().splitlines():
-            applied = Applied(**json.loads(line))
-            done.setdefault(applied.reply, []).append(applied)
-    return done
+    return [Applied(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []

@@ -83,6 +83,7 @@ def cell(fault: Fault, trials: Sequence[Trial]) -> dict[str, Any]:
         "not_measured": sum(
             t.audible and not t.invalid and not t.right_gate and not _measured(fault, t) for t in trials
         ),
+        "missed_while": [t.shown_by_the_call for t in valid if not t.right_gate],
         "gate": gate,
         "gate_ci95": interval(gate, n) if n else None,
         "blame": blame if fault.kinds else None,
@@ -276,7 +277,9 @@ def _cell_row(fault: dict[str, Any], c: dict[str, Any]) -> str:
         )
         if text
     )
+    damaged = ", ".join(shown for shown in c["missed_while"] if shown)
     heard = rate_text(c["gate"], c["n"]) + (f"; {left_out}" if left_out else "")
+    heard += f"; missed in a damaged call ({damaged})" if damaged else ""
     blame = "–" if c["blame"] is None else rate_text(c["blame"], c["n"])
     also, finding = (
         ", ".join(f"{gate} {n}" for gate, n in c[key].items()) for key in ("also_expected", "also_unexpected")

@@ -173,12 +173,9 @@ def _offline_trials(scene: Scene, fault: Fault, ears: str) -> list:
         for severity in fault.ladder:
             seed = seed_of(fault, severity, where + capture.manifest.trace_id)
             changed, applied = with_fault(scene, fault.make(severity, words), seed, where)
-            by_reply: dict[int, list] = {}
-            for item in applied:
-                by_reply.setdefault(item.reply, []).append(item)
             trials += trials_of(
                 case, measure(changed), form="offline", where=where, lane=capture.manifest.lane,
-                voice="", faults=((fault.id, severity),), applied=by_reply, ears=ears, usual=usual,
+                voice="", faults=((fault.id, severity),), applied=applied, ears=ears, usual=usual,
             )  # fmt: skip
     return trials
 

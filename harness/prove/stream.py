@@ -8,7 +8,7 @@ same object serves live, in the agent's audio hooks, and offline, over recorded 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -34,13 +34,17 @@ def dbfs(samples: Frame) -> float:
 
 @dataclass(frozen=True)
 class Applied:
-    """What was done to a reply: `at_ms` from its first sample; `audible` where it can be told whether it was heard."""
+    """What was done to a reply: `at_ms` from its first sample; `audible` where it can be told whether it was heard.
+
+    `start_ms`: where that first sample is, from the stream's first; None in logs that did not note it.
+    """
 
     reply: int
     at_ms: float
     duration_ms: float
     audible: bool = True
     detail: str = ""
+    start_ms: float | None = None
 
 
 class Effect(Protocol):
@@ -65,6 +69,8 @@ class ReplyStream:
     seed: int
     log: Callable[[Applied], None] = lambda applied: None
     reply: int = -1
+    _passed: int = 0
+    _start: int = 0
     _t: int = NEVER
     _silent: int = REPLY_OVER
     _open: bool = False
@@ -72,12 +78,13 @@ class ReplyStream:
 
     def __call__(self, frame: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
         out = self._sounding(frame) if np.any(frame) else self._silence(len(frame))
+        self._passed += len(frame)
         return (np.clip(np.rint(out * 32768.0), -32768, 32767)).astype(np.int16)
 
     def _sounding(self, frame: npt.NDArray[np.int16]) -> Frame:
         if self._silent >= REPLY_OVER:
             self.close()
-            self.reply, self._t, self._open, self._noted = self.reply + 1, 0, True, False
+            self.reply, self._start, self._t, self._open, self._noted = self.reply + 1, self._passed, 0, True, False
             self.effect.begin(self.reply, np.random.default_rng([self.seed, self.reply]))
         self._silent = 0
         out = self.effect.sound(frame.astype(np.float32) / np.float32(32768.0), self._t)
@@ -103,7 +110,7 @@ class ReplyStream:
         if self._open and not self._noted:
             self._noted = True
             for applied in self.effect.end():
-                self.log(applied)
+                self.log(replace(applied, start_ms=round(self._start / PER_MS, 2)))
 
 
 @dataclass

@@ -23,6 +23,7 @@ from harness.model.status import Status
 from harness.prove.catalogue import BORN, BY_ID, Fault
 from harness.prove.readings import readings_of
 from harness.prove.stream import PER_MS, Applied
+from harness.prove.which_reply import by_reply
 
 TRIALS = "trials.jsonl"
 FIRED = (Status.FAIL, Status.WARN)
@@ -54,7 +55,9 @@ class Trial(BaseModel):
     not_measured: list[str] = []
     capture_status: str = "OK"
     invalid: bool = False
-    evidence: dict[str, float] = {}  # of a clean turn on which a gate fired: WebRTC's statistics, and the agent's own
+    evidence: dict[
+        str, float
+    ] = {}  # of a gate that fired on a clean turn, or of a fault that was missed: the statistics
     readings: dict[str, float] = {}  # gate → how bad it read, more is worse
     ears: str  # which version of the ears heard it
 
@@ -68,7 +71,7 @@ class Trial(BaseModel):
 
     @property
     def shown_by_the_call(self) -> str:
-        """What the call itself says was wrong with a turn that was meant to be clean; "" if nothing."""
+        """What the call itself says was wrong with the turn, besides what was meant; "" if nothing."""
         limits = {
             "packets_lost": 0.5, "concealed_ratio": 0.005, "publisher_starved_ms": 5.0, "publisher_underruns": 0.5,
             "accelerated_ms": 60.0, "decelerated_ms": 60.0,
@@ -111,19 +114,22 @@ def trials_of(
     lane: str,
     voice: str,
     faults: Sequence[tuple[str, float]],
-    applied: dict[int, list[Applied]] | None,
+    applied: Sequence[Applied] | None,
     ears: str,
     usual: dict[int | None, set[str]] | None = None,
 ) -> list[Trial]:
-    """One a reply. `faults[n]`: of the nth reply (one for all if there is one). `usual`: what fires without the fault."""
+    """One a reply. `faults[n]`: of the nth reply (one for all if there is one). `applied`: what was done to which, None
+    if that is not noted. `usual`: what fires without the fault.
+    """
     fired, lacking = gates_fired(case, measurement)
     usual = usual or {}
     readings = readings_of(case, measurement)
     call = fired.get(None, set()) - usual.get(None, set())
     trials: list[Trial] = []
+    struck = by_reply(applied or (), {turn.reply_seq: _start_ms(turn) for turn in measurement.turns})
     for index, turn in enumerate(sorted(measurement.turns, key=lambda t: t.reply_seq)):
-        fault, severity = faults[min(index, len(faults) - 1)]
-        done = applied.get(index) if applied is not None else None
+        done = struck.get(turn.reply_seq)
+        fault, severity = faults[min(done[0].reply if done else index, len(faults) - 1)]
         if fault != CLEAN and applied is not None and done is None:
             continue  # nothing was done to it
         if fault != CLEAN and len(faults) == 1 and BY_ID[fault].judged_per_call and trials:
@@ -133,6 +139,7 @@ def trials_of(
         if fault == CLEAN and trials:  # one firing of the call is one firing, told of its first turn
             of_call = set()
         born = [d.born for d in turn.defects if fault != CLEAN and d.kind in BY_ID[fault].kinds]
+        telling = bool(own | of_call) if fault == CLEAN else not (own | of_call) & set(BY_ID[fault].gates)
         trials.append(
             Trial(
                 form=form,
@@ -150,9 +157,7 @@ def trials_of(
                 capture_status=str(measurement.capture_status),
                 invalid=not measurement.validity.ok,
                 readings=_kept(fault, readings[None] | readings[turn.reply_seq], own | of_call),
-                evidence=_evidence(measurement.turns if of_call else [turn])
-                if fault == CLEAN and own | of_call
-                else {},
+                evidence=_evidence(measurement.turns if of_call else [turn]) if telling else {},
                 ears=ears,
             )
         )
@@ -164,6 +169,11 @@ def _kept(fault: str, readings: dict[str, float], fired: set[str]) -> dict[str, 
     if fault == CLEAN:
         return readings
     return {gate: value for gate, value in readings.items() if gate in fired or gate in BY_ID[fault].gates}
+
+
+def _start_ms(turn: Turn) -> float | None:
+    span = turn.spans.get("pre_rtc")
+    return None if span is None else span.start / PER_MS
 
 
 def _within(applied: Applied, turn: Turn) -> bool:

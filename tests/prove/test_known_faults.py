@@ -37,12 +37,9 @@ def hear(scene: Scene, fault: str, severity: float, where: str, seed: int = 5):
     )
     effect = Plain() if fault == CLEAN else BY_ID[fault].make(severity, words)
     changed, applied = with_fault(scene, effect, seed, where)
-    by_reply: dict = {}
-    for item in applied:
-        by_reply.setdefault(item.reply, []).append(item)
     return trials_of(
         capture.case, measure(changed), form="offline", where=where, lane="browser", voice="",
-        faults=((fault, severity),), applied=None if fault == CLEAN else by_reply, ears="test",
+        faults=((fault, severity),), applied=None if fault == CLEAN else applied, ears="test",
     )  # fmt: skip
 
 

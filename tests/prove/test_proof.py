@@ -71,6 +71,13 @@ def test_a_fault_that_could_not_be_heard_where_it_fell_is_counted_apart(tmp_path
     assert cell["not_measured"] == 1
 
 
+def test_a_fault_that_was_missed_says_what_else_was_wrong_with_its_call(tmp_path: Path) -> None:
+    append_trials(tmp_path, [trial(), trial(fired=[], evidence={"publisher_underruns": 2.0}), trial(fired=[])])
+    [cell] = write_proof(tmp_path, "mine")["faults"][0]["cells"]
+    assert (cell["gate"], cell["missed_while"]) == (1, ["publisher_underruns 2", ""])
+    assert "1/3 (1 to 91 %); missed in a damaged call (publisher_underruns 2)" in (tmp_path / "proof.md").read_text()
+
+
 def test_the_report_says_between_which_readings_a_threshold_may_stand(tmp_path: Path) -> None:
     clean = {"fault": "clean", "where": "", "fired": [], "born": []}
     append_trials(tmp_path, [trial(**clean, readings={"audible_dropout": 0.5 * n}) for n in range(10)])
