@@ -24,6 +24,7 @@ STEP_SPREAD_MS = 400.0  # windows around a repeat fit neither way
 ALIKE = 0.65
 READ_STEP = 8  # 1 ms: the step is read to a fraction of it
 OFF_STEP = 48  # a jitter buffer may have taken 6 ms away beside it
+FAR_OFF_STEP = 128  # or 16 ms; then pre must not be as alike by itself
 SURELY_ALIKE = 0.85
 HASHED = 96  # 2 ms
 PIECE_MS = 40.0
@@ -66,8 +67,10 @@ def repeats_on_the_way(pre: Ring, track: DelayTrack, ring: Ring) -> list[Repeate
         step_ms = lag_ms[last] - lag_ms[index - 1]
         if step_ms >= MIN_STEP_MS:
             around = (at_ms[index - 1] + lag_ms[index - 1], at_ms[last] + lag_ms[last])
-            repeated = _confirmed(ring, around, step_ms) or _in_part(
-                pre, ring, (at_ms[index - 1], at_ms[last]), (lag_ms[index - 1], lag_ms[last])
+            repeated = (
+                _confirmed(ring, around, step_ms)
+                or _in_part(pre, ring, (at_ms[index - 1], at_ms[last]), (lag_ms[index - 1], lag_ms[last]))
+                or _confirmed_off(pre, ring, around, step_ms, lag_ms[index - 1])
             )
             if repeated is not None:
                 found.append(repeated)
@@ -112,32 +115,66 @@ def _window(start: int, lag_ms: float, reach_ms: float, per_ms: float) -> tuple[
 
 def _confirmed(ring: Ring, around_ms: tuple[float, float], step_ms: float) -> Repeated | None:
     """The place near the step where the sound agrees best with itself `step_ms` earlier."""
+    found = _most_alike(ring, around_ms, step_ms, OFF_STEP)
+    return None if found is None else Repeated(round(found.at * DECIMATION), float(step_ms), found.fit)
+
+
+def _confirmed_off(
+    pre: Ring, ring: Ring, around_ms: tuple[float, float], step_ms: float, lag_ms: float
+) -> Repeated | None:
+    """As `_confirmed`, where a jitter buffer took more away beside the repeat: it is longer than the step. `lag_ms`: ahead
+    of it. A vowel is like itself a few periods later: pre must be less so.
+    """
+    found = _most_alike(ring, around_ms, step_ms, FAR_OFF_STEP)
+    if found is None or found.fit < SURELY_ALIKE:
+        return None
     per_ms = BAND_RATE_HZ / 1e3
     size = round(step_ms * per_ms)
-    low = max(size, round((around_ms[0] - 100) * per_ms))
+    start = round(found.at - found.lag - lag_ms * per_ms)
+    if start < 0 or start + size > len(pre.band):
+        return None
+    piece = np.asarray(pre.band[start : start + size])
+    natural = find_best(piece, pre.band, (start + MIN_STEP_MS * per_ms, start + 2 * REACH_MS * per_ms))
+    if natural is not None and natural.confidence > found.fit - MORE_THAN_NATURAL:
+        return None
+    return Repeated(round(found.at * DECIMATION), found.lag / per_ms, found.fit)
+
+
+@dataclass(frozen=True)
+class _Alike:
+    """Samples of the band: where the second time begins, how much later than the first it is; and how alike they are."""
+
+    at: int
+    lag: int
+    fit: float
+
+
+def _most_alike(ring: Ring, around_ms: tuple[float, float], step_ms: float, off: int) -> _Alike | None:
+    """Sound of `step_ms` near the step that agrees best with itself `step_ms` earlier, give or take `off` samples."""
+    per_ms = BAND_RATE_HZ / 1e3
+    size = round(step_ms * per_ms)
+    low = max(size + off, round((around_ms[0] - 100) * per_ms))
     high = min(len(ring.band), round((around_ms[1] + 100) * per_ms))
     if high - low <= size:
         return None
-    part = np.asarray(ring.band[low - size : high])
-    best_fit, best_at = 0.0, 0
-    for shift in range(-OFF_STEP, OFF_STEP + 1):
+    begin = low - size - off
+    part = np.asarray(ring.band[begin:high])
+    best: _Alike | None = None
+    for shift in range(-off, off + 1):
         lag = size + shift
-        if lag <= 0 or lag >= len(part):
+        if lag <= 0 or lag >= len(part) - size:
             continue
         a, b = part[lag:], part[:-lag]
         product = np.concatenate([[0.0], np.cumsum(a * b)])
         energy_a, energy_b = (np.concatenate([[0.0], np.cumsum(x**2)]) for x in (a, b))
-        if len(a) <= size:
-            continue
         top = product[size:] - product[:-size]
         norm = np.sqrt((energy_a[size:] - energy_a[:-size]) * (energy_b[size:] - energy_b[:-size]))
         fit = top / np.maximum(norm, size * 1e-6)
         place = int(np.argmax(fit))
-        if fit[place] > best_fit and (abs(shift) <= READ_STEP or fit[place] >= SURELY_ALIKE):
-            best_fit, best_at = float(fit[place]), place + lag
-    if best_fit < ALIKE:
-        return None
-    return Repeated(round((low - size + best_at) * DECIMATION), float(step_ms), best_fit)
+        better = best is None or fit[place] > best.fit
+        if better and fit[place] >= ALIKE and (abs(shift) <= READ_STEP or fit[place] >= SURELY_ALIKE):
+            best = _Alike(begin + place + lag, lag, float(fit[place]))
+    return best
 
 
 def repeats_as_published(samples: npt.NDArray[np.float32]) -> list[Repeated]:

@@ -10,6 +10,7 @@ from tests.listen.captures import (
     Replied,
     Said,
     Samples,
+    codec,
     designed_silence,
     hole,
     ms,
@@ -80,7 +81,19 @@ def test_a_jitter_buffer_that_stretches_makes_no_hole(tmp_path, seed):
 
     turn = listen(simple_call(450, sound=speech(1_800, seed), at_ear=stretched).write(tmp_path / "c")).turns[0]
     assert holes_of(turn) == []
+    assert [defect for defect in turn.defects if defect.kind == "repeat"] == []
     assert turn.metrics["identity"].value > 0.9
+
+
+@pytest.mark.parametrize("taken_ms", [0, 8, 12])
+@pytest.mark.parametrize("seed", [3, 5, 8])
+def test_a_repeat_is_found_although_the_jitter_buffer_takes_time_away_beside_it(tmp_path, seed, taken_ms):
+    def twice(x: Samples) -> Samples:
+        heard = codec(stretch(x, 700, 80), 1)
+        return stretch(heard, 790, -taken_ms) if taken_ms else heard
+
+    turn = listen(simple_call(450, sound=speech(1_800, seed), at_ear=twice).write(tmp_path / "c")).turns[0]
+    assert [(defect.kind, defect.ring) for defect in turn.defects] == [("repeat", "ear")]
 
 
 def test_a_designed_pause_of_the_reply_is_skipped(tmp_path):
