@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.browser.driver import Browser, launch_browser
-from harness.errors import ProvisionError
+from harness.errors import HarnessError, ProvisionError
 from harness.link.link import Link
 from harness.live.agents import open_agent
 from harness.live.attempt import Attempt, Scene
+from harness.live.governor import Staging
+from harness.live.host import HostLoad
 from harness.live.network import open_network
 from harness.live.page_server import PAGE_QUERY, page_folder, page_sha256, serve_page
 from harness.live.rooms import open_rooms
@@ -40,6 +42,7 @@ class Bench:
     plan: Plan
     scene: Scene
     server: MediaServer
+    staging: Staging | None = None  # attempts side by side keep out of each other's way by it
     _numbers: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -55,12 +58,24 @@ class Bench:
     ) -> tuple[Path, Manifest]:
         """One attempt, numbered from 1 within the run. Raises OSError if not even a manifest can be written.
 
-        `on_link` gets the attempt's link, if the run has a network, to cut or change it in mid-call.
+        `on_link` gets the attempt's link, if the run has a network, to cut or change it in mid-call. With `staging` it
+        begins when it may; raises HarnessError if the bench broke meanwhile.
         """
         number = self._numbers.get(built.case.id, 0) + 1
         self._numbers[built.case.id] = number
-        attempt = Attempt(self.scene, built, number, on_phase, on_link)
+        if self.staging is None:
+            return await self._play(Attempt(self.scene, built, number, on_phase, on_link))
+        async with self.staging.session() as seat:
+            if self.broken is not None:
+                raise HarnessError(f"{built.case.id} was not run: {self.broken}")
+            load = HostLoad(launching=lambda: seat.launching_beside)
+            return await self._play(Attempt(self.scene, built, number, on_phase, on_link, seat, load=load))
+
+    async def _play(self, attempt: Attempt) -> tuple[Path, Manifest]:
         manifest = await attempt.run()
+        lost = [name for name, timeline in manifest.timelines.items() if timeline.lost_samples > 0]
+        if attempt.seat is not None and lost:
+            attempt.seat.underrun()
         return attempt.folder, manifest
 
 
@@ -98,6 +113,7 @@ async def open_bench(
     target: LiveKitTarget | None = None,
     headless: bool = True,
     agent_env: dict[str, str] | None = None,
+    staging: Staging | None = None,
     on_note: Callable[[str], None] = lambda note: None,
 ) -> AsyncIterator[Bench]:
     """Raises ProvisionError (something is missing: says what to do) or HarnessError (something did not start)."""
@@ -134,7 +150,7 @@ async def open_bench(
             open_browser=browsers.open if browsers is not None else None,
             network=network,
         )
-        yield Bench(plan, scene, server)
+        yield Bench(plan, scene, server, staging)
 
 
 async def _page(plan: Plan, stack: AsyncExitStack) -> tuple[str, str | None, str]:
