@@ -165,6 +165,14 @@ def run(
     repeat: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Times each case is run.", show_default="1")
     ] = None,
+    jobs: Annotated[
+        str | None,
+        typer.Option(
+            help="Sessions at once: a number, or auto (as many as `earwitness calibrate` has shown not to distort; "
+            "docs/side_by_side.md).",
+            show_default="1",
+        ),
+    ] = None,
     history: Annotated[
         str | None,
         typer.Option(
@@ -184,7 +192,18 @@ def run(
     from harness.suite import build_cases, load_checked_cases, make_plan, run_plan, select_cases
 
     names = ("suite", "lane", "mic", "agent", "agent_instrumented", "page", "page_script", "cases", "runs")
-    more = ("network", "link", "network_seed", "livekit_url", "attempts", "repeat", "history", "strict", "headed")
+    more = (
+        "network",
+        "link",
+        "network_seed",
+        "livekit_url",
+        "attempts",
+        "repeat",
+        "jobs",
+        "history",
+        "strict",
+        "headed",
+    )
     given = locals()
     flags: dict[str, Any] = {name: given[name] for name in (*names, *more)}
     settings = load_settings(flags)
@@ -193,6 +212,8 @@ def run(
     chosen = select_cases(load_checked_cases([settings.cases]), wanted, case or [])
     built = build_cases(chosen, cache_dir() / "cases")
     plan = make_plan(settings, built)
+    if settings.jobs == "auto":
+        console.print(f"--jobs {plan.jobs} ({plan.jobs_why})", markup=False, soft_wrap=True)
     with Progress(console, len(built)) as progress:
         coroutine = run_plan(
             plan,

@@ -44,6 +44,7 @@ class Settings:
     runs: Path = Path("runs")
     attempts: int = 1  # a second one only as evidence: a case that fails and then passes is FLAKY
     repeat: int = 1
+    jobs: int | Literal["auto"] = 1  # sessions at once; auto: as many as calibration has shown to be undistorted
     strict: bool = False  # WARN changes the exit status too
     headed: bool = False
     history: str | None = None  # a file or a database URL; None: history.sqlite beside the runs; "off": none is kept

@@ -68,6 +68,7 @@ class Bench:
         async with self.staging.session() as seat:
             if self.broken is not None:
                 raise HarnessError(f"{built.case.id} was not run: {self.broken}")
+            on_phase("join")
             load = HostLoad(launching=lambda: seat.launching_beside)
             return await self._play(Attempt(self.scene, built, number, on_phase, on_link, seat, load=load))
 

@@ -63,6 +63,9 @@ class Staging(Protocol):
 
     def session(self) -> AbstractAsyncContextManager[Seat]: ...
     def hearing(self) -> AbstractAsyncContextManager[None]: ...
+    def record(self) -> SideBySide | None:
+        """What it has done so far; None where another process knows."""
+        ...
 
 
 @dataclass
