@@ -1,15 +1,19 @@
 """Whether a measurement is to be believed: capture underruns, alignment, clocks, the user's speech, the host's load.
 
-Each reason is one sentence; any reason makes the turn INVALID, so each limit says where it comes from. Also H-130: a
-latency below the agent's own hangover cannot have been measured from the user's end of turn.
+Each reason is one sentence; any reason makes the turn INVALID, so each limit says where it comes from. A turn by itself is
+INVALID where the host was overloaded in it, or where another session was launched beside it. Also H-130: a latency below
+the agent's own hangover cannot have been measured from the user's end of turn.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from harness.listen.arrival import load_within, worst_lag_ms
-from harness.listen.records import no_number, not_applicable, number
+from harness.listen.reading import HostLoadLine
+from harness.listen.records import disbelieved, no_number, not_applicable, number
 from harness.listen.scene import PAIRS, Scene
 from harness.listen.spoken import NotFound, Place
 from harness.listen.turns import TurnHeard
@@ -107,11 +111,41 @@ def _host(scene: Scene) -> list[str]:
     if start is None or end is None or end <= start:
         return []
     lines = load_within(load, start, end)
-    cpu = [line.cpu_percent for line in lines if line.cpu_percent is not None]
-    lag_ms = worst_lag_ms(lines)
-    if cpu and lag_ms is not None and np.mean(cpu) >= LOAD_LIMIT_PERCENT and lag_ms > LOADED_LAG_MS:
-        return [f"the host was overloaded: CPU {np.mean(cpu):.0f} %, event loop up to {lag_ms:.0f} ms late"]
+    cpu, lag_ms = _cpu_percent(lines), worst_lag_ms(lines)
+    if cpu is not None and lag_ms is not None and cpu >= LOAD_LIMIT_PERCENT and lag_ms > LOADED_LAG_MS:
+        return [f"the host was overloaded: CPU {cpu:.0f} %, event loop up to {lag_ms:.0f} ms late"]
     return []
+
+
+def undistorted(scene: Scene, turn: TurnHeard, metrics: dict[str, Metric]) -> dict[str, Metric]:
+    """A turn's metrics; none is believed where the host was beyond what sessions are known to bear."""
+    why = _distorted(_load_of(scene, turn))
+    return metrics if why is None else {name: disbelieved(metric, why) for name, metric in metrics.items()}
+
+
+def _distorted(lines: Sequence[HostLoadLine]) -> str | None:
+    """The limits of a turn are those of the call; and nothing is calibrated beside a launch."""
+    if any(line.launching for line in lines):
+        return "another session was launched while this turn was measured"
+    cpu, lag_ms = _cpu_percent(lines), worst_lag_ms(lines)
+    if cpu is not None and lag_ms is not None and cpu >= LOAD_LIMIT_PERCENT and lag_ms > LOADED_LAG_MS:
+        return f"the host was overloaded in this turn: CPU {cpu:.0f} %, event loop up to {lag_ms:.0f} ms late"
+    return None
+
+
+def _cpu_percent(lines: Sequence[HostLoadLine]) -> float | None:
+    known = [line.cpu_percent for line in lines if line.cpu_percent is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _load_of(scene: Scene, turn: TurnHeard) -> list[HostLoadLine]:
+    """From the user's last word (or the reply's first sound) to the reply's last."""
+    heard, answer, ring = turn.heard.get(scene.primary), turn.answers.get(scene.primary), scene.primary
+    if heard is None:
+        return []
+    begin = answer.turn.end if answer is not None else float(heard.start)
+    start, end = scene.clocks.mono_ms(ring, min(begin, heard.start)), scene.clocks.mono_ms(ring, heard.end)
+    return [] if start is None or end is None else load_within(scene.capture.load, start, end)
 
 
 def host_metrics(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
@@ -119,18 +153,14 @@ def host_metrics(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
     units = {"loop_lag_ms": "ms", "host_cpu_ratio": "ratio"}
     if scene.capture.manifest.source == "recordings":
         return {name: not_applicable(unit, "recordings alone say nothing of the host") for name, unit in units.items()}
-    heard, answer, ring = turn.heard.get(scene.primary), turn.answers.get(scene.primary), scene.primary
-    if heard is None:
-        return {name: no_number(unit, f"the reply is not heard in {ring}.wav") for name, unit in units.items()}
-    begin = answer.turn.end if answer is not None else float(heard.start)
-    start, end = scene.clocks.mono_ms(ring, min(begin, heard.start)), scene.clocks.mono_ms(ring, heard.end)
-    lines = [] if start is None or end is None else load_within(scene.capture.load, start, end)
-    lag_ms = worst_lag_ms(lines)
-    cpu = [line.cpu_percent for line in lines if line.cpu_percent is not None]
+    if turn.heard.get(scene.primary) is None:
+        return {name: no_number(unit, f"the reply is not heard in {scene.primary}.wav") for name, unit in units.items()}
+    lines = _load_of(scene, turn)
+    lag_ms, cpu = worst_lag_ms(lines), _cpu_percent(lines)
     reason = scene.capture.missing.get(LOAD_FILE, "the host's load during this turn is not known")
     return {
         "loop_lag_ms": no_number("ms", reason) if lag_ms is None else number(lag_ms, "ms"),
-        "host_cpu_ratio": number(float(np.mean(cpu)) / 100, "ratio") if cpu else no_number("ratio", reason),
+        "host_cpu_ratio": number(cpu / 100, "ratio") if cpu is not None else no_number("ratio", reason),
     }
 
 
