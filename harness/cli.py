@@ -329,10 +329,12 @@ def calibrate(
 ) -> None:
     """Measure known delays: a beacon answers D ms after the user; the report says how far off the measurement is.
 
-    Writes runs/RUN_ID/calibration_report.md and calibration.json. Takes about 3 minutes for 60 turns of a setting.
+    Writes runs/RUN_ID/calibration_report.md and calibration.json. Takes about 3 minutes for 60 turns of a setting. With one
+    session and with several at once it also tells `earwitness run --jobs auto` how many this machine bears.
     """
+    from harness.jobs import auto_jobs
     from harness.prove.calibrate import calibrate as play_and_hear
-    from harness.prove.calibrate import exit_code, hear_again, make_calibration, one_line
+    from harness.prove.calibrate import exit_code, hear_again, keep_side_by_side, make_calibration, one_line
     from harness.settings import load_settings
 
     if again is not None:
@@ -342,6 +344,9 @@ def calibrate(
         plan = make_calibration(settings.runs, turns=turns, user=user, sessions=sessions, seed=seed)
         playing = play_and_hear(plan, on_note=console.print, on_played=lambda s, p: console.print(one_line(s, p)))
         done, run_dir = _until_done(playing), plan.run_dir
+        for known in keep_side_by_side(done, settings.machine_class):
+            jobs = auto_jobs(known, known.machine, known.lane)
+            console.print(f"{known.lane} lane: --jobs auto is {jobs.jobs} ({jobs.why})", markup=False, soft_wrap=True)
     console.print(f"{done.verdict}; report: {run_dir / 'calibration_report.md'}", soft_wrap=True)
     raise typer.Exit(exit_code(done))
 
