@@ -122,6 +122,7 @@ class Governor:
     limits: Limits = field(default_factory=Limits)
     why: str = ""
     on_note: Callable[[str], None] = lambda note: None
+    on_change: Callable[[], None] = lambda: None  # somebody has gone on
     sessions: dict[int, _Session] = field(default_factory=dict)
     busy: str | None = None  # why the host is
     _jobs: dict[int, _Job] = field(default_factory=dict)
@@ -204,6 +205,7 @@ class Governor:
             self._go_on(self.sessions[key], Stage.LAUNCHING)
         for key in steps.measure:
             self._go_on(self.sessions[key], Stage.MEASURING)
+        self.on_change()
 
     def _go_on(self, seat: _Session, stage: Stage) -> None:
         launching = stage is Stage.LAUNCHING
