@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from harness.history.run_history import RunHistory
     from harness.live.bench import Bench
     from harness.live.governor import Staging
+    from harness.provide.media_server import MediaServer
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +92,7 @@ def make_plan(settings: Settings, cases: tuple[BuiltCase, ...]) -> Plan:
     """A plan with a run folder of its own, which is made here. Raises UsageError, HistoryError."""
     run_id = new_run_id()
     run_dir = settings.runs / run_id
+    plan = plan_in(settings, cases, run_id, run_dir)
     try:
         run_dir.mkdir(parents=True, exist_ok=False)
     except OSError as error:
@@ -104,6 +106,11 @@ def make_plan(settings: Settings, cases: tuple[BuiltCase, ...]) -> Plan:
         except EarwitnessError:
             run_dir.rmdir()  # refused before anything is recorded: nothing is left behind
             raise
+    return plan
+
+
+def plan_in(settings: Settings, cases: tuple[BuiltCase, ...], run_id: str, run_dir: Path) -> Plan:
+    """A plan for the run folder `run_dir`, which is not made here. Raises UsageError."""
     jobs = decide_jobs(settings)
     return Plan(
         run_id=run_id,
@@ -137,10 +144,10 @@ class Run:
     errors: list[str] = field(default_factory=list)
     interrupted: bool = False
     _manifests: list[Manifest] = field(default_factory=list)
-    _definitions: dict[str, Case] = field(default_factory=dict)
+    definitions: dict[str, Case] = field(default_factory=dict)  # of the cases by name
     _judging: threading.Lock = field(default_factory=threading.Lock)
     _started: float = field(default_factory=time.monotonic)
-    _started_at: str = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
+    started_at: str = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
 
     @property
     def broken(self) -> str | None:
@@ -153,7 +160,7 @@ class Run:
         Raises CancelledError after what was recorded of the attempt is judged.
         """
         attempts: list[AttemptVerdict] = []
-        self._definitions[built.case.id] = built.case
+        self.definitions[built.case.id] = built.case
         try:
             for _ in range(self.plan.repeat):
                 attempts.append(await self._attempt(built, on_phase))
@@ -175,7 +182,7 @@ class Run:
         folder, manifest = await self.bench.attempt(built, on_phase)
         on_phase("measure")
         async with self.staging.hearing() if self.staging is not None else nullcontext():
-            return await asyncio.to_thread(self._judge, built, folder, manifest)
+            return await asyncio.to_thread(self.judge, built, folder, manifest)
 
     def _left_behind(self, built: BuiltCase) -> list[AttemptVerdict]:
         """The attempt that was interrupted, from its folder."""
@@ -184,10 +191,12 @@ class Run:
             manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
         except (OSError, ValueError):
             return []
-        return [self._judge(built, folder, manifest)]
+        return [self.judge(built, folder, manifest)]
 
-    def _judge(self, built: BuiltCase, folder: Path, manifest: Manifest) -> AttemptVerdict:
+    def judge(self, built: BuiltCase, folder: Path, manifest: Manifest) -> AttemptVerdict:
+        """What a capture is worth, noted in the history too."""
         with self._judging:  # an interrupted case is judged at once, perhaps while another one is
+            self.definitions[built.case.id] = built.case
             self._manifests.append(manifest)
             measurement: Measurement | None = None
             try:
@@ -208,7 +217,7 @@ class Run:
             self.errors.append(self.history.limit_unknown)
         facts = RunFacts(
             run_id=self.plan.run_id,
-            started_at=self._started_at,
+            started_at=self.started_at,
             finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             complete=complete and not self.interrupted,
             interrupted=self.interrupted,
@@ -216,7 +225,11 @@ class Run:
             suite=self.plan.suite,
             lane=self.plan.lane,
             mic="bot" if self.plan.lane == "bot" else self.plan.mic,
-            agent=self.bench.scene.agent.about if self.bench is not None else None,
+            agent=self.bench.scene.agent.about
+            if self.bench is not None
+            else first.agent
+            if first is not None
+            else None,
             page=first.page if first is not None else None,
             link=first.link
             if first is not None
@@ -233,7 +246,7 @@ class Run:
         planned = self.order or [built.case.id for built in self.plan.cases]
         order = [name for name in planned if name in self.verdicts]
         order += [name for name in self.verdicts if name not in planned]
-        summary = judge_run(facts, [self.verdicts[name] for name in order], self._definitions)
+        summary = judge_run(facts, [self.verdicts[name] for name in order], self.definitions)
         if self.history is not None:
             summary = self.history.finish(summary)
         return write_run(summary, self.plan.run_dir)
@@ -263,7 +276,7 @@ def _environment(manifest: Manifest) -> dict[str, Any]:
     return {"host": manifest.host, "versions": {**manifest.versions, "ears": ears_version()}}
 
 
-def _history(plan: Plan, settings: Settings) -> RunHistory | None:
+def run_history(plan: Plan, settings: Settings) -> RunHistory | None:
     place = settings.history_place()
     if place is None:
         return None
@@ -271,6 +284,33 @@ def _history(plan: Plan, settings: Settings) -> RunHistory | None:
 
     started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return RunHistory(place, plan.suite, plan.run_dir, started_at, settings.machine_class)
+
+
+@asynccontextmanager
+async def open_bench_of(
+    plan: Plan,
+    settings: Settings,
+    *,
+    server: MediaServer | None = None,
+    staging: Staging | None = None,
+    agent_env: dict[str, str] | None = None,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> AsyncIterator[Bench]:
+    """A bench for `plan`; with a media server of its own unless one is given. Raises ProvisionError, HarnessError."""
+    from harness.live.bench import open_bench  # LiveKit and Playwright load only where something is live
+    from harness.provide.media_server import LiveKitTarget
+
+    external = settings.external_server()
+    async with open_bench(
+        plan,
+        target=LiveKitTarget(*external) if external is not None else None,
+        server=server,
+        headless=not settings.headed,
+        agent_env=agent_env,
+        staging=staging,
+        on_note=on_note,
+    ) as bench:
+        yield bench
 
 
 @asynccontextmanager
@@ -283,26 +323,15 @@ async def open_run(
 ) -> AsyncIterator[Run]:
     """A run with its bench open. Raises ProvisionError, HarnessError."""
     from harness.hearing_apart import HearingProcess
-    from harness.live.bench import open_bench  # LiveKit and Playwright load only where something is live
     from harness.live.governor import open_governor
-    from harness.provide.media_server import LiveKitTarget
 
-    external = settings.external_server()
-    target = LiveKitTarget(*external) if external is not None else None
-    run = Run(plan, history=_history(plan, settings))
+    run = Run(plan, history=run_history(plan, settings))
     async with AsyncExitStack() as stack:
         if plan.jobs > 1:
             governor = open_governor(plan.jobs, why=plan.jobs_why, on_note=on_note)
             run.staging = await stack.enter_async_context(governor)
             run.hear = stack.enter_context(HearingProcess()).hear
-        bench = open_bench(
-            plan,
-            target=target,
-            headless=not settings.headed,
-            agent_env=agent_env,
-            staging=run.staging,
-            on_note=on_note,
-        )
+        bench = open_bench_of(plan, settings, staging=run.staging, agent_env=agent_env, on_note=on_note)
         run.bench = await stack.enter_async_context(bench)
         yield run
 

@@ -112,18 +112,24 @@ async def open_bench(
     plan: Plan,
     *,
     target: LiveKitTarget | None = None,
+    server: MediaServer | None = None,
     headless: bool = True,
     agent_env: dict[str, str] | None = None,
     staging: Staging | None = None,
     on_note: Callable[[str], None] = lambda note: None,
 ) -> AsyncIterator[Bench]:
-    """Raises ProvisionError (something is missing: says what to do) or HarnessError (something did not start)."""
+    """Raises ProvisionError (something is missing: says what to do) or HarnessError (something did not start).
+
+    `server`: one that somebody else provides and ends; `target`: one elsewhere; otherwise the bench has its own.
+    """
     logs = plan.run_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     network = open_network(plan.network, external=target is not None)
     async with AsyncExitStack() as stack:
-        on_note("media server")
-        server = await stack.enter_async_context(media_server(target=target, log_path=logs / "livekit-server.log"))
+        if server is None:
+            on_note("media server")
+            own = media_server(target=target, log_path=logs / "livekit-server.log")
+            server = await stack.enter_async_context(own)
         rooms = await stack.enter_async_context(open_rooms(server.url, server.api_key, server.api_secret))
         page_url, sha, library_version, browsers = "", None, "", None
         if plan.lane == "browser":

@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from harness.live.host import CpuMeter
+from harness.live.cpu import CpuMeter
 from harness.live.staging import JobAt, SessionAt, Stage, is_loud, may_launch, next_steps
 from harness.model.side_by_side import SideBySide
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from harness.live.host import CpuMeter, HostLoad, busy_percent
+from harness.live.cpu import CpuMeter, busy_percent
+from harness.live.host import HostLoad
 
 Times = namedtuple("Times", ["user", "nice", "system", "idle", "iowait", "guest", "guest_nice"])
 
