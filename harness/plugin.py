@@ -262,8 +262,10 @@ class _Session:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED  # what only the whole run shows
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if self.summary is not None:
+        if self.summary is not None and self._run is not None:
             show_summary(terminalreporter, self.summary, self.run_dir)
+            if self.summary.side_by_side is None and self._run.plan.jobs_why.startswith("auto"):
+                terminalreporter.write_line(f"one session at a time ({self._run.plan.jobs_why})")
 
 
 def _built(cases: Sequence[tuple[Path, Case]]) -> tuple[BuiltCase, ...]:

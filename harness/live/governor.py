@@ -124,11 +124,12 @@ class Governor:
     on_note: Callable[[str], None] = lambda note: None
     on_change: Callable[[], None] = lambda: None  # somebody has gone on
     sessions: dict[int, _Session] = field(default_factory=dict)
-    busy: str | None = None  # why the host is
     _jobs: dict[int, _Job] = field(default_factory=dict)
     _keys: itertools.count[int] = field(default_factory=itertools.count)
     _record: SideBySide = field(default_factory=lambda: SideBySide(jobs=1))
     _held_since_s: float | None = None
+    _busy: str | None = None
+    _worked: bool = False  # since the last look
     _underrun_until_s: float = 0.0
 
     def record(self) -> SideBySide:
@@ -205,6 +206,7 @@ class Governor:
             self._go_on(self.sessions[key], Stage.LAUNCHING)
         for key in steps.measure:
             self._go_on(self.sessions[key], Stage.MEASURING)
+        self._worked = self._worked or self._works()
         self.on_change()
 
     def _go_on(self, seat: _Session, stage: Stage) -> None:
@@ -266,16 +268,27 @@ class Governor:
             self.look(meter.percent(), lag_ms)
 
     def look(self, cpu_percent: float | None, lag_ms: float) -> None:
-        """What the host was like since the last look."""
+        """What the host was like since the last look. What it was like beside loud work of ours says nothing of others."""
         reasons = []
         if cpu_percent is not None and cpu_percent >= CPU_BUSY_PERCENT:
             reasons.append(f"the processor is {cpu_percent:.0f} % busy")
         if lag_ms >= LAG_BUSY_MS:
             reasons.append(f"the event loop was {lag_ms:.0f} ms late")
-        if self._loop.time() < self._underrun_until_s:
-            reasons.append("a capture lost samples")
-        self.busy = " and ".join(reasons) or None
+        if not self._worked:
+            self._busy = " and ".join(reasons) or None
+        self._worked = self._works()
         self.settle()
+
+    @property
+    def busy(self) -> str | None:
+        """Why the host is, as far as is known."""
+        lost = "a capture lost samples" if self._loop.time() < self._underrun_until_s else None
+        return " and ".join(filter(None, [self._busy, lost])) or None
+
+    def _works(self) -> bool:
+        """We do something that takes a core for a moment."""
+        stages = {seat.stage for seat in self.sessions.values()}
+        return bool(stages & {Stage.LAUNCHING, Stage.LEAVING}) or any(job.running for job in self._jobs.values())
 
     # notes
 

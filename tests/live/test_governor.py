@@ -120,6 +120,21 @@ async def test_what_keeps_a_host_busy_is_named(cpu: float, lag_ms: float, words:
     assert words in governor.busy
 
 
+async def test_what_our_own_launching_costs_does_not_make_the_host_busy_nor_quiet() -> None:
+    governor = Governor(2, NEVER)
+    async with governor.session() as seat:
+        governor.look(99.0, 40.0)
+        assert governor.busy is None
+        await seat.measure()
+        governor.look(99.0, 40.0)  # the launch still was in this interval
+        assert governor.busy is None
+        governor.look(99.0, 0.0)
+        assert governor.busy == "the processor is 99 % busy"
+        seat.leave()
+        governor.look(10.0, 0.0)
+        assert governor.busy == "the processor is 99 % busy", "of a moment of our own nothing is known"
+
+
 async def test_lost_samples_count_as_a_busy_host() -> None:
     governor = Governor(2, NEVER)
     async with governor.session() as seat:
