@@ -33,6 +33,7 @@ from harness.speech.build import device_wav
 log = logging.getLogger(__name__)
 
 DEVICE_LEAD_S = 3.0
+SESSIONS = "EARWITNESS_SESSIONS"  # tells the reference agent for how many users at once to warm up
 
 
 @dataclass
@@ -140,7 +141,8 @@ async def open_bench(
                 raise ProvisionError("no Chromium found; run `earwitness setup`, or set EARWITNESS_CHROMIUM to one")
             browsers = _Browsers(plan, found.path, headless, stack)
         on_note("agent")
-        agent = await stack.enter_async_context(open_agent(plan.agent, rooms, plan.run_dir, agent_env))
+        env = {SESSIONS: str(plan.jobs), **(agent_env or {})}
+        agent = await stack.enter_async_context(open_agent(plan.agent, rooms, plan.run_dir, env))
         scene = Scene(
             run_id=plan.run_id,
             run_dir=plan.run_dir,

@@ -79,6 +79,26 @@ def test_a_launch_before_the_turn_does_it_no_harm(tmp_path):
     assert not listen(folder).turns[0].metrics["user_kpi_raw_ms"].invalid  # the user falls silent at 1,700 ms
 
 
+def test_side_by_side_a_turn_is_not_believed_if_no_core_was_free_while_it_was_answered(tmp_path):
+    folder = simple_call().write(tmp_path / "c")
+
+    def full(begin_ms, end_ms, **more):
+        def change(line):
+            cpu = 99 if begin_ms <= line["t_mono_ms"] - T0_MONO_MS <= end_ms else 40
+            return {key: line[key] for key in ("t_mono_ms", "loop_lag_ms")} | {"cpu_percent": cpu} | more
+
+        load_lines(folder, change)
+        return listen(folder).turns[0].metrics["user_kpi_raw_ms"]
+
+    side_by_side = {"launching": 0}
+    answered = (500, 3_000)  # the user falls silent at 1,700 ms and is answered from 2,150 ms on
+    metric = full(*answered, **side_by_side)
+    assert metric.invalid
+    assert "no core was free while the agent answered (CPU 99 %)" in metric.reason
+    assert not full(*answered).invalid, "alone, nobody else's session took it"
+    assert not full(3_000, 9_000, **side_by_side).invalid, "it was answered before"
+
+
 def test_an_overloaded_turn_of_a_call_that_was_not_is_not_believed(tmp_path):
     folder = simple_call().write(tmp_path / "c")
 
