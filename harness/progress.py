@@ -93,7 +93,7 @@ class Progress:
 
     def line(self) -> str:
         """What is under way: one case with its number, or several beside each other."""
-        cases = list(self._cases.items())  # the heart beats in another thread
+        cases = sorted(self._cases.items(), key=lambda item: item[1].index)
         if not cases:
             return self._starting
         numbers = ", ".join(str(at.index + 1) for _, at in cases)

@@ -20,14 +20,16 @@ class SideBySide(BaseModel):
 
     def told(self) -> str:
         """One line."""
-        held = (
-            f"{self.holds} time{'' if self.holds == 1 else 's'}, {self.held_s:.1f} s in all" if self.holds else "never"
-        )
+        held = f"{_times(self.holds)}, {self.held_s:.1f} s in all" if self.holds else "never"
         parts = [
             f"up to {self.jobs} sessions at once{f' ({self.why})' if self.why else ''}",
             f"starts held back because the host was busy: {held}",
             f"waited for each other: {self.waited_s:.0f} s, all {self.sessions} sessions together",
         ]
         if self.overruns:
-            parts.append(f"did not wait any longer {len(self.overruns)} times: {self.overruns[0]}")
+            parts.append(f"did not wait any longer {_times(len(self.overruns))}: {self.overruns[0]}")
         return "; ".join(parts)
+
+
+def _times(n: int) -> str:
+    return "once" if n == 1 else f"{n} times"

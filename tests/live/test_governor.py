@@ -108,7 +108,7 @@ async def test_a_busy_host_holds_the_start_back_until_it_is_quiet() -> None:
         await asyncio.wait_for(asyncio.shield(one), PATIENCE_S)
     record = governor.record()
     assert record.holds == 1
-    assert "host was busy: 1 time, " in record.told()
+    assert "host was busy: once, " in record.told()
     assert record.overruns == []
 
 
