@@ -146,5 +146,5 @@ def load_settings(
         return TypeAdapter(Settings).validate_python(layers)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=True)[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = first["loc"][0]  # of a setting with several types, pydantic names each after it
         raise UsageError(f"setting {key} = {first.get('input')!r}: {first['msg']}") from error

@@ -76,7 +76,7 @@ def test_jobs_come_from_flags_environment_and_file(tmp_path: Path) -> None:
     assert load_settings({}, folder=tmp_path, env={}).jobs == "auto"
     assert load_settings({}, folder=tmp_path, env={"EARWITNESS_JOBS": "3"}).jobs == 3
     assert load_settings({"jobs": "2"}, folder=tmp_path, env={"EARWITNESS_JOBS": "3"}).jobs == 2
-    with pytest.raises(UsageError, match="jobs"):
+    with pytest.raises(UsageError, match=r"setting jobs = 'many'"):
         load_settings({"jobs": "many"}, folder=tmp_path, env={})
 
 
