@@ -18,6 +18,7 @@ from harness.listen.measure import listen, write_measurement
 from harness.listen.reading import first_problem
 from harness.model.capture import CASE, MANIFEST, Manifest, read_manifest
 from harness.model.case import Case
+from harness.model.side_by_side import SideBySide
 from harness.model.status import Status
 from harness.model.verdict import SUMMARY_SCHEMA_VERSION, AttemptVerdict, Summary
 from harness.suite import SUMMARY
@@ -156,4 +157,13 @@ def _facts(told: Mapping[str, Any], manifests: list[Manifest], errors: tuple[str
         errors=errors,
         environment={"host": first.host, "versions": first.versions},
         wall_s=float(wall_s) if isinstance(wall_s, int | float) else None,
+        side_by_side=_side_by_side(told),
     )
+
+
+def _side_by_side(told: Mapping[str, Any]) -> SideBySide | None:
+    """None for one session after the other, and for a summary that does not say."""
+    try:
+        return SideBySide.model_validate(told.get("side_by_side"))
+    except ValidationError:
+        return None

@@ -165,6 +165,14 @@ def run(
     repeat: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Times each case is run.", show_default="1")
     ] = None,
+    jobs: Annotated[
+        str | None,
+        typer.Option(
+            help="Sessions at once: a number, or auto (as many as `earwitness calibrate` has shown not to distort; "
+            "docs/side_by_side.md).",
+            show_default="1",
+        ),
+    ] = None,
     history: Annotated[
         str | None,
         typer.Option(
@@ -184,7 +192,18 @@ def run(
     from harness.suite import build_cases, load_checked_cases, make_plan, run_plan, select_cases
 
     names = ("suite", "lane", "mic", "agent", "agent_instrumented", "page", "page_script", "cases", "runs")
-    more = ("network", "link", "network_seed", "livekit_url", "attempts", "repeat", "history", "strict", "headed")
+    more = (
+        "network",
+        "link",
+        "network_seed",
+        "livekit_url",
+        "attempts",
+        "repeat",
+        "jobs",
+        "history",
+        "strict",
+        "headed",
+    )
     given = locals()
     flags: dict[str, Any] = {name: given[name] for name in (*names, *more)}
     settings = load_settings(flags)
@@ -193,6 +212,8 @@ def run(
     chosen = select_cases(load_checked_cases([settings.cases]), wanted, case or [])
     built = build_cases(chosen, cache_dir() / "cases")
     plan = make_plan(settings, built)
+    if settings.jobs == "auto":
+        console.print(f"--jobs {plan.jobs} ({plan.jobs_why})", markup=False, soft_wrap=True)
     with Progress(console, len(built)) as progress:
         coroutine = run_plan(
             plan,
@@ -308,10 +329,12 @@ def calibrate(
 ) -> None:
     """Measure known delays: a beacon answers D ms after the user; the report says how far off the measurement is.
 
-    Writes runs/RUN_ID/calibration_report.md and calibration.json. Takes about 3 minutes for 60 turns of a setting.
+    Writes runs/RUN_ID/calibration_report.md and calibration.json. Takes about 3 minutes for 60 turns of a setting. With one
+    session and with several at once it also tells `earwitness run --jobs auto` how many this machine bears.
     """
+    from harness.jobs import auto_jobs
     from harness.prove.calibrate import calibrate as play_and_hear
-    from harness.prove.calibrate import exit_code, hear_again, make_calibration, one_line
+    from harness.prove.calibrate import exit_code, hear_again, keep_side_by_side, make_calibration, one_line
     from harness.settings import load_settings
 
     if again is not None:
@@ -321,6 +344,9 @@ def calibrate(
         plan = make_calibration(settings.runs, turns=turns, user=user, sessions=sessions, seed=seed)
         playing = play_and_hear(plan, on_note=console.print, on_played=lambda s, p: console.print(one_line(s, p)))
         done, run_dir = _until_done(playing), plan.run_dir
+        for known in keep_side_by_side(done, settings.machine_class):
+            jobs = auto_jobs(known, known.machine, known.lane)
+            console.print(f"{known.lane} lane: --jobs auto is {jobs.jobs} ({jobs.why})", markup=False, soft_wrap=True)
     console.print(f"{done.verdict}; report: {run_dir / 'calibration_report.md'}", soft_wrap=True)
     raise typer.Exit(exit_code(done))
 

@@ -3,26 +3,30 @@
     pytest cases/ -k endpoint_short_hello
     pytest cases/ -m "mini and p0" --ew-lane bot
 
-A failing case shows its failing gates with value and threshold, and the path of its capture. Only hooks are wired here.
+A failing case shows its failing gates with value and threshold, and the path of its capture. Side by side with `--ew-jobs N`,
+or with pytest-xdist (`-n N`, see `harness.plugin_xdist`). Only hooks are wired here.
 """
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Coroutine, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harness.errors import CaseError, EarwitnessError
+from harness.loop_thread import STOP_TIMEOUT_S, LoopThread
 from harness.model.status import Status
+from harness.plugin_xdist import ERRORS, SOCKET, Controller, show_summary
 
 if TYPE_CHECKING:
     from harness.model.case import Case
+    from harness.model.plan import BuiltCase
     from harness.model.verdict import CaseVerdict, Summary
+    from harness.plugin_ahead import Ahead
+    from harness.settings import Settings
     from harness.suite import Run
 
 OPTIONS = (
@@ -36,6 +40,7 @@ OPTIONS = (
     ("link", "what applies it: auto, user or netem (default: auto)"),
     ("livekit-url", "an external media server"),
     ("attempts", "attempts a case at most (default: 1)"),
+    ("jobs", "sessions at once: a number or auto (default: 1; with pytest -n, as many as there are workers)"),
     ("history", "where every measurement goes: a file, a database URL, or off (default: history.sqlite in the runs)"),
 )
 MARKERS = (
@@ -48,7 +53,6 @@ MARKERS = (
     "net: runs over an impaired network",
     "live: needs a media server, a browser or an agent process, which it starts itself",
 )
-STOP_TIMEOUT_S = 60.0
 
 
 class CaseNotPassedError(Exception):
@@ -108,7 +112,8 @@ class CaseItem(pytest.Item):
         session = self.config.pluginmanager.get_plugin("earwitness-session")
         assert isinstance(session, _Session)
         try:
-            verdict = session.speak(self.path, self.case)
+            ahead = [(i.path, i.case) for i in self.session.items if isinstance(i, CaseItem)]
+            verdict = session.speak(self.path, self.case, ahead)
         except EarwitnessError as error:
             raise CaseNotPassedError(str(error)) from error
         accepted = (Status.PASS,) if session.strict else (Status.PASS, Status.WARN)
@@ -146,11 +151,12 @@ class _Session:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: LoopThread | None = None
         self._stack = AsyncExitStack()
         self._run: Run | None = None
+        self._ahead: Ahead | None = None
         self._failure: EarwitnessError | None = None
+        self._controller: Controller | None = None
         self.summary: Summary | None = None
 
     @property
@@ -161,65 +167,110 @@ class _Session:
     def strict(self) -> bool:
         return bool(self._run is not None and self._run.plan.strict)
 
-    def speak(self, path: Path, case: Case) -> CaseVerdict:
-        """Raises EarwitnessError; the same one for every case if the bench could not be opened."""
-        from harness.provide.cache import cache_dir
-        from harness.suite import build_cases
+    @property
+    def _socket(self) -> str | None:
+        """In a worker of xdist: where the controller holds the run."""
+        return getattr(self._config, "workerinput", {}).get(SOCKET)
 
-        if self._failure is not None:
-            raise self._failure
-        (built,) = build_cases([(path, case)], cache_dir() / "cases")
-        if self._run is None:
-            self._open()
-        assert self._run is not None
-        if self._run.bench is not None and self._run.bench.broken is not None:
-            raise EarwitnessError(f"the run is broken off: {self._run.bench.broken}")
-        return self._await(self._run.case(built))
-
-    def _open(self) -> None:
+    def _settings(self) -> Settings:
         from harness.settings import load_settings
-        from harness.suite import make_plan, open_run
 
         flags: dict[str, Any] = {n.replace("-", "_"): self._config.getoption(f"--ew-{n}") for n, _ in OPTIONS}
         flags["strict"] = self._config.getoption("--ew-strict")
-        settings = load_settings(flags, folder=self._config.rootpath)
-        plan = make_plan(settings, ())
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="earwitness", daemon=True)
-        self._thread.start()
+        return load_settings(flags, folder=self._config.rootpath)
+
+    def speak(self, path: Path, case: Case, ahead: Sequence[tuple[Path, Case]] = ()) -> CaseVerdict:
+        """Raises EarwitnessError; the same one for every case if the bench could not be opened.
+
+        `ahead`: all the cases of the session, which may be begun side by side.
+        """
+        if self._failure is not None:
+            raise self._failure
+        (built,) = _built([(path, case)])
+        if self._run is None:
+            self._open()
+            assert self._run is not None
+            assert self._loop is not None
+            if self._run.plan.jobs > 1 and self._socket is None:
+                self._begin([item for item in ahead if item[1].id != case.id], built)
+        assert self._loop is not None
+        if self._ahead is not None and case.id in self._ahead:
+            return self._ahead.verdict_of(case.id)
+        if self._run.broken is not None:
+            raise EarwitnessError(f"the run is broken off: {self._run.broken}")
+        verdict: CaseVerdict = self._loop.wait(self._run.case(built))
+        return verdict
+
+    def _begin(self, others: Sequence[tuple[Path, Case]], first: BuiltCase) -> None:
+        from harness.plugin_ahead import Ahead
+
+        assert self._run is not None
+        assert self._loop is not None
+        cases = {first.case.id: first}
+        for item in others:
+            try:
+                cases.setdefault(item[1].id, _built([item])[0])
+            except EarwitnessError:
+                continue  # its own test says why
+        self._run.order = [first.case.id, *(case.id for _, case in others)]
+        self._ahead = Ahead(self._run, list(cases.values()), self._loop)
+
+    def _open(self) -> None:
         try:
-            self._run = self._await(self._stack.enter_async_context(open_run(plan, settings)))
+            settings = self._settings()
+            self._loop = LoopThread()
+            self._run = self._loop.wait(self._stack.enter_async_context(self._opening(settings)))
         except EarwitnessError as error:
             self._failure = error
             raise
 
-    def _await(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        assert self._loop is not None
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            future.cancel()
-            raise
+    def _opening(self, settings: Settings) -> AbstractAsyncContextManager[Run]:
+        if self._socket is not None:
+            from harness.shared_run import join_run
+
+            return join_run(Path(self._socket), settings)
+        from harness.suite import make_plan, open_run
+
+        return open_run(make_plan(settings, ()), settings)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """xdist is about to start a worker: we are the controller."""
+        if self._controller is None:
+            self._controller = Controller(self._config, self._settings)
+            self._config.pluginmanager.register(self._controller, "earwitness-controller")
+        self._controller.configure(node)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if self._loop is None:
             return
         try:
+            if self._ahead is not None:
+                self._loop.wait(self._ahead.stop(), STOP_TIMEOUT_S)
             if self._run is not None:
-                asyncio.run_coroutine_threadsafe(self._stack.aclose(), self._loop).result(STOP_TIMEOUT_S)
-                if self._run.verdicts:
-                    self.summary = self._run.finish(complete=not self._run.interrupted)
-                    if self.summary.exit_code != 0 and session.exitstatus == pytest.ExitCode.OK:
-                        session.exitstatus = pytest.ExitCode.TESTS_FAILED  # what only the whole run shows
+                self._loop.wait(self._stack.aclose(), STOP_TIMEOUT_S)
+                self._finish(self._run, session)
         finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            assert self._thread is not None
-            self._thread.join(STOP_TIMEOUT_S)
-            self._loop.close()
+            self._loop.stop()
+
+    def _finish(self, run: Run, session: pytest.Session) -> None:
+        if self._socket is not None:
+            self._config.workeroutput[ERRORS] = run.errors  # type: ignore[attr-defined]
+        elif run.verdicts:
+            self.summary = run.finish(complete=not run.interrupted)
+            if self.summary.exit_code != 0 and session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED  # what only the whole run shows
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if self.summary is not None:
-            terminalreporter.section("earwitness")
-            terminalreporter.write_line(self.summary.headline)
-            terminalreporter.write_line(f"report: {self.run_dir}/report.md, {self.run_dir}/report.html")
+        if self.summary is not None and self._run is not None:
+            show_summary(terminalreporter, self.summary, self.run_dir)
+            if self.summary.side_by_side is None and self._run.plan.jobs_why.startswith("auto"):
+                terminalreporter.write_line(f"one session at a time ({self._run.plan.jobs_why})")
+
+
+def _built(cases: Sequence[tuple[Path, Case]]) -> tuple[BuiltCase, ...]:
+    """Raises CaseError, HarnessError."""
+    from harness.provide.cache import cache_dir
+    from harness.suite import build_cases
+
+    return build_cases(cases, cache_dir() / "cases")

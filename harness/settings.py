@@ -44,6 +44,7 @@ class Settings:
     runs: Path = Path("runs")
     attempts: int = 1  # a second one only as evidence: a case that fails and then passes is FLAKY
     repeat: int = 1
+    jobs: int | Literal["auto"] = 1  # sessions at once; auto: as many as calibration has shown to be undistorted
     strict: bool = False  # WARN changes the exit status too
     headed: bool = False
     history: str | None = None  # a file or a database URL; None: history.sqlite beside the runs; "off": none is kept
@@ -145,5 +146,5 @@ def load_settings(
         return TypeAdapter(Settings).validate_python(layers)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=True)[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = first["loc"][0]  # of a setting with several types, pydantic names each after it
         raise UsageError(f"setting {key} = {first.get('input')!r}: {first['msg']}") from error

@@ -1,7 +1,8 @@
 """A run from plan to report: attempts, their measurement, the verdict, `summary.json`, `report.md`, `report.html`.
 
-The command line and the pytest plugin both come in here. Each attempt is measured from its folder, between attempts, so
-that nothing else runs while a call is measured. Whatever ends a run early, what was recorded is judged and reported.
+The command line and the pytest plugin both come in here. Each attempt is measured from its folder, between attempts (or,
+with sessions side by side, by a process of its own while none is measured), so that nothing else runs while a call is
+measured. Whatever ends a run early, what was recorded is judged and reported.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ import asyncio
 import datetime
 import logging
 import secrets
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import CaseError, EarwitnessError, UsageError
 from harness.history.environment import ears_version
+from harness.jobs import decide_jobs
 from harness.judge.gates import check_overrides
 from harness.judge.verdict import RunFacts, judge_attempt, judge_case, judge_run
 from harness.listen.measure import listen, write_measurement
@@ -29,6 +32,7 @@ from harness.model.plan import BuiltCase, Plan
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict, Summary
 from harness.settings import Settings
+from harness.side_by_side import OnCase, OnPhase, OnVerdict, run_cases
 from harness.speech.build import build_case
 from harness.speech.case_file import load_cases
 from harness.speech.espeak_worker import EspeakWorker
@@ -36,6 +40,8 @@ from harness.speech.espeak_worker import EspeakWorker
 if TYPE_CHECKING:
     from harness.history.run_history import RunHistory
     from harness.live.bench import Bench
+    from harness.live.governor import Staging
+    from harness.provide.media_server import MediaServer
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +92,7 @@ def make_plan(settings: Settings, cases: tuple[BuiltCase, ...]) -> Plan:
     """A plan with a run folder of its own, which is made here. Raises UsageError, HistoryError."""
     run_id = new_run_id()
     run_dir = settings.runs / run_id
+    plan = plan_in(settings, cases, run_id, run_dir)
     try:
         run_dir.mkdir(parents=True, exist_ok=False)
     except OSError as error:
@@ -99,6 +106,12 @@ def make_plan(settings: Settings, cases: tuple[BuiltCase, ...]) -> Plan:
         except EarwitnessError:
             run_dir.rmdir()  # refused before anything is recorded: nothing is left behind
             raise
+    return plan
+
+
+def plan_in(settings: Settings, cases: tuple[BuiltCase, ...], run_id: str, run_dir: Path) -> Plan:
+    """A plan for the run folder `run_dir`, which is not made here. Raises UsageError."""
+    jobs = decide_jobs(settings)
     return Plan(
         run_id=run_id,
         run_dir=run_dir,
@@ -111,6 +124,8 @@ def make_plan(settings: Settings, cases: tuple[BuiltCase, ...]) -> Plan:
         attempts=settings.attempts,
         repeat=settings.repeat,
         strict=settings.strict,
+        jobs=jobs.jobs,
+        jobs_why=jobs.why,
         network=settings.network_spec(),
     )
 
@@ -122,13 +137,22 @@ class Run:
     plan: Plan
     bench: Bench | None = None
     history: RunHistory | None = None
+    staging: Staging | None = None  # sessions run side by side
+    hear: Callable[[Path], Measurement] | None = None  # None: here, in this process
+    order: list[str] = field(default_factory=list)  # of the cases in the report; those of the plan if empty
     verdicts: dict[str, CaseVerdict] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     interrupted: bool = False
     _manifests: list[Manifest] = field(default_factory=list)
-    _definitions: dict[str, Case] = field(default_factory=dict)
+    definitions: dict[str, Case] = field(default_factory=dict)  # of the cases by name
+    _judging: threading.Lock = field(default_factory=threading.Lock)
     _started: float = field(default_factory=time.monotonic)
-    _started_at: str = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
+    started_at: str = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
+
+    @property
+    def broken(self) -> str | None:
+        """Why no further case makes sense, or None."""
+        return self.bench.broken if self.bench is not None else None
 
     async def case(self, built: BuiltCase, on_phase: Callable[[str], None] = lambda phase: None) -> CaseVerdict:
         """`plan.repeat` attempts of one case; up to `plan.attempts` each time the first did not pass, as evidence.
@@ -136,7 +160,7 @@ class Run:
         Raises CancelledError after what was recorded of the attempt is judged.
         """
         attempts: list[AttemptVerdict] = []
-        self._definitions[built.case.id] = built.case
+        self.definitions[built.case.id] = built.case
         try:
             for _ in range(self.plan.repeat):
                 attempts.append(await self._attempt(built, on_phase))
@@ -157,7 +181,8 @@ class Run:
         assert self.bench is not None
         folder, manifest = await self.bench.attempt(built, on_phase)
         on_phase("measure")
-        return await asyncio.to_thread(self._judge, built, folder, manifest)
+        async with self.staging.hearing() if self.staging is not None else nullcontext():
+            return await asyncio.to_thread(self.judge, built, folder, manifest)
 
     def _left_behind(self, built: BuiltCase) -> list[AttemptVerdict]:
         """The attempt that was interrupted, from its folder."""
@@ -166,21 +191,23 @@ class Run:
             manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
         except (OSError, ValueError):
             return []
-        return [self._judge(built, folder, manifest)]
+        return [self.judge(built, folder, manifest)]
 
-    def _judge(self, built: BuiltCase, folder: Path, manifest: Manifest) -> AttemptVerdict:
-        self._manifests.append(manifest)
-        measurement: Measurement | None = None
-        try:
-            measurement = listen(folder)
-            write_measurement(folder, measurement)
-        except (EarwitnessError, OSError) as error:
-            self.errors.append(f"{manifest.trace_id}: {error}")
-        where = folder.relative_to(self.plan.run_dir).as_posix()
-        verdict = judge_attempt(built.case, manifest, measurement, where)
-        if self.history is not None:
-            self.history.attempt(manifest, verdict, built.truth)
-        return verdict
+    def judge(self, built: BuiltCase, folder: Path, manifest: Manifest) -> AttemptVerdict:
+        """What a capture is worth, noted in the history too."""
+        with self._judging:  # an interrupted case is judged at once, perhaps while another one is
+            self.definitions[built.case.id] = built.case
+            self._manifests.append(manifest)
+            measurement: Measurement | None = None
+            try:
+                measurement = self.hear(folder) if self.hear is not None else _hear_here(folder)
+            except (EarwitnessError, OSError) as error:
+                self.errors.append(f"{manifest.trace_id}: {error}")
+            where = folder.relative_to(self.plan.run_dir).as_posix()
+            verdict = judge_attempt(built.case, manifest, measurement, where)
+            if self.history is not None:
+                self.history.attempt(manifest, verdict, built.truth)
+            return verdict
 
     def finish(self, *, complete: bool) -> Summary:
         """Judge, and write what there is to read. Raises OSError."""
@@ -190,7 +217,7 @@ class Run:
             self.errors.append(self.history.limit_unknown)
         facts = RunFacts(
             run_id=self.plan.run_id,
-            started_at=self._started_at,
+            started_at=self.started_at,
             finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             complete=complete and not self.interrupted,
             interrupted=self.interrupted,
@@ -198,7 +225,11 @@ class Run:
             suite=self.plan.suite,
             lane=self.plan.lane,
             mic="bot" if self.plan.lane == "bot" else self.plan.mic,
-            agent=self.bench.scene.agent.about if self.bench is not None else None,
+            agent=self.bench.scene.agent.about
+            if self.bench is not None
+            else first.agent
+            if first is not None
+            else None,
             page=first.page if first is not None else None,
             link=first.link
             if first is not None
@@ -210,14 +241,21 @@ class Run:
             environment=_environment(first) if first is not None else {},
             wall_s=round(time.monotonic() - self._started, 1),
             kpi_limit=limit,
+            side_by_side=self.staging.record() if self.staging is not None else None,
         )
-        planned = [built.case.id for built in self.plan.cases]
+        planned = self.order or [built.case.id for built in self.plan.cases]
         order = [name for name in planned if name in self.verdicts]
         order += [name for name in self.verdicts if name not in planned]
-        summary = judge_run(facts, [self.verdicts[name] for name in order], self._definitions)
+        summary = judge_run(facts, [self.verdicts[name] for name in order], self.definitions)
         if self.history is not None:
             summary = self.history.finish(summary)
         return write_run(summary, self.plan.run_dir)
+
+
+def _hear_here(folder: Path) -> Measurement:
+    measurement = listen(folder)
+    write_measurement(folder, measurement)
+    return measurement
 
 
 def write_run(summary: Summary, run_dir: Path) -> Summary:
@@ -238,7 +276,7 @@ def _environment(manifest: Manifest) -> dict[str, Any]:
     return {"host": manifest.host, "versions": {**manifest.versions, "ears": ears_version()}}
 
 
-def _history(plan: Plan, settings: Settings) -> RunHistory | None:
+def run_history(plan: Plan, settings: Settings) -> RunHistory | None:
     place = settings.history_place()
     if place is None:
         return None
@@ -246,6 +284,33 @@ def _history(plan: Plan, settings: Settings) -> RunHistory | None:
 
     started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return RunHistory(place, plan.suite, plan.run_dir, started_at, settings.machine_class)
+
+
+@asynccontextmanager
+async def open_bench_of(
+    plan: Plan,
+    settings: Settings,
+    *,
+    server: MediaServer | None = None,
+    staging: Staging | None = None,
+    agent_env: dict[str, str] | None = None,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> AsyncIterator[Bench]:
+    """A bench for `plan`; with a media server of its own unless one is given. Raises ProvisionError, HarnessError."""
+    from harness.live.bench import open_bench  # LiveKit and Playwright load only where something is live
+    from harness.provide.media_server import LiveKitTarget
+
+    external = settings.external_server()
+    async with open_bench(
+        plan,
+        target=LiveKitTarget(*external) if external is not None else None,
+        server=server,
+        headless=not settings.headed,
+        agent_env=agent_env,
+        staging=staging,
+        on_note=on_note,
+    ) as bench:
+        yield bench
 
 
 @asynccontextmanager
@@ -257,16 +322,17 @@ async def open_run(
     on_note: Callable[[str], None] = lambda note: None,
 ) -> AsyncIterator[Run]:
     """A run with its bench open. Raises ProvisionError, HarnessError."""
-    from harness.live.bench import open_bench  # LiveKit and Playwright load only where something is live
-    from harness.provide.media_server import LiveKitTarget
+    from harness.hearing_apart import HearingProcess
+    from harness.live.governor import open_governor
 
-    external = settings.external_server()
-    target = LiveKitTarget(*external) if external is not None else None
-    run = Run(plan, history=_history(plan, settings))
-    async with open_bench(
-        plan, target=target, headless=not settings.headed, agent_env=agent_env, on_note=on_note
-    ) as bench:
-        run.bench = bench
+    run = Run(plan, history=run_history(plan, settings))
+    async with AsyncExitStack() as stack:
+        if plan.jobs > 1:
+            governor = open_governor(plan.jobs, why=plan.jobs_why, on_note=on_note)
+            run.staging = await stack.enter_async_context(governor)
+            run.hear = stack.enter_context(HearingProcess()).hear
+        bench = open_bench_of(plan, settings, staging=run.staging, agent_env=agent_env, on_note=on_note)
+        run.bench = await stack.enter_async_context(bench)
         yield run
 
 
@@ -275,23 +341,16 @@ async def run_plan(
     settings: Settings,
     *,
     on_note: Callable[[str], None] = lambda note: None,
-    on_case: Callable[[BuiltCase, int], None] = lambda built, index: None,
-    on_phase: Callable[[str], None] = lambda phase: None,
-    on_verdict: Callable[[CaseVerdict], None] = lambda verdict: None,
+    on_case: OnCase = lambda built, index: None,
+    on_phase: OnPhase = lambda case, phase: None,
+    on_verdict: OnVerdict = lambda verdict: None,
 ) -> Summary:
-    """All cases of `plan`, one after the other. An interruption still gives a (partial) report."""
+    """All cases of `plan`, up to `plan.jobs` of them at once. An interruption still gives a (partial) report."""
     run = Run(plan)
     complete = False
     try:
         async with open_run(plan, settings, on_note=on_note) as run:
-            for index, built in enumerate(plan.cases):
-                on_case(built, index)
-                on_verdict(await run.case(built, on_phase))
-                if run.bench is not None and run.bench.broken is not None:
-                    run.errors.append(f"the run was broken off after {built.case.id}: {run.bench.broken}")
-                    break
-            else:
-                complete = True
+            complete = await run_cases(run, plan.cases, on_case=on_case, on_phase=on_phase, on_verdict=on_verdict)
     except asyncio.CancelledError:
         run.interrupted = True
     except EarwitnessError as error:

@@ -195,6 +195,7 @@ def _facts(summary: Summary) -> tuple[tuple[str, str], ...]:
         ("agent", summary.agent.kind + spec),
         ("page", summary.page.kind),
         ("network profile", link),
+        *((("side by side", summary.side_by_side.told()),) if summary.side_by_side is not None else ()),
         ("exit status", str(summary.exit_code)),
     )
 

@@ -101,6 +101,7 @@ class View:
     change_headings: tuple[str, ...]
     trend_picture: str | None
     network: NetworkView | None = None
+    side_by_side: str | None = None
 
 
 def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View:
@@ -141,6 +142,7 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
         change_headings=HEADINGS,
         trend_picture=quote(pictures[TREND]) if TREND in pictures else None,
         network=network_view(summary),
+        side_by_side=plain(summary.side_by_side.told()) if summary.side_by_side is not None else None,
     )
 
 

@@ -120,7 +120,7 @@ def control_app(host: AgentHost, token: str) -> web.Application:
 @asynccontextmanager
 async def running_host(settings: RuntimeSettings) -> AsyncIterator[AgentHost]:
     """Engines warm, no room yet; on the way out all rooms are left and all workers ended."""
-    stt, tts = SphinxSpeechToText(), EspeakTextToSpeech(settings.voice)
+    stt, tts = SphinxSpeechToText(settings.sessions), EspeakTextToSpeech(settings.voice)
     engines = Engines(stt, ScriptedDialogue(settings.token_interval_ms, settings.replies), tts)
     try:
         await asyncio.gather(stt.warm_up(), tts.warm_up(), asyncio.to_thread(SileroVad))

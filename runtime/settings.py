@@ -24,6 +24,7 @@ class RuntimeSettings:
     vad_silence_ms: float = 200.0
     token_interval_ms: float = 4.0
     voice: str = "en-us"
+    sessions: int = 1  # users that may speak at the same time: engines are warm for so many
     replies: tuple[str, ...] = ()  # said one after the other whatever the user says; empty: by intent
     captures: Path | None = None
     audio_filter_pre: str | None = None  # module:factory, before the pre-RTC tap
@@ -70,6 +71,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> RuntimeSettings:
         vad_silence_ms=_number(env, "VAD_SILENCE_MS", 200.0, 50, 5_000),
         token_interval_ms=_number(env, "EARWITNESS_TOKEN_INTERVAL_MS", 4.0, 0, 5_000),
         voice=env.get("EARWITNESS_VOICE", "en-us"),
+        sessions=int(_number(env, "EARWITNESS_SESSIONS", 1, 1, 64)),
         replies=_lines(Path(replies)) if replies else (),
         captures=Path(captures) if captures else None,
         audio_filter_pre=env.get("EARWITNESS_AUDIO_FILTER_PRE") or None,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from harness.history.database import open_history
+from harness.history.reading import read_run
+from harness.loop_thread import LoopThread
 from harness.model.status import CaptureStatus
 from harness.model.verdict import Summary
 from harness.plugin import _Session
@@ -53,9 +54,7 @@ def test_what_only_the_whole_run_shows_fails_the_session(latency_step_ms: float,
         told.append((definition, verdict(definition, measured)))
     whole = summary(told)
     plugin: Any = _Session(SimpleNamespace())  # type: ignore[arg-type]
-    plugin._loop = asyncio.new_event_loop()
-    plugin._thread = threading.Thread(target=plugin._loop.run_forever)
-    plugin._thread.start()
+    plugin._loop = LoopThread()
     plugin._run = SimpleNamespace(verdicts={"c": told[0][1]}, interrupted=False, finish=lambda complete: whole)
     session = SimpleNamespace(exitstatus=0)
     plugin.pytest_sessionfinish(session)
@@ -74,6 +73,44 @@ def test_a_session_leaves_one_run_with_its_report(tmp_path: Path) -> None:
     assert f"report: {folder}/report.md" in done.stdout
     assert (folder / "report.md").is_file()
     assert 'name="question_short"' in junit.read_text()
+
+
+@pytest.mark.live
+def test_workers_of_xdist_share_one_media_server_one_run_and_one_report(tmp_path: Path) -> None:
+    names = "endpoint_short_hello or question_short"
+    done = run_pytest(tmp_path, "cases", "-n", "2", "-k", names, "--ew-lane=bot")
+    (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    summary = Summary.model_validate_json((folder / "summary.json").read_bytes())
+    assert [case.case_id for case in summary.cases] == ["endpoint_short_hello", "question_short"], done.stdout
+    assert all(case.attempts[0].capture_status is CaptureStatus.OK for case in summary.cases)
+    assert summary.complete
+    assert summary.errors == []
+    assert summary.side_by_side is not None
+    assert (summary.side_by_side.jobs, summary.side_by_side.sessions) == (2, 2)
+    assert summary.agent.vad_hangover_ms is not None, "what the agent said of itself in a worker is not lost"
+    assert {path.name for path in (folder / "captures").iterdir()} == {
+        f"{folder.name}-{case.case_id}-a1" for case in summary.cases
+    }
+    assert [path.name for path in (folder / "logs").glob("livekit-server*")] == ["livekit-server.log"]
+    assert done.stdout.count(f"report: {folder}/report.md") == 1
+    with open_history(tmp_path / "runs" / "history.sqlite") as history, history.reading() as session:
+        assert read_run(session, folder.name).n_attempts == 2
+
+
+def test_workers_without_a_case_start_nothing(tmp_path: Path) -> None:
+    test = tmp_path / "test_x.py"
+    test.write_text("def test_x(): pass\n")
+    done = run_pytest(tmp_path, str(test), "-n", "1", "-q")
+    assert done.returncode == 0, done.stdout
+    assert "earwitness" not in done.stdout
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_cannot_be_opened_is_told_in_every_worker(tmp_path: Path) -> None:
+    done = run_pytest(tmp_path, "cases", "-n", "1", "-k", "silence_only", "--ew-lane=bot", "--ew-agent=nobody")
+    assert done.returncode == 1
+    assert "--agent 'nobody'" in done.stdout
+    assert not list((tmp_path / "runs").glob("*/summary.json"))
 
 
 @pytest.mark.live

@@ -23,6 +23,7 @@ from harness.judge.statistics import distribution
 from harness.model.capture import AgentUnderTest, Manifest, PageUnderTest
 from harness.model.case import Case
 from harness.model.measurement import Measurement, Turn
+from harness.model.side_by_side import SideBySide
 from harness.model.status import CaptureStatus, Status, worst
 from harness.model.verdict import AttemptVerdict, CaseVerdict, GateResult, Summary, TurnTaking
 
@@ -63,6 +64,7 @@ class RunFacts:
     environment: dict[str, Any] = field(default_factory=dict)
     wall_s: float | None = None
     kpi_limit: KpiLimit | None = None  # of a promoted baseline
+    side_by_side: SideBySide | None = None
 
 
 def status_of_capture(status: CaptureStatus) -> Status:
@@ -177,6 +179,7 @@ def judge_run(facts: RunFacts, cases: Sequence[CaseVerdict], definitions: dict[s
         errors=list(facts.errors),
         not_measured=_not_measured([j.measurement for j in judged], attempts, facts),
         environment=facts.environment,
+        side_by_side=facts.side_by_side,
         wall_s=facts.wall_s,
     )
 

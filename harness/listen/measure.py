@@ -28,7 +28,7 @@ from harness.listen.status import refine_status
 from harness.listen.timing import onsets_in_user_turns, unexpected_onsets
 from harness.listen.transport import transport_metrics, way_besides_buffer
 from harness.listen.turns import TurnHeard, due_utterances, list_turns
-from harness.listen.validity import find_reasons, host_metrics, user_heard_count
+from harness.listen.validity import find_reasons, host_metrics, undistorted, user_heard_count
 from harness.model import capture
 from harness.model.capture import write_atomic
 from harness.model.events import ReplyCause
@@ -76,10 +76,11 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     metrics, defects = sound_metrics(scene, turn)
     changed, more = change_metrics(scene, turn, defects) if not is_syllable(scene, turn) else ({}, [])
     metrics, defects = metrics | changed, assign_blame(scene, turn, [*defects, *more])
-    metrics |= latencies(scene, turn) | transport_metrics(scene, turn) | host_metrics(scene, turn)
+    metrics |= latencies(scene, turn) | transport_metrics(scene, turn)
     metrics["way_besides_buffer_ms"] = way_besides_buffer(metrics)
     if quality:
         metrics |= quality_metrics(scene, turn)
+    metrics = undistorted(scene, turn, metrics) | host_metrics(scene, turn)
     answer = turn.answers.get(scene.primary)
     first = (answer.reply if answer is not None else None) or turn.heard.get(scene.primary)
     return Turn(

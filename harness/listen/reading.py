@@ -49,11 +49,15 @@ class SeenEvent:
 
 @dataclass(frozen=True)
 class HostLoadLine:
-    """The host at `t_mono_ms`: `loop_lag_ms` is the worst lag of the measuring event loop since the line before."""
+    """The host at `t_mono_ms`: `loop_lag_ms` is the worst lag of the measuring event loop since the line before.
+
+    `launching`: how many other sessions were being launched, where sessions ran side by side.
+    """
 
     t_mono_ms: float
     cpu_percent: float | None
     loop_lag_ms: float | None
+    launching: float | None = None
 
 
 @dataclass(frozen=True)
@@ -209,7 +213,7 @@ def _load_line(row: dict[str, object]) -> HostLoadLine:
     t_mono_ms = number("t_mono_ms")
     if t_mono_ms is None:
         raise ValueError("t_mono_ms is missing")
-    return HostLoadLine(t_mono_ms, number("cpu_percent"), number("loop_lag_ms"))
+    return HostLoadLine(t_mono_ms, number("cpu_percent"), number("loop_lag_ms"), number("launching"))
 
 
 def _stats_line(row: dict[str, object]) -> StatsLine:

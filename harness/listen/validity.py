@@ -1,15 +1,19 @@
 """Whether a measurement is to be believed: capture underruns, alignment, clocks, the user's speech, the host's load.
 
-Each reason is one sentence; any reason makes the turn INVALID, so each limit says where it comes from. Also H-130: a
-latency below the agent's own hangover cannot have been measured from the user's end of turn.
+Each reason is one sentence; any reason makes the turn INVALID, so each limit says where it comes from. A turn by itself is
+INVALID where the host was overloaded in it, or where another session was launched beside it. Also H-130: a latency below
+the agent's own hangover cannot have been measured from the user's end of turn.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from harness.listen.arrival import load_within, worst_lag_ms
-from harness.listen.records import no_number, not_applicable, number
+from harness.listen.reading import HostLoadLine
+from harness.listen.records import disbelieved, no_number, not_applicable, number
 from harness.listen.scene import PAIRS, Scene
 from harness.listen.spoken import NotFound, Place
 from harness.listen.turns import TurnHeard
@@ -22,6 +26,8 @@ SAMPLES_PER_MS = 48
 LOST_SAMPLES_LIMIT = 128  # one render quantum, which a starting audio context may lose ahead of everything
 CLOCK_ERROR_LIMIT_MS = 10.0  # one tick of a native audio device
 LOAD_LIMIT_PERCENT = 98.0
+CROWDED_PERCENT = 95.0  # measured: an answer 700 ms late at 97 %, while our own loop was 11 ms late at most
+BEFORE_ANSWER_MS = 1_000.0  # what the agent makes of the user's words it makes while they are spoken
 LOADED_LAG_MS = 50.0  # with the processor full as well: the call itself, not only our loop, was starved
 
 
@@ -107,11 +113,59 @@ def _host(scene: Scene) -> list[str]:
     if start is None or end is None or end <= start:
         return []
     lines = load_within(load, start, end)
-    cpu = [line.cpu_percent for line in lines if line.cpu_percent is not None]
-    lag_ms = worst_lag_ms(lines)
-    if cpu and lag_ms is not None and np.mean(cpu) >= LOAD_LIMIT_PERCENT and lag_ms > LOADED_LAG_MS:
-        return [f"the host was overloaded: CPU {np.mean(cpu):.0f} %, event loop up to {lag_ms:.0f} ms late"]
+    cpu, lag_ms = _cpu_percent(lines), worst_lag_ms(lines)
+    if cpu is not None and lag_ms is not None and cpu >= LOAD_LIMIT_PERCENT and lag_ms > LOADED_LAG_MS:
+        return [f"the host was overloaded: CPU {cpu:.0f} %, event loop up to {lag_ms:.0f} ms late"]
     return []
+
+
+def undistorted(scene: Scene, turn: TurnHeard, metrics: dict[str, Metric]) -> dict[str, Metric]:
+    """A turn's metrics; none is believed where the host was beyond what sessions are known to bear."""
+    heard = turn.heard.get(scene.primary)
+    if heard is None:
+        return metrics
+    begin = _begin(scene, turn, heard.start)
+    answering = _lines(scene, begin - BEFORE_ANSWER_MS * SAMPLES_PER_MS, heard.start)
+    why = _distorted(_lines(scene, begin, heard.end)) or _crowded(answering)
+    return metrics if why is None else {name: disbelieved(metric, why) for name, metric in metrics.items()}
+
+
+def _distorted(lines: Sequence[HostLoadLine]) -> str | None:
+    """The limits of a turn are those of the call; and nothing is calibrated beside a launch."""
+    if any(line.launching for line in lines):
+        return "another session was launched while this turn was measured"
+    cpu, lag_ms = _cpu_percent(lines), worst_lag_ms(lines)
+    if cpu is not None and lag_ms is not None and cpu >= LOAD_LIMIT_PERCENT and lag_ms > LOADED_LAG_MS:
+        return f"the host was overloaded in this turn: CPU {cpu:.0f} %, event loop up to {lag_ms:.0f} ms late"
+    return None
+
+
+def _crowded(lines: Sequence[HostLoadLine]) -> str | None:
+    """Of sessions side by side, while the agent made its answer: with no core free, they wait for each other.
+
+    Our own loop need not notice: it sleeps most of the time, and whoever sleeps is served first.
+    """
+    cpu = _cpu_percent(lines)
+    if cpu is None or cpu < CROWDED_PERCENT or all(line.launching is None for line in lines):
+        return None
+    return f"sessions ran side by side, and no core was free while the agent answered (CPU {cpu:.0f} %)"
+
+
+def _cpu_percent(lines: Sequence[HostLoadLine]) -> float | None:
+    known = [line.cpu_percent for line in lines if line.cpu_percent is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _begin(scene: Scene, turn: TurnHeard, start: float) -> float:
+    """The user's last word, or the reply's first sound if that was before it, in samples of the primary ring."""
+    answer = turn.answers.get(scene.primary)
+    return min(answer.turn.end, start) if answer is not None else start
+
+
+def _lines(scene: Scene, start: float, end: float) -> list[HostLoadLine]:
+    """The host between two samples of the primary ring."""
+    start_ms, end_ms = scene.clocks.mono_ms(scene.primary, start), scene.clocks.mono_ms(scene.primary, end)
+    return [] if start_ms is None or end_ms is None else load_within(scene.capture.load, start_ms, end_ms)
 
 
 def host_metrics(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
@@ -119,18 +173,15 @@ def host_metrics(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
     units = {"loop_lag_ms": "ms", "host_cpu_ratio": "ratio"}
     if scene.capture.manifest.source == "recordings":
         return {name: not_applicable(unit, "recordings alone say nothing of the host") for name, unit in units.items()}
-    heard, answer, ring = turn.heard.get(scene.primary), turn.answers.get(scene.primary), scene.primary
+    heard = turn.heard.get(scene.primary)
     if heard is None:
-        return {name: no_number(unit, f"the reply is not heard in {ring}.wav") for name, unit in units.items()}
-    begin = answer.turn.end if answer is not None else float(heard.start)
-    start, end = scene.clocks.mono_ms(ring, min(begin, heard.start)), scene.clocks.mono_ms(ring, heard.end)
-    lines = [] if start is None or end is None else load_within(scene.capture.load, start, end)
-    lag_ms = worst_lag_ms(lines)
-    cpu = [line.cpu_percent for line in lines if line.cpu_percent is not None]
+        return {name: no_number(unit, f"the reply is not heard in {scene.primary}.wav") for name, unit in units.items()}
+    lines = _lines(scene, _begin(scene, turn, heard.start), heard.end)
+    lag_ms, cpu = worst_lag_ms(lines), _cpu_percent(lines)
     reason = scene.capture.missing.get(LOAD_FILE, "the host's load during this turn is not known")
     return {
         "loop_lag_ms": no_number("ms", reason) if lag_ms is None else number(lag_ms, "ms"),
-        "host_cpu_ratio": number(float(np.mean(cpu)) / 100, "ratio") if cpu else no_number("ratio", reason),
+        "host_cpu_ratio": number(cpu / 100, "ratio") if cpu is not None else no_number("ratio", reason),
     }
 
 

@@ -1,7 +1,8 @@
 """One attempt: a fresh room, the agent, the user, the probe; barrier, priming, conversation, leave-taking; one folder.
 
-Whatever goes wrong ends in a CaptureStatus with a sentence, and everything recorded until then is written. Phases:
-join, barrier, prime, speak, leave, done. The attempt owns all that it opens and closes it in reverse order.
+Whatever goes wrong ends in a CaptureStatus with a sentence, and everything recorded until then is written. Phases: join,
+barrier, prime, wait (for sessions side by side), speak, leave, done. The attempt owns all that it opens and closes it in
+reverse order.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from harness.live.agents import Agent, Attendance
 from harness.live.barrier import pass_barrier, prime
 from harness.live.capture_writer import CaptureWriter
 from harness.live.conversation import Conversation
+from harness.live.governor import Seat
 from harness.live.host import HostLoad, describe_host, host_id, own_versions
 from harness.live.network import Network, explained, marks_kept
 from harness.live.rooms import Rooms
@@ -82,6 +84,7 @@ class Attempt:
     number: int
     on_phase: Callable[[str], None] = lambda phase: None
     on_link: Callable[[Link], None] = lambda link: None
+    seat: Seat | None = None  # among the sessions side by side
     status: CaptureStatus = CaptureStatus.HARNESS_ERROR
     detail: str = ""
     phase: str = "join"
@@ -175,6 +178,10 @@ class Attempt:
                 await self._until(self.probe.user_frame, timeout_s, "the user's microphone was not heard")
             self.enter("prime")
         self.primed = priming.result()
+        if self.seat is not None:
+            self.enter("wait")
+            if await self.seat.measure():
+                self.primed = await prime(user)
         self.enter("speak")
         said, _ = soundfile.read(self.built.wav, dtype="int16")
         if self.scene.network is not None:
@@ -330,6 +337,8 @@ class Attempt:
         """Ask the agent for its part, take the user's and the probe's, then let everybody go."""
         self.ended_in = self.phase
         self.enter("leave")
+        if self.seat is not None:
+            self.seat.leave()
         try:
             async with asyncio.timeout(LEAVE_TIMEOUT_S):
                 await asyncio.gather(self._agent_writes(), self._user_finishes(self._user))

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.browser.driver import Browser, launch_browser
-from harness.errors import ProvisionError
+from harness.errors import HarnessError, ProvisionError
 from harness.link.link import Link
 from harness.live.agents import open_agent
 from harness.live.attempt import Attempt, Scene
+from harness.live.governor import Staging
+from harness.live.host import HostLoad
 from harness.live.network import open_network
 from harness.live.page_server import PAGE_QUERY, page_folder, page_sha256, serve_page
 from harness.live.rooms import open_rooms
@@ -31,6 +33,7 @@ from harness.speech.build import device_wav
 log = logging.getLogger(__name__)
 
 DEVICE_LEAD_S = 3.0
+SESSIONS = "EARWITNESS_SESSIONS"  # tells the reference agent for how many users at once to warm up
 
 
 @dataclass
@@ -40,6 +43,7 @@ class Bench:
     plan: Plan
     scene: Scene
     server: MediaServer
+    staging: Staging | None = None  # attempts side by side keep out of each other's way by it
     _numbers: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -55,12 +59,25 @@ class Bench:
     ) -> tuple[Path, Manifest]:
         """One attempt, numbered from 1 within the run. Raises OSError if not even a manifest can be written.
 
-        `on_link` gets the attempt's link, if the run has a network, to cut or change it in mid-call.
+        `on_link` gets the attempt's link, if the run has a network, to cut or change it in mid-call. With `staging` it
+        begins when it may; raises HarnessError if the bench broke meanwhile.
         """
         number = self._numbers.get(built.case.id, 0) + 1
         self._numbers[built.case.id] = number
-        attempt = Attempt(self.scene, built, number, on_phase, on_link)
+        if self.staging is None:
+            return await self._play(Attempt(self.scene, built, number, on_phase, on_link))
+        async with self.staging.session() as seat:
+            if self.broken is not None:
+                raise HarnessError(f"{built.case.id} was not run: {self.broken}")
+            on_phase("join")
+            load = HostLoad(launching=lambda: seat.launching_beside)
+            return await self._play(Attempt(self.scene, built, number, on_phase, on_link, seat, load=load))
+
+    async def _play(self, attempt: Attempt) -> tuple[Path, Manifest]:
         manifest = await attempt.run()
+        lost = [name for name, timeline in manifest.timelines.items() if timeline.lost_samples > 0]
+        if attempt.seat is not None and lost:
+            attempt.seat.underrun()
         return attempt.folder, manifest
 
 
@@ -96,17 +113,24 @@ async def open_bench(
     plan: Plan,
     *,
     target: LiveKitTarget | None = None,
+    server: MediaServer | None = None,
     headless: bool = True,
     agent_env: dict[str, str] | None = None,
+    staging: Staging | None = None,
     on_note: Callable[[str], None] = lambda note: None,
 ) -> AsyncIterator[Bench]:
-    """Raises ProvisionError (something is missing: says what to do) or HarnessError (something did not start)."""
+    """Raises ProvisionError (something is missing: says what to do) or HarnessError (something did not start).
+
+    `server`: one that somebody else provides and ends; `target`: one elsewhere; otherwise the bench has its own.
+    """
     logs = plan.run_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     network = open_network(plan.network, external=target is not None)
     async with AsyncExitStack() as stack:
-        on_note("media server")
-        server = await stack.enter_async_context(media_server(target=target, log_path=logs / "livekit-server.log"))
+        if server is None:
+            on_note("media server")
+            own = media_server(target=target, log_path=logs / "livekit-server.log")
+            server = await stack.enter_async_context(own)
         rooms = await stack.enter_async_context(open_rooms(server.url, server.api_key, server.api_secret))
         page_url, sha, library_version, browsers = "", None, "", None
         if plan.lane == "browser":
@@ -117,7 +141,8 @@ async def open_bench(
                 raise ProvisionError("no Chromium found; run `earwitness setup`, or set EARWITNESS_CHROMIUM to one")
             browsers = _Browsers(plan, found.path, headless, stack)
         on_note("agent")
-        agent = await stack.enter_async_context(open_agent(plan.agent, rooms, plan.run_dir, agent_env))
+        env = {SESSIONS: str(plan.jobs), **(agent_env or {})}
+        agent = await stack.enter_async_context(open_agent(plan.agent, rooms, plan.run_dir, env))
         scene = Scene(
             run_id=plan.run_id,
             run_dir=plan.run_dir,
@@ -134,7 +159,7 @@ async def open_bench(
             open_browser=browsers.open if browsers is not None else None,
             network=network,
         )
-        yield Bench(plan, scene, server)
+        yield Bench(plan, scene, server, staging)
 
 
 async def _page(plan: Plan, stack: AsyncExitStack) -> tuple[str, str | None, str]:

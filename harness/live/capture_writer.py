@@ -100,7 +100,7 @@ class CaptureWriter:
     def link(self, record: LinkRecord) -> None:
         self._put(capture.LINK, lambda: record.model_dump_json(indent=1).encode())
 
-    def host_load(self, lines: list[dict[str, float]]) -> None:
+    def host_load(self, lines: list[dict[str, float | None]]) -> None:
         self._put(capture.HOST_LOAD, lambda: json_lines(lines))
 
     def files(self) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """The host while it measures: load and event-loop lag twice a second, and what machine this is.
 
-The loop's lag is measured in the measuring process itself: how late a timer of 20 ms fires. `host_id` names the clock
-that all processes of this machine share (CLOCK_MONOTONIC since boot).
+The loop's lag is measured in the measuring process itself: how late a timer of 20 ms fires. The load is taken between two
+readings of one's own, so that sessions side by side do not share an interval. `host_id` names the clock that all processes
+of this machine share (CLOCK_MONOTONIC since boot).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,6 +22,7 @@ from typing import Any
 import psutil
 
 from bots.probe_bot import mono_ms
+from harness.live.cpu import CpuMeter
 
 LAG_TIMER_S = 0.02
 SAMPLE_EVERY_S = 0.5
@@ -36,32 +38,38 @@ def host_id() -> str:
 
 @dataclass
 class HostLoad:
-    """Lines of host_load.jsonl: {t_mono_ms, cpu_percent, loop_lag_ms}; lag is the worst since the line before."""
+    """Lines of host_load.jsonl: {t_mono_ms, cpu_percent, loop_lag_ms, launching}; lag is the worst since the line before.
 
-    lines: list[dict[str, float]] = field(default_factory=list)
+    `launching`: how many other sessions were being launched beside this one, where that is known.
+    """
+
+    lines: list[dict[str, float | None]] = field(default_factory=list)
+    launching: Callable[[], int] | None = None
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
-        cpu_percent = psutil.cpu_percent()
+        meter, cpu_percent = CpuMeter(), None
         worst_ms, next_line = 0.0, loop.time() + SAMPLE_EVERY_S
 
         def line(t_ms: float, lag_ms: float) -> None:
-            self.lines.append({"t_mono_ms": t_ms, "cpu_percent": cpu_percent, "loop_lag_ms": round(lag_ms, 2)})
+            told = {"t_mono_ms": t_ms, "cpu_percent": cpu_percent, "loop_lag_ms": round(lag_ms, 2)}
+            self.lines.append(told if self.launching is None else {**told, "launching": self.launching()})
 
         while True:
             asked_ms, due = mono_ms(), loop.time() + LAG_TIMER_S
             await asyncio.sleep(LAG_TIMER_S)  # the timer whose lateness is the measurement
             lag_ms = (loop.time() - due) * 1e3
-            if lag_ms > MARKED_LAG_MS:  # a line of its own, so that it is known which moments it spoilt
+            marked = lag_ms > MARKED_LAG_MS
+            if marked:  # a line of its own, so that it is known which moments it spoilt
                 line(asked_ms, worst_ms)
-                line(mono_ms(), lag_ms)
                 worst_ms = 0.0
-                continue
             worst_ms = max(worst_ms, lag_ms)
-            if loop.time() >= next_line:
-                cpu_percent = psutil.cpu_percent()
+            due_now = loop.time() >= next_line
+            if due_now:
+                cpu_percent, next_line = meter.percent(), loop.time() + SAMPLE_EVERY_S
+            if due_now or marked:
                 line(mono_ms(), worst_ms)
-                worst_ms, next_line = 0.0, loop.time() + SAMPLE_EVERY_S
+                worst_ms = 0.0
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[HostLoad]:

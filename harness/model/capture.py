@@ -95,7 +95,7 @@ class Manifest(_Frozen):
     mic: Literal["scheduled", "device", "bot"]
     status: CaptureStatus
     detail: str = ""
-    phase: str = ""  # where it was when it ended: join, barrier, prime, speak, listen, leave, done
+    phase: str = ""  # where it was when it ended: join, barrier, prime, wait, speak, leave, done
     agent: AgentUnderTest
     page: PageUnderTest
     room: str

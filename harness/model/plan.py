@@ -63,4 +63,6 @@ class Plan:
     attempts: int = 1  # at most; a second one only as evidence
     repeat: int = 1
     strict: bool = False
+    jobs: int = 1  # sessions at once, at most
+    jobs_why: str = ""  # how that number came about
     network: NetworkSpec | None = None  # None: nothing stands between the user and the media server

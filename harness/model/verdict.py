@@ -1,7 +1,8 @@
 """The verdict: gates, cases, the run. `Summary` is `summary.json`, from which every report is rendered.
 
 SUMMARY_SCHEMA_VERSION history: 1 first version; 2 a gate names the reply to look at (`worst_reply_seq`) and what it
-would have been where it blocks (`would_be`); 3 what changed since earlier runs (`changes`).
+would have been where it blocks (`would_be`); 3 what changed since earlier runs (`changes`); 4 how sessions were kept apart
+(`side_by_side`).
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from harness.model.capture import AgentUnderTest, PageUnderTest
 from harness.model.case import Tier
 from harness.model.changes import Changes
 from harness.model.measurement import Measurement
+from harness.model.side_by_side import SideBySide
 from harness.model.status import CaptureStatus, Status
 
-SUMMARY_SCHEMA_VERSION = 3
+SUMMARY_SCHEMA_VERSION = 4
 
 
 class _Frozen(BaseModel):
@@ -110,5 +112,6 @@ class Summary(_Frozen):
     errors: list[str] = Field(default_factory=list)  # of the harness
     not_measured: list[str] = Field(default_factory=list)
     environment: dict[str, Any] = Field(default_factory=dict)
+    side_by_side: SideBySide | None = None  # None: one session after the other
     changes: Changes | None = None  # None: no history is kept, or it holds nothing to compare with
     wall_s: float | None = None

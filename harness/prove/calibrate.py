@@ -12,14 +12,18 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.errors import EarwitnessError, UsageError
+from harness.history.environment import machine_class
+from harness.jobs import LaneShifts, keep_shifts
 from harness.live.bench import Bench, open_bench
+from harness.live.governor import open_governor
 from harness.model.capture import Manifest, read_manifest, write_atomic
 from harness.model.plan import AgentSpec, BuiltCase, Lane, PageSpec, Plan
 from harness.prove.beacon_case import D0_MS, BeaconCall, build_calls
@@ -27,6 +31,7 @@ from harness.prove.beacon_listening import BeaconTurn, hear_call
 from harness.prove.calibration import Calibrated
 from harness.prove.calibration_record import Calibration, Setting, summarise
 from harness.prove.calibration_report import write_report
+from harness.prove.calibration_shifts import shifts_of
 from harness.suite import new_run_id
 
 PLAYED = "calibration_played.json"  # which captures belong to which setting
@@ -110,6 +115,19 @@ async def play_setting(
     return [played for task in tasks for played in task.result()]
 
 
+@asynccontextmanager
+async def _staged(bench: Bench, sessions: int) -> AsyncIterator[None]:
+    """Side by side as `earwitness run --jobs` does it: what is measured is what that will do."""
+    if sessions == 1:
+        yield
+        return
+    async with open_governor(sessions) as bench.staging:
+        try:
+            yield
+        finally:
+            bench.staging = None
+
+
 def hear_setting(lane: Lane, sessions: int, played: Sequence[Played], load: tuple[float, float]) -> Setting:
     """Everything that was heard in one lane with one number of sessions."""
     turns: list[BeaconTurn] = []
@@ -156,7 +174,8 @@ async def calibrate(
                     done: list[Played] = []
                     before = os.getloadavg()[0]
                     heard.append((lane, sessions, done, (before, before)))
-                    await play_setting(bench, calls, sessions, partial(_note, done, on_played, name))
+                    async with _staged(bench, sessions):
+                        await play_setting(bench, calls, sessions, partial(_note, done, on_played, name))
                     heard[-1] = (lane, sessions, done, (before, os.getloadavg()[0]))
     except asyncio.CancelledError:
         interrupted = True
@@ -207,6 +226,14 @@ def _read_setting(run_dir: Path, raw: dict[str, Any]) -> Heard:
         played.append(Played(folder, read_manifest(folder), tuple(call["d_ms"])))
     before, after = raw["load"]
     return raw["lane"], raw["sessions"], played, (before, after)
+
+
+def keep_side_by_side(calibration: Calibration, machine: str | None = None) -> list[LaneShifts]:
+    """What it says of sessions side by side, kept for `--jobs auto`. `machine`: the user's own name for it. Raises OSError."""
+    known = shifts_of(calibration, machine or machine_class(calibration.host))
+    for found in known:
+        keep_shifts(found)
+    return known
 
 
 def _note(done: list[Played], tell: Callable[[str, Played], None], name: str, played: Played) -> None:

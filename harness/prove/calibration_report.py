@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from harness.model.capture import write_atomic
 from harness.prove.beacon_case import D_RANGE_MS
@@ -21,6 +22,7 @@ from harness.prove.calibration import (
 )
 from harness.prove.calibration_plots import draw
 from harness.prove.calibration_record import Calibration, Distribution, Figures
+from harness.prove.calibration_shifts import shift_of
 
 REPORT = "calibration_report.md"
 NONE = "–"
@@ -171,16 +173,18 @@ def _spread(found: Distribution | None) -> str:
 def _floors(all_figures: list[Figures]) -> str:
     names = list(dict.fromkeys(name for f in all_figures for name in f.floor_parts))
     rows = [["**floor**", *(f"**{_spread(f.floor)}**" for f in all_figures)]]
-    rows.append(["shift of the median against the fewest at once", *(_shift(f, all_figures) for f in all_figures)])
+    rows.append(
+        ["shift of the median against the fewest at once", *(_shift(f, all_figures, "p50_ms") for f in all_figures)]
+    )
+    rows.append(["shift of P95 against the fewest at once", *(_shift(f, all_figures, "p95_ms") for f in all_figures)])
     rows += [[name, *(_spread(f.floor_parts.get(name)) for f in all_figures)] for name in names]
     return table(("ms", *(f"{f.lane} × {f.sessions}" for f in all_figures)), rows)
 
 
-def _shift(f: Figures, all_figures: list[Figures]) -> str:
+def _shift(f: Figures, all_figures: list[Figures], at: Literal["p50_ms", "p95_ms"]) -> str:
     alone = min((other for other in all_figures if other.lane == f.lane), key=lambda other: other.sessions)
-    if f.floor is None or alone.floor is None or f is alone:
-        return NONE
-    return f"{f.floor.median_ms - alone.floor.median_ms:+.1f}"
+    shift = shift_of(alone, f) if f is not alone else None
+    return NONE if shift is None else f"{getattr(shift, at):+.1f}"
 
 
 def _probe(all_figures: list[Figures]) -> Iterable[str]:

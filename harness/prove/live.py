@@ -105,7 +105,10 @@ class LiveProof:
             FOLDER_VARIABLE: str(faults.resolve()),
             **batch.env,
         }
-        plan = Plan(run_id, run_dir, (), "proof", batch.lane, "scheduled", AgentSpec("reference", "", True), PageSpec())
+        agent = AgentSpec("reference", "", True)
+        plan = Plan(
+            run_id, run_dir, (), "proof", batch.lane, "scheduled", agent, PageSpec(), jobs=self.sessions
+        )  # its agent is then warm for so many
         found: list[Trial] = []
         async with open_bench(plan, agent_env=env) as bench:
             limit = asyncio.Semaphore(self.sessions)

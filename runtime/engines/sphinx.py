@@ -4,6 +4,7 @@ speaks.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from runtime.engines.protocols import EngineError, Heard, Int16Array
@@ -46,12 +47,16 @@ class SphinxTranscription:
 
 @dataclass
 class SphinxSpeechToText:
-    """One process to begin with, more when users speak at the same time."""
+    """`at_once` processes to begin with, more when more users speak at the same time: a new one loads its models first."""
 
+    at_once: int = 1
     _idle: list[Worker] = field(default_factory=list)
     _all: list[Worker] = field(default_factory=list)
 
     async def warm_up(self) -> None:
+        await asyncio.gather(*(self._warm_up_one() for _ in range(self.at_once)))
+
+    async def _warm_up_one(self) -> None:
         worker = await self._take()
         worker.send({"do": "ping"})
         await worker.receive()

@@ -13,7 +13,7 @@ from harness.model import capture
 from harness.model.capture import AgentUnderTest
 from harness.model.measurement import Measurement
 from harness.model.status import CaptureStatus
-from tests.listen.captures import RATE_HZ, Call, Replied, Said, simple_call, speech
+from tests.listen.captures import RATE_HZ, T0_MONO_MS, Call, Replied, Said, simple_call, speech
 
 FOREIGN = AgentUnderTest(kind="room")
 
@@ -49,6 +49,69 @@ def test_an_overloaded_host_makes_the_measurement_invalid(tmp_path):
     validity = listen(simple_call(loop_lag_ms=60, cpu_percent=100).write(tmp_path / "b")).validity
     assert not validity.ok
     assert "overloaded" in validity.reasons[0]
+
+
+def load_lines(folder: Path, change) -> None:
+    path = folder / capture.HOST_LOAD
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(change(line)) + "\n" for line in lines))
+
+
+def test_a_turn_beside_a_launch_is_not_believed_whatever_it_measured(tmp_path):
+    folder = simple_call().write(tmp_path / "c")
+    load_lines(folder, lambda line: line | {"launching": 0})
+    quiet = listen(folder).turns[0].metrics
+    load_lines(folder, lambda line: line | {"launching": 1})
+    measurement = listen(folder)
+    metrics = measurement.turns[0].metrics
+    for name in ("user_kpi_raw_ms", "eot_to_first_audio_ms", "max_gap_ms"):
+        assert not quiet[name].invalid
+        assert metrics[name].invalid
+        assert metrics[name].value == quiet[name].value
+        assert "another session was launched" in metrics[name].reason
+    assert measurement.validity.ok, "other turns of the call may be in order"
+    assert not metrics["host_cpu_ratio"].invalid
+
+
+def test_a_launch_before_the_turn_does_it_no_harm(tmp_path):
+    folder = simple_call().write(tmp_path / "c")
+    load_lines(folder, lambda line: line | {"launching": int(line["t_mono_ms"] <= T0_MONO_MS + 1_000)})
+    assert not listen(folder).turns[0].metrics["user_kpi_raw_ms"].invalid  # the user falls silent at 1,700 ms
+
+
+def test_side_by_side_a_turn_is_not_believed_if_no_core_was_free_while_it_was_answered(tmp_path):
+    folder = simple_call().write(tmp_path / "c")
+
+    def full(begin_ms, end_ms, **more):
+        def change(line):
+            cpu = 99 if begin_ms <= line["t_mono_ms"] - T0_MONO_MS <= end_ms else 40
+            return {key: line[key] for key in ("t_mono_ms", "loop_lag_ms")} | {"cpu_percent": cpu} | more
+
+        load_lines(folder, change)
+        return listen(folder).turns[0].metrics["user_kpi_raw_ms"]
+
+    side_by_side = {"launching": 0}
+    answered = (500, 3_000)  # the user falls silent at 1,700 ms and is answered from 2,150 ms on
+    metric = full(*answered, **side_by_side)
+    assert metric.invalid
+    assert "no core was free while the agent answered (CPU 99 %)" in metric.reason
+    assert not full(*answered).invalid, "alone, nobody else's session took it"
+    assert not full(3_000, 9_000, **side_by_side).invalid, "it was answered before"
+
+
+def test_an_overloaded_turn_of_a_call_that_was_not_is_not_believed(tmp_path):
+    folder = simple_call().write(tmp_path / "c")
+
+    def overloaded_at_the_end(line):
+        late = line["t_mono_ms"] > T0_MONO_MS + 1_700
+        return line | ({"cpu_percent": 100, "loop_lag_ms": 60} if late else {"cpu_percent": 20})
+
+    load_lines(folder, overloaded_at_the_end)
+    measurement = listen(folder)
+    assert measurement.validity.ok
+    metric = measurement.turns[0].metrics["user_kpi_raw_ms"]
+    assert metric.invalid
+    assert "overloaded in this turn" in metric.reason
 
 
 def test_lost_capture_samples_make_the_measurement_invalid(tmp_path):

@@ -67,6 +67,18 @@ async def test_pocketsphinx_spots_the_phrases(built: Callable[[str], BuiltCase],
     assert phrase in heard.phrases
 
 
+async def test_for_two_users_at_once_two_recognisers_are_warm() -> None:
+    stt = SphinxSpeechToText(at_once=2)
+    try:
+        await stt.warm_up()
+        assert len({worker.pid for worker in stt._idle}) == 2
+        warm = {worker.pid for worker in stt._idle}
+        one, two = await stt.open(), await stt.open()
+        assert {one.worker.pid, two.worker.pid} == warm
+    finally:
+        await stt.aclose()
+
+
 async def test_two_users_at_once_do_not_share_a_recogniser(built: Callable[[str], BuiltCase]) -> None:
     stt = SphinxSpeechToText()
     try:

@@ -1,0 +1,58 @@
+"""The host's load as an attempt notes it: its own interval, and who launched beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import namedtuple
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from harness.live.cpu import CpuMeter, busy_percent
+from harness.live.host import HostLoad
+
+Times = namedtuple("Times", ["user", "nice", "system", "idle", "iowait", "guest", "guest_nice"])
+
+
+def test_busy_is_what_is_neither_idle_nor_waiting_for_a_disk_and_a_guest_counts_once() -> None:
+    before = Times(user=10, nice=0, system=5, idle=100, iowait=1, guest=4, guest_nice=0)
+    after = Times(user=13, nice=0, system=6, idle=104, iowait=3, guest=7, guest_nice=0)
+    # 10 s passed (the guest's 3 are the user's 3), of which 4 idle and 2 waiting
+    assert busy_percent(before, after) == pytest.approx(40)
+
+
+def test_where_no_time_has_passed_there_is_no_load() -> None:
+    now = Times(1, 0, 1, 1, 0, 0, 0)
+    assert busy_percent(now, now) is None
+
+
+def test_two_meters_do_not_shorten_each_others_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(
+        [Times(0, 0, 0, 0, 0, 0, 0), Times(0, 0, 0, 0, 0, 0, 0), Times(6, 0, 0, 4, 0, 0, 0), Times(6, 0, 0, 4, 0, 0, 0)]
+    )
+    monkeypatch.setattr(psutil, "cpu_times", lambda: next(clock))
+    one, other = CpuMeter(), CpuMeter()
+    assert one.percent() == pytest.approx(60)
+    assert other.percent() == pytest.approx(60), "psutil.cpu_percent() would have said 0 or 100"
+
+
+class Lines(list):
+    """Says when the first line is there."""
+
+    def __init__(self) -> None:
+        self.written = asyncio.Event()
+
+    def append(self, line: object) -> None:
+        super().append(line)
+        self.written.set()
+
+
+@pytest.mark.parametrize("launching", [None, lambda: 1])
+async def test_a_line_says_how_many_others_were_launching_where_that_is_known(launching: Callable[[], int]) -> None:
+    lines = Lines()
+    async with HostLoad(lines, launching).watched(), asyncio.timeout(10):
+        await lines.written.wait()
+    alone = {"t_mono_ms", "cpu_percent", "loop_lag_ms"}
+    assert set(lines[0]) == (alone if launching is None else {*alone, "launching"})
+    assert lines[0].get("launching", 1) == 1
