@@ -12,7 +12,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,12 +82,15 @@ def build_cases(cases: Sequence[tuple[Path, Case]], cache: Path) -> tuple[BuiltC
         return tuple(build_case(case, path, cache, worker) for path, case in cases)
 
 
-def make_plan(settings: Settings, cases: tuple[BuiltCase, ...]) -> Plan:
-    """A plan with a run folder of its own, which is made here. Raises UsageError, HistoryError."""
-    run_id = new_run_id()
+def make_plan(settings: Settings, cases: tuple[BuiltCase, ...], *, resumed: str | None = None) -> Plan:
+    """A plan with a run folder of its own, which is made here. `resumed`: the id of a run that may have one already.
+
+    Raises UsageError, HistoryError.
+    """
+    run_id = resumed or new_run_id()
     run_dir = settings.runs / run_id
     try:
-        run_dir.mkdir(parents=True, exist_ok=False)
+        run_dir.mkdir(parents=True, exist_ok=resumed is not None)
     except OSError as error:
         raise UsageError(f"--runs {settings.runs}: cannot make {run_dir}: {error.strerror}") from error
     place = settings.history_place()
@@ -97,7 +100,8 @@ def make_plan(settings: Settings, cases: tuple[BuiltCase, ...]) -> Plan:
         try:
             check_history(place)
         except EarwitnessError:
-            run_dir.rmdir()  # refused before anything is recorded: nothing is left behind
+            with suppress(OSError):  # a resumed run's is not empty
+                run_dir.rmdir()  # refused before anything is recorded: nothing is left behind
             raise
     return Plan(
         run_id=run_id,
@@ -198,7 +202,11 @@ class Run:
             suite=self.plan.suite,
             lane=self.plan.lane,
             mic="bot" if self.plan.lane == "bot" else self.plan.mic,
-            agent=self.bench.scene.agent.about if self.bench is not None else None,
+            agent=self.bench.scene.agent.about
+            if self.bench is not None
+            else first.agent
+            if first is not None
+            else None,
             page=first.page if first is not None else None,
             link=first.link
             if first is not None
@@ -238,7 +246,7 @@ def _environment(manifest: Manifest) -> dict[str, Any]:
     return {"host": manifest.host, "versions": {**manifest.versions, "ears": ears_version()}}
 
 
-def _history(plan: Plan, settings: Settings) -> RunHistory | None:
+def history_of(plan: Plan, settings: Settings) -> RunHistory | None:
     place = settings.history_place()
     if place is None:
         return None
@@ -253,16 +261,17 @@ async def open_run(
     plan: Plan,
     settings: Settings,
     *,
+    run: Run | None = None,
     agent_env: dict[str, str] | None = None,
     on_note: Callable[[str], None] = lambda note: None,
 ) -> AsyncIterator[Run]:
-    """A run with its bench open. Raises ProvisionError, HarnessError."""
+    """A run with its bench open; `run`: one that has begun already. Raises ProvisionError, HarnessError."""
     from harness.live.bench import open_bench  # LiveKit and Playwright load only where something is live
     from harness.provide.media_server import LiveKitTarget
 
     external = settings.external_server()
     target = LiveKitTarget(*external) if external is not None else None
-    run = Run(plan, history=_history(plan, settings))
+    run = run or Run(plan, history=history_of(plan, settings))
     async with open_bench(
         plan, target=target, headless=not settings.headed, agent_env=agent_env, on_note=on_note
     ) as bench:

@@ -1,0 +1,231 @@
+"""Nights without a call: what a user finds in the folder after a night, a kill, a full disk, a flaky agent."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from harness.errors import HarnessError
+from harness.model.status import CaptureStatus, Status
+from harness.nightly.ledger import LEDGER
+from tests.nightly.made import Killed, World
+
+PARTS_TURNS_CASES = 2 * 2 * 2
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(tmp_path, monkeypatch, "one", "two")
+
+
+def test_a_night_plays_every_attempt_once_and_says_pass(world: World) -> None:
+    night = world.go()
+    assert night is not None
+    assert night.result is not None
+    assert night.result.exit_code == 0
+    assert night.result.complete
+    assert [(r.id, r.played, r.planned) for r in night.result.parts] == [("one", 4, 4), ("two", 4, 4)]
+    assert len(world.played) == PARTS_TURNS_CASES
+    assert [line.what for line in world.lines()].count("attempt") == PARTS_TURNS_CASES
+    text = (world.folder / "night.md").read_text()
+    assert text.startswith("# PASS: 8 of 8 attempts passed")
+    assert "| attempts played | 8 of 8 |" in text
+    assert "[report](parts/one/run-one/report.md)" in text
+
+
+def test_a_night_that_is_done_plays_nothing_when_it_is_resumed(world: World) -> None:
+    world.go()
+    heard = len(world.heard)
+    night = world.go()
+    assert night is not None
+    assert night.result is not None
+    assert len(world.played) == PARTS_TURNS_CASES
+    assert len(world.heard) == heard
+    assert (night.result.exit_code, night.result.sessions) == (0, 2)
+
+
+def test_a_case_that_fails_once_and_passes_once_is_flaky_and_both_attempts_are_kept(world: World) -> None:
+    bad = "run-one-a-a2"
+    world.status = lambda trace: CaptureStatus.REPLY_TIMEOUT if trace == bad else CaptureStatus.OK
+    night = world.go()
+    assert night is not None
+    result = night.result
+    assert result is not None
+    assert (result.status, result.exit_code) == (Status.FLAKY, 1)
+    (flake,) = result.parts[0].flaky
+    assert (flake.case, flake.passed, flake.attempts, flake.failed) == ("a", 1, 2, [bad])
+    assert {path.name for path in (world.folder / "parts/one/run-one/captures").glob("*-a-*")} == {
+        "run-one-a-a1",
+        bad,
+    }
+    assert Counter(world.played)[bad] == 1
+    assert [(f.kind, f.count) for f in result.parts[0].failures] == [("REPLY_TIMEOUT", 1)]
+    assert "## Flaky: failed and passed" in (world.folder / "night.md").read_text()
+
+
+@pytest.mark.parametrize("moment", ["before", "after_folder"])
+@pytest.mark.parametrize("trace", ["run-one-a-a1", "run-one-b-a2", "run-two-a-a1", "run-two-b-a2"])
+def test_after_a_kill_in_an_attempt_the_night_goes_on_with_that_attempt(world: World, trace: str, moment: str) -> None:
+    def kill(current: str) -> None:
+        if current == trace:
+            raise Killed
+
+    setattr(world, moment, kill)
+    assert world.go() is None
+    setattr(world, moment, lambda current: None)
+    night = world.go()
+    assert night is not None
+    assert night.result is not None
+    assert night.result.exit_code == 0
+    assert Counter(world.played) == dict.fromkeys(world.played, 1)
+    assert len(world.played) == PARTS_TURNS_CASES
+    left = list((world.folder / "parts").glob("*/broken_off/*"))
+    assert [path.name for path in left] == ([f"{trace}-1"] if moment == "after_folder" else [])
+
+
+def test_a_call_that_was_recorded_and_not_yet_measured_is_heard_and_not_played_again(world: World) -> None:
+    def killed_while_listening(capture: Path) -> None:
+        raise Killed
+
+    run = world.night_run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("harness.suite.listen", killed_while_listening)
+        with pytest.raises(Killed):
+            asyncio.run(run.run())
+    assert world.played == ["run-one-a-a1"]
+    night = world.go()
+    assert night is not None
+    assert Counter(world.played)["run-one-a-a1"] == 1
+    assert world.heard.count("run-one-a-a1") == 1
+    assert [line.trace_id for line in world.lines()].count("run-one-a-a1") == 1
+
+
+def test_ctrl_c_reports_what_there_is_and_the_night_can_go_on(world: World) -> None:
+    def interrupt(trace: str) -> None:
+        if trace == "run-one-b-a1":
+            raise asyncio.CancelledError
+
+    world.before = interrupt
+    night = world.go()
+    assert night is not None
+    assert night.result is not None
+    assert night.result.exit_code == 130
+    assert night.result.stopped.startswith("INTERRUPTED")
+    assert night.result.parts[0].played == 1
+    assert "earwitness nightly --resume night-x" in (world.folder / "night.md").read_text()
+    world.before = lambda trace: None
+    night = world.go()
+    assert night is not None
+    assert night.result is not None
+    assert night.result.exit_code == 0
+    assert len(world.played) == PARTS_TURNS_CASES
+
+
+def test_an_attempt_that_we_interrupted_ourselves_is_played_again_and_kept_aside(world: World) -> None:
+    world.status = lambda trace: (
+        CaptureStatus.INTERRUPTED if trace == "run-one-b-a1" and trace not in world.played else CaptureStatus.OK
+    )
+    night = world.go()
+    assert night is not None
+    assert night.result is not None
+    assert not night.result.complete
+    night = world.go()
+    assert night is not None
+    assert night.result is not None
+    assert night.result.exit_code == 0
+    aside = world.folder / "parts/one/broken_off/run-one-b-a1-1"
+    assert (aside / "manifest.json.not_finished").is_file()
+
+
+def test_a_full_disk_ends_the_night_by_name_and_nothing_recorded_is_lost(world: World) -> None:
+    def full(trace: str) -> None:
+        if trace == "run-two-a-a1":
+            raise OSError(errno.ENOSPC, "No space left on device", trace)
+
+    world.before = full
+    night = world.go()
+    assert night is not None
+    assert night.result is not None
+    assert night.result.stopped.startswith("DISK_FULL: No space left on device")
+    assert night.result.exit_code == 3
+    assert night.result.parts[0].played == 4
+    world.before = lambda trace: None
+    night = world.go()
+    assert night is not None
+    assert night.result is not None
+    assert night.result.exit_code == 0
+    assert Counter(world.played) == dict.fromkeys(world.played, 1)
+
+
+def test_a_disk_that_is_full_before_a_call_ends_the_night_before_it(world: World) -> None:
+    world.plan = world.plan.model_copy(update={"keep": world.keep.model_copy(update={"reserve_mb": 1e12})})
+    night = world.go()
+    assert night is not None
+    assert night.result is not None
+    assert night.result.stopped.startswith("DISK_FULL: ")
+    assert "keep.reserve_mb" in night.result.stopped
+    assert world.played == []
+    assert night.result.exit_code == 3
+
+
+def test_a_disk_on_which_not_even_the_report_can_be_written_is_an_error_that_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "night.json")
+
+    world.before = full
+    monkeypatch.setattr("harness.nightly.conclusion.write_night", full)
+    with pytest.raises(HarnessError, match="DISK_FULL: No space left on device"):
+        asyncio.run(world.night_run().run())
+
+
+def test_two_processes_cannot_work_on_one_night(world: World) -> None:
+    from harness.errors import UsageError
+    from harness.nightly.folder import is_locked, locked
+
+    with locked(world.folder):
+        assert is_locked(world.folder)
+        with pytest.raises(UsageError, match="another process is at work on this night"):
+            with locked(world.folder):
+                pass
+    assert not is_locked(world.folder)
+
+
+@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cut=st.floats(0, 1), torn=st.binary(max_size=30), half_played=st.booleans())
+def test_after_a_kill_at_any_byte_of_the_ledger_each_attempt_is_there_exactly_once(
+    tmp_path_factory: pytest.TempPathFactory, cut: float, torn: bytes, half_played: bool
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        world = World(tmp_path_factory.mktemp("night"), patch, "one")
+        world.go()
+        ledger = world.folder / LEDGER
+        data = ledger.read_bytes()
+        ledger.write_bytes(data[: round(cut * len(data))] + torn.replace(b"\n", b"~"))
+        kept = [line for line in world.lines() if line.what == "attempt"]
+        first_unwritten = ["run-one-a-a1", "run-one-b-a1", "run-one-a-a2", "run-one-b-a2"][len(kept) :]
+        captures = world.folder / "parts/one/run-one/captures"
+        for name in first_unwritten[1:]:  # the ledger is behind by one attempt at most
+            for path in (captures / name).iterdir():
+                path.unlink()
+            (captures / name).rmdir()
+        if first_unwritten and half_played:
+            (captures / first_unwritten[0] / "manifest.json").unlink()
+        before = Counter(world.played)
+        night = world.go()
+        assert night is not None
+        assert night.result is not None
+        assert night.result.exit_code == 0
+        units = [line.unit for line in world.lines() if line.what == "attempt"]
+        assert len(units) == len(set(units)) == 4
+        again = Counter(world.played) - before
+        missing = first_unwritten[1:] + (first_unwritten[:1] if half_played else [])
+        assert again == dict.fromkeys(missing, 1)
