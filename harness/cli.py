@@ -21,7 +21,7 @@ from harness.baseline_command import baseline_app
 from harness.errors import EarwitnessError
 from harness.history_command import history_app
 from harness.listen_command import listen_command
-from harness.nightly_command import nightly_command
+from harness.nightly_command import RETAIN_EPILOG, nightly_command, retain_command
 from harness.report_command import report_command
 from harness.until_done import until_done
 
@@ -312,6 +312,7 @@ def calibrate(
 app.command("listen", epilog=LISTEN_EPILOG)(listen_command)
 app.command("report", epilog=EPILOG)(report_command)
 app.command("nightly", epilog=EPILOG)(nightly_command)
+app.command("retain", epilog=RETAIN_EPILOG)(retain_command)
 app.add_typer(history_app, name="history")
 app.add_typer(baseline_app, name="baseline")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -99,6 +100,57 @@ def nightly_command(
     raise typer.Exit(_play(begun, summary))
 
 
+def retain_command(
+    runs: Annotated[Path, typer.Argument(help="The folder of runs and nights.", metavar="RUNS")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    flac_after_days: Annotated[float, typer.Option(min=0, help="Calls that passed and are this old: FLAC.")] = 0,
+    numbers_after_days: Annotated[float, typer.Option(min=0, help="… and their numbers alone.")] = 14,
+    disk_limit_gb: Annotated[
+        float | None, typer.Option(help="Of the whole folder: the oldest gives way first.", show_default="none")
+    ] = None,
+    history: Annotated[
+        str | None, typer.Option(help="Knows which runs a baseline has.", show_default="RUNS/history.sqlite")
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="A line for each capture, and for all that is passed by.")
+    ] = False,
+) -> None:
+    """Give disk back: recordings of calls that passed become FLAC, later only their numbers are kept.
+
+    Failures (of a case that did not pass every time), runs of baselines and whatever is not recognised stay as they are.
+    """
+    from harness.nightly.give_back import retain
+    from harness.nightly.plan_file import Keep
+    from harness.settings import load_settings
+
+    if disk_limit_gb is not None and disk_limit_gb <= 0:
+        raise UsageError(f"--disk-limit-gb {disk_limit_gb:g}: must be above 0")
+    keep = Keep(flac_after_days=flac_after_days, numbers_after_days=numbers_after_days, disk_limit_gb=disk_limit_gb)
+    settings = load_settings({"runs": runs, "history": history})
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    done = retain(
+        runs,
+        keep,
+        history=settings.history_place(),
+        dry_run=dry_run,
+        on_step=(lambda step: say(f"{step.held.folder}: {step.to.name.lower()} ({step.why})")) if verbose else _silent,
+    )
+    for line in done.in_words(dry_run=dry_run):
+        say(line)
+    if done.passed_by:
+        say(f"not touched: {len(done.passed_by)}" + ("" if verbose else " (--verbose lists them)"))
+    for line in done.passed_by if verbose else ():
+        say(f"  {line}")
+    raise typer.Exit(3 if done.over_bytes or done.problems else 0)
+
+
+def _silent(_: object) -> None:
+    pass
+
+
 def _nothing_else(given: dict[str, Any]) -> None:
     found = [
         f"--{name.replace('_', '-').replace('lane', 'user')}" for name, value in given.items() if value is not None
@@ -117,7 +169,10 @@ def _play(begun: Begun, summary: Path | None) -> int:
 
     with locked(begun.folder), NightProgress(console) as progress:
         session = open_session(begun.folder)
-        run = NightRun(begun.folder, begun.night, begun.plan, begun.settings, begun.cases, progress, session)
+        run = NightRun(
+            begun.folder, begun.night, begun.plan, begun.settings, begun.cases, progress, session,
+            make_room=partial(_make_room, begun),
+        )  # fmt: skip
         console.print(f"night {begun.night.night_id}: {begun.folder}", soft_wrap=True)
         night = until_done(run.run())
     result = night.result
@@ -130,6 +185,18 @@ def _play(begun: Begun, summary: Path | None) -> int:
     if summary is not None:
         _append(summary, report)
     return int(result.exit_code)
+
+
+def _make_room(begun: Begun) -> list[str]:
+    """By the plan's policy, over all that lies where the night lies."""
+    from harness.errors import HistoryError
+    from harness.nightly.give_back import retain
+
+    try:
+        done = retain(begun.folder.parent, begun.plan.keep, history=begun.settings.history_place(), own=begun.folder)
+    except (HistoryError, OSError) as error:
+        return [f"disk: nothing was given back: {error}"]
+    return done.in_words()
 
 
 def _append(summary: Path, report: Path) -> None:

@@ -36,10 +36,9 @@ from harness.nightly.units import Unit, remaining, units_of
 from harness.settings import Settings
 from harness.suite import history_of, make_plan, open_run
 
-DISK_FULL = "DISK_FULL"
+DISK_FULL, DISK_LIMIT = "DISK_FULL", "DISK_LIMIT"
 INTERRUPTED = "INTERRUPTED"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
-GIB = 2**30
 
 OpenRun = Callable[..., AbstractAsyncContextManager[Any]]
 
@@ -66,6 +65,7 @@ class NightRun:
     notes: list[str] = field(default_factory=list)
     peak_bytes: int = 0
     _left: dict[str, list[Unit]] = field(default_factory=dict)
+    _used_bytes: int = 0  # of the folder of runs
 
     async def run(self) -> Night:
         """The night with its result. Raises NightStoppedError if not even that can be written."""
@@ -97,6 +97,7 @@ class NightRun:
         for part in self.night.parts:
             units = units_of(part.id, part.cases, part.turns)
             self._left[part.id] = remaining(units, attempts_in(read.lines))
+        self._used_bytes = place.size_bytes(self.folder.parent)
         self.session.start()
 
     # cases
@@ -183,6 +184,7 @@ class NightRun:
             self._must_be_whole(capture)
             took_s = loop.time() - begun
             size = await asyncio.to_thread(place.size_bytes, capture)
+            self._used_bytes += size
             self.session.attempt(unit, verdict, round(took_s, 1), size, self.peak_bytes)
             verdicts.setdefault(unit.case, []).append(verdict)
             del self._left[part.id][0]
@@ -253,16 +255,24 @@ class NightRun:
 
     def _check_disk(self) -> None:
         """Raises NightStoppedError before a call that could not be kept."""
-        free = shutil.disk_usage(self.folder).free
-        reserve = self.plan.keep.reserve_mb * 2**20
-        if free < reserve:
+        problem = self._disk_problem()
+        if problem:
             self.notes += self.make_room()
-            free = shutil.disk_usage(self.folder).free
-        if free < reserve:
-            raise NightStoppedError(
-                f"{DISK_FULL}: {free / 2**20:.0f} MB are free where {self.folder} lies, {self.plan.keep.reserve_mb:g} MB are "
-                "wanted ahead of a call (keep.reserve_mb); make room, then resume"
-            )
+            self._used_bytes = place.size_bytes(self.folder.parent)
+            problem = self._disk_problem()
+        if problem:
+            raise NightStoppedError(f"{problem}; make room, then resume")
+
+    def _disk_problem(self) -> str:
+        keep, runs = self.plan.keep, self.folder.parent
+        free = shutil.disk_usage(self.folder).free
+        if free < keep.reserve_mb * 2**20:
+            wanted = f"{keep.reserve_mb:g} MB are wanted ahead of a call (keep.reserve_mb)"
+            return f"{DISK_FULL}: {free / 2**20:.0f} MB are free where {self.folder} lies, {wanted}"
+        if keep.disk_limit_gb is not None and self._used_bytes > keep.disk_limit_gb * 1e9:
+            used = f"{runs} takes {self._used_bytes / 1e9:.2f} GB"
+            return f"{DISK_LIMIT}: {used}, {keep.disk_limit_gb:g} GB are allowed (keep.disk_limit_gb)"
+        return ""
 
     def _must_be_whole(self, capture: Path) -> None:
         """Raises NightStoppedError if the attempt could not be written as a whole: it is not counted, and played again."""
