@@ -35,7 +35,8 @@ class Line(BaseModel):
     status: str = ""  # of the attempt or part; of a stop: why
     text: str = ""
     code: int | None = None  # a step's exit status
-    folder: str = ""  # a step's, relative to the night's
+    report: str = ""  # a step's, relative to the night's folder
+    not_in_history: str = ""  # why a part's run is not wholly in the history
     took_s: float | None = None
     bytes: int | None = None  # of the attempt's recordings
     peak_bytes: int | None = None  # memory of the harness and its children, the most seen so far in this session

@@ -24,6 +24,7 @@ from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, Summary
 from harness.nightly import folder as place
 from harness.nightly.conclusion import conclude, part_result
+from harness.nightly.late_history import how_to_take_in, take_in
 from harness.nightly.layout import plan_parts, settings_of
 from harness.nightly.ledger import attempts_in
 from harness.nightly.memory import used_bytes
@@ -103,12 +104,14 @@ class NightRun:
     # cases
 
     async def _cases(self, part: PlannedPart) -> None:
-        finished = self._finished_summary(part)
-        if finished is not None:
-            self._left[part.id] = []
-            self.results.append(await asyncio.to_thread(part_result, self.folder, part, finished, ""))
-            return
         own = settings_of(plan_parts(self.plan)[part.id], part, self.settings, self.folder)
+        finished = self._finished(part)
+        if finished is not None:
+            summary, missing = finished
+            self._left[part.id] = []
+            missing = await asyncio.to_thread(take_in, own, self.folder / part.folder) if missing else ""
+            self.results.append(await asyncio.to_thread(part_result, self.folder, part, summary, missing))
+            return
         built = tuple(self.cases[name] for name in part.cases)
         plan = make_plan(own, built, resumed=part.run_id)
         run = PartRun(plan, history=history_of(plan, own))
@@ -123,15 +126,16 @@ class NightRun:
             raise
         await asyncio.to_thread(self._close, part, run, verdicts)
 
-    def _finished_summary(self, part: PlannedPart) -> Summary | None:
-        """Of a part that an earlier session brought to its end."""
-        if not any(line.what == "part" and line.part == part.id for line in self.session.ledger.read().lines):
+    def _finished(self, part: PlannedPart) -> tuple[Summary, str] | None:
+        """Of a part that an earlier session brought to its end: its summary, and what the history lacked of it then."""
+        told = [line for line in self.session.ledger.read().lines if line.what == "part" and line.part == part.id]
+        if not told:
             return None
         try:
             summary = read_summary(self.folder / part.folder)
         except UsageError:
             return None
-        return summary if summary.complete else None
+        return (summary, told[-1].not_in_history) if summary.complete else None
 
     def _recall(self, part: PlannedPart, run: PartRun, verdicts: dict[str, list[AttemptVerdict]]) -> None:
         """What earlier sessions did; what the last one was killed in is put aside."""
@@ -219,11 +223,11 @@ class NightRun:
         """The part's own verdict and report."""
         self.progress.note(f"{part.id}: report")
         summary = run.conclude(verdicts, complete=not self._left[part.id])
-        missing = run.history.problem if run.history is not None else None
-        how = f"{missing}; then `earwitness history add {run.plan.run_dir}`" if missing else ""
-        self.results.append(part_result(self.folder, part, summary, how))
+        problem = run.history.problem if run.history is not None else None
+        missing = how_to_take_in(problem, run.plan.run_dir) if problem else ""
+        self.results.append(part_result(self.folder, part, summary, missing))
         if summary.complete:
-            self.session.part(part, summary.status.value, summary.headline)
+            self.session.part(part, summary.status.value, summary.headline, not_in_history=missing)
 
     # steps
 
@@ -247,7 +251,7 @@ class NightRun:
                 status=Status(done.status),
                 exit_code=done.code or 0,
                 headline=done.text,
-                report=done.folder,
+                report=done.report,
             )
         )
 

@@ -39,8 +39,9 @@ class Session:
             peak_bytes=peak_bytes or None,
         )
 
-    def part(self, part: PlannedPart, status: str, text: str, *, code: int | None = None, report: str = "") -> Line:
-        return self._append("part", part=part.id, status=status, text=text, code=code, folder=report)
+    def part(self, part: PlannedPart, status: str, text: str, **more: Any) -> Line:
+        """`more`: code and report of a step, not_in_history of a run."""
+        return self._append("part", part=part.id, status=status, text=text, **more)
 
     def stop(self, why: str, peak_bytes: int) -> None:
         self._append("stop", text=why, peak_bytes=peak_bytes or None)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import sqlite3
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError
+from harness.history.database import open_history
+from harness.history.reading import read_run
 from harness.model.status import CaptureStatus, Status
 from harness.nightly.ledger import LEDGER
+from harness.settings import Settings
 from tests.nightly.made import Killed, World
 
 PARTS_TURNS_CASES = 2 * 2 * 2
@@ -229,3 +234,35 @@ def test_after_a_kill_at_any_byte_of_the_ledger_each_attempt_is_there_exactly_on
         again = Counter(world.played) - before
         missing = first_unwritten[1:] + (first_unwritten[:1] if half_played else [])
         assert again == dict.fromkeys(missing, 1)
+
+
+def test_a_locked_history_costs_no_call_and_is_caught_up_with_when_the_night_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = world.folder.parent / "history.sqlite"
+    world.settings = Settings(runs=world.folder.parent)
+    with open_history(place):
+        pass  # it is there, in order
+    monkeypatch.setattr("harness.history.run_history.open_history", partial(open_history, busy_timeout_s=0.01))
+    holder = sqlite3.connect(place, isolation_level=None)
+    try:
+        holder.execute("BEGIN IMMEDIATE")
+        night = world.go()
+    finally:
+        holder.close()
+    assert night is not None
+    assert night.result is not None
+    assert (night.result.complete, night.result.exit_code) == (True, 0)
+    for result in night.result.parts:
+        assert "another program holds it" in result.not_in_history
+        assert (
+            f"earwitness history add {world.folder / 'parts' / result.id / f'run-{result.id}'}" in result.not_in_history
+        )
+    assert "not in the history" in (world.folder / "night.md").read_text()
+    night = world.go()
+    assert night is not None
+    assert night.result is not None
+    assert [result.not_in_history for result in night.result.parts] == ["", ""]
+    with open_history(place) as history, history.reading() as session:
+        assert read_run(session, "run-one").n_attempts == 4
+    assert len(world.played) == PARTS_TURNS_CASES
