@@ -15,7 +15,7 @@ from harness.model.night import Night, NightResult, PartResult, PlannedPart, Sha
 from harness.model.verdict import Distribution
 from reports.markdown import code, plain
 
-REPORT = "night.md"
+REPORT, COMPARISON = "night.md", "comparison.html"
 MOST_FAILURES = 20
 NONE = "–"
 
@@ -108,6 +108,8 @@ def _networks(calls: Sequence[tuple[PlannedPart, PartResult]]) -> list[str]:
         return []
     rows = [(plain(name), *(plain(read(p, r)) for p, r in calls)) for name, read in FIGURES]
     caution = "A difference between two columns may be chance: this table holds no test of it."
+    if len(calls) > 1:
+        caution += f" Case by case: [{COMPARISON}]({COMPARISON})."
     return ["## Side by side", "", *_table(("", *(plain(p.id) for p, _ in calls)), rows), "", caution]
 
 

@@ -42,7 +42,8 @@ def part_result(folder: Path, part: PlannedPart, summary: Summary, not_in_histor
 
 def conclude(run: NightRun, *, stopped: str, interrupted: bool) -> Night:
     """Judge the night and write it. Raises OSError."""
-    from reports.night import REPORT, render_night
+    from reports.compare import compare, write_comparison
+    from reports.night import COMPARISON, REPORT, render_night
 
     lines = run.session.ledger.read().lines
     rows = acceptance(run.night.parts, run.results)
@@ -67,5 +68,7 @@ def conclude(run: NightRun, *, stopped: str, interrupted: bool) -> Night:
     )
     night = run.night.model_copy(update={"result": result})
     write_night(run.folder, night)
+    if len(run.summaries) > 1:
+        write_comparison(compare(run.summaries), run.folder / COMPARISON)
     write_atomic(run.folder / REPORT, render_night(night, result).encode())
     return night

@@ -63,6 +63,7 @@ class NightRun:
     open_run: OpenRun = open_run
     estimate: Estimate = field(default_factory=Estimate)
     results: list[PartResult] = field(default_factory=list)
+    summaries: list[Summary] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     peak_bytes: int = 0
     _left: dict[str, list[Unit]] = field(default_factory=dict)
@@ -110,7 +111,7 @@ class NightRun:
             summary, missing = finished
             self._left[part.id] = []
             missing = await asyncio.to_thread(take_in, own, self.folder / part.folder) if missing else ""
-            self.results.append(await asyncio.to_thread(part_result, self.folder, part, summary, missing))
+            await asyncio.to_thread(self._add_result, part, summary, missing)
             return
         built = tuple(self.cases[name] for name in part.cases)
         plan = make_plan(own, built, resumed=part.run_id)
@@ -225,9 +226,13 @@ class NightRun:
         summary = run.conclude(verdicts, complete=not self._left[part.id])
         problem = run.history.problem if run.history is not None else None
         missing = how_to_take_in(problem, run.plan.run_dir) if problem else ""
-        self.results.append(part_result(self.folder, part, summary, missing))
+        self._add_result(part, summary, missing)
         if summary.complete:
             self.session.part(part, summary.status.value, summary.headline, not_in_history=missing)
+
+    def _add_result(self, part: PlannedPart, summary: Summary, missing: str) -> None:
+        self.summaries.append(summary)
+        self.results.append(part_result(self.folder, part, summary, missing))
 
     # steps
 

@@ -43,6 +43,8 @@ def test_a_night_plays_every_attempt_once_and_says_pass(world: World) -> None:
     assert text.startswith("# PASS: 8 of 8 attempts passed")
     assert "| attempts played | 8 of 8 |" in text
     assert "[report](parts/one/run-one/report.md)" in text
+    assert "[comparison.html](comparison.html)" in text
+    assert "run-one" in (world.folder / "comparison.html").read_text()
 
 
 def test_a_night_that_is_done_plays_nothing_when_it_is_resumed(world: World) -> None:
