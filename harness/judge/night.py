@@ -15,7 +15,7 @@ from harness.judge.network import APPLIED
 from harness.judge.numbers import show
 from harness.judge.statistics import distribution
 from harness.judge.verdict import COMPLETE, EXIT_FAIL, EXIT_INTERRUPTED, EXIT_NOT_MEASURED, NOT_MEASURED, PASSING
-from harness.model.measurement import Metric
+from harness.model.measurement import Metric, Turn
 from harness.model.night import Acceptance, Failure, Flake, PartResult, PlannedPart, Share
 from harness.model.status import CaptureStatus, Status, worst
 from harness.model.verdict import AttemptVerdict, Summary
@@ -98,8 +98,8 @@ def _believed(attempt: AttemptVerdict, metrics: Mapping[str, Metric], name: str)
     return found.value
 
 
-def _values(turns: Iterable[tuple[AttemptVerdict, object]], name: str) -> list[float]:
-    found = (_believed(attempt, turn.metrics, name) for attempt, turn in turns)  # type: ignore[attr-defined]
+def _values(turns: Iterable[tuple[AttemptVerdict, Turn]], name: str) -> list[float]:
+    found = (_believed(attempt, turn.metrics, name) for attempt, turn in turns)
     return [value for value in found if value is not None]
 
 
@@ -155,16 +155,19 @@ def added(failed: Iterable[Failure]) -> list[Failure]:
 def acceptance(planned: Sequence[PlannedPart], results: Sequence[PartResult]) -> list[Acceptance]:
     """What the night as a whole must show. Rows that count what the parts judge have no other status than theirs."""
     calls = [r for r in results if r.planned]
+    if not any(part.planned for part in planned):
+        return []  # steps alone: they say for themselves
     judged = worst([r.status for r in calls if r.status not in PASSING] or [Status.NO_DATA])
     rows = [_count_row("attempts played", sum(r.played for r in calls), sum(p.planned for p in planned))]
     rows.append(_row("first attempts passed", _sum(calls, "passed"), "100 %", 1.0, judged))
     rows.append(_row("captures complete", _sum(calls, "complete"), "100 %", 1.0, judged))
-    rows.append(_row("replies audible", _sum(calls, "audible"), "100 %", 1.0, judged))
+    if _sum(calls, "audible").n:
+        rows.append(_row("replies audible", _sum(calls, "audible"), "100 %", 1.0, judged))
     joined = _sum(calls, "joined")
     rows.append(_row("records joined by trace_id", joined, f">= {LEAST_JOINED:.0%}", LEAST_JOINED, Status.NO_DATA))
-    if any(r.pre_rtc is not None for r in calls):
+    if _sum(calls, "pre_rtc").n:
         rows.append(_row("agent's own PCM written", _sum(calls, "pre_rtc"), "100 %", 1.0, Status.NO_DATA))
-    if any(r.applied is not None for r in calls):
+    if _sum(calls, "applied").n:
         rows.append(_row("networks proven", _sum(calls, "applied"), "100 %", 1.0, Status.NOT_APPLIED))
     crashes = Counter[str]()
     for result in calls:

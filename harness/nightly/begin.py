@@ -43,6 +43,15 @@ def check_settings(settings: Settings) -> None:
         raise UsageError("--network: a night's plan names its networks itself, a part at a time")
 
 
+def _check_history(settings: Settings) -> None:
+    """Made, migrated, or refused, ahead of the first call. Raises UsageError, HistoryError."""
+    place = settings.history_place()
+    if place is not None:
+        from harness.history.run_history import check_history  # SQLAlchemy loads only where a history is kept
+
+        check_history(place)
+
+
 def plan_night(plan: NightPlan, settings: Settings) -> tuple[list[PlannedPart], list[tuple[Path, Case]]]:
     """Its parts, and all cases there are. Raises UsageError, CaseError."""
     cases = load_checked_cases([settings.cases])
@@ -50,8 +59,11 @@ def plan_night(plan: NightPlan, settings: Settings) -> tuple[list[PlannedPart], 
 
 
 def begin_night(plan: NightPlan, settings: Settings) -> Begun:
-    """With a folder of its own, which is made here. Raises UsageError, ProvisionError."""
+    """With a folder of its own, which is made here. Raises UsageError, ProvisionError, HistoryError."""
     parts, cases = plan_night(plan, settings)
+    if settings.runs.exists() and not settings.runs.is_dir():
+        raise UsageError(f"--out {settings.runs}: is a file; give a folder")
+    _check_history(settings)
     built = _built(cases, parts)
     environment = night_environment(settings, built.values(), networks_of(plan))
     night_id = f"night-{new_run_id()}"
@@ -73,7 +85,7 @@ def begin_night(plan: NightPlan, settings: Settings) -> Begun:
 
 
 def take_up(name: str, out: Path | None) -> Begun:
-    """A night that was broken off. Raises UsageError, with every difference that forbids it."""
+    """A night that was broken off. Raises UsageError, with every difference that forbids it, HistoryError."""
     folder = find_night(load_settings({"runs": out}).runs, name)
     night = read_night(folder)
     plan = NightPlan.model_validate(night.plan)
@@ -86,6 +98,7 @@ def take_up(name: str, out: Path | None) -> Begun:
             f"--resume {night.night_id}: began with something else, and one night does not mix two versions: "
             f"{'; '.join(found)}. Restore it, or begin a new night"
         )
+    _check_history(settings)
     return Begun(folder, night, plan, settings, built)
 
 

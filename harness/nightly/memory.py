@@ -10,6 +10,7 @@ import psutil
 
 
 def used_bytes() -> int:
+    """Processes that end meanwhile count nothing."""
     own = psutil.Process()
     return sum(map(_of, [own, *own.children(recursive=True)]))
 

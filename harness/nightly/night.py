@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
@@ -37,8 +38,10 @@ from harness.nightly.units import Unit, remaining, units_of
 from harness.settings import Settings
 from harness.suite import history_of, make_plan, open_run
 
+log = logging.getLogger(__name__)
+
 DISK_FULL, DISK_LIMIT = "DISK_FULL", "DISK_LIMIT"
-INTERRUPTED = "INTERRUPTED"
+INTERRUPTED, HARNESS_ERROR = "INTERRUPTED", "HARNESS_ERROR"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 OpenRun = Callable[..., AbstractAsyncContextManager[Any]]
@@ -83,6 +86,13 @@ class NightRun:
             stopped = str(error)
         except OSError as error:
             stopped = _in_words(error, self.folder)
+        except EarwitnessError as error:
+            stopped = f"{HARNESS_ERROR}: {error}"
+        except (
+            Exception
+        ) as error:  # a fault of ours must not cost the report of a night; it is named, logged, exits with 3
+            log.exception("night %s", self.night.night_id)
+            stopped = f"{HARNESS_ERROR}: {type(error).__name__}: {error}"
         if not stopped:
             self.notes += await asyncio.to_thread(self.make_room)
         with suppress(OSError):  # it says why in night.json, or nowhere: there may be no space for it
@@ -291,5 +301,8 @@ class NightRun:
 
 
 def _in_words(error: OSError, folder: Path) -> str:
+    where = error.filename
+    if error.errno not in NO_SPACE and where is None:  # of a socket, not of a file
+        return f"{HARNESS_ERROR}: {type(error).__name__}: {error}"
     name = DISK_FULL if error.errno in NO_SPACE else "DISK_ERROR"
-    return f"{name}: {error.strerror or error} ({error.filename or folder}); what was recorded is kept: make room, then resume"
+    return f"{name}: {error.strerror or error} ({where or folder}); what was recorded is kept: make room, then resume"

@@ -143,3 +143,12 @@ def test_the_report_says_the_verdict_first_and_cannot_be_broken_by_what_others_w
     assert "| commit | abc |" in report
     assert "case c" not in report
     assert "1.5 min in 2 session" in report
+
+
+def test_a_night_of_steps_alone_has_their_status() -> None:
+    step = PlannedPart(id="s", kind="proof", about="proof", lane="bot", mic="bot")
+    done = PartResult(id="s", status=Status.PASS, exit_code=0, headline="PROVEN")
+    assert acceptance([step], [done]) == []
+    assert verdict([done], [], stopped="", interrupted=False, strict=False)[:2] == (Status.PASS, 0)
+    missed = done.model_copy(update={"status": Status.FAIL})
+    assert verdict([missed], [], stopped="", interrupted=False, strict=False)[1] == 1

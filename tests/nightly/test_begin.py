@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from harness.errors import UsageError
+from harness.errors import NewerHistoryError, UsageError
+from harness.history.database import open_history
 from harness.nightly import begin
 from harness.nightly.begin import begin_night, check_settings, take_up
 from harness.nightly.environment import differences, night_environment
@@ -104,3 +106,16 @@ def test_a_folder_that_cannot_be_made_is_an_option_that_is_wrong(tmp_path: Path,
     with pytest.raises(UsageError, match="--out"):
         begin_night(PLAN, Settings(runs=blocked, lane="bot", cases=ROOT / "cases"))
     assert list(tmp_path.iterdir()) == [blocked]
+
+
+def test_a_history_of_a_newer_schema_refuses_the_night_before_anything_is_made(settings: Settings) -> None:
+    settings.runs.mkdir()
+    place = settings.runs / "history.sqlite"
+    with open_history(place):
+        pass
+    with sqlite3.connect(place) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(NewerHistoryError):
+        begin_night(PLAN, settings)
+    assert list(settings.runs.glob("night-*")) == []

@@ -17,8 +17,11 @@ from hypothesis import strategies as st
 from harness.errors import HarnessError
 from harness.history.database import open_history
 from harness.history.reading import read_run
+from harness.model.night import PlannedPart
 from harness.model.status import CaptureStatus, Status
+from harness.nightly.folder import read_night, write_night
 from harness.nightly.ledger import LEDGER
+from harness.nightly.steps import StepResult
 from harness.settings import Settings
 from tests.nightly.made import Killed, World
 
@@ -268,3 +271,49 @@ def test_a_locked_history_costs_no_call_and_is_caught_up_with_when_the_night_goe
     with open_history(place) as history, history.reading() as session:
         assert read_run(session, "run-one").n_attempts == 4
     assert len(world.played) == PARTS_TURNS_CASES
+
+
+def test_a_fault_of_ours_is_named_and_the_night_still_has_its_report(world: World) -> None:
+    def bug(trace: str) -> None:
+        if trace == "run-two-a-a1":
+            raise ZeroDivisionError("of ours")
+
+    world.before = bug
+    night = world.go()
+    assert night is not None
+    assert night.result is not None
+    assert night.result.stopped == "HARNESS_ERROR: ZeroDivisionError: of ours"
+    assert (night.result.exit_code, night.result.parts[0].played) == (3, 4)
+    world.before = lambda trace: None
+    night = world.go()
+    assert night is not None
+    assert night.result is not None
+    assert night.result.exit_code == 0
+
+
+def test_steps_are_done_once_and_anew_only_if_they_were_broken_off(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = PlannedPart(id="proof", kind="proof", about="proof", lane="bot", mic="bot", folder="parts/proof")
+    night = read_night(world.folder)
+    write_night(world.folder, night.model_copy(update={"parts": [step, *night.parts]}))
+    places: list[str] = []
+
+    async def do(part: PlannedPart, folder: Path, on_note: object) -> StepResult:
+        places.append(folder.name)
+        if len(places) == 1:
+            raise Killed
+        return StepResult(1, "NOT PROVEN: x", folder / "proof.md")
+
+    monkeypatch.setattr("harness.nightly.night.do_step", do)
+    assert world.go() is None
+    for _ in range(2):
+        done = world.go()
+        assert done is not None
+        assert done.result is not None
+        assert (done.result.status, done.result.exit_code) == (Status.FAIL, 1)
+        assert (done.result.parts[0].headline, done.result.parts[0].report) == (
+            "NOT PROVEN: x",
+            "parts/proof/2/proof.md",
+        )
+    assert places == ["1", "2"]
