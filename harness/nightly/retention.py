@@ -120,7 +120,25 @@ def survey(
             passed_by.append(f"{path.parent}: {found}")
         else:
             held += found
+    for path in sorted(root.glob(f"*/{NIGHT}")):
+        if not _busy(path, root, own, now or datetime.datetime.now(datetime.UTC)):
+            held += _of_steps(path.parent)
     return Survey(tuple(held), tuple(passed_by))
+
+
+def _of_steps(night: Path) -> Iterator[Held]:
+    """Calls of a night's proof and calibration. Those of a step that passed may become less: its record has the numbers."""
+    told = _json(night / NIGHT) or {}
+    result = told.get("result") or {}
+    passed = {part.get("id") for part in result.get("parts", []) if part.get("status") in PASSING}
+    for part in told.get("parts", []):
+        if part.get("kind") == "cases":
+            continue
+        kept_because = "" if part.get("id") in passed else f"{part.get('id')} did not pass"
+        for manifest in sorted((night / str(part.get("folder"))).glob(f"**/captures/*/{capture.MANIFEST}")):
+            found = _held(manifest.parent, manifest.parent.name, kept_because, measured=False)
+            if isinstance(found, Held):
+                yield found
 
 
 def _busy(path: Path, root: Path, own: Path | None, now: datetime.datetime) -> str:
@@ -165,13 +183,13 @@ def _baselines_of_night(run_dir: Path) -> set[str]:
     return {str(part.get("run_id")) for part in parts if isinstance(part, dict) and part.get("baseline")}
 
 
-def _held(folder: Path, trace_id: str, kept_because: str) -> Held | str:
+def _held(folder: Path, trace_id: str, kept_because: str, *, measured: bool = True) -> Held | str:
     manifest = _json(folder / capture.MANIFEST)
     if folder.is_symlink() or manifest is None:
         return "no capture"
     if manifest.get("schema_version") != CAPTURE_SCHEMA_VERSION or manifest.get("trace_id") != trace_id:
         return "a capture of another schema, or of another attempt"
-    if not (folder / capture.MEASUREMENT).is_file():
+    if measured and not (folder / capture.MEASUREMENT).is_file():
         return "was not measured"
     try:
         at = datetime.datetime.fromisoformat(str(manifest.get("started_at")))

@@ -192,6 +192,20 @@ def test_runs_of_a_baseline_stay_whole(tmp_path: Path) -> None:
     assert Manifest.model_validate_json((made["good1"] / MANIFEST).read_bytes()).case_id == "good"
 
 
+@pytest.mark.parametrize(("status", "packed"), [("PASS", True), ("FAIL", False)])
+def test_calls_of_a_nights_steps_become_less_if_the_step_passed(tmp_path: Path, status: str, packed: bool) -> None:
+    night = tmp_path / "night-1"
+    folder = make_capture(night / "parts" / "proof" / "1" / "runs" / "r", "fast-pre-0", 1, days_old=1)
+    part = {"id": "proof", "kind": "proof", "folder": "parts/proof"}
+    told = {"parts": [part], "result": {"parts": [{"id": "proof", "status": status}]}}
+    (night / "night.json").write_text(json.dumps(told))
+    long_ago = NOW.timestamp() - SETTLED_S - 1
+    os.utime(night / "night.json", (long_ago, long_ago))
+    done = retain(tmp_path, Keep(disk_limit_gb=None), history=None)
+    assert ("ear.flac" in names(folder)) is packed
+    assert done.kept_whole == (0 if packed else 1)
+
+
 def test_the_command_says_what_it_would_do(
     earwitness: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
