@@ -212,9 +212,15 @@ def shown_share(found: Share) -> str:
 
 
 def verdict(
-    results: Sequence[PartResult], rows: Sequence[Acceptance], *, stopped: str, interrupted: bool, strict: bool
+    results: Sequence[PartResult],
+    rows: Sequence[Acceptance],
+    *,
+    planned: int,
+    stopped: str,
+    interrupted: bool,
+    strict: bool,
 ) -> tuple[Status, int, str]:
-    """(status, exit status, one sentence)."""
+    """(status, exit status, one sentence). `planned`: attempts of all parts, also of those not begun."""
     statuses = [result.status for result in results] + _own(rows)
     if stopped or not results:
         statuses.append(Status.NO_DATA)
@@ -227,7 +233,7 @@ def verdict(
         code = EXIT_NOT_MEASURED
     else:
         code = EXIT_FAIL if strict and status is Status.WARN else 0
-    return status, code, _headline(status, results, stopped)
+    return status, code, _headline(status, results, planned, stopped)
 
 
 def _own(rows: Sequence[Acceptance]) -> list[Status]:
@@ -235,8 +241,8 @@ def _own(rows: Sequence[Acceptance]) -> list[Status]:
     return [row.status for row in rows if row.status is not Status.PASS]
 
 
-def _headline(status: Status, results: Sequence[PartResult], stopped: str) -> str:
-    played, planned = sum(r.played for r in results), sum(r.planned for r in results)
+def _headline(status: Status, results: Sequence[PartResult], planned: int, stopped: str) -> str:
+    played = sum(r.played for r in results)
     passed = sum(r.passed.hits for r in results if r.passed is not None)
     begin = f"PARTIAL, {stopped}; {status}" if stopped else str(status)
     parts = [f"{begin}: {passed} of {played} attempts passed" + (f" ({planned} planned)" if planned != played else "")]

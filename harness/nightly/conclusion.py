@@ -48,7 +48,12 @@ def conclude(run: NightRun, *, stopped: str, interrupted: bool) -> Night:
     lines = run.session.ledger.read().lines
     rows = acceptance(run.night.parts, run.results)
     status, code, headline = verdict(
-        run.results, rows, stopped=stopped, interrupted=interrupted, strict=run.settings.strict
+        run.results,
+        rows,
+        planned=sum(part.planned for part in run.night.parts),
+        stopped=stopped,
+        interrupted=interrupted,
+        strict=run.settings.strict,
     )
     peaks = [line.peak_bytes for line in lines if line.peak_bytes] + [run.peak_bytes]
     result = NightResult(

@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 
 DISK_FULL, DISK_LIMIT = "DISK_FULL", "DISK_LIMIT"
 INTERRUPTED, HARNESS_ERROR = "INTERRUPTED", "HARNESS_ERROR"
+UNDER_WAY = "UNDER_WAY: the night is at work, or was killed"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 OpenRun = Callable[..., AbstractAsyncContextManager[Any]]
@@ -80,6 +81,7 @@ class NightRun:
             for part in self.night.parts:
                 if not part.left_out:
                     await (self._cases(part) if part.kind == "cases" else self._step(part))
+                    await asyncio.to_thread(conclude, self, stopped=UNDER_WAY, interrupted=False)  # a kill leaves this
         except asyncio.CancelledError:
             stopped, interrupted = f"{INTERRUPTED}: by the user", True
         except NightStoppedError as error:

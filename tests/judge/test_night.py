@@ -70,7 +70,7 @@ def test_what_could_not_be_measured_is_not_put_down_to_the_agent() -> None:
     assert found.status is Status.NO_DATA
     rows = acceptance([PART], [found])
     assert {row.status for row in rows} == {Status.PASS, Status.NO_DATA}
-    status, code, _ = verdict([found], rows, stopped="", interrupted=False, strict=False)
+    status, code, _ = verdict([found], rows, planned=4, stopped="", interrupted=False, strict=False)
     assert (status, code) == (Status.NO_DATA, 3)
 
 
@@ -79,24 +79,24 @@ def test_records_that_do_not_join_on_the_trace_are_no_pass() -> None:
     found = part_of(440.0, 441.0, 442.0, 443.0, known=Known([], everything(summary).wrote_pre))
     rows = {row.name: row for row in acceptance([PART], [found])}
     assert rows["records joined by trace_id"].status is Status.NO_DATA
-    assert verdict([found], list(rows.values()), stopped="", interrupted=False, strict=False)[1] == 3
+    assert verdict([found], list(rows.values()), planned=4, stopped="", interrupted=False, strict=False)[1] == 3
 
 
 def test_a_night_that_was_broken_off_is_no_pass_and_says_how_much_there_is() -> None:
     found = part_of(440.0, 441.0)
     rows = acceptance([PART], [found])
     assert rows[0] == Acceptance(name="attempts played", shown="2 of 4", wanted="all", status=Status.NO_DATA)
-    status, code, text = verdict([found], rows, stopped="DISK_FULL: no", interrupted=False, strict=False)
+    status, code, text = verdict([found], rows, planned=4, stopped="DISK_FULL: no", interrupted=False, strict=False)
     assert (status, code) == (Status.NO_DATA, 3)
     assert text.startswith("PARTIAL, DISK_FULL: no; NO_DATA: 2 of 2 attempts passed (4 planned)")
-    assert verdict([found], rows, stopped="INTERRUPTED", interrupted=True, strict=False)[1] == 130
+    assert verdict([found], rows, planned=4, stopped="INTERRUPTED", interrupted=True, strict=False)[1] == 130
 
 
 @pytest.mark.parametrize(("strict", "code"), [(False, 0), (True, 1)])
 def test_a_warning_costs_the_exit_status_only_where_it_is_asked_for(strict: bool, code: int) -> None:
     found = part_of(440.0, 441.0, 442.0, 443.0).model_copy(update={"status": Status.WARN})
     rows = acceptance([PART], [found])
-    assert verdict([found], rows, stopped="", interrupted=False, strict=strict)[1] == code
+    assert verdict([found], rows, planned=4, stopped="", interrupted=False, strict=strict)[1] == code
 
 
 def test_a_share_stands_with_its_exact_interval() -> None:
@@ -123,7 +123,7 @@ def test_the_report_says_the_verdict_first_and_cannot_be_broken_by_what_others_w
         update={"headline": "a | b\n# c", "errors": ["<b>x</b>"], "not_in_history": "history h: locked"}
     )
     rows = acceptance([PART], [found])
-    status, code, text = verdict([found], rows, stopped="", interrupted=False, strict=False)
+    status, code, text = verdict([found], rows, planned=4, stopped="", interrupted=False, strict=False)
     result = NightResult(
         finished_at="2026-01-02", complete=False, stopped="", status=status, exit_code=code, headline=text,
         acceptance=rows, parts=[found], wall_s=90, sessions=2, disk_bytes=2**30, peak_memory_bytes=None,
@@ -149,6 +149,6 @@ def test_a_night_of_steps_alone_has_their_status() -> None:
     step = PlannedPart(id="s", kind="proof", about="proof", lane="bot", mic="bot")
     done = PartResult(id="s", status=Status.PASS, exit_code=0, headline="PROVEN")
     assert acceptance([step], [done]) == []
-    assert verdict([done], [], stopped="", interrupted=False, strict=False)[:2] == (Status.PASS, 0)
+    assert verdict([done], [], planned=4, stopped="", interrupted=False, strict=False)[:2] == (Status.PASS, 0)
     missed = done.model_copy(update={"status": Status.FAIL})
-    assert verdict([missed], [], stopped="", interrupted=False, strict=False)[1] == 1
+    assert verdict([missed], [], planned=4, stopped="", interrupted=False, strict=False)[1] == 1

@@ -100,6 +100,20 @@ def test_after_a_kill_in_an_attempt_the_night_goes_on_with_that_attempt(world: W
     assert [path.name for path in left] == ([f"{trace}-1"] if moment == "after_folder" else [])
 
 
+def test_a_kill_leaves_the_report_of_the_parts_that_were_done(world: World) -> None:
+    def kill(current: str) -> None:
+        if current == "run-two-b-a1":
+            raise Killed
+
+    world.before = kill
+    assert world.go() is None
+    text = (world.folder / "night.md").read_text()
+    assert text.startswith(
+        "# PARTIAL, UNDER_WAY: the night is at work, or was killed; NO_DATA: 4 of 4 attempts passed (8 planned)"
+    )
+    assert "earwitness nightly --resume night-x" in text
+
+
 def test_a_call_that_was_recorded_and_not_yet_measured_is_heard_and_not_played_again(world: World) -> None:
     def killed_while_listening(capture: Path) -> None:
         raise Killed
