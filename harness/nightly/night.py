@@ -11,7 +11,7 @@ import asyncio
 import errno
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 DISK_FULL, DISK_LIMIT = "DISK_FULL", "DISK_LIMIT"
 INTERRUPTED, HARNESS_ERROR = "INTERRUPTED", "HARNESS_ERROR"
 UNDER_WAY = "UNDER_WAY: the night is at work, or was killed"
+ATTEMPT_LIMIT_S = 900.0  # the longest case over the worst network takes about two minutes
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 OpenRun = Callable[..., AbstractAsyncContextManager[Any]]
@@ -196,7 +197,7 @@ class NightRun:
             self._check_disk()
             unit = self._left[part.id][0]
             begun = loop.time()
-            verdict = await run.play(self.cases[unit.case], unit.number, self._phase(unit))
+            verdict = await self._in_time(unit, run.play(self.cases[unit.case], unit.number, self._phase(unit)))
             capture = run.plan.run_dir / verdict.folder
             self._must_be_whole(capture)
             took_s = loop.time() - begun
@@ -209,6 +210,17 @@ class NightRun:
             if run.bench is not None and run.bench.broken is not None:
                 self.notes.append(f"{verdict.trace_id}: {run.bench.broken}; the part went on with another")
                 return
+
+    async def _in_time(self, unit: Unit, attempt: Coroutine[Any, Any, AttemptVerdict]) -> AttemptVerdict:
+        """All that an attempt waits for has a limit of its own; this one is for what we did not think of."""
+        try:
+            async with asyncio.timeout(ATTEMPT_LIMIT_S):
+                return await attempt
+        except TimeoutError as error:
+            what = f"{unit.part} {unit.case} {unit.number} did not end within {ATTEMPT_LIMIT_S:.0f} s"
+            raise NightStoppedError(
+                f"{HARNESS_ERROR}: {what}; it is not counted, and played again when resumed"
+            ) from error
 
     def _phase(self, unit: Unit) -> Callable[[str], None]:
         loop = asyncio.get_running_loop()

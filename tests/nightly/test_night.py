@@ -21,6 +21,7 @@ from harness.model.night import PlannedPart
 from harness.model.status import CaptureStatus, Status
 from harness.nightly.folder import read_night, write_night
 from harness.nightly.ledger import LEDGER
+from harness.nightly.part_run import PartRun
 from harness.nightly.steps import StepResult
 from harness.settings import Settings
 from tests.nightly.made import Killed, World
@@ -331,3 +332,18 @@ def test_steps_are_done_once_and_anew_only_if_they_were_broken_off(
             "parts/proof/2/proof.md",
         )
     assert places == ["1", "2"]
+
+
+def test_an_attempt_that_never_ends_ends_the_night_by_name(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.nightly.night.ATTEMPT_LIMIT_S", 0.05)
+
+    async def hang(self: PartRun, *_: object) -> None:
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PartRun, "play", hang)
+        night = world.go()
+    assert night is not None
+    assert night.result is not None
+    assert night.result.stopped.startswith("HARNESS_ERROR: one a 1 did not end within")
+    assert night.result.exit_code == 3
