@@ -81,7 +81,7 @@ async def prime(user: User) -> tuple[float, bool]:
 
 
 async def _figure(user: User) -> tuple[float, float] | None:
-    """None too if the native client never answers: seen in the bot lane, on a host with a load of 50."""
+    """None too if the client does not answer in time: no figure is worth holding the call for."""
     try:
         async with asyncio.timeout(FIGURE_TIMEOUT_S):
             return await user.jitter_buffer()
