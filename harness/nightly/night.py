@@ -91,12 +91,11 @@ class NightRun:
             stopped = _in_words(error, self.folder)
         except EarwitnessError as error:
             stopped = f"{HARNESS_ERROR}: {error}"
-        except (
-            Exception
-        ) as error:  # a fault of ours must not cost the report of a night; it is named, logged, exits with 3
+        except Exception as error:  # a fault of ours must not cost a night its report; it is named and exits with 3
             log.exception("night %s", self.night.night_id)
             stopped = f"{HARNESS_ERROR}: {type(error).__name__}: {error}"
         if not stopped:
+            self.progress.note("giving disk back")
             self.notes += await asyncio.to_thread(self.make_room)
         with suppress(OSError):  # it says why in night.json, or nowhere: there may be no space for it
             self.session.stop(stopped or "done", self.peak_bytes)
