@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.judge.night import Known, acceptance, judge_part, verdict
+from harness.judge.night import Known, acceptance, judge_part, share, verdict
+from harness.judge.verdict import EXIT_NOT_MEASURED, PASSING
 from harness.model.capture import PRE_RTC, read_manifest, write_atomic
 from harness.model.night import Night, NightResult, PartResult, PlannedPart
-from harness.model.verdict import Summary
+from harness.model.status import Status
+from harness.model.verdict import AttemptVerdict, Summary
 from harness.nightly.folder import size_bytes, write_night
 from harness.nightly.joins import joins
 from harness.nightly.ledger import elapsed_s
@@ -38,6 +41,20 @@ def part_result(folder: Path, part: PlannedPart, summary: Summary, not_in_histor
     report = (run_dir / RUN_REPORT).relative_to(folder).as_posix()
     found = judge_part(part, summary, Known(joined, wrote), report)
     return found.model_copy(update={"not_in_history": not_in_history})
+
+
+def unreported(part: PlannedPart, attempts: Mapping[str, Sequence[AttemptVerdict]], why: OSError) -> PartResult:
+    """Of a part whose own report could not be written: how much of it there is."""
+    told = [attempt for verdicts in attempts.values() for attempt in verdicts]
+    return PartResult(
+        id=part.id,
+        status=Status.NO_DATA,
+        exit_code=EXIT_NOT_MEASURED,
+        headline=f"its report could not be written: {why.strerror or why}; {len(told)} attempts are recorded",
+        played=len(told),
+        planned=part.planned,
+        passed=share(sum(attempt.status in PASSING for attempt in told), len(told)),
+    )
 
 
 def conclude(run: NightRun, *, stopped: str, interrupted: bool) -> Night:

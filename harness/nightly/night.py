@@ -24,7 +24,7 @@ from harness.model.plan import BuiltCase
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, Summary
 from harness.nightly import folder as place
-from harness.nightly.conclusion import conclude, part_result
+from harness.nightly.conclusion import conclude, part_result, unreported
 from harness.nightly.late_history import how_to_take_in, take_in
 from harness.nightly.layout import plan_parts, settings_of
 from harness.nightly.ledger import attempts_in
@@ -134,8 +134,10 @@ class NightRun:
             await self._play_all(part, run, own, verdicts)
         except (asyncio.CancelledError, NightStoppedError, OSError) as error:
             run.interrupted = isinstance(error, asyncio.CancelledError)
-            with suppress(OSError):  # a full disk keeps no report; what ended the night is said at its end
+            try:
                 await asyncio.to_thread(self._close, part, run, verdicts)
+            except OSError as why:  # a full disk keeps no report; what ended the night is said at its end
+                self.results.append(unreported(part, verdicts, why))
             raise
         await asyncio.to_thread(self._close, part, run, verdicts)
 

@@ -347,3 +347,18 @@ def test_an_attempt_that_never_ends_ends_the_night_by_name(world: World, monkeyp
     assert night.result is not None
     assert night.result.stopped.startswith("HARNESS_ERROR: one a 1 did not end within")
     assert night.result.exit_code == 3
+
+
+def test_a_part_whose_report_finds_no_space_still_counts_what_was_recorded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "x")
+
+    world.before = lambda trace: full() if trace == "run-one-a-a2" else None
+    monkeypatch.setattr("harness.suite.write_run", full)
+    night = world.go()
+    assert night is not None
+    assert night.result is not None
+    assert "NO_DATA: 2 of 2 attempts passed (8 planned)" in night.result.headline
+    assert night.result.parts[0].headline.startswith("its report could not be written: No space left on device; 2 ")
