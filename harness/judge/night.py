@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.judge.network import APPLIED
+from harness.judge.network import APPLIED, network_status
 from harness.judge.numbers import show
 from harness.judge.statistics import distribution
 from harness.judge.verdict import COMPLETE, EXIT_FAIL, EXIT_INTERRUPTED, EXIT_NOT_MEASURED, NOT_MEASURED, PASSING
@@ -29,6 +29,8 @@ CRASHES = (
 )
 LEAST_JOINED = 0.95  # H-47
 EXAMPLES = 5
+DOUBTED = "INVALID: the measurement is not to be believed (its report says why)"
+NOT_PROVEN = "NOT_APPLIED: the network was not proven"
 HOLES = ("max_gap_ms", "max_gap_ear_ms")
 FIRST_LATENCY = {"browser": "user_kpi_raw_ms", "bot": "eot_to_first_audio_ms"}
 
@@ -137,8 +139,13 @@ def _kinds(attempt: AttemptVerdict) -> list[str]:
         return []
     if attempt.capture_status not in COMPLETE:
         return [attempt.capture_status.value]
-    bad = [f"{g.gate_id} {g.status}" for g in attempt.gates if g.status not in (*PASSING, Status.NOT_APPLICABLE)]
-    return bad or [f"{attempt.status}: {attempt.detail}".rstrip(": ")]
+    found = attempt.measurement
+    doubted = found is not None and not found.validity.ok
+    not_told = (*PASSING, Status.NOT_APPLICABLE, *((Status.INVALID,) if doubted else ()))
+    kinds = [f"{gate.gate_id} {gate.status}" for gate in attempt.gates if gate.status not in not_told]
+    kinds += [DOUBTED] if doubted else []
+    kinds += [NOT_PROVEN] if network_status(found)[0] is Status.NOT_APPLIED else []
+    return kinds or [f"{attempt.status}: {attempt.detail}".rstrip(": ")]
 
 
 def added(failed: Iterable[Failure]) -> list[Failure]:

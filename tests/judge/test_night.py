@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judge.night import Known, acceptance, added, judge_part, share, shown_share, verdict
+from harness.judge.night import Known, acceptance, added, failures, judge_part, share, shown_share, verdict
 from harness.judge.verdict import judge_attempt, judge_case
 from harness.model.night import Acceptance, Failure, NightResult, PartResult, PlannedPart
 from harness.model.night import Night as NightRecord
@@ -63,6 +63,14 @@ def test_failures_are_counted_by_kind_and_a_crash_is_a_crash() -> None:
     assert rows["crashes"].status is Status.FAIL
     assert rows["first attempts passed"].shown.startswith("1 of 4, 25 %")
     assert rows["flaky cases"].status is Status.FLAKY
+
+
+def test_a_measurement_that_is_not_to_be_believed_is_one_kind_and_not_one_for_each_gate() -> None:
+    case, told = canned.case("c"), canned.manifest("c")
+    doubtful = canned.measurement("c", valid=False)
+    (failure,) = failures([judge_attempt(case, told, doubtful, "captures/x")])
+    assert failure.kind.startswith("INVALID: the measurement is not to be believed")
+    assert failure.count == 1
 
 
 def test_what_could_not_be_measured_is_not_put_down_to_the_agent() -> None:
