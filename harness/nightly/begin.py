@@ -65,7 +65,7 @@ def begin_night(plan: NightPlan, settings: Settings) -> Begun:
         raise UsageError(f"--out {settings.runs}: is a file; give a folder")
     _check_history(settings)
     built = _built(cases, parts)
-    environment = night_environment(settings, built.values(), networks_of(plan))
+    environment = night_environment(settings, built.values(), networks_of(plan), browser=_needs_browser(parts))
     night_id = f"night-{new_run_id()}"
     folder = settings.runs / night_id
     try:
@@ -91,7 +91,7 @@ def take_up(name: str, out: Path | None) -> Begun:
     plan = NightPlan.model_validate(night.plan)
     settings = load_settings(_flags(night.options))
     built = _built(load_checked_cases([settings.cases]), night.parts)
-    now = night_environment(settings, built.values(), networks_of(plan))
+    now = night_environment(settings, built.values(), networks_of(plan), browser=_needs_browser(night.parts))
     found = differences(now, night.environment)
     if found:
         raise UsageError(
@@ -100,6 +100,10 @@ def take_up(name: str, out: Path | None) -> Begun:
         )
     _check_history(settings)
     return Begun(folder, night, plan, settings, built)
+
+
+def _needs_browser(parts: Sequence[PlannedPart]) -> bool:
+    return any(part.lane == "browser" and not part.left_out for part in parts)
 
 
 def _flags(options: Mapping[str, Any]) -> dict[str, Any]:

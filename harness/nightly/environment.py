@@ -22,8 +22,10 @@ CODE = (".py", ".js", ".html", ".css", ".j2", ".yaml", ".json")
 NOT_FOUND = "not found"
 
 
-def night_environment(settings: Settings, built: Iterable[BuiltCase], networks: Iterable[str]) -> dict[str, str]:
-    """By name, each as text. Raises UsageError, ProvisionError."""
+def night_environment(
+    settings: Settings, built: Iterable[BuiltCase], networks: Iterable[str], *, browser: bool
+) -> dict[str, str]:
+    """By name, each as text. `browser`: some part needs one, and with it the page. Raises UsageError, ProvisionError."""
     from harness.live.host import describe_host, own_versions  # loads what is live
 
     own = own_versions()
@@ -32,9 +34,9 @@ def night_environment(settings: Settings, built: Iterable[BuiltCase], networks: 
         "code": product_hash(),
         "ears": ears_version(),
         "agent": settings.agent + (", instrumented" if settings.agent_instrumented else ""),
-        "page": _page(settings),
         "machine": settings.machine_class or machine_class(describe_host()),
-        **_provided(settings),
+        "livekit-server": _server(settings),
+        **(_of_browser(settings) if browser else {}),
         **{name: own[name] for name in ("earwitness", "python", "livekit", "playwright") if name in own},
     }
     found |= {f"case {item.case.id}": _case(item) for item in built}
@@ -65,28 +67,26 @@ def _sources(root: Path) -> Sequence[Path]:
     ]
 
 
-def _page(settings: Settings) -> str:
-    if settings.page is not None:
-        return settings.page
+def _of_browser(settings: Settings) -> dict[str, str]:
     from harness.live.page_server import page_folder, page_sha256
-
-    return f"product page {page_sha256(page_folder())[:12]}"
-
-
-def _provided(settings: Settings) -> dict[str, str]:
     from harness.provide.chromium import find_chromium
-    from harness.provide.media_server import find_media_server, server_version
     from harness.provide.page_library import find_page_library
 
-    chromium, library, server = find_chromium(), find_page_library(), None
-    if settings.livekit_url is None:
-        binary = find_media_server()
-        server = server_version(binary) if binary is not None else NOT_FOUND
+    chromium, library = find_chromium(), find_page_library()
     return {
+        "page": settings.page or f"product page {page_sha256(page_folder())[:12]}",
         "chromium": chromium.version if chromium is not None else NOT_FOUND,
         "livekit-client": library.version if library is not None else NOT_FOUND,
-        "livekit-server": server or f"external, {settings.livekit_url}",
     }
+
+
+def _server(settings: Settings) -> str:
+    if settings.livekit_url is not None:
+        return f"external, {settings.livekit_url}"
+    from harness.provide.media_server import find_media_server, server_version
+
+    binary = find_media_server()
+    return server_version(binary) if binary is not None else NOT_FOUND
 
 
 def _case(item: BuiltCase) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_a_night_begins_with_a_folder_that_says_what_it_is(settings: Settings) -> None:
-    begun = begin_night(PLAN, settings)
+    begun = begin_night(PLAN, dataclasses.replace(settings, lane="browser"))
     night = read_night(begun.folder)
     assert begun.folder.parent == settings.runs
     assert night.parts[0].planned == 2
@@ -51,9 +52,9 @@ def test_it_is_taken_up_with_its_own_plan_and_options_whatever_today_says(
 
 @pytest.mark.parametrize("name", ["ears", "agent", "page", "chromium", "commit", "code", "case question_short"])
 def test_another_version_is_refused_and_named(settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    begun = begin_night(PLAN, settings)
+    begun = begin_night(PLAN, dataclasses.replace(settings, lane="browser"))
     now = {**begun.night.environment, name: "something else"}
-    monkeypatch.setattr(begin, "night_environment", lambda *_: now)
+    monkeypatch.setattr(begin, "night_environment", lambda *_, **__: now)
     with pytest.raises(UsageError, match="does not mix two versions") as error:
         take_up(begun.night.night_id, settings.runs)
     assert f"{name} is something else, was {begun.night.environment[name]}" in str(error.value)
@@ -66,9 +67,12 @@ def test_differences_are_named_on_both_sides() -> None:
     ]
 
 
-def test_the_same_machine_gives_the_same_environment(settings: Settings) -> None:
+@pytest.mark.parametrize("browser", [True, False])
+def test_the_same_machine_gives_the_same_environment(settings: Settings, browser: bool) -> None:
     cases = begin_night(PLAN, settings).cases.values()
-    assert night_environment(settings, cases, ["4g_ok"]) == night_environment(settings, cases, ["4g_ok"])
+    once, again = (night_environment(settings, cases, ["4g_ok"], browser=browser) for _ in range(2))
+    assert once == again
+    assert ("chromium" in once) is browser
 
 
 def test_no_secret_is_written(tmp_path: Path) -> None:
