@@ -268,6 +268,7 @@ class NightRun:
             self._check_disk()
             try:
                 own = new_place(self.folder / part.folder)
+                self.progress.note(f"{part.id}: {part.about}")
                 self.progress.say(f"{part.id}: {part.about}")
                 found = await do_step(part, own, lambda text: self.progress.say(f"  {text}"))
                 code, text, report = found.exit_code, found.text, found.report.relative_to(self.folder).as_posix()
