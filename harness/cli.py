@@ -8,7 +8,6 @@ NOT_APPLIED, or an error of the harness; 130 interrupted.
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +21,9 @@ from harness.baseline_command import baseline_app
 from harness.errors import EarwitnessError
 from harness.history_command import history_app
 from harness.listen_command import listen_command
+from harness.nightly_command import RETAIN_EPILOG, nightly_command, retain_command
 from harness.report_command import report_command
+from harness.until_done import until_done
 
 EPILOG = (
     "Exit status: 0 pass; 1 a blocking FAIL or FLAKY (with --strict also WARN); 2 usage; "
@@ -223,29 +224,12 @@ def run(
             on_phase=progress.phase,
             on_verdict=progress.verdict,
         )
-        summary = _until_done(coroutine)
+        summary = until_done(coroutine)
     from reports.table import verdict_table
 
     console.print(verdict_table(summary))
     console.print(f"report: {plan.run_dir / 'report.md'}, {plan.run_dir / 'report.html'}", soft_wrap=True)
     raise typer.Exit(summary.exit_code)
-
-
-def _until_done(coroutine: Any) -> Any:
-    """Run to the end; SIGINT and SIGTERM cancel it once, and it ends in order."""
-
-    async def main() -> Any:
-        task = asyncio.ensure_future(coroutine)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
-        try:
-            return await task
-        finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
-
-    return asyncio.run(main())
 
 
 @app.command(epilog=EPILOG)
@@ -311,7 +295,7 @@ def sweep(
     make_profiles(settings, axis)
     chosen = select_cases(load_checked_cases([settings.cases]), settings.suite, case or [])
     built = build_cases(chosen, cache_dir() / "cases")
-    done, folder = _until_done(run_sweep(settings, built, axis, console.print))
+    done, folder = until_done(run_sweep(settings, built, axis, console.print))
     console.print(f"{headline(done)}; report: {folder / 'sweep.md'}", soft_wrap=True)
     raise typer.Exit(0 if any(point.measured for point in done.points) else 3)
 
@@ -343,7 +327,7 @@ def calibrate(
         settings = load_settings({"runs": runs})
         plan = make_calibration(settings.runs, turns=turns, user=user, sessions=sessions, seed=seed)
         playing = play_and_hear(plan, on_note=console.print, on_played=lambda s, p: console.print(one_line(s, p)))
-        done, run_dir = _until_done(playing), plan.run_dir
+        done, run_dir = until_done(playing), plan.run_dir
         for known in keep_side_by_side(done, settings.machine_class):
             jobs = auto_jobs(known, known.machine, known.lane)
             console.print(f"{known.lane} lane: --jobs auto is {jobs.jobs} ({jobs.why})", markup=False, soft_wrap=True)
@@ -353,6 +337,8 @@ def calibrate(
 
 app.command("listen", epilog=LISTEN_EPILOG)(listen_command)
 app.command("report", epilog=EPILOG)(report_command)
+app.command("nightly", epilog=EPILOG)(nightly_command)
+app.command("retain", epilog=RETAIN_EPILOG)(retain_command)
 app.add_typer(history_app, name="history")
 app.add_typer(baseline_app, name="baseline")
 
@@ -399,7 +385,7 @@ def prove(
         if again:
             hear_again(out, cache, console.print)
         elif live:
-            _until_done(prove_live(out, cache, wanted, console.print))
+            until_done(prove_live(out, cache, wanted, console.print))
         if offline and not fast:
             prove_offline_in(out, wanted, console.print)
     finally:
@@ -419,7 +405,7 @@ def serve(
     """
     from harness.serve import serve_product
 
-    _until_done(serve_product(port, console))
+    until_done(serve_product(port, console))
 
 
 def main() -> None:

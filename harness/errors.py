@@ -4,7 +4,8 @@
     ├── UsageError        (exit 2)  a wrong option, file or configuration
     │   └── FileError               a file that people write does not fit its schema: file, line, key
     │       ├── CaseError           … a case
-    │       └── ProfileError        … a network profile
+    │       ├── ProfileError        … a network profile
+    │       └── NightPlanError      … the plan of a night
     └── HarnessError      (exit 3)  we could not measure
         ├── ProvisionError          a component (media server, Chromium, page library) is missing or broken
         ├── HistoryError            the history of runs cannot be opened, read or written
@@ -50,6 +51,10 @@ class CaseError(FileError):
 
 class ProfileError(FileError):
     """A network profile is not valid."""
+
+
+class NightPlanError(FileError):
+    """The plan of a night is not valid."""
 
 
 class HarnessError(EarwitnessError):

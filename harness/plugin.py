@@ -49,10 +49,11 @@ MARKERS = (
     "mini: a case of the mini suite",
     "fast: a case of the fast suite",
     "extended: a case of the extended suite",
-    "nightly: runs at night",
+    "nightly: a case that the night's plan that ships plays (`earwitness nightly` plays it often, over networks)",
     "net: runs over an impaired network",
     "live: needs a media server, a browser or an agent process, which it starts itself",
 )
+NIGHTLY_SUITES = ("fast", "mini")  # of harness/nightly/plans/default.yaml
 
 
 class CaseNotPassedError(Exception):
@@ -106,6 +107,8 @@ class CaseItem(pytest.Item):
         self.add_marker(case.tier.lower())
         for suite in case.suite:
             self.add_marker(suite)
+        if set(case.suite) & set(NIGHTLY_SUITES):
+            self.add_marker("nightly")
         self.add_marker("live")
 
     def runtest(self) -> None:

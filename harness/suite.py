@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,13 +88,16 @@ def build_cases(cases: Sequence[tuple[Path, Case]], cache: Path) -> tuple[BuiltC
         return tuple(build_case(case, path, cache, worker) for path, case in cases)
 
 
-def make_plan(settings: Settings, cases: tuple[BuiltCase, ...]) -> Plan:
-    """A plan with a run folder of its own, which is made here. Raises UsageError, HistoryError."""
-    run_id = new_run_id()
+def make_plan(settings: Settings, cases: tuple[BuiltCase, ...], *, resumed: str | None = None) -> Plan:
+    """A plan with a run folder of its own, which is made here. `resumed`: the id of a run that may have one already.
+
+    Raises UsageError, HistoryError.
+    """
+    run_id = resumed or new_run_id()
     run_dir = settings.runs / run_id
     plan = plan_in(settings, cases, run_id, run_dir)
     try:
-        run_dir.mkdir(parents=True, exist_ok=False)
+        run_dir.mkdir(parents=True, exist_ok=resumed is not None)
     except OSError as error:
         raise UsageError(f"--runs {settings.runs}: cannot make {run_dir}: {error.strerror}") from error
     place = settings.history_place()
@@ -104,7 +107,8 @@ def make_plan(settings: Settings, cases: tuple[BuiltCase, ...]) -> Plan:
         try:
             check_history(place)
         except EarwitnessError:
-            run_dir.rmdir()  # refused before anything is recorded: nothing is left behind
+            with suppress(OSError):  # a resumed run's is not empty
+                run_dir.rmdir()  # refused before anything is recorded: nothing is left behind
             raise
     return plan
 
@@ -318,14 +322,15 @@ async def open_run(
     plan: Plan,
     settings: Settings,
     *,
+    run: Run | None = None,
     agent_env: dict[str, str] | None = None,
     on_note: Callable[[str], None] = lambda note: None,
 ) -> AsyncIterator[Run]:
-    """A run with its bench open. Raises ProvisionError, HarnessError."""
+    """A run with its bench open; `run`: one that has begun already. Raises ProvisionError, HarnessError."""
     from harness.hearing_apart import HearingProcess
     from harness.live.governor import open_governor
 
-    run = Run(plan, history=run_history(plan, settings))
+    run = run or Run(plan, history=run_history(plan, settings))
     async with AsyncExitStack() as stack:
         if plan.jobs > 1:
             governor = open_governor(plan.jobs, why=plan.jobs_why, on_note=on_note)

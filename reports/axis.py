@@ -14,7 +14,7 @@ import soundfile
 from scipy.signal import resample_poly
 
 from harness.model.audio import FloatArray
-from harness.model.capture import EAR, MIC, POST_RTC, POST_USER, PRE_RTC
+from harness.model.capture import EAR, MIC, POST_RTC, POST_USER, PRE_RTC, recording
 from harness.model.measurement import Measurement, RingName, Turn
 
 RATE_HZ = 48_000
@@ -77,7 +77,7 @@ def read_rows(folder: Path, measurement: Measurement, turn: Turn) -> list[Row]:
     files = {"user": user_file(measurement), **FILES}
     rows = []
     for ring, zero in zeros_of(measurement, turn).items():
-        samples = _read(folder / files[ring])
+        samples = _read(recording(folder, files[ring]))
         if samples is not None:
             rows.append(Row(ring, samples, zero))
     return rows

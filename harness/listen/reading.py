@@ -91,12 +91,13 @@ class Capture:
 
 
 def read_capture(folder: Path) -> Capture:
-    """Raises UsageError if `folder` is no capture folder or one of another schema."""
+    """Raises UsageError if `folder` is no capture folder, one of another schema, or one that kept no recording."""
     manifest = _read_manifest(folder)
+    _must_have_recordings(folder)
     missing: dict[str, str] = {}
     audio: dict[str, Audio] = {}
     for name, file_name in RECORDINGS.items():
-        found = read_wav(folder / file_name)
+        found = read_wav(capture.recording(folder, file_name))
         if isinstance(found, Audio):
             audio[name] = found
         else:
@@ -142,6 +143,19 @@ def _read_manifest(folder: Path) -> Manifest:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
         raise UsageError(f"{path}: {first_problem(error)}; the capture has to be recorded again") from error
+
+
+def _must_have_recordings(folder: Path) -> None:
+    """A capture of which only the numbers were kept cannot be heard again; its measurement.json stays what it is."""
+    try:
+        told = json.loads((folder / capture.RETAINED).read_bytes())
+    except (OSError, ValueError):
+        return
+    if isinstance(told, dict) and told.get("level") == "numbers":
+        raise UsageError(
+            f"{folder}: its recordings were given up on {told.get('at')} by `earwitness retain`; only its "
+            f"{capture.MEASUREMENT} was kept, so it cannot be heard again"
+        )
 
 
 def first_problem(error: ValidationError) -> str:

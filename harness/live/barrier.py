@@ -23,6 +23,7 @@ STABLE_MS = 500.0
 STABLE_WITHIN_MS = 5.0
 FIRST_FIGURE_LIMIT_S = 5.0  # statistics begin with the first packet
 STATS_EVERY_S = 0.05
+FIGURE_TIMEOUT_S = 1.0
 
 
 async def _answered(probe: Probe, question: EventType, answer: EventType, **data: str) -> None:
@@ -64,7 +65,7 @@ async def prime(user: User) -> tuple[float, bool]:
     before: tuple[float, float] | None = None
     recent: list[tuple[float, float]] = []  # (time s, mean jitter-buffer delay ms over the last interval)
     while (now_s := loop.time()) - start_s < PRIME_LIMIT_S:
-        sample = await user.jitter_buffer()
+        sample = await _figure(user)
         if before is None and now_s - asked_s < FIRST_FIGURE_LIMIT_S:
             start_s = now_s
         if sample is not None and before is not None and sample[1] > before[1]:
@@ -77,3 +78,12 @@ async def prime(user: User) -> tuple[float, bool]:
             return 1e3 * (loop.time() - start_s), True
         await asyncio.sleep(STATS_EVERY_S)  # getStats is a question; it has no event
     return 1e3 * (loop.time() - start_s), False
+
+
+async def _figure(user: User) -> tuple[float, float] | None:
+    """None too if the client does not answer in time: no figure is worth holding the call for."""
+    try:
+        async with asyncio.timeout(FIGURE_TIMEOUT_S):
+            return await user.jitter_buffer()
+    except TimeoutError:
+        return None

@@ -51,6 +51,10 @@ class Bench:
         """Why no further attempt makes sense, or None."""
         return "the media server ended" if self.server.lost.is_set() else None
 
+    def resume_after(self, case_id: str, number: int) -> None:
+        """The case's attempts up to `number` were played before this bench was opened."""
+        self._numbers[case_id] = number
+
     async def attempt(
         self,
         built: BuiltCase,

@@ -41,6 +41,7 @@ SCREENSHOT = "screenshot.png"
 CONSOLE = "console.jsonl"
 MANIFEST = "manifest.json"
 MEASUREMENT = "measurement.json"
+RETAINED = "retained.json"  # what `earwitness retain` left of the capture
 
 
 class _Frozen(BaseModel):
@@ -128,6 +129,12 @@ def write_atomic(path: Path, data: bytes) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def recording(folder: Path, name: str) -> Path:
+    """A recording (`ear.wav`) where it lies: as it was written, or as the FLAC that was made of it."""
+    packed = (folder / name).with_suffix(".flac")
+    return packed if packed.is_file() and not (folder / name).exists() else folder / name
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

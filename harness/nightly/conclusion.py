@@ -1,0 +1,96 @@
+"""The end of a session: figures of the parts, the night's verdict, `night.json` and `night.md`."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.judge.night import Known, acceptance, judge_part, share, verdict
+from harness.judge.verdict import EXIT_NOT_MEASURED, PASSING
+from harness.model.capture import PRE_RTC, read_manifest, write_atomic
+from harness.model.night import Night, NightResult, PartResult, PlannedPart
+from harness.model.status import Status
+from harness.model.verdict import AttemptVerdict, Summary
+from harness.nightly.folder import size_bytes, write_night
+from harness.nightly.joins import joins
+from harness.nightly.ledger import elapsed_s
+
+if TYPE_CHECKING:
+    from harness.nightly.night import NightRun
+
+RUN_REPORT = "report.md"
+
+
+def part_result(folder: Path, part: PlannedPart, summary: Summary, not_in_history: str) -> PartResult:
+    """From the run's summary, and what only its captures know."""
+    run_dir = folder / part.folder
+    joined, wrote = set(), set()
+    for case in summary.cases:
+        for attempt in case.attempts:
+            capture = run_dir / attempt.folder
+            try:
+                manifest = read_manifest(capture)
+            except (OSError, ValueError):
+                continue
+            if joins(capture, manifest):
+                joined.add(attempt.trace_id)
+            if PRE_RTC in manifest.files:
+                wrote.add(attempt.trace_id)
+    report = (run_dir / RUN_REPORT).relative_to(folder).as_posix()
+    found = judge_part(part, summary, Known(joined, wrote), report)
+    return found.model_copy(update={"not_in_history": not_in_history})
+
+
+def unreported(part: PlannedPart, attempts: Mapping[str, Sequence[AttemptVerdict]], why: OSError) -> PartResult:
+    """Of a part whose own report could not be written: how much of it there is."""
+    told = [attempt for verdicts in attempts.values() for attempt in verdicts]
+    return PartResult(
+        id=part.id,
+        status=Status.NO_DATA,
+        exit_code=EXIT_NOT_MEASURED,
+        headline=f"its report could not be written: {why.strerror or why}; {len(told)} attempts are recorded",
+        played=len(told),
+        planned=part.planned,
+        passed=share(sum(attempt.status in PASSING for attempt in told), len(told)),
+    )
+
+
+def conclude(run: NightRun, *, stopped: str, interrupted: bool) -> Night:
+    """Judge the night and write it. Raises OSError."""
+    from reports.compare import compare, write_comparison
+    from reports.night import COMPARISON, REPORT, render_night
+
+    lines = run.session.ledger.read().lines
+    rows = acceptance(run.night.parts, run.results)
+    status, code, headline = verdict(
+        run.results,
+        rows,
+        planned=sum(part.planned for part in run.night.parts),
+        stopped=stopped,
+        interrupted=interrupted,
+        strict=run.settings.strict,
+    )
+    peaks = [line.peak_bytes for line in lines if line.peak_bytes] + [run.peak_bytes]
+    result = NightResult(
+        finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        complete=not stopped and all(r.played == r.planned for r in run.results),
+        stopped=stopped,
+        status=status,
+        exit_code=code,
+        headline=headline,
+        acceptance=rows,
+        parts=run.results,
+        wall_s=elapsed_s(lines),
+        sessions=run.session.number,
+        disk_bytes=size_bytes(run.folder),
+        peak_memory_bytes=max(peaks) or None,
+        notes=run.notes,
+    )
+    night = run.night.model_copy(update={"result": result})
+    write_night(run.folder, night)
+    if len(run.summaries) > 1:
+        write_comparison(compare(run.summaries), run.folder / COMPARISON)
+    write_atomic(run.folder / REPORT, render_night(night, result).encode())
+    return night

@@ -1,0 +1,64 @@
+"""The steps of a night that are no cases: the proof of the ears and the calibration, in their short forms.
+
+A step is one piece of work: broken off, it is done anew in a folder of its own beside what there was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.model.night import PlannedPart
+from harness.model.plan import Lane
+
+CALIBRATION_TURNS = 20  # about a minute; the least for which a 95th percentile is none in disguise (H-92)
+SEED = 1
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """`report` is a path."""
+
+    exit_code: int
+    text: str
+    report: Path
+
+
+def new_place(folder: Path) -> Path:
+    """The first of folder/1, folder/2, … that is not there. Raises OSError."""
+    place = next(p for n in range(1, 10_000) if not (p := folder / str(n)).exists())
+    place.mkdir(parents=True)
+    return place
+
+
+async def do_step(part: PlannedPart, folder: Path, on_note: Callable[[str], None]) -> StepResult:
+    """In `folder`, which is the step's own. Raises EarwitnessError, OSError, CancelledError."""
+    if part.kind == "proof":
+        return await _prove(part.lane, folder, on_note)
+    return await _calibrate(part.lane, folder, on_note)
+
+
+async def _prove(lane: Lane, folder: Path, on_note: Callable[[str], None]) -> StepResult:
+    from harness.prove.proof_report import verdict_of, write_proof
+    from harness.prove.prove import check_folder, make_wanted, prove_live
+    from harness.prove.trials import ears_version
+    from harness.provide.cache import cache_dir
+
+    wanted = make_wanted([], fast=True, trials=1, lane=lane, clean={}, captures=1)
+    check_folder(folder)
+    await prove_live(folder, cache_dir() / "proof", wanted, on_note)
+    code, text = verdict_of(await asyncio.to_thread(write_proof, folder, ears_version()))
+    return StepResult(code, text, folder / "proof.md")
+
+
+async def _calibrate(lane: Lane, folder: Path, on_note: Callable[[str], None]) -> StepResult:
+    from harness.prove.calibrate import calibrate, exit_code, make_calibration
+    from harness.prove.calibration_report import REPORT
+
+    plan = make_calibration(folder, turns=CALIBRATION_TURNS, user=lane, sessions="1", seed=SEED)
+    done = await calibrate(plan, on_note=on_note)
+    if done.interrupted:  # it takes the cancellation as its end; the night passes it on
+        raise asyncio.CancelledError
+    return StepResult(exit_code(done), f"{done.verdict}", plan.run_dir / REPORT)
