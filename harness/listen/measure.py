@@ -19,6 +19,7 @@ from harness.listen.quality import quality_metrics
 from harness.listen.reading import Capture, read_capture
 from harness.listen.recordings import as_declared
 from harness.listen.records import no_number, number
+from harness.listen.recovery import on_recovery, recovery_of_call
 from harness.listen.replies import SAMPLES_PER_MS
 from harness.listen.scene import PAIRS, Scene
 from harness.listen.sound import is_syllable, sound_metrics
@@ -61,7 +62,7 @@ def measure(heard: Capture, *, quality: bool = False) -> Measurement:
         capture_status=status,
         detail=detail,
         turns=records,
-        metrics=as_declared(heard, metrics) | network_metrics(heard),
+        metrics=as_declared(heard, metrics) | network_metrics(heard) | recovery_of_call(heard.link, records),
         alignments=_alignments(scene),
         validity=Validity(ok=not reasons, reasons=reasons),
     )
@@ -78,6 +79,7 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     metrics, defects = metrics | changed, assign_blame(scene, turn, [*defects, *more])
     metrics |= latencies(scene, turn) | transport_metrics(scene, turn) | host_metrics(scene, turn)
     metrics["way_besides_buffer_ms"] = way_besides_buffer(metrics)
+    metrics |= on_recovery(scene, turn)
     if quality:
         metrics |= quality_metrics(scene, turn)
     answer = turn.answers.get(scene.primary)
