@@ -72,7 +72,9 @@ def on_recovery(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
     if record is None or heard is None:
         return {}
     first, last = float(heard.start), float(heard.end)
-    if told is not None and told.pre is not None and heard.head_lag is not None:  # what was lost of it belongs to it too
+    if (
+        told is not None and told.pre is not None and heard.head_lag is not None
+    ):  # what was lost of it belongs to it too
         first, last = min(first, told.pre.start + heard.head_lag), max(last, told.pre.end + heard.head_lag)
     start, end = (scene.clocks.mono_ms(scene.primary, at) for at in (first, last))
     if start is None or end is None:
@@ -120,7 +122,9 @@ def _first_packets(packets: Sequence[Row], cuts: Sequence[Cut]) -> Metric:
     for cut in cuts:
         behind = departed[departed >= cut.end_ms]
         if not len(behind):
-            return no_number("ms", "no media packet came after the outage" if len(departed) else "there is no packet log")
+            return no_number(
+                "ms", "no media packet came after the outage" if len(departed) else "there is no packet log"
+            )
         waits.append(float(behind[0] - cut.end_ms))
     return number(max(waits), "ms")
 

@@ -1,7 +1,8 @@
 """The verdict: gates, cases, the run. `Summary` is `summary.json`, from which every report is rendered.
 
 SUMMARY_SCHEMA_VERSION history: 1 first version; 2 a gate names the reply to look at (`worst_reply_seq`) and what it
-would have been where it blocks (`would_be`); 3 what changed since earlier runs (`changes`).
+would have been where it blocks (`would_be`); 3 what changed since earlier runs (`changes`); 4 this run beside one over the
+clean link (`changes.networks`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from harness.model.changes import Changes
 from harness.model.measurement import Measurement
 from harness.model.status import CaptureStatus, Status
 
-SUMMARY_SCHEMA_VERSION = 3
+SUMMARY_SCHEMA_VERSION = 4
+READABLE = frozenset({3, 4})  # each of these reads as the newest: what came later has a default
 
 
 class _Frozen(BaseModel):

@@ -153,9 +153,7 @@ def test_the_first_packet_behind_an_outage_is_told_beside_it(tmp_path: Path) -> 
         (Cut(REPLY_AT_MS + 1_000.0, 60_000.0), lambda x: x[: ms(1_040)], "the recording ends before the outage did"),
     ],
 )
-def test_what_did_not_recover_has_its_reason_and_no_number(
-    tmp_path: Path, cut: Cut, at_ear: Change, why: str
-) -> None:
+def test_what_did_not_recover_has_its_reason_and_no_number(tmp_path: Path, cut: Cut, at_ear: Change, why: str) -> None:
     found = heard(tmp_path / "c", [cut], at_ear)
     for metric in (found.turns[0].metrics["recovery_ms"], found.metrics["recovery_ms"]):
         assert metric.value is None
