@@ -30,6 +30,7 @@ from harness.listen.timing import onsets_in_user_turns, unexpected_onsets
 from harness.listen.transport import transport_metrics, way_besides_buffer
 from harness.listen.turns import TurnHeard, due_utterances, list_turns
 from harness.listen.validity import find_reasons, host_metrics, user_heard_count
+from harness.listen.wire import wire_metrics
 from harness.model import capture
 from harness.model.capture import write_atomic
 from harness.model.events import ReplyCause
@@ -52,7 +53,7 @@ def measure(heard: Capture, *, quality: bool = False) -> Measurement:
     reasons = [*find_reasons(scene), *drift_reasons(scene)]
     manifest = scene.capture.manifest
     records = [_record(scene, turn, quality) for turn in turns]
-    metrics = _call_metrics(scene, turns) | hole_metrics(records, scene.primary)
+    metrics = _call_metrics(scene, turns) | hole_metrics(records, scene.primary) | wire_metrics(scene)
     return Measurement(
         trace_id=manifest.trace_id,
         case_id=manifest.case_id,

@@ -316,7 +316,7 @@ async def open_agent(
             case "reference":
                 captures = run_dir / "captures"
                 captures.mkdir(parents=True, exist_ok=True)
-                reference = ReferenceAgent(rooms, captures, logs / "agent.log", extra_env or {})
+                reference = ReferenceAgent(rooms, captures, logs / "agent.log", {**dict(spec.env), **(extra_env or {})})
                 stack.push_async_callback(reference.stop)
                 await reference.start()
                 yield reference
