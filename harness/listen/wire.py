@@ -1,8 +1,8 @@
 """What the agent's voice is on the wire: its bit rate while it speaks, how many packets it sends while it is silent.
 
 From the link's packet log (every packet as it arrives at the link, so what the link does to it is not in it) and WebRTC's
-own count of payload bytes, which says how much of a packet is headers and encryption. Of the stream that carries most while
-the agent is heard: in the bot lane the user's own voice passes the same link. Metrics of the call; empty without a link.
+own count of payload bytes, which says how much of a packet is headers and encryption. Of the stream that the listener's
+statistics are about: in the bot lane the user's own voice passes the same link. Metrics of the call; empty without a link.
 """
 
 from __future__ import annotations
@@ -47,9 +47,12 @@ def wire_metrics(scene: Scene) -> dict[str, Metric]:
         return {}
     packets = [row for row in heard.packets if row.way == "down" and row.kind == "rtp"]
     voiced, silent = _spans(scene, packets)
-    stream = _main_stream(packets, voiced)
+    stream = _main_stream(heard, packets, voiced)
     if not stream:
-        why = heard.missing.get(LINK_LOG) or "no reply was heard long enough to tell its packets"
+        why = (
+            heard.missing.get(LINK_LOG)
+            or "no reply was heard long enough to tell its packets, or there are no statistics of its track"
+        )
         return {name: no_number(unit, why) for name, unit in UNITS.items()}
     voice = [row for row in stream if any(span.start_ms <= row.arrived_ms < span.end_ms for span in voiced)]
     quiet = [row for row in stream if any(span.start_ms <= row.arrived_ms < span.end_ms for span in silent)]
@@ -87,11 +90,12 @@ def _heard(scene: Scene) -> Iterator[tuple[float, float]]:
             yield start, end
 
 
-def _main_stream(packets: Sequence[Row], voiced: Sequence[Span]) -> list[Row]:
-    """The packets of the source that carries most while the agent is heard, each once."""
+def _main_stream(heard: Capture, packets: Sequence[Row], voiced: Sequence[Span]) -> list[Row]:
+    """The packets of the source that carries most while the agent is heard, of those in the listener's statistics."""
+    sources = {name.rpartition("/")[2] for snapshot in snapshots_of(heard) for name in snapshot.streams}
     carried: dict[str, int] = {}
     for row in packets:
-        if any(span.start_ms <= row.arrived_ms < span.end_ms for span in voiced):
+        if str(int(row.ident, 16)) in sources and any(span.start_ms <= row.arrived_ms < span.end_ms for span in voiced):
             carried[row.ident] = carried.get(row.ident, 0) + row.size_bytes
     main = max(carried, key=lambda ident: carried[ident], default=None)
     return [row for row in packets if row.ident == main]

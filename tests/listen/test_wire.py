@@ -50,7 +50,7 @@ def heard(
         at = 20.0 * tick
         for ident, payload in (
             (VOICE, size(at)),
-            (USER, 60),
+            (USER, 200),
         ):  # the user's own words are on the way back in the bot lane
             if payload is None:
                 continue
