@@ -16,7 +16,7 @@ from harness.model.verdict import Summary
 
 Said = Mapping[str, str | None]  # case → hash of what it says; None: not known
 NO_NUMBER = "–"
-COLUMN_EM = 11
+COLUMN_EM = 8
 CAUTION = (
     "Median, and P95 (below 20 turns the maximum), each with its n. The table holds no statistics: a small difference between "
     "two columns may be chance."

@@ -35,6 +35,12 @@ class RuntimeSettings:
     opus_dtx: bool = False
     opus_red: bool = False
 
+    @property
+    def opus(self) -> str:
+        """How the voice is encoded, for a manifest."""
+        kbps = f"{self.opus_bits_per_s / 1_000:g} kbit/s"
+        return f"{kbps}, DTX {'on' if self.opus_dtx else 'off'}, RED {'on' if self.opus_red else 'off'}"
+
 
 def _number(env: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
     text = env.get(name)

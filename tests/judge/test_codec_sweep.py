@@ -58,6 +58,7 @@ def test_a_value_becomes_what_the_reference_agent_publishes_with(
 def test_without_a_sweep_the_reference_agent_publishes_as_it_always_did() -> None:
     options = publish_options(load_settings(KEYS))
     assert (options.audio_encoding.max_bitrate, options.dtx, options.red) == (64_000, False, False)
+    assert load_settings(KEYS).opus == "64 kbit/s, DTX off, RED off"
 
 
 @pytest.mark.parametrize(

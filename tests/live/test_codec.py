@@ -28,3 +28,6 @@ async def test_a_value_of_a_sweep_is_on_the_wire(
     assert manifest.status is CaptureStatus.OK, manifest.detail
     told = codec_applied(parameter, axis.values[0], listen(folder))
     assert told.ok, told.what
+    assert (
+        axis.agent_env(axis.values[0])[0][0] in manifest.agent.spec
+    )  # so that no comparison takes it for the plain one
