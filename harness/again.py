@@ -20,7 +20,7 @@ from harness.model.capture import CASE, MANIFEST, Manifest, read_manifest
 from harness.model.case import Case
 from harness.model.side_by_side import SideBySide
 from harness.model.status import Status
-from harness.model.verdict import SUMMARY_SCHEMA_VERSION, AttemptVerdict, Summary
+from harness.model.verdict import READABLE, SUMMARY_SCHEMA_VERSION, AttemptVerdict, Summary
 from harness.suite import SUMMARY
 
 CAPTURES = "captures"
@@ -36,7 +36,7 @@ def read_summary(run_dir: Path) -> Summary:
             raise UsageError(f"{path} is missing: the run did not end in order; {MEASURE_ANEW}")
         raise UsageError(f"{run_dir}: not a run (it holds no {SUMMARY} and no {CAPTURES}/); give runs/RUN_ID")
     version = told.get("schema_version")
-    if version != SUMMARY_SCHEMA_VERSION:
+    if version not in READABLE:
         raise UsageError(
             f"{path}: summary schema {version}, this version reads {SUMMARY_SCHEMA_VERSION}; {MEASURE_ANEW}"
         )

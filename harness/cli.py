@@ -270,6 +270,10 @@ def sweep(
     jitter: Annotated[str | None, typer.Option(help="ms; needs as much delay.")] = None,
     bandwidth: Annotated[str | None, typer.Option(help="kbit/s.")] = None,
     queue: Annotated[str | None, typer.Option(help="ms; needs a bandwidth in the network.")] = None,
+    bitrate: Annotated[str | None, typer.Option(help="kbit/s of the reference agent's Opus.")] = None,
+    dtx: Annotated[str | None, typer.Option(help="Of the reference agent: off,on.")] = None,
+    red: Annotated[str | None, typer.Option(help="Of the reference agent: off,on.")] = None,
+    fec: Annotated[str | None, typer.Option(help="Cannot be varied; says why.", hidden=True)] = None,
     network: Annotated[
         str | None, typer.Option(help="What the rest of the network is: a profile.", show_default="wifi_good")
     ] = None,
@@ -280,17 +284,20 @@ def sweep(
     suite: Annotated[str, typer.Option(help="Cases, if none is named.")] = "mini",
     runs: Annotated[Path | None, typer.Option(help="Where runs are written.", show_default="runs/")] = None,
 ) -> None:
-    """Vary one thing about the network: how latency and concealment grow, and from where on blocking gates fail.
+    """Vary one thing about the network or the agent's codec: how latency and concealment grow, and from where on
+    blocking gates fail.
 
     Writes runs/sweep-…/sweep.md with the curve, and a run of its own for each value.
     """
     from harness.provide.cache import cache_dir
     from harness.settings import load_settings
     from harness.suite import build_cases, load_checked_cases, select_cases
-    from harness.sweep import make_profiles, parse_axis, run_sweep
+    from harness.sweep import make_profiles, run_sweep
+    from harness.sweep_axis import parse_axis
     from reports.sweep import headline
 
-    axis = parse_axis({"loss": loss, "delay": delay, "jitter": jitter, "bandwidth": bandwidth, "queue": queue})
+    of_network = {"loss": loss, "delay": delay, "jitter": jitter, "bandwidth": bandwidth, "queue": queue}
+    axis = parse_axis({**of_network, "bitrate": bitrate, "dtx": dtx, "red": red, "fec": fec})
     settings = load_settings({"network": network, "repeat": repeat, "lane": lane, "suite": suite, "runs": runs})
     make_profiles(settings, axis)
     chosen = select_cases(load_checked_cases([settings.cases]), settings.suite, case or [])

@@ -63,6 +63,13 @@ def listen_command(
     quality: Annotated[
         bool, typer.Option("--quality", help="Also ViSQOL and DNSMOS (slow; needs the extra `quality`).")
     ] = False,
+    webm: Annotated[
+        bool,
+        typer.Option(
+            "--webm",
+            help="Instead: the browser's own recording (ear.webm) beside ear.wav; writes webm_measurement.json.",
+        ),
+    ] = False,
 ) -> None:
     """Measure recordings that exist: nothing is called, nothing is judged.
 
@@ -79,6 +86,10 @@ def listen_command(
         raise UsageError("either capture folders, or --ear with its recordings")
     if ear is None and not captures:
         raise UsageError("nothing to listen to; give capture folders (runs/RUN_ID), or --ear with a recording")
+    if webm:
+        if ear is not None or against is not None or quality:
+            raise UsageError("--webm hears captures, and takes no --ear, --against or --quality")
+        raise typer.Exit(_hear_webm(captures or [], out, as_json))
     if ear is not None:
         results = _from_recordings(Recordings(ear, mic, user, pre, post, truth), out, quality)
     else:
@@ -143,6 +154,31 @@ def _from_captures(paths: list[Path], out: Path | None, quality: bool) -> Iterat
             _write(folder if out is None else out / measurement.trace_id, measurement)
         except UsageError as error:
             yield error
+
+
+def _hear_webm(paths: list[Path], out: Path | None, as_json: bool) -> int:
+    """The exit status. A call of the bot lane has no browser's recording, which is no failure."""
+    from rich.console import Console
+
+    from harness.listen.recorder import WEBM_MEASUREMENT, hear_webm
+    from harness.model.capture import write_atomic
+    from reports.webm_table import webm_table
+
+    console, status = Console(highlight=False), 0
+    for folder in [folder for path in paths for folder in _captures_in(path)]:
+        heard = hear_webm(folder)
+        if heard.reason and heard.lane == "browser":
+            status = NOT_MEASURED
+        console.print(heard.model_dump_json(indent=2) if as_json else webm_table(heard), soft_wrap=as_json)
+        place = (folder if out is None else out / heard.trace_id) / WEBM_MEASUREMENT
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(place, heard.model_dump_json(indent=2).encode())
+        except OSError as error:
+            raise UsageError(
+                f"{place}: cannot be written ({error.strerror or error}); --out DIR writes elsewhere"
+            ) from error
+    return status
 
 
 def _captures_in(path: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The verb `report`: write a run's reports again, or several runs' and a page that has them side by side.
+"""The verb `report`: write a run's reports again, or several runs' and two pages that have them side by side.
 
 Exit status: the run's own; of several, the worst of theirs as a run has it (1 before 3 before 130); 2 a folder that is
 no run, or a run of another schema.
@@ -59,8 +59,8 @@ def report_command(
         console.print(f"report: {folder / 'report.md'}, {folder / 'report.html'}", markup=False, soft_wrap=True)
     if len(summaries) > 1:
         path = out if out is not None else folders[0].parent / COMPARISON
-        console.print(_compare(summaries, path))
-        console.print(f"comparison: {path}", markup=False, soft_wrap=True)
+        console.print(_compare(summaries, folders, path))
+        console.print(f"comparison: {path}, {path.with_suffix('.md')}", markup=False, soft_wrap=True)
     codes = {summary.exit_code for summary in summaries}
     raise typer.Exit(next(code for code in WORST_EXIT_FIRST if code in codes))
 
@@ -83,17 +83,39 @@ def _write(folder: Path, again: bool, strict: bool) -> Summary:
         raise UsageError(f"{where}: cannot be written ({error.strerror or error}); copy the run's folder") from error
 
 
-def _compare(summaries: list[Summary], path: Path) -> RenderableType:
-    from reports.compare import compare, write_comparison
+def _compare(summaries: list[Summary], folders: list[Path], path: Path) -> RenderableType:
+    from reports.compare import compare, write_comparison, write_markdown
 
-    comparison = compare(summaries)
+    comparison = compare(
+        summaries, [_said(summary, folder) for summary, folder in zip(summaries, folders, strict=True)]
+    )
     try:
         write_comparison(comparison, path)
+        write_markdown(comparison, path.with_suffix(".md"))
     except OSError as error:
         raise UsageError(
             f"{path}: cannot be written ({error.strerror or error}); --out FILE writes elsewhere"
         ) from error
     return comparison_table(comparison)
+
+
+def _said(summary: Summary, folder: Path) -> dict[str, str | None]:
+    """What each case of a run says, as a hash; None where that is not known, or is not the same in all its attempts."""
+    from pydantic import ValidationError
+
+    from harness.history.environment import case_hash
+    from harness.model.capture import TRUTH
+    from harness.model.case import Truth
+
+    found: dict[str, set[str | None]] = {}
+    for case in summary.cases:
+        for attempt in case.attempts:
+            try:
+                said = case_hash(Truth.model_validate_json((folder / attempt.folder / TRUTH).read_bytes()))
+            except (OSError, ValidationError):
+                said = None
+            found.setdefault(case.case_id, set()).add(said)
+    return {name: next(iter(hashes)) if len(hashes) == 1 else None for name, hashes in found.items()}
 
 
 def comparison_table(comparison: Comparison) -> RenderableType:

@@ -1,4 +1,6 @@
-"""`earwitness sweep`: the same cases over networks that differ in one thing, value after value, each a run of its own.
+"""`earwitness sweep`: the same cases with one thing varied, value after value, each a run of its own.
+
+The thing is the network's, or how the reference agent's voice is encoded (`sweep_axis`).
 
 Everything of a run (media server, agent, browser) is opened anew at each value; each value has its own folder in the
 sweep's, with the profile it used.
@@ -7,79 +9,37 @@ sweep's, with the profile it used.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 from pydantic import ValidationError
 
 from harness.errors import UsageError
-from harness.judge.sweep import Sweep, knee, point
+from harness.judge.sweep import LESS_IS_WORSE, Sweep, Worse, knee, point
 from harness.link.profile import Direction, Profile, load_profile
 from harness.model.capture import write_atomic
 from harness.model.plan import BuiltCase
 from harness.settings import Settings
 from harness.suite import make_plan, new_run_id, run_plan
+from harness.sweep_axis import Axis
 
 SWEEP = "sweep.json"
-MOST_VALUES = 200
-#: Option → (key of a profile, unit).
-PARAMETERS: Mapping[str, tuple[str, str]] = {
-    "loss": ("loss_percent", "%"),
-    "delay": ("delay_ms", "ms"),
-    "jitter": ("jitter_ms", "ms"),
-    "bandwidth": ("bandwidth_kbps", "kbit/s"),
-    "queue": ("queue_ms", "ms"),
-}
-
-
-@dataclass(frozen=True)
-class Axis:
-    """What is varied."""
-
-    parameter: str
-    values: tuple[float, ...]
-
-    @property
-    def key(self) -> str:
-        return PARAMETERS[self.parameter][0]
-
-    @property
-    def unit(self) -> str:
-        return PARAMETERS[self.parameter][1]
-
-
-def parse_axis(given: Mapping[str, str | None]) -> Axis:
-    """From options like --loss 0:10:1 (first:last:step) or 0,2,5. Raises UsageError."""
-    asked = {name: text for name, text in given.items() if text is not None}
-    if len(asked) != 1:
-        options = ", ".join(f"--{name}" for name in PARAMETERS)
-        raise UsageError(f"a sweep varies one thing: give exactly one of {options}")
-    ((name, text),) = asked.items()
-    try:
-        if ":" in text:
-            first, last, step = (float(part) for part in text.split(":"))
-            if step <= 0 or last < first:
-                raise ValueError("the step must be above 0 and the last value not below the first")
-            count = int((last - first) / step + 1e-9) + 1
-            values = tuple(round(first + k * step, 9) for k in range(min(count, MOST_VALUES + 1)))
-        else:
-            values = tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise UsageError(f"--{name} {text}: expected FIRST:LAST:STEP or VALUE,VALUE,… ({error})") from error
-    if len(values) > MOST_VALUES:
-        raise UsageError(f"--{name} {text}: more than {MOST_VALUES} values")
-    return Axis(name, values)
 
 
 def profile_at(base: Profile, axis: Axis, value: float) -> Profile:
-    """`base` with one thing set, each way. Raises UsageError where that is no possible network."""
+    """`base` with one thing set, each way. Raises UsageError where that is no possible network.
+
+    Where the codec is varied, only the name says so: a run of another codec is not one of `base` in the history.
+    """
 
     def set_in(way: Direction) -> Direction:
-        return Direction.model_validate({**way.model_dump(), axis.key: value})
+        return Direction.model_validate({**way.model_dump(), axis.what.key: value})
 
-    name = f"{base.name}-{axis.parameter}-{value:g}"
+    name = f"{base.name}-{axis.parameter}-{axis.shown(value)}"
+    if axis.what.of == "codec":
+        return base.model_copy(update={"name": name})
     try:
         changed = {"name": name, "uplink": set_in(base.up), "downlink": set_in(base.down)}
         return Profile.model_validate({**base.model_dump(), **changed})
@@ -90,6 +50,10 @@ def profile_at(base: Profile, axis: Axis, value: float) -> Profile:
 
 def make_profiles(settings: Settings, axis: Axis) -> list[Profile]:
     """All networks of the sweep, before anything starts. Raises UsageError, ProfileError."""
+    if axis.what.of == "codec" and settings.agent_spec().kind != "reference":
+        raise UsageError(
+            f"--{axis.parameter} sets the reference agent's encoder; with --agent {settings.agent!r} it would set nothing"
+        )
     base = load_profile(settings.network) if settings.network is not None else load_profile("wifi_good")
     return [profile_at(base, axis, value) for value in axis.values]
 
@@ -104,23 +68,28 @@ async def run_sweep(
     points = []
     try:
         for value, profile in zip(axis.values, profiles, strict=True):
-            place = folder / f"{axis.parameter}-{value:g}"
+            place = folder / f"{axis.parameter}-{axis.shown(value)}"
             place.mkdir(parents=True)
             network = place / "profile.yaml"
             network.write_text(yaml.safe_dump(profile.model_dump(exclude_defaults=True), sort_keys=False))
             plan = make_plan(replace(settings, runs=place, network=str(network)), built)
+            plan = replace(plan, agent=replace(plan.agent, env=axis.agent_env(value)))
             summary = await run_plan(plan, settings)
-            found = point(value, summary, cases, plan.run_dir.relative_to(folder).as_posix())
+            run = plan.run_dir.relative_to(folder).as_posix()
+            found = point(value, summary, cases, run, codec=axis.parameter if axis.what.of == "codec" else None)
             points.append(found)
             latency = "–" if found.latency_ms.median is None else f"{found.latency_ms.median:.0f} ms"
-            on_note(f"{axis.parameter} {value:g} {axis.unit}: {latency}, {found.failed} of {found.measured} fail")
+            done = f"{latency}, {found.failed} of {found.measured} fail"
+            told = f"NOT_APPLIED ({found.told})" if found.not_applied and not found.measured else done
+            on_note(f"{axis.parameter} {axis.shown(value)} {axis.unit}".rstrip() + f": {told}")
             if summary.exit_code == 130:
                 raise asyncio.CancelledError
     finally:
-        at, gates = knee(points)
+        worse: Worse = "less" if axis.parameter in LESS_IS_WORSE else "more"
+        at, gates = knee(points, worse)
         sweep = Sweep(
             parameter=axis.parameter, unit=axis.unit, cases=list(cases), lane=settings.lane,
-            points=points, knee=at, knee_gates=gates,
+            points=points, worse=worse, knee=at, knee_gates=gates,
         )  # fmt: skip
         if points:
             from reports.sweep import write_sweep  # matplotlib loads only where something is drawn

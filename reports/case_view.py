@@ -14,6 +14,7 @@ from harness.model.measurement import Defect, Measurement, Turn
 from harness.model.status import SEVERITY, Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict
 from reports.heard import BORN, INAUDIBLE, LATENCY, badness, doubt, first_latency
+from reports.likeness import of_a_failing_reply
 from reports.words import Words, read_script
 
 MOST_ATTEMPTS = 10  # of a case, shown with their turns; a night has hundreds
@@ -48,6 +49,7 @@ class TurnBlock:
     bar_alt: str
     bar_note: str
     defects: tuple[DefectLine, ...]
+    likeness: str
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ def _turn(attempt: AttemptVerdict, measurement: Measurement, turn: Turn, words: 
         bar_note="What is less than nothing is in the sum, but not drawn." if min(known, default=0) < 0 else "",
         bar_alt=", ".join(f"{step.name} {step.shown}" for step in steps if step.width is not None),
         defects=_defects(turn),
+        likeness=of_a_failing_reply(attempt, measurement, turn),
     )
 
 

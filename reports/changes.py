@@ -11,6 +11,7 @@ from harness.model.changes import Against, Changes, Comparison, Side, Verdict
 MARKS = {Verdict.BETTER: "✅", Verdict.WORSE: "❌", Verdict.NO_DIFFERENCE: "➖", Verdict.INCOMPARABLE: "🟣"}
 FIRST = (Verdict.WORSE, Verdict.BETTER, Verdict.NO_DIFFERENCE, Verdict.INCOMPARABLE)
 HEADINGS = ("metric", "then", "now", "difference (95 % interval)", "verdict")
+TREND_HEADINGS = ("run", "started", "turns", "P50", "P95", "first attempts passed", "status")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Runs side by side: their verdicts, main figures and settings, and each case. A table, no statistics.
+"""Runs side by side: their verdicts, main figures and settings, their networks, and each case. Tables, no statistics.
 
 Text is raw: who shows it escapes it. Every figure stands with its n; what the runs differ in by setting is said first.
 """
@@ -11,10 +11,13 @@ from pathlib import Path
 
 from harness.judge.numbers import show
 from harness.judge.verdict import NOT_MEASURED, PASSING
+from harness.model.capture import write_atomic
 from harness.model.status import Status
 from harness.model.verdict import CaseVerdict, Distribution, Summary
 from reports.heard import badness, doubt, first_latency
 from reports.html import write_page
+from reports.markdown import render_template
+from reports.networks import NetworksView, Said, networks_view, side_by_side
 from reports.page import TONES
 from reports.view import attempts_of, bot_latency
 
@@ -53,15 +56,16 @@ class Comparison:
     settings: tuple[Row, ...]
     differences: str
     width_em: str  # below which its tables are moved sideways instead
+    networks: NetworksView | None  # None: all runs are of one network
     caution: str = CAUTION
 
 
-def compare(summaries: Sequence[Summary]) -> Comparison:
-    """In the order given."""
+def compare(summaries: Sequence[Summary], said: Sequence[Said] = ()) -> Comparison:
+    """In the order given. `said`: of each run, what its cases say; without it networks are not put side by side."""
     settings = tuple(_row(name, read, summaries) for name, read in SETTINGS)
     settings += tuple(_row(name, _version(name), summaries) for name in _versions(summaries))
     differing = [row.name for row in settings if row.differs]
-    said = f"These runs differ in: {', '.join(differing)}. A difference in a figure may come from there."
+    found = f"These runs differ in: {', '.join(differing)}. A difference in a figure may come from there."
     return Comparison(
         runs=tuple(summary.run_id for summary in summaries),
         statuses=tuple(summary.status for summary in summaries),
@@ -69,14 +73,21 @@ def compare(summaries: Sequence[Summary]) -> Comparison:
         figures=tuple(_row(name, read, summaries) for name, read in FIGURES),
         cases=_cases(summaries),
         settings=settings,
-        differences=said if differing else "These runs have the same settings and versions.",
+        differences=found if differing else "These runs have the same settings and versions.",
         width_em=str(COLUMN_EM * (1 + len(summaries))),
+        networks=networks_view(side_by_side(summaries, said or [{} for _ in summaries])),
     )
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
     """Raises OSError."""
     write_page(path, "comparison.html.j2", c=comparison, tones=TONES)
+
+
+def write_markdown(comparison: Comparison, path: Path) -> None:
+    """The same figures for a build log or a merge request. Raises OSError."""
+    text = render_template("comparison.md.j2", c=comparison)
+    write_atomic(path, text.encode())
 
 
 def _row(name: str, read: Callable[[Summary], str], summaries: Sequence[Summary]) -> Row:

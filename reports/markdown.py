@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 
+import jinja2
+
+TEMPLATES = Path(__file__).parent / "templates"
 ALWAYS = re.compile(r"[\\`*\[\]|$]")
 TAG = re.compile(r"<(?=[A-Za-z/!?])")  # only there does a tag, a comment or a link begin (CommonMark 6.5, 6.6)
 ENTITY = re.compile(r"&(?=#?\w+;)")
@@ -30,3 +35,12 @@ def code(text: object) -> str:
     fence = "`" * (1 + max((len(run) for run in re.findall(r"`+", line)), default=0))
     space = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{space}{line}{space}{fence}"
+
+
+def render_template(name: str, **content: Any) -> str:
+    """A Markdown template, with `plain` as its filter."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=False
+    )
+    environment.filters["plain"] = plain
+    return environment.get_template(name).render(**content)

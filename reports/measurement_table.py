@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.judge.nearest_fault import known_signatures, likeness_text, nearest_faults, sound_firings
 from harness.judge.numbers import show
 from harness.model.measurement import Measurement, Metric, Turn
 from harness.model.status import CaptureStatus
+from reports.likeness import likeness_of
 
 TURNS_SIDE_BY_SIDE = 5
 UNITS = {"ratio": "share", "count": "", "samples": "", "bool": ""}
@@ -97,10 +97,9 @@ def _defects(turns: Sequence[Turn]) -> RenderableType:
 def _likenesses(measurement: Measurement) -> Iterator[Text]:
     """What a reply that trips a gate of sound sounds like."""
     for turn in measurement.turns:
-        fired = sound_firings(turn, measurement)
-        found = likeness_text(nearest_faults(fired, known_signatures()))
+        found = likeness_of(measurement, turn)
         if found:
-            yield Text(f"reply {turn.reply_seq} is most like the known fault {found}; by {', '.join(sorted(fired))}")
+            yield Text(f"reply {turn.reply_seq} is {found}")
 
 
 def _validity(measurement: Measurement) -> Text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from harness.judge.network import ALLOWANCE, APPLIED, IMPAIRED
@@ -11,10 +11,15 @@ from harness.model.measurement import Metric
 from harness.model.verdict import Summary
 from reports.markdown import plain
 
+HEADINGS = (
+    "attempt", "applied", "round trip: log / echo / WebRTC", "delay up / down", "lost up / down", "jitter: log / WebRTC",
+    "relay late, P99", "recovery after an outage",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class NetworkView:
-    """`rows`: a cell a column of the template's table; `proofs`: (attempt, the three figures in words)."""
+    """`rows`: a cell a column of HEADINGS; `proofs`: (attempt, the three figures in words)."""
 
     what: str
     allows: str
@@ -22,8 +27,8 @@ class NetworkView:
     proofs: tuple[tuple[str, str], ...]
 
 
-def network_view(summary: Summary) -> NetworkView | None:
-    """None where nothing stood between the user and the media server."""
+def network_view(summary: Summary, *, text: Callable[[object], str] = plain, strong: str = "**") -> NetworkView | None:
+    """None where nothing stood between the user and the media server. `text`, `strong`: as the format wants them."""
     measured = [
         attempt.measurement
         for case in summary.cases
@@ -44,24 +49,25 @@ def network_view(summary: Summary) -> NetworkView | None:
         )
         allows = f"Latencies over the round trip {longer}; holes {holes}."
     return NetworkView(
-        what=plain(impaired.reason) if impaired is not None else "",
+        what=text(impaired.reason) if impaired is not None else "",
         allows=allows,
-        rows=tuple((plain(m.trace_id), *_cells(m.metrics)) for m in measured),
-        proofs=tuple((plain(m.trace_id), plain(m.metrics[APPLIED].reason)) for m in measured),
+        rows=tuple((text(m.trace_id), *_cells(m.metrics, strong)) for m in measured),
+        proofs=tuple((text(m.trace_id), text(m.metrics[APPLIED].reason)) for m in measured),
     )
 
 
-def _cells(metrics: Mapping[str, Metric]) -> tuple[str, ...]:
+def _cells(metrics: Mapping[str, Metric], strong: str) -> tuple[str, ...]:
     def cell(name: str, unit: str = "ms") -> str:
         metric = metrics.get(name)
         return show(metric.value, unit) if metric is not None else "–"
 
     applied = metrics[APPLIED]
     return (
-        "yes" if applied.value else "**NOT APPLIED**",
+        "yes" if applied.value else f"{strong}NOT APPLIED{strong}",
         f"{cell('network_rtt_log_ms')} / {cell('network_rtt_echo_ms')} / {cell('network_rtt_webrtc_ms')}",
         f"{cell('network_delay_up_ms')} / {cell('network_delay_down_ms')}",
         f"{cell('network_loss_up_ratio', 'share')} / {cell('network_loss_down_ratio', 'share')}",
         f"{cell('network_jitter_log_ms')} / {cell('network_jitter_webrtc_ms')}",
         cell("network_lateness_p99_ms"),
+        cell("recovery_ms"),
     )

@@ -15,9 +15,23 @@ from harness.judge.verdict import PASSING
 from harness.model.status import SEVERITY, Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict, GateResult, Summary
 from reports.case_view import CaseBlock, view_case
+from reports.changes import HEADINGS, TREND_HEADINGS, ChangesView, changes_view
 from reports.moment_view import MomentView, view_moment
 from reports.moments import worst_moments
-from reports.view import attempts_of, bot_latency, has_own_limits, limit_of, needs_attention, percentiles, short
+from reports.network import HEADINGS as NETWORK_HEADINGS
+from reports.network import NetworkView, network_view
+from reports.networks import NetworksView, networks_view
+from reports.trend import TrendView, trend_view
+from reports.view import (
+    attempts_of,
+    bot_latency,
+    flaky_cases,
+    has_own_limits,
+    limit_of,
+    needs_attention,
+    percentiles,
+    short,
+)
 
 KPI_TITLE = "USER_KPI: user's last word → agent audible at the ear"
 BOT_TITLE = "End of turn → first audio at the second listener (the bot lane has no ear)"
@@ -89,6 +103,14 @@ class Page:
     other_fixes: tuple[Fix, ...]
     first_pass: str
     unexplained: str
+    flaky: str
+    changes: ChangesView | None
+    change_headings: tuple[str, ...]
+    trend: TrendView | None
+    trend_headings: tuple[str, ...]
+    network: NetworkView | None
+    network_headings: tuple[str, ...]
+    networks: NetworksView | None
     cases: tuple[CaseBlock, ...]
     doubts: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
@@ -116,6 +138,14 @@ def make_page(summary: Summary, run_dir: Path) -> Page:
         other_fixes=tuple(fix for fix in fixes.values() if fix.about not in told),
         first_pass=show(summary.first_attempt_pass_rate, "share"),
         unexplained=short(summary.unexplained_ms),
+        flaky=flaky_cases(summary),
+        changes=changes_view(summary.changes),
+        change_headings=HEADINGS,
+        trend=trend_view(summary.changes),
+        trend_headings=TREND_HEADINGS,
+        network=network_view(summary, text=str, strong=""),
+        network_headings=NETWORK_HEADINGS,
+        networks=networks_view(summary.changes.networks if summary.changes is not None else None),
         cases=tuple(view_case(case, run_dir) for case in by_severity(summary.cases)),
         doubts=_doubts(summary),
         facts=_facts(summary),

@@ -7,31 +7,24 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-import jinja2
-
 from harness.model.capture import write_atomic
 from harness.model.measurement import Turn
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, Summary
 from reports.heard import turn_to_show
 from reports.html import render_html
-from reports.markdown import plain
+from reports.markdown import render_template
 from reports.view import TREND, find_turn, make_view, turn_key
 
 log = logging.getLogger(__name__)
 
-TEMPLATES = Path(__file__).parent / "templates"
 REPORT = "report.md"
 PICTURES = "pictures"
 
 
 def render_report(summary: Summary, run_dir: Path, pictures: dict[str, str] | None = None) -> Path:
     """`report.md` in `run_dir`. Raises OSError."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=False
-    )
-    environment.filters["plain"] = plain
-    text = environment.get_template("report.md.j2").render(v=make_view(summary, run_dir, pictures or {}))
+    text = render_template("report.md.j2", v=make_view(summary, run_dir, pictures or {}))
     path = run_dir / REPORT
     write_atomic(path, text.encode())
     return path

@@ -27,17 +27,36 @@ def headline(sweep: Sweep) -> str:
     """The knee in one sentence."""
     measured = [found.value for found in sweep.points if found.measured]
     if not measured:
-        return "nothing was measured"
-    unmeasured = [f"{found.value:g}" for found in sweep.points if not found.measured]
-    but = f"; not measured at {', '.join(unmeasured)} {sweep.unit}" if unmeasured else ""
+        wrong = next((found.told for found in sweep.points if found.not_applied), "")
+        return "nothing was measured" + (f": NOT_APPLIED, {wrong}" if wrong else "")
+    unmeasured = [_number(sweep, found.value) for found in sweep.points if not found.measured]
+    but = f"; not measured at {_with_unit(sweep, ', '.join(unmeasured))}" if unmeasured else ""
     if sweep.knee is None:
-        return f"no blocking gate fails up to {max(measured):g} {sweep.unit} of {sweep.parameter}{but}"
-    gates = ", ".join(sweep.knee_gates)
-    return f"from {sweep.knee:g} {sweep.unit} of {sweep.parameter} on blocking gates fail: {gates}{but}"
+        hardest = min(measured) if sweep.worse == "less" else max(measured)
+        way = "down" if sweep.worse == "less" else "up"
+        return f"no blocking gate fails {way} to {_said(sweep, hardest)}{but}"
+    gates, way = ", ".join(sweep.knee_gates), "down" if sweep.worse == "less" else "on"
+    return f"from {_said(sweep, sweep.knee)} {way} blocking gates fail: {gates}{but}"
+
+
+def _number(sweep: Sweep, value: float) -> str:
+    return f"{value:g}" if sweep.unit else ("on" if value else "off")
+
+
+def _with_unit(sweep: Sweep, text: str) -> str:
+    return f"{text} {sweep.unit}".rstrip()
+
+
+def _said(sweep: Sweep, value: float) -> str:
+    """ "4 % of loss", "dtx on"."""
+    number = _number(sweep, value)
+    return f"{_with_unit(sweep, number)} of {sweep.parameter}" if sweep.unit else f"{sweep.parameter} {number}"
 
 
 def render(sweep: Sweep) -> str:
     title = "USER_KPI" if sweep.lane == "browser" else "end of turn → first audio"
+    of_codec = any(found.told for found in sweep.points)
+    wire = (" on the wire |", "---|") if of_codec else ("", "")
     lines = [
         f"# {plain(headline(sweep))}",
         "",
@@ -45,23 +64,26 @@ def render(sweep: Sweep) -> str:
         "",
         f"![curve]({PICTURE})",
         "",
-        f"| {sweep.parameter} | {title}, median (95 %) | concealed, median (95 %) | fail | measured | gates | run |",
-        "|---:|---|---|---:|---:|---|---|",
+        f"| {sweep.parameter} | {title}, median (95 %) | concealed, median (95 %) | fail | measured | gates | run |{wire[0]}",
+        f"|---:|---|---|---:|---:|---|---|{wire[1]}",
     ]
-    return "\n".join([*lines, *(_row(found, sweep.unit) for found in sweep.points), ""])
+    return "\n".join([*lines, *(_row(found, sweep, of_codec) for found in sweep.points), ""])
 
 
-def _row(found: Point, unit: str) -> str:
+def _row(found: Point, sweep: Sweep, of_codec: bool) -> str:
     gates = ", ".join(f"{gate} {count}" for gate, count in sorted(found.gates.items()))
-    cells = (
-        f"{found.value:g} {unit}",
+    cells = [
+        _with_unit(sweep, _number(sweep, found.value)),
         _interval(found.latency_ms, "ms"),
         _interval(found.concealed_ratio, "share"),
         f"{found.failed}",
         f"{found.measured} of {found.attempts}",
         plain(gates),
         f"[report]({quote(found.run)}/report.md)",
-    )
+    ]
+    if of_codec:
+        wrong = f"**NOT_APPLIED** in {found.not_applied} of {found.attempts}: " if found.not_applied else ""
+        cells.append(wrong + plain(found.told))
     return f"| {' | '.join(cells)} |"
 
 
@@ -82,7 +104,8 @@ def _draw(sweep: Sweep, path: Path) -> None:
     lower.plot([f.value for f in measured], [100 * f.failed / f.measured for f in measured], "o-", color="#b23a48")
     lower.set_ylabel("calls that fail, %")
     lower.set_ylim(-5, 105)
-    lower.set_xlabel(f"{sweep.parameter}, {sweep.unit} each way")
+    each_way = " each way" if not any(found.told for found in sweep.points) else ""
+    lower.set_xlabel(f"{sweep.parameter}, {sweep.unit}{each_way}" if sweep.unit else f"{sweep.parameter} (0 off, 1 on)")
     for axes in (upper, middle, lower):
         axes.grid(alpha=0.3)
         if sweep.knee is not None:

@@ -17,8 +17,11 @@ from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict, Distribution, GateResult, Summary
 from reports.changes import HEADINGS, ChangesView, changes_view
 from reports.heard import DefectTable, Heard, defects_of, doubt, hear, turn_to_show
+from reports.likeness import likeness_lines
 from reports.markdown import code, plain
+from reports.network import HEADINGS as NETWORK_HEADINGS
 from reports.network import NetworkView, network_view
+from reports.networks import NetworksView, networks_view
 
 MARKS = {
     Status.PASS: "✅",
@@ -102,6 +105,9 @@ class View:
     trend_picture: str | None
     network: NetworkView | None = None
     side_by_side: str | None = None
+    network_headings: tuple[str, ...] = NETWORK_HEADINGS
+    networks: NetworksView | None = None
+    flaky: str = ""
 
 
 def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View:
@@ -143,11 +149,19 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
         trend_picture=quote(pictures[TREND]) if TREND in pictures else None,
         network=network_view(summary),
         side_by_side=plain(summary.side_by_side.told()) if summary.side_by_side is not None else None,
+        networks=networks_view(summary.changes.networks if summary.changes is not None else None),
+        flaky=plain(flaky_cases(summary)),
     )
 
 
 def attempts_of(summary: Summary) -> list[AttemptVerdict]:
     return [attempt for case in summary.cases for attempt in case.attempts]
+
+
+def flaky_cases(summary: Summary) -> str:
+    """In words: which cases failed in one attempt and passed in another."""
+    names = [case.case_id for case in summary.cases if case.status is Status.FLAKY]
+    return f"flaky (failed once, passed once): {', '.join(names)}" if names else "no case is flaky"
 
 
 def needs_attention(case: CaseVerdict) -> bool:
@@ -231,6 +245,7 @@ def _failure(case: CaseVerdict, run_dir: Path, pictures: dict[str, str]) -> Fail
     lines = [f"{', '.join(gates)} {text}" for text, gates in said.items()]
     if not lines:
         lines = [f"{attempt.capture_status}: {plain(attempt.detail)}"]
+    lines += [plain(line) for line in likeness_lines(attempt)]
     if len(case.attempts) > 1:
         lines.append(plain(case.reason))
     turn = turn_to_show(attempt)

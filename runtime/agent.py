@@ -35,7 +35,6 @@ CONNECT_TIMEOUT_S = 10.0
 DISCONNECT_TIMEOUT_S = 3.0
 BARGE_IN_SPEECH_MS = 160.0  # shorter is a click or a breath
 RESUME_SPEECH_MS = 96.0
-OPUS_BITS_PER_S = 64_000
 INPUT_HZ = 16_000
 INPUT_FRAME_MS = 10
 
@@ -60,10 +59,12 @@ def load_filter(name: str | None, room: str) -> AudioFilter | None:
     return made
 
 
-def publish_options() -> rtc.TrackPublishOptions:
-    """One microphone track at a bit rate at which Opus keeps the whole band (at LiveKit's default, 4 to 8 kHz lose 3 dB)."""
-    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False, red=False)
-    options.audio_encoding.max_bitrate = OPUS_BITS_PER_S
+def publish_options(settings: RuntimeSettings) -> rtc.TrackPublishOptions:
+    """One microphone track. Opus's in-band FEC is not the SDK's to set: it is negotiated in SDP."""
+    options = rtc.TrackPublishOptions(
+        source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=settings.opus_dtx, red=settings.opus_red
+    )
+    options.audio_encoding.max_bitrate = settings.opus_bits_per_s
     return options
 
 
@@ -123,7 +124,7 @@ class RoomAgent:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
                     await self._room.connect(self.settings.livekit_url, agent_token(self.settings, self.room_name))
                     track = rtc.LocalAudioTrack.create_audio_track("agent-voice", source)
-                    await self._room.local_participant.publish_track(track, publish_options())
+                    await self._room.local_participant.publish_track(track, publish_options(self.settings))
                 self.joined.set()
                 await self._leave.wait()
                 await self._stop_turn(Cause.LEAVING)

@@ -165,6 +165,6 @@ def ready_line(settings: RuntimeSettings, url: str, page: str = "") -> str:
             "pid": os.getpid(),
             "vad_hangover_ms": settings.vad_silence_ms,
             "speculative": False,
-            "versions": versions(),
+            "versions": {**versions(), "opus": settings.opus},
         }
     )

@@ -12,6 +12,9 @@ class SettingsError(Exception):
     """A setting is missing or wrong; says which and what to do."""
 
 
+OPUS_BITS_PER_S = 64_000  # here Opus keeps the whole band; at LiveKit's own default 4 to 8 kHz lose 3 dB
+
+
 @dataclass(frozen=True)
 class RuntimeSettings:
     """Times in ms. `captures`: where a tested agent leaves pre_rtc.wav and its trace; None outside of tests."""
@@ -29,6 +32,15 @@ class RuntimeSettings:
     captures: Path | None = None
     audio_filter_pre: str | None = None  # module:factory, before the pre-RTC tap
     audio_filter_post: str | None = None  # module:factory, between the tap and the wire
+    opus_bits_per_s: int = OPUS_BITS_PER_S
+    opus_dtx: bool = False
+    opus_red: bool = False
+
+    @property
+    def opus(self) -> str:
+        """How the voice is encoded, for a manifest."""
+        kbps = f"{self.opus_bits_per_s / 1_000:g} kbit/s"
+        return f"{kbps}, DTX {'on' if self.opus_dtx else 'off'}, RED {'on' if self.opus_red else 'off'}"
 
 
 def _number(env: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
@@ -42,6 +54,13 @@ def _number(env: Mapping[str, str], name: str, default: float, low: float, high:
     if not low <= value <= high:
         raise SettingsError(f"{name}={text}: expected {low:g} to {high:g}")
     return value
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(name) or "off"
+    if text not in ("on", "off"):
+        raise SettingsError(f"{name}={text}: expected on or off")
+    return text == "on"
 
 
 def _lines(path: Path) -> tuple[str, ...]:
@@ -76,4 +95,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> RuntimeSettings:
         captures=Path(captures) if captures else None,
         audio_filter_pre=env.get("EARWITNESS_AUDIO_FILTER_PRE") or None,
         audio_filter_post=env.get("EARWITNESS_AUDIO_FILTER_POST") or None,
+        opus_bits_per_s=int(_number(env, "EARWITNESS_OPUS_BITRATE", OPUS_BITS_PER_S, 6_000, 510_000)),
+        opus_dtx=_switch(env, "EARWITNESS_OPUS_DTX"),
+        opus_red=_switch(env, "EARWITNESS_OPUS_RED"),
     )

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from harness.history.baselines import BaselineRecord, newest_of_each, samples_of_baseline
 from harness.history.environment import ACCEPTABLE, Difference, case_differences, differences
+from harness.history.networks import beside_the_clean_link
 from harness.history.promotion import limit_for
 from harness.history.reading import RunRecord, TurnValue, gates_of, latest_runs, turn_values
 from harness.history.turns import same_cases, turns_by_metric
@@ -32,7 +33,8 @@ def changes_of(session: Session, run: RunRecord, *, last: int = LAST_RUNS) -> Ch
     peers = [other for other in earlier if other.cases == run.cases][:last]
     baseline = _baseline_for(session, run)
     limit, notes = limit_for(session, run.environment, run.cases)
-    if not earlier and baseline is None and not notes:
+    networks = beside_the_clean_link(session, run, look_back=LOOK_BACK)
+    if not earlier and baseline is None and not notes and networks is None:
         return None
     previous = next(iter(peers or earlier), None)
     kpi = PRIMARY[run.environment["lane"]]
@@ -44,6 +46,7 @@ def changes_of(session: Session, run: RunRecord, *, last: int = LAST_RUNS) -> Ch
         trend=_trend(session, [*reversed(peers), run], kpi) if peers else [],
         limit_ms=limit.limit_ms if limit is not None else None,
         notes=notes,
+        networks=networks,
     )
 
 

@@ -2,17 +2,19 @@
 
 Latency is the lane's first one (USER_KPI, in the bot lane end of turn to first audio), its median with a 95 % bootstrap
 interval (percentile, seeded; turns resampled). Cases are held to the limits of a clean network here, for the question is
-from where on the network breaks them. The knee is the lowest value from which on a blocking gate fails at every value.
+from where on the network breaks them. The knee is the mildest value from which on a blocking gate fails at every value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from harness.judge.blocking import blocks
+from harness.judge.codec import Told, codec_applied
 from harness.judge.gates import evaluate, gates_for, samples_of
 from harness.judge.network import APPLIED
 from harness.judge.verdict import COMPLETE
@@ -30,6 +32,10 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Worse = Literal["more", "less"]  # of what is varied: which is the harder network or codec
+LESS_IS_WORSE = frozenset({"bandwidth", "bitrate"})
+
+
 class Interval(_Frozen):
     """Median with its interval; None where there are too few values."""
 
@@ -44,12 +50,14 @@ class Point(_Frozen):
 
     value: float
     attempts: int
-    measured: int  # complete calls that are to be believed, over a network that was proven
+    measured: int  # complete calls that are to be believed, over a network and with a codec that were proven
     failed: int  # of those: a blocking gate fails
     gates: dict[str, int]  # blocking gate → in how many attempts it fails
     latency_ms: Interval
     concealed_ratio: Interval
     run: str  # folder
+    not_applied: int = 0  # calls in which what was asked of the codec was not on the wire
+    told: str = ""  # of the codec: what the wire says
 
 
 class Sweep(_Frozen):
@@ -61,18 +69,22 @@ class Sweep(_Frozen):
     cases: list[str]
     lane: str
     points: list[Point]
+    worse: Worse = "more"
     knee: float | None
     knee_gates: list[str]
 
 
-def point(value: float, summary: Summary, cases: dict[str, Case], run: str) -> Point:
-    """One value's run as a point of the curve."""
+def point(value: float, summary: Summary, cases: dict[str, Case], run: str, *, codec: str | None = None) -> Point:
+    """One value's run as a point of the curve. `codec`: the parameter of the codec that was to have this value."""
     attempts = [(case.case_id, attempt) for case in summary.cases for attempt in case.attempts]
     measured = [
         (cases[case_id], attempt.measurement)
         for case_id, attempt in attempts
         if attempt.measurement is not None and attempt.capture_status in COMPLETE and _believed(attempt.measurement)
     ]
+    told = [codec_applied(codec, value, m) for _, m in measured] if codec is not None else []
+    if codec is not None:
+        measured = [pair for pair, one in zip(measured, told, strict=True) if one.ok]
     gates: dict[str, int] = {}
     failed = 0
     for case, measurement in measured:
@@ -90,7 +102,14 @@ def point(value: float, summary: Summary, cases: dict[str, Case], run: str) -> P
         latency_ms=interval(_values(measured, latency)),
         concealed_ratio=interval(_values(measured, "concealed_ratio")),
         run=run,
+        not_applied=sum(not one.ok for one in told),
+        told=_told(told),
     )
+
+
+def _told(found: Sequence[Told]) -> str:
+    """What the first call says that was not as asked, else the first."""
+    return next((one.what for one in found if not one.ok), found[0].what if found else "")
 
 
 def _believed(measurement: Measurement) -> bool:
@@ -122,9 +141,9 @@ def interval(values: Sequence[float], seed: int = 1) -> Interval:
     return Interval(n=len(values), median=center, low=round(float(low), 6), high=round(float(high), 6))
 
 
-def knee(points: Sequence[Point]) -> tuple[float | None, list[str]]:
-    """(the lowest value from which on a blocking gate fails at every value measured, those gates there)."""
-    measured = sorted((p for p in points if p.measured), key=lambda p: p.value)
+def knee(points: Sequence[Point], worse: Worse = "more") -> tuple[float | None, list[str]]:
+    """(the mildest value from which on a blocking gate fails at every value measured, those gates there)."""
+    measured = sorted((p for p in points if p.measured), key=lambda p: p.value, reverse=worse == "less")
     from_here: Point | None = None
     for found in reversed(measured):
         if not found.failed:

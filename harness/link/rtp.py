@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from harness.link.log import DELIVERED, Row, Way
 
 CLOCK_PER_MS = 48.0
+RESTART = 50  # libwebrtc takes a larger step of the sequence number for a stream that began anew, and counts no loss
 SEQ_MOD, TS_MOD = 1 << 16, 1 << 32
 
 
@@ -25,12 +26,19 @@ class Stream:
     delivered: tuple[Row, ...]
 
     def lost_by(self, t_mono_ms: float) -> int:
-        """Expected by sequence number minus received, of what had left by then."""
-        seqs = [
-            seq for row, seq in zip(self.delivered, unwrapped(self.delivered), strict=True) if _left(row) <= t_mono_ms
-        ]
-        twice = sum(row.fate == "twice" for row in self.delivered if _left(row) <= t_mono_ms)
-        return max(0, max(seqs) - min(seqs) + 1 - len(seqs) - twice) if seqs else 0
+        """Expected by sequence number minus received, of what had left by then; a gap of RESTART counts as none."""
+        lost, highest = 0, None
+        for row, seq in zip(self.delivered, unwrapped(self.delivered), strict=True):
+            if _left(row) > t_mono_ms:
+                break
+            ahead = seq - highest if highest is not None else 1
+            if ahead > 0:
+                lost += ahead - 1 if ahead <= RESTART else 0
+                highest = seq
+            else:  # it was taken for lost, and came after all
+                lost -= 1
+            lost -= row.fate == "twice"
+        return max(0, lost)
 
 
 def _left(row: Row) -> float:

@@ -19,6 +19,7 @@ from harness.listen.quality import quality_metrics
 from harness.listen.reading import Capture, read_capture
 from harness.listen.recordings import as_declared
 from harness.listen.records import no_number, number
+from harness.listen.recovery import on_recovery, recovery_of_call
 from harness.listen.replies import SAMPLES_PER_MS
 from harness.listen.scene import PAIRS, Scene
 from harness.listen.sound import is_syllable, sound_metrics
@@ -29,6 +30,7 @@ from harness.listen.timing import onsets_in_user_turns, unexpected_onsets
 from harness.listen.transport import transport_metrics, way_besides_buffer
 from harness.listen.turns import TurnHeard, due_utterances, list_turns
 from harness.listen.validity import find_reasons, host_metrics, undistorted, user_heard_count
+from harness.listen.wire import wire_metrics
 from harness.model import capture
 from harness.model.capture import write_atomic
 from harness.model.events import ReplyCause
@@ -51,7 +53,7 @@ def measure(heard: Capture, *, quality: bool = False) -> Measurement:
     reasons = [*find_reasons(scene), *drift_reasons(scene)]
     manifest = scene.capture.manifest
     records = [_record(scene, turn, quality) for turn in turns]
-    metrics = _call_metrics(scene, turns) | hole_metrics(records, scene.primary)
+    metrics = _call_metrics(scene, turns) | hole_metrics(records, scene.primary) | wire_metrics(scene)
     return Measurement(
         trace_id=manifest.trace_id,
         case_id=manifest.case_id,
@@ -61,7 +63,7 @@ def measure(heard: Capture, *, quality: bool = False) -> Measurement:
         capture_status=status,
         detail=detail,
         turns=records,
-        metrics=as_declared(heard, metrics) | network_metrics(heard),
+        metrics=as_declared(heard, metrics) | network_metrics(heard) | recovery_of_call(heard.link, records),
         alignments=_alignments(scene),
         validity=Validity(ok=not reasons, reasons=reasons),
     )
@@ -78,6 +80,7 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     metrics, defects = metrics | changed, assign_blame(scene, turn, [*defects, *more])
     metrics |= latencies(scene, turn) | transport_metrics(scene, turn)
     metrics["way_besides_buffer_ms"] = way_besides_buffer(metrics)
+    metrics |= on_recovery(scene, turn)
     if quality:
         metrics |= quality_metrics(scene, turn)
     metrics = undistorted(scene, turn, metrics) | host_metrics(scene, turn)

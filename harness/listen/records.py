@@ -21,6 +21,8 @@ DECIMALS = {
     "cents": 1,
     "dBFS": 2,
     "LUFS": 2,
+    "kbps": 2,
+    "per_s": 2,
 }
 
 

@@ -51,6 +51,7 @@ class Counters:
     delay_s: float = 0.0  # summed over the samples emitted
     emitted: float = 0.0
     total: float = 0.0
+    bytes_received: float = 0.0  # payload
 
     def since(self, before: Counters) -> Counters:
         return Counters(*(getattr(self, f.name) - getattr(before, f.name) for f in fields(self)))
@@ -71,6 +72,7 @@ NAMES = {
     "delay_s": "jitterBufferDelay",
     "emitted": "jitterBufferEmittedCount",
     "total": "totalSamplesReceived",
+    "bytes_received": "bytesReceived",
 }
 
 

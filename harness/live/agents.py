@@ -316,7 +316,11 @@ async def open_agent(
             case "reference":
                 captures = run_dir / "captures"
                 captures.mkdir(parents=True, exist_ok=True)
-                reference = ReferenceAgent(rooms, captures, logs / "agent.log", extra_env or {})
+                told = " ".join(f"{name}={value}" for name, value in spec.env)  # another agent, to a comparison
+                reference = ReferenceAgent(
+                    rooms, captures, logs / "agent.log", {**dict(spec.env), **(extra_env or {})},
+                    AgentUnderTest(kind="reference", spec=told, instrumented=True),
+                )  # fmt: skip
                 stack.push_async_callback(reference.stop)
                 await reference.start()
                 yield reference

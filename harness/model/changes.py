@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.model.networks import SideBySide
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -107,3 +109,4 @@ class Changes(_Frozen):
     trend: list[TrendPoint] = Field(default_factory=list)  # oldest first, this run last
     limit_ms: float | None = None  # what a promoted baseline allows USER_KPI's P95
     notes: list[str] = Field(default_factory=list)
+    networks: SideBySide | None = None  # this run beside one over the clean link; None: it is one itself

@@ -29,6 +29,7 @@ class AgentSpec:
     kind: Literal["reference", "command", "dispatch", "room"] = "reference"
     value: str = ""
     instrumented: bool = False
+    env: tuple[tuple[str, str], ...] = ()  # of the reference agent's process, beyond what every run gives it
 
 
 @dataclass(frozen=True)

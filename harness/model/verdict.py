@@ -2,7 +2,7 @@
 
 SUMMARY_SCHEMA_VERSION history: 1 first version; 2 a gate names the reply to look at (`worst_reply_seq`) and what it
 would have been where it blocks (`would_be`); 3 what changed since earlier runs (`changes`); 4 how sessions were kept apart
-(`side_by_side`).
+(`side_by_side`), and this run beside one over the clean link (`changes.networks`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from harness.model.side_by_side import SideBySide
 from harness.model.status import CaptureStatus, Status
 
 SUMMARY_SCHEMA_VERSION = 4
+READABLE = frozenset({3, 4})  # each of these reads as the newest: what came later has a default
 
 
 class _Frozen(BaseModel):

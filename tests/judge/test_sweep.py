@@ -10,7 +10,8 @@ from harness.errors import UsageError
 from harness.judge.sweep import Point, Sweep, interval, knee, point
 from harness.link.profile import Direction, Profile, load_profile
 from harness.settings import Settings
-from harness.sweep import make_profiles, parse_axis, profile_at
+from harness.sweep import make_profiles, profile_at
+from harness.sweep_axis import parse_axis
 from reports.sweep import headline, render, write_sweep
 from tests.judge.canned import case, measurement, metric, summary, verdict
 
@@ -64,7 +65,7 @@ def test_an_interval_holds_its_median_and_narrows_with_more_values() -> None:
 )
 def test_values_are_a_range_or_a_list(text: str, values: tuple[float, ...]) -> None:
     axis = parse_axis({"loss": text, "delay": None})
-    assert (axis.parameter, axis.values, axis.key) == ("loss", values, "loss_percent")
+    assert (axis.parameter, axis.values, axis.what.key) == ("loss", values, "loss_percent")
 
 
 @pytest.mark.parametrize(
@@ -110,3 +111,14 @@ def test_the_report_names_the_knee_and_draws_the_curve(tmp_path: Path) -> None:
     assert "| 4 % | 700 ms, n 1 | – | 1 | 1 of 1 | max_gap 1 | [report](loss-4/r/report.md) |" in text
     write_sweep(sweep, tmp_path)
     assert (tmp_path / "sweep.png").stat().st_size > 5_000
+
+
+def test_of_a_bandwidth_less_is_worse_so_the_knee_is_where_it_breaks_on_the_way_down() -> None:
+    points = [at(50, gap_ms=300), at(100, gap_ms=300), at(200), at(400)]
+    assert knee(points, "less") == (100, ["max_gap"])
+    assert knee(points) == (None, [])
+    sweep = Sweep(
+        parameter="bandwidth", unit="kbit/s", cases=["c"], lane="bot", points=points, worse="less",
+        knee=100, knee_gates=["max_gap"],
+    )  # fmt: skip
+    assert headline(sweep) == "from 100 kbit/s of bandwidth down blocking gates fail: max_gap"

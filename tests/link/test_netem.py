@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
+
 import pytest
 
 from harness.errors import UsageError
@@ -48,3 +52,34 @@ def test_what_netem_cannot_do_is_said(direction: Direction) -> None:
 def test_a_machine_without_the_tools_is_told_which(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert why_no_netem().startswith("tc and unshare not found")
+
+
+#: In a network namespace of its own: loopback up, the qdisc on it, then packets from one socket to another on one clock.
+DELAYS = """
+import socket, statistics, time
+there, here = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+there.bind(("127.0.0.1", 0)); there.settimeout(5)
+took = []
+for _ in range(20):
+    sent = time.monotonic()
+    here.sendto(b"x" * 100, there.getsockname())
+    there.recv(200)
+    took.append(1e3 * (time.monotonic() - sent))
+print(statistics.median(took))
+"""
+
+
+def test_a_packet_is_as_late_as_the_words_ask_for() -> None:
+    """Executed where the kernel has netem; the host's own network is not touched."""
+    direction = Direction(delay_ms=40)
+    words = shlex.join(["tc", "qdisc", "add", "dev", "lo", "root", "netem", *arguments(direction)])
+    script = f"ip link set lo up && {words} && exec {shlex.join([sys.executable, '-c', DELAYS])}"
+    why = why_no_netem()
+    if not why.startswith("this kernel has netem"):
+        pytest.skip(f"kernel netem cannot be used here: {why}")
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", script],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert 40 <= float(done.stdout) < 80  # never early; a busy host is late

@@ -17,6 +17,7 @@ from harness.link.log import Row, parse_log
 from harness.link.record import LinkRecord
 from harness.listen.measure import listen
 from harness.listen.reading import read_capture
+from harness.listen.recovery import RESOLUTION_MS
 from harness.model.capture import LINK, LINK_LOG, Manifest
 from harness.model.measurement import Measurement
 from harness.model.plan import BuiltCase, NetworkSpec
@@ -86,6 +87,12 @@ async def test_an_outage_in_the_reply_happens_at_its_mark(bench: OpenBench, buil
     lost = [row for row in rows(folder) if row.fate == "outage" and row.kind == "rtp"]
     assert {row.way for row in lost} == {"up", "down"}
     assert all(done.at_ms - 5 <= row.arrived_ms <= done.at_ms + 305 for row in lost)
+    recovery = measurement.metrics["recovery_ms"]
+    assert recovery.value is not None, recovery.reason
+    first_packet = next(t.metrics for t in measurement.turns if "recovery_ms" in t.metrics)["recovery_first_packet_ms"]
+    assert first_packet.value is not None
+    if "paused" not in recovery.reason:  # nothing is heard of what has not come
+        assert 0 <= first_packet.value <= recovery.value + RESOLUTION_MS
 
 
 async def test_the_network_can_be_changed_in_mid_call_by_the_api(bench: OpenBench, built: Built) -> None:

@@ -17,6 +17,7 @@ from reports.html import render_html
 from tests.judge.canned import summary
 from tests.listen.captures import hole
 from tests.reports.test_html import NASTY, measured_call
+from tests.reports.test_html_changes import everything
 
 pytestmark = pytest.mark.live
 
@@ -71,8 +72,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cut = {"at_ear": lambda x: hole(x, 700, 260), "at_probe": lambda x: hole(x, 700, 260)}
     told = [measured_call(run_dir, "good"), measured_call(run_dir, "holed", NASTY, **cut)]
     whole = summary(told, environment={"host": {"cpu_count": 2}, "versions": {"commit": "abc"}})
-    write_comparison(compare([whole] * 6), run_dir / "comparison.html")
-    return render_html(whole, run_dir)
+    said = {case.case_id: "1" for case in whole.cases}
+    networks = [whole.model_copy(update={"link": link}) for link in ("wifi_good", "4g_ok", "bad_wifi", "poor_3g")]
+    write_comparison(compare([*networks, whole, whole], [said] * 6), run_dir / "comparison.html")
+    return render_html(whole.model_copy(update={"changes": everything(), "link": "bad_wifi"}), run_dir)
 
 
 @pytest.fixture

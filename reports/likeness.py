@@ -1,0 +1,31 @@
+"""The known fault that a reply sounds most like, in words, for a reply that trips a gate of sound. How often the name is
+right: docs/proof.md.
+"""
+
+from __future__ import annotations
+
+from harness.judge.nearest_fault import known_signatures, likeness_text, nearest_faults, sound_firings
+from harness.model.measurement import Measurement, Turn
+from harness.model.status import Status
+from harness.model.verdict import AttemptVerdict
+
+
+def likeness_of(measurement: Measurement, turn: Turn) -> str:
+    """ "most like the known fault low_pass (97 %); by bandwidth"; "" where no gate of sound fired."""
+    fired = sound_firings(turn, measurement)
+    found = likeness_text(nearest_faults(fired, known_signatures()))
+    return f"most like the known fault {found}; by {', '.join(sorted(fired))}" if found else ""
+
+
+def of_a_failing_reply(attempt: AttemptVerdict, measurement: Measurement, turn: Turn) -> str:
+    """The same, for an attempt that failed alone: what passed needs no name."""
+    return likeness_of(measurement, turn) if attempt.status is Status.FAIL and measurement.validity.ok else ""
+
+
+def likeness_lines(attempt: AttemptVerdict) -> tuple[str, ...]:
+    """A line a failing reply."""
+    measurement = attempt.measurement
+    if measurement is None:
+        return ()
+    named = ((turn.reply_seq, of_a_failing_reply(attempt, measurement, turn)) for turn in measurement.turns)
+    return tuple(f"reply {seq} is {text}" for seq, text in named if text)
