@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 STOP_TIMEOUT_S = 60.0
@@ -32,6 +33,16 @@ class LoopThread:
             raise
 
     def stop(self) -> None:
+        """Whatever is still under way is cancelled."""
+        with contextlib.suppress(TimeoutError, CancelledError):
+            self.wait(_cancel_others(), STOP_TIMEOUT_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(STOP_TIMEOUT_S)
         self._loop.close()
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

@@ -133,6 +133,7 @@ class ReferenceAgent:
     _running: Process | None = None
     _http: str = ""
     _token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(self) -> None:
         """Raises HarnessError if it does not come up."""
@@ -185,9 +186,10 @@ class ReferenceAgent:
 
     @asynccontextmanager
     async def attend(self, room: str, rooms: Rooms, user_identity: str) -> AsyncIterator[Attendance]:
-        if self._running is None or self._running.process.returncode is not None:
-            await self.stop()
-            await self.start()
+        async with self._starting:  # sessions side by side share one
+            if self._running is None or self._running.process.returncode is not None:
+                await self.stop()
+                await self.start()
         assert self._running is not None
         async with _watched(self._running) as attendance:
             try:
