@@ -38,6 +38,7 @@ OPTIONS = (
     ("attempts", "attempts a case at most (default: 1)"),
     ("history", "where every measurement goes: a file, a database URL, or off (default: history.sqlite in the runs)"),
 )
+NIGHTLY_SUITES = ("fast", "mini")  # of harness/nightly/plans/default.yaml
 MARKERS = (
     "p0: a case whose gates block",
     "p1: a case whose fingerprints warn",
@@ -48,7 +49,6 @@ MARKERS = (
     "net: runs over an impaired network",
     "live: needs a media server, a browser or an agent process, which it starts itself",
 )
-NIGHTLY_SUITES = ("fast", "mini")  # of harness/nightly/plans/default.yaml
 STOP_TIMEOUT_S = 60.0
 
 

@@ -246,7 +246,7 @@ def _environment(manifest: Manifest) -> dict[str, Any]:
     return {"host": manifest.host, "versions": {**manifest.versions, "ears": ears_version()}}
 
 
-def history_of(plan: Plan, settings: Settings) -> RunHistory | None:
+def run_history(plan: Plan, settings: Settings) -> RunHistory | None:
     place = settings.history_place()
     if place is None:
         return None
@@ -271,7 +271,7 @@ async def open_run(
 
     external = settings.external_server()
     target = LiveKitTarget(*external) if external is not None else None
-    run = run or Run(plan, history=history_of(plan, settings))
+    run = run or Run(plan, history=run_history(plan, settings))
     async with open_bench(
         plan, target=target, headless=not settings.headed, agent_env=agent_env, on_note=on_note
     ) as bench:

@@ -36,7 +36,7 @@ from harness.nightly.session import Session
 from harness.nightly.steps import do_step, new_place
 from harness.nightly.units import Unit, remaining, units_of
 from harness.settings import Settings
-from harness.suite import history_of, make_plan, open_run
+from harness.suite import make_plan, open_run, run_history
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ class NightRun:
             return
         built = tuple(self.cases[name] for name in part.cases)
         plan = make_plan(own, built, resumed=part.run_id)
-        run = PartRun(plan, history=history_of(plan, own))
+        run = PartRun(plan, history=run_history(plan, own))
         verdicts: dict[str, list[AttemptVerdict]] = {}
         try:
             await asyncio.to_thread(self._recall, part, run, verdicts)

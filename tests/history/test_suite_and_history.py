@@ -55,7 +55,7 @@ async def speak(settings: Settings, kpis_ms: list[float], monkeypatch: pytest.Mo
     plan = suite.make_plan(settings, cases)
     bench = StandIn(plan.run_dir, list(kpis_ms))
     monkeypatch.setattr(suite, "listen", bench.hear)
-    run = suite.Run(plan, bench=bench, history=suite.history_of(plan, settings))  # type: ignore[arg-type]
+    run = suite.Run(plan, bench=bench, history=suite.run_history(plan, settings))  # type: ignore[arg-type]
     place = settings.history_place()
     for case in cases:
         await run.case(case)
