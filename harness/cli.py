@@ -23,7 +23,7 @@ from harness.history_command import history_app
 from harness.listen_command import listen_command
 from harness.nightly_command import RETAIN_EPILOG, nightly_command, retain_command
 from harness.report_command import report_command
-from harness.until_done import until_done
+from harness.until_done import until_done as _until_done
 
 EPILOG = (
     "Exit status: 0 pass; 1 a blocking FAIL or FLAKY (with --strict also WARN); 2 usage; "
@@ -224,7 +224,7 @@ def run(
             on_phase=progress.phase,
             on_verdict=progress.verdict,
         )
-        summary = until_done(coroutine)
+        summary = _until_done(coroutine)
     from reports.table import verdict_table
 
     console.print(verdict_table(summary))
@@ -302,7 +302,7 @@ def sweep(
     make_profiles(settings, axis)
     chosen = select_cases(load_checked_cases([settings.cases]), settings.suite, case or [])
     built = build_cases(chosen, cache_dir() / "cases")
-    done, folder = until_done(run_sweep(settings, built, axis, console.print))
+    done, folder = _until_done(run_sweep(settings, built, axis, console.print))
     console.print(f"{headline(done)}; report: {folder / 'sweep.md'}", soft_wrap=True)
     raise typer.Exit(0 if any(point.measured for point in done.points) else 3)
 
@@ -334,7 +334,7 @@ def calibrate(
         settings = load_settings({"runs": runs})
         plan = make_calibration(settings.runs, turns=turns, user=user, sessions=sessions, seed=seed)
         playing = play_and_hear(plan, on_note=console.print, on_played=lambda s, p: console.print(one_line(s, p)))
-        done, run_dir = until_done(playing), plan.run_dir
+        done, run_dir = _until_done(playing), plan.run_dir
         for known in keep_side_by_side(done, settings.machine_class):
             jobs = auto_jobs(known, known.machine, known.lane)
             console.print(f"{known.lane} lane: --jobs auto is {jobs.jobs} ({jobs.why})", markup=False, soft_wrap=True)
@@ -392,7 +392,7 @@ def prove(
         if again:
             hear_again(out, cache, console.print)
         elif live:
-            until_done(prove_live(out, cache, wanted, console.print))
+            _until_done(prove_live(out, cache, wanted, console.print))
         if offline and not fast:
             prove_offline_in(out, wanted, console.print)
     finally:
@@ -412,7 +412,7 @@ def serve(
     """
     from harness.serve import serve_product
 
-    until_done(serve_product(port, console))
+    _until_done(serve_product(port, console))
 
 
 def main() -> None:

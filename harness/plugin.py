@@ -43,6 +43,7 @@ OPTIONS = (
     ("jobs", "sessions at once: a number or auto (default: 1; with pytest -n, as many as there are workers)"),
     ("history", "where every measurement goes: a file, a database URL, or off (default: history.sqlite in the runs)"),
 )
+NIGHTLY_SUITES = ("fast", "mini")  # of harness/nightly/plans/default.yaml
 MARKERS = (
     "p0: a case whose gates block",
     "p1: a case whose fingerprints warn",
@@ -53,7 +54,6 @@ MARKERS = (
     "net: runs over an impaired network",
     "live: needs a media server, a browser or an agent process, which it starts itself",
 )
-NIGHTLY_SUITES = ("fast", "mini")  # of harness/nightly/plans/default.yaml
 
 
 class CaseNotPassedError(Exception):
