@@ -87,14 +87,18 @@ def column_of(summary: Summary, cases: Collection[str]) -> NetworkColumn:
     ]
     proven = [m for m in measured if is_proven(m)]
     turns = [turn for m in proven if m.validity.ok for turn in m.turns if turn.utterance is not None]
+    wanted = [row.metric for row in ROWS[summary.lane]]
     values: dict[str, list[float]] = {}
+    counted = 0  # turns of which any number is to be believed
     for turn in turns:
-        for name, metric in turn.metrics.items():
-            if metric.value is not None and not metric.invalid:
-                values.setdefault(name, []).append(metric.value)
+        known = [(name, turn.metrics[name]) for name in wanted if name in turn.metrics]
+        believed = [(name, metric.value) for name, metric in known if metric.value is not None and not metric.invalid]
+        counted += bool(believed)
+        for name, value in believed:
+            values.setdefault(name, []).append(value)
     return make_column(
         summary.run_id, summary.link, summary.started_at, values, summary.lane,
-        turns=len(turns), unproven=len(measured) - len(proven),
+        turns=counted, unproven=len(measured) - len(proven),
     )  # fmt: skip
 
 
