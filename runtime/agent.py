@@ -20,14 +20,15 @@ from livekit import api, rtc
 from harness.model.events import TOPIC, Event, EventError, EventType, ReplyCause, parse_event
 from runtime.bridge import segments
 from runtime.duplex_controller import Cause, DuplexController, State
-from runtime.engines.protocols import EngineError, Heard, LanguageModel, SpeechToText, TextToSpeech, Transcription
+from runtime.engines.engine_set import Engines
+from runtime.engines.protocols import EngineError, Heard, Transcription
+from runtime.engines.turn_scope import begin_turn
 from runtime.pre_rtc import PreRtcTap
 from runtime.publisher import QUEUE_MS, RATE_HZ, AudioFilter, Publisher
 from runtime.resampler import StreamingResampler
 from runtime.settings import RuntimeSettings
 from runtime.trace import PRE_RTC, Trace, TurnRecord, now_ms
 from runtime.turn_detector import SpeechEvent, SpeechKind, TurnDetector
-from runtime.vad_silero import SileroVad
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +39,6 @@ RESUME_SPEECH_MS = 96.0
 OPUS_BITS_PER_S = 64_000
 INPUT_HZ = 16_000
 INPUT_FRAME_MS = 10
-
-
-@dataclass(frozen=True)
-class Engines:
-    stt: SpeechToText
-    llm: LanguageModel
-    tts: TextToSpeech
 
 
 def load_filter(name: str | None, room: str) -> AudioFilter | None:
@@ -98,6 +92,7 @@ class RoomAgent:
     def __post_init__(self) -> None:
         self._trace = Trace(self.settings.captures, self.settings.vad_silence_ms)
         self._control = DuplexController(now_ms, self._told)
+        self._conversation = self.engines.llm.open()
 
     def leave(self) -> None:
         self._leave.set()
@@ -207,7 +202,7 @@ class RoomAgent:
     # listening
 
     async def _listen(self, track: rtc.Track) -> None:
-        detector = TurnDetector(SileroVad(), self.settings.vad_silence_ms)
+        detector = TurnDetector(self.engines.vad.open(), self.settings.vad_silence_ms)
         stream = rtc.AudioStream(track, sample_rate=INPUT_HZ, num_channels=1, frame_size_ms=INPUT_FRAME_MS)
         try:
             async for item in stream:
@@ -255,6 +250,7 @@ class RoomAgent:
 
     async def _reply(self, record: TurnRecord, transcription: Transcription) -> None:
         """One turn. On cancellation `_stop_turn` has already flushed; here the record is closed."""
+        record.degraded = begin_turn().degraded
         interrupted = any(turn.cause is ReplyCause.INTERRUPTED for turn in self._trace.turns[:-1])
         try:
             heard = await transcription.finish()
@@ -282,7 +278,7 @@ class RoomAgent:
                 self._control.go(Cause.NO_REPLY)
 
     async def _tokens(self, record: TurnRecord, heard: Heard, interrupted: bool) -> AsyncGenerator[str]:
-        async with aclosing(self.engines.llm.reply(heard, interrupted=interrupted)) as tokens:
+        async with aclosing(self._conversation.reply(heard, interrupted=interrupted)) as tokens:
             async for token in tokens:
                 record.stamp("llm_first_token")
                 record.reply_text += token
@@ -328,6 +324,8 @@ class RoomAgent:
         self._publisher.cancel()
         self._turn.cancel()
         await asyncio.gather(self._turn, return_exceptions=True)
+        if "stt_done" in record.t:
+            self._conversation.spoken(record.reply_text if spoken else "")
         if spoken:
             self._close_reply(record, ReplyCause.INTERRUPTED)
             self._control.go(Cause.CASCADE_CANCELLED)

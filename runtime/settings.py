@@ -25,6 +25,7 @@ class RuntimeSettings:
     token_interval_ms: float = 4.0
     voice: str = "en-us"
     replies: tuple[str, ...] = ()  # said one after the other whatever the user says; empty: by intent
+    engines: Path | None = None  # engines.toml; None: all embedded (docs/engines.md)
     captures: Path | None = None
     audio_filter_pre: str | None = None  # module:factory, before the pre-RTC tap
     audio_filter_post: str | None = None  # module:factory, between the tap and the wire
@@ -60,6 +61,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> RuntimeSettings:
     missing = [name for name in ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET") if not env.get(name)]
     if missing:
         raise SettingsError(f"{', '.join(missing)} must be set in the environment")
+    engines = env.get("EARWITNESS_ENGINES")
     captures, replies = env.get("EARWITNESS_CAPTURES"), env.get("EARWITNESS_REPLIES")
     return RuntimeSettings(
         livekit_url=env["LIVEKIT_URL"],
@@ -71,6 +73,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> RuntimeSettings:
         token_interval_ms=_number(env, "EARWITNESS_TOKEN_INTERVAL_MS", 4.0, 0, 5_000),
         voice=env.get("EARWITNESS_VOICE", "en-us"),
         replies=_lines(Path(replies)) if replies else (),
+        engines=Path(engines) if engines else None,
         captures=Path(captures) if captures else None,
         audio_filter_pre=env.get("EARWITNESS_AUDIO_FILTER_PRE") or None,
         audio_filter_post=env.get("EARWITNESS_AUDIO_FILTER_POST") or None,

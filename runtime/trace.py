@@ -53,6 +53,7 @@ class TurnRecord:
     reply_text: str = ""
     underruns: int = 0
     starved_ms: float = 0.0
+    degraded: list[str] = field(default_factory=list)
     first_transition: int = 0
 
     def stamp(self, name: str) -> None:
@@ -127,6 +128,7 @@ class Trace:
                 reply_text=turn.reply_text,
                 underruns=turn.underruns,
                 starved_ms=round(turn.starved_ms, 1),
+                degraded=turn.degraded,
                 transitions=transitions[turn.first_transition : stop],
             )
             lines.append(line.model_dump_json() + "\n")

@@ -1,0 +1,35 @@
+"""The engines of one process, for all of its rooms, and what they say of themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.engines.protocols import Engine, LanguageModel, SpeechToText, TextToSpeech, VoiceDetection
+
+
+@dataclass(frozen=True)
+class Engines:
+    vad: VoiceDetection
+    stt: SpeechToText
+    llm: LanguageModel
+    tts: TextToSpeech
+
+    def by_role(self) -> dict[str, Engine]:
+        return {"vad": self.vad, "stt": self.stt, "llm": self.llm, "tts": self.tts}
+
+    async def warm_up(self) -> None:
+        """Raises EngineError if one of them cannot work."""
+        await asyncio.gather(*(engine.warm_up() for engine in self.by_role().values()))
+
+    async def aclose(self) -> None:
+        await asyncio.gather(*(engine.aclose() for engine in self.by_role().values()))
+
+    def report(self) -> dict[str, Any]:
+        """For /health: each engine's health and figures."""
+        told = {}
+        for role, engine in self.by_role().items():
+            health = engine.health()
+            told[role] = {"ok": health.ok, "detail": health.detail, **engine.metrics.snapshot()}
+        return told
