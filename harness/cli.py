@@ -23,6 +23,7 @@ from harness.errors import EarwitnessError
 from harness.history_command import history_app
 from harness.listen_command import listen_command
 from harness.report_command import report_command
+from harness.serve_engines_command import serve_engines_command
 
 EPILOG = (
     "Exit status: 0 pass; 1 a blocking FAIL or FLAKY (with --strict also WARN); 2 usage; "
@@ -394,6 +395,9 @@ def serve(
     from harness.serve import serve_product
 
     _until_done(serve_product(port, console))
+
+
+app.command("serve-engines", epilog=EPILOG)(serve_engines_command)
 
 
 def main() -> None:

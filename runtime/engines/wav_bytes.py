@@ -23,6 +23,14 @@ def wav_bytes(samples: Int16Array, rate_hz: int) -> bytes:
     return out.getvalue()
 
 
+def streamed_wav_header(rate_hz: int) -> bytes:
+    """Of a 16 bit mono WAV whose length is not known yet: its sizes are the largest there are, as streams do."""
+    largest = b"\xff\xff\xff\xff"
+    header = bytearray(wav_bytes(np.empty(0, np.int16), rate_hz))
+    header[4:8], header[40:44] = largest, largest
+    return bytes(header)
+
+
 def samples_of(data: bytes, rate_hz: int) -> Int16Array:
     """A sound file's first channel at `rate_hz`. Raises EngineError for what is none, or holds NaN."""
     try:

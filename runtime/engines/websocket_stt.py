@@ -1,7 +1,7 @@
 """Speech to text over a WebSocket, while the user speaks, in the protocol of Vosk's servers (also Kaldi's, sherpa's adapters):
 
 → `{"config": {"sample_rate": 16000}}`, then binary s16le as it comes, then `{"eof": 1}`; ← `{"partial": …}` at any time,
-`{"text": …}` for each piece that is final; after the one that answers the eof the conversation is over.
+`{"text": …}` for each piece that is final; after the one that answers the eof the server closes.
 
 The connection is made while the sound already comes, in the transcription's own task; what goes wrong is raised by `finish`.
 """
@@ -80,10 +80,10 @@ class WebSocketTranscription:
 
     owner: WebSocketSpeechToText
     _sound: asyncio.Queue[Int16Array | None] = field(default_factory=asyncio.Queue)
+    _ended: bool = False
     _room: int = int(LONGEST_UTTERANCE_S * RATE_HZ)
 
     def __post_init__(self) -> None:
-        self._ended = asyncio.Event()
         self._task = asyncio.create_task(self._converse(), name=f"transcription {self.owner.url}")
         self._task.add_done_callback(_seen)
 
@@ -96,7 +96,7 @@ class WebSocketTranscription:
         """Raises EngineError."""
         limits = self.owner.timeouts
         self._sound.put_nowait(None)
-        self._ended.set()
+        self._ended = True
         with self.owner.metrics.request() as request:
             try:
                 async with asyncio.timeout(limits.first_byte_ms / 1e3):
@@ -134,26 +134,26 @@ class WebSocketTranscription:
         await socket.send_str(json.dumps({"eof": 1}))
 
     async def _receive(self, socket: aiohttp.ClientWebSocketResponse) -> list[str]:
-        """The final pieces: all up to the first that comes after the end of the sound was sent."""
+        """The final pieces, until the server closes."""
         texts: list[str] = []
         while True:
             message = await socket.receive()
+            if message.type is aiohttp.WSMsgType.CLOSE and self._ended and texts:
+                return texts
             if message.type is not aiohttp.WSMsgType.TEXT:
-                if self._ended.is_set() and texts and message.type is aiohttp.WSMsgType.CLOSE:
-                    return texts
                 raise StreamCutError(
                     f"{self.owner.name}: the connection ended before the transcript ({message.type.name})"
                 )
             piece = self._piece(message.data)
             if piece is not None:
                 texts.append(piece)
-                if self._ended.is_set() and self._sound.empty():
-                    return texts
 
     def _piece(self, data: str) -> str | None:
         """The text of a final piece; None for a partial one. Raises EngineError."""
         try:
             said = json.loads(data)
+            if not isinstance(said, dict):
+                raise TypeError("no mapping")
             if "error" in said:
                 raise EngineError(f"{self.owner.name}: {self.owner.told(str(said['error']))[:200]}")
             if "text" not in said:

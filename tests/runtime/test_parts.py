@@ -55,6 +55,12 @@ def test_resampling_in_chunks_is_resampling_at_once(sizes: list[int], seed: int)
     assert len(at_once) == -(-len(x) * 320 // 147)
 
 
+def test_the_same_rate_is_passed_on_as_it_is() -> None:
+    x = np.arange(-500, 500, dtype=np.int16)
+    resampler = StreamingResampler(48_000, 48_000)
+    assert np.array_equal(np.concatenate([resampler.push(x[:300]), resampler.push(x[300:]), resampler.flush()]), x)
+
+
 def test_resampling_keeps_a_tone_and_adds_nothing() -> None:
     t = np.arange(22_050) / 22_050
     x = (8000 * np.sin(2 * np.pi * 1000 * t)).astype(np.int16)
