@@ -250,7 +250,7 @@ class RoomAgent:
 
     async def _reply(self, record: TurnRecord, transcription: Transcription) -> None:
         """One turn. On cancellation `_stop_turn` has already flushed; here the record is closed."""
-        record.degraded = begin_turn().degraded
+        record.scope = begin_turn()
         interrupted = any(turn.cause is ReplyCause.INTERRUPTED for turn in self._trace.turns[:-1])
         try:
             heard = await transcription.finish()

@@ -35,8 +35,22 @@ class EngineBuilder:
 
         path = self.settings.engines
         wanted = tables.read_engine_file(path) if path is not None else tables.EngineTables()
-        return Engines(SileroDetection(), self._stt_with_fallback(wanted), self._llm_with_fallback(wanted),
-                       self._tts_with_fallback(wanted))  # fmt: skip
+        engines = Engines(
+            vad=SileroDetection(),
+            stt=self._stt_with_fallback(wanted),
+            llm=self._llm_with_fallback(wanted),
+            tts=self._tts_with_fallback(wanted),
+        )
+        return self._with_lanes(engines, wanted.slow_lane)
+
+    def _with_lanes(self, engines: Engines, table: tables.SlowLaneTable) -> Engines:
+        if not table.enabled:
+            return engines
+        from runtime.lanes.scheduler import LaneScheduler
+        from runtime.lanes.slow_lane import SlowLane, lanes_around
+
+        stt = self.stt(table.stt, "slow_lane.stt") if table.stt is not None else None
+        return lanes_around(engines, SlowLane(LaneScheduler(table.capacity), stt))
 
     def _stt_with_fallback(self, wanted: tables.EngineTables) -> SpeechToText:
         if isinstance(wanted.llm, tables.OmniLlm):

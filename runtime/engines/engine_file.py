@@ -150,7 +150,10 @@ class Switching(_Table):
 class SlowLaneTable(_Table):
     """What is told of each utterance beside the reply."""
 
-    enabled: bool = False
+    enabled: bool = True
+    capacity: Annotated[int, Field(ge=1, le=1_000)] | None = (
+        None  # replies that the engine serves at a time; all, if not given
+    )
     stt: SttTable | None = None  # what makes the transcript where the dialogue's engines make none
 
 
@@ -166,7 +169,7 @@ class EngineTables(_Table):
     tts: TtsTable = EmbeddedTts()
     tts_fallback: TtsTable | None = None
     tts_switching: Switching = Switching()
-    slow_lane: SlowLaneTable = SlowLaneTable()
+    slow_lane: SlowLaneTable = SlowLaneTable(enabled=False)
 
 
 ROLES = ("stt", "llm", "tts")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.engines.protocols import Engine, LanguageModel, SpeechToText, TextToSpeech, VoiceDetection
+from runtime.lanes.scheduler import LaneScheduler
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class Engines:
     stt: SpeechToText
     llm: LanguageModel
     tts: TextToSpeech
+    lanes: LaneScheduler | None = None
 
     def by_role(self) -> dict[str, Engine]:
         return {"vad": self.vad, "stt": self.stt, "llm": self.llm, "tts": self.tts}
@@ -28,8 +30,10 @@ class Engines:
 
     def report(self) -> dict[str, Any]:
         """For /health: each engine's health and figures."""
-        told = {}
+        told: dict[str, Any] = {}
         for role, engine in self.by_role().items():
             health = engine.health()
             told[role] = {"ok": health.ok, "detail": health.detail, **engine.metrics.snapshot()}
+        if self.lanes is not None:
+            told["lanes"] = {"ok": True, "detail": "", **self.lanes.snapshot()}
         return told

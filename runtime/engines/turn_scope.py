@@ -13,9 +13,13 @@ from typing import Any
 
 @dataclass
 class TurnScope:
-    """`degraded`: one line for everything that was not done as configured; a turn with any is DEGRADED."""
+    """`degraded`: one line for everything that was not done as configured; a turn with any is DEGRADED.
+
+    `slow`: what the slow lane told of the utterance, {"skipped": why} if it could not; None if there is none, or not yet.
+    """
 
     degraded: list[str] = field(default_factory=list)
+    slow: dict[str, Any] | None = None
     states: dict[int, Any] = field(default_factory=dict)  # of an engine in this turn, by the engine's id
 
     def note(self, what: str) -> None:
