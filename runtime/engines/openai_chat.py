@@ -14,6 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
+from runtime.engines.continuation import continued
 from runtime.engines.endpoint import Endpoint, StreamCutError
 from runtime.engines.metrics import EngineMetrics, Health
 from runtime.engines.protocols import EngineError, Heard
@@ -128,13 +129,18 @@ class ChatConversation:
         self._unheard = []
         self._said = [*self._said, exchange][-KEPT_EXCHANGES:]
         try:
-            async with aclosing(self.model.tokens(messages)) as tokens:
+            async with aclosing(self._tokens(messages)) as tokens:
                 async for token in tokens:
                     exchange.reply += token
                     yield token
         except EngineError:
             self.spoken(exchange.reply)
             raise
+
+    def _tokens(self, messages: list[dict[str, Any]]) -> AsyncGenerator[str]:
+        if not self.model.options.continuation:
+            return self.model.tokens(messages)
+        return continued(lambda asked, most: self.model.tokens(asked, max_tokens=most), messages)
 
     def spoken(self, text: str) -> None:
         if not self._said:

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+from aiohttp import web
 
 from runtime.engines.endpoint import Endpoint, EngineAnswerError, StreamCutError
 from runtime.engines.openai_chat import ChatConversation, ChatModel, ChatOptions
@@ -148,3 +149,26 @@ async def test_two_conversations_do_not_know_of_each_other(misbehaving: Misbehav
     await said(model.open(), "yours")
     await model.aclose()
     assert sent(misbehaving) == [("user", "yours")]
+
+
+async def test_a_short_prompt_comes_first_and_the_long_one_knows_what_was_said(misbehaving: Misbehaving) -> None:
+    texts = [["One."], ["Sure."], ["Then", " more."]]
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        said = [event(text) for text in texts[len(misbehaving.bodies) - 1]]
+        return await streams(*said, event(None, "stop"), DONE, kind=SSE)(request)
+
+    misbehaving.answering = answer
+    plain = ChatModel(misbehaving.endpoint(), ChatOptions("m", system="Be brief."))
+    talk = plain.open()
+    await said(talk, "before")
+    talk.model = ChatModel(plain.endpoint, ChatOptions("m", system="Be brief.", continuation=True))
+    assert "".join(await said(talk, "now")) == "Sure. Then more."
+    await plain.aclose()
+    short, long = (json.loads(body) for body in misbehaving.bodies[1:])
+    assert [message["content"] for message in short["messages"][1:]] == ["now"], "no history"
+    assert short["max_tokens"] == 40
+    assert [message["content"] for message in long["messages"][:3]] == ["Be brief.", "before", "One."]
+    assert "«Sure.»" in long["messages"][-2]["content"]
+    assert long["messages"][-1]["content"] == "now"
+    assert "max_tokens" not in long
