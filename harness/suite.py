@@ -263,9 +263,8 @@ async def open_run(
     external = settings.external_server()
     target = LiveKitTarget(*external) if external is not None else None
     run = Run(plan, history=_history(plan, settings))
-    async with open_bench(
-        plan, target=target, headless=not settings.headed, agent_env=agent_env, on_note=on_note
-    ) as bench:
+    told = {**settings.agent_env(), **(agent_env or {})}
+    async with open_bench(plan, target=target, headless=not settings.headed, agent_env=told, on_note=on_note) as bench:
         run.bench = bench
         yield run
 
