@@ -122,7 +122,8 @@ class WebSocketTranscription:
         except* EngineError as errors:
             raise errors.exceptions[0] from None
         except* (aiohttp.ClientError, ConnectionError) as errors:
-            raise StreamCutError(f"{self.owner.name}: the connection was lost: {errors.exceptions[0]!r}") from errors
+            said = self.owner.told(str(errors.exceptions[0]))
+            raise StreamCutError(f"{self.owner.name}: the connection was lost: {said}") from errors
         finally:
             await socket.close()
         return " ".join(text for text in texts if text)

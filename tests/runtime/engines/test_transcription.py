@@ -55,6 +55,14 @@ async def test_a_websocket_is_fed_while_the_user_speaks(served: str) -> None:
     await stt.aclose()
 
 
+async def test_a_websocket_that_refuses_the_key_is_told_without_it(served: str) -> None:
+    stt = over_websocket(served.replace("http", "ws") + "/audio/stream", "sk-another-secret")
+    with pytest.raises(EngineError, match="401") as caught:
+        await stt.warm_up()
+    await stt.aclose()
+    assert "sk-another-secret" not in str(caught.value)
+
+
 Talking = Callable[[web.WebSocketResponse], Awaitable[None]]
 
 
