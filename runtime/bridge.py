@@ -17,6 +17,7 @@ from dataclasses import dataclass
 MIN_SEGMENT_CHARS = 4
 SHORT_TEXT_THRESHOLD = 20
 LONG_SEGMENT_CHARS = 50
+LONGEST_WHOLE_CHARS = 400  # no number, address or word: whatever it is, it is not waited for any longer
 OPEN_RUN_CHARS = 100  # what may still become an address is waited for up to here
 
 CLOSING = "\"'”’»)]}）】」』》"
@@ -107,7 +108,10 @@ def next_cut(text: str, *, first: bool, final: bool = False) -> int | None:
         if within:
             return max(within)
     endless = len(text)  # its beginning is one whole that is longer than the limit
-    return min((*cuts.after(_SENTENCE, endless), *cuts.before_space(endless), *cuts.anywhere(endless)), default=None)
+    later = (*cuts.after(_SENTENCE, endless), *cuts.before_space(endless), *cuts.anywhere(endless))
+    return (
+        min(later) if later else cuts.lead + LONGEST_WHOLE_CHARS if endless - cuts.lead > LONGEST_WHOLE_CHARS else None
+    )
 
 
 def ends_sentence(text: str) -> bool:

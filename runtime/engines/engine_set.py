@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.engines.protocols import Engine, LanguageModel, SpeechToText, TextToSpeech, VoiceDetection
+from runtime.engines.protocols import Engine, EngineError, LanguageModel, SpeechToText, TextToSpeech, VoiceDetection
 from runtime.lanes.scheduler import LaneScheduler
 
 
@@ -22,8 +22,13 @@ class Engines:
         return {"vad": self.vad, "stt": self.stt, "llm": self.llm, "tts": self.tts}
 
     async def warm_up(self) -> None:
-        """Raises EngineError if one of them cannot work."""
-        await asyncio.gather(*(engine.warm_up() for engine in self.by_role().values()))
+        """Raises EngineError if one of them cannot work; the others are then not waited for."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for engine in self.by_role().values():
+                    group.create_task(engine.warm_up())
+        except* EngineError as errors:
+            raise errors.exceptions[0] from None
 
     async def aclose(self) -> None:
         await asyncio.gather(*(engine.aclose() for engine in self.by_role().values()))

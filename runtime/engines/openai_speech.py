@@ -53,7 +53,9 @@ class SpeechEndpoint:
         await self.endpoint.aclose()
 
     async def speak(self, text: str) -> AsyncGenerator[Int16Array]:
-        """Raises EngineError."""
+        """Raises EngineError. Text without a letter or digit (an emoji, a dash), of which servers make errors, is silence."""
+        if not any(character.isalnum() for character in text):
+            return
         async with aclosing(self._speak(text, None)) as chunks:
             async for chunk in chunks:
                 yield chunk

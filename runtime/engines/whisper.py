@@ -66,8 +66,9 @@ class WhisperSpeechToText:
             options = self.options
             try:
                 self._model = WhisperModel(options.model, device=options.device, compute_type=options.compute_type)
-            except (OSError, ValueError, RuntimeError) as error:
-                raise EngineError(f"faster-whisper cannot load {options.model!r}: {error}") from error
+            except Exception as error:  # the hub's client and its HTTP library raise what they like
+                said = " ".join(str(error).split())
+                raise EngineError(f"faster-whisper cannot load {options.model!r}: {said}") from error
         return self._model
 
     def _transcribe(self, samples: Int16Array) -> str:

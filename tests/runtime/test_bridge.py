@@ -115,6 +115,7 @@ def test_the_first_segment_is_small_and_later_ones_are_whole_sentences() -> None
         ("他说：「你好吗？」我说很好。", ["他说：「你好吗？」", "我说很好。"]),
         ('"Stop!" he said. "Now."', ['"Stop!"', " he said.", ' "Now."']),
         ("a" * 120, ["a" * 20, "a" * 50, "a" * 50]),
+        ("https://" + "a/" * 300, ["https://" + "a/" * 196, "a/" * 25, "a/" * 25, "a/" * 25, "a/" * 25, "a/" * 4]),
         ("   ", []),
         ("", []),
     ],

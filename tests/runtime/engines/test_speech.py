@@ -128,3 +128,12 @@ async def test_a_server_that_speaks_no_sound_is_not_ready(misbehaving: Misbehavi
     with pytest.raises(EngineError, match="no sound"):
         await tts.warm_up()
     await tts.aclose()
+
+
+@pytest.mark.parametrize("text", [" 😀", "—", "…!", ""])
+async def test_what_nobody_can_say_is_not_asked_for(misbehaving: Misbehaving, text: str) -> None:
+    misbehaving.answering = answers(400, b"nothing to speak")
+    tts = speech(misbehaving)
+    assert [chunk async for chunk in tts.speak(text)] == []
+    await tts.aclose()
+    assert misbehaving.bodies == []
