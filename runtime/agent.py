@@ -20,7 +20,7 @@ from livekit import api, rtc
 from harness.model.events import TOPIC, Event, EventError, EventType, ReplyCause, parse_event
 from runtime.bridge import segments
 from runtime.duplex_controller import Cause, DuplexController, State
-from runtime.engines.engine_set import Engines
+from runtime.engines.engine_set import RoomEngines
 from runtime.engines.protocols import EngineError, Heard, Transcription
 from runtime.engines.turn_scope import begin_turn
 from runtime.pre_rtc import PreRtcTap
@@ -72,7 +72,7 @@ class RoomAgent:
     """`run` joins, serves until `leave`, and cleans up. `joined` is set when its track is published."""
 
     settings: RuntimeSettings
-    engines: Engines
+    engines: RoomEngines
     room_name: str
     joined: asyncio.Event = field(default_factory=asyncio.Event)
     _room: rtc.Room = field(default_factory=rtc.Room)
@@ -92,7 +92,6 @@ class RoomAgent:
     def __post_init__(self) -> None:
         self._trace = Trace(self.settings.captures, self.settings.vad_silence_ms)
         self._control = DuplexController(now_ms, self._told)
-        self._conversation = self.engines.llm.open()
 
     def leave(self) -> None:
         self._leave.set()
@@ -278,7 +277,7 @@ class RoomAgent:
                 self._control.go(Cause.NO_REPLY)
 
     async def _tokens(self, record: TurnRecord, heard: Heard, interrupted: bool) -> AsyncGenerator[str]:
-        async with aclosing(self._conversation.reply(heard, interrupted=interrupted)) as tokens:
+        async with aclosing(self.engines.llm.reply(heard, interrupted=interrupted)) as tokens:
             async for token in tokens:
                 record.stamp("llm_first_token")
                 record.reply_text += token
@@ -325,7 +324,7 @@ class RoomAgent:
         self._turn.cancel()
         await asyncio.gather(self._turn, return_exceptions=True)
         if "stt_done" in record.t:
-            self._conversation.spoken(record.reply_text if spoken else "")
+            self.engines.llm.spoken(record.reply_text if spoken else "")
         if spoken:
             self._close_reply(record, ReplyCause.INTERRUPTED)
             self._control.go(Cause.CASCADE_CANCELLED)

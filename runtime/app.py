@@ -47,7 +47,7 @@ class AgentHost:
         if room in self._rooms:
             await self._rooms[room][0].joined.wait()
             return
-        agent = RoomAgent(self.settings, self.engines, room)
+        agent = RoomAgent(self.settings, self.engines.for_room(), room)
         task = asyncio.create_task(agent.run(), name=f"room {room}")
         self._rooms[room] = (agent, task)
         task.add_done_callback(lambda done: self._gone(room, done))

@@ -85,6 +85,10 @@ class CheckedConversation:
     owner: CheckedLanguageModel
     conversation: Conversation
 
+    @property
+    def repeatable(self) -> bool:
+        return bool(getattr(self.conversation, "repeatable", False))
+
     async def reply(self, heard: Heard, *, interrupted: bool) -> AsyncGenerator[str]:
         with self.owner.metrics.request() as request, explained(self.owner.name):
             async with aclosing(self.conversation.reply(heard, interrupted=interrupted)) as tokens:

@@ -6,8 +6,26 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.engines.protocols import Engine, EngineError, LanguageModel, SpeechToText, TextToSpeech, VoiceDetection
+from runtime.engines.protocols import (
+    Conversation,
+    Engine,
+    EngineError,
+    LanguageModel,
+    SpeechToText,
+    TextToSpeech,
+    VoiceDetection,
+)
 from runtime.lanes.scheduler import LaneScheduler
+
+
+@dataclass(frozen=True)
+class RoomEngines:
+    """What one room works with: the dialogue is its own, the rest is shared."""
+
+    vad: VoiceDetection
+    stt: SpeechToText
+    llm: Conversation
+    tts: TextToSpeech
 
 
 @dataclass(frozen=True)
@@ -17,6 +35,9 @@ class Engines:
     llm: LanguageModel
     tts: TextToSpeech
     lanes: LaneScheduler | None = None
+
+    def for_room(self) -> RoomEngines:
+        return RoomEngines(self.vad, self.stt, self.llm.open(), self.tts)
 
     def by_role(self) -> dict[str, Engine]:
         return {"vad": self.vad, "stt": self.stt, "llm": self.llm, "tts": self.tts}

@@ -155,6 +155,10 @@ class FallbackConversation:
     reserve: Conversation
     _on_reserve: bool = False
 
+    @property
+    def repeatable(self) -> bool:
+        return self.first.repeatable and self.reserve.repeatable
+
     async def reply(self, heard: Heard, *, interrupted: bool) -> AsyncGenerator[str]:
         """Raises EngineError if both failed, or the first choice in mid-reply."""
         breaker, why = self.owner.breaker, f"resting ({self.owner.breaker.why})"

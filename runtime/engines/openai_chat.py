@@ -122,6 +122,7 @@ class ChatConversation:
     model: ChatModel
     _said: list[_Exchange] = field(default_factory=list)
     _unheard: list[Any] = field(default_factory=list)  # what the user said before a reply of which he heard nothing
+    repeatable: bool = False  # each request costs, and stands in the conversation
 
     async def reply(self, heard: Heard, *, interrupted: bool) -> AsyncGenerator[str]:
         exchange = _Exchange(_joined([*self._unheard, self._content(heard)]))

@@ -51,20 +51,6 @@ class VoiceDetection(Engine, Protocol):
 
 
 @dataclass(frozen=True)
-class Pause:
-    """What is known when the user falls silent: the sound of what was said (16 kHz), its first transcript if there is one."""
-
-    audio: Int16Array
-    partial_text: str | None = None
-
-
-class TurnEnd(Protocol):
-    """Beside the VAD: how long a pause must last here to be the end of the turn, given the usual `hangover_ms`."""
-
-    def hangover_ms(self, pause: Pause, hangover_ms: float) -> float: ...
-
-
-@dataclass(frozen=True)
 class Heard:
     """What the user said: free text, the phrases that were spotted in it, and the sound (16 kHz) where a model hears itself."""
 
@@ -89,6 +75,11 @@ class SpeechToText(Engine, Protocol):
 
 class Conversation(Protocol):
     """One user's dialogue, turn by turn."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a reply may be asked for ahead and thrown away, at no cost and without a trace."""
+        ...
 
     def reply(self, heard: Heard, *, interrupted: bool) -> AsyncGenerator[str]:
         """Tokens of the reply, as they come."""

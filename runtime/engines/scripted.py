@@ -67,6 +67,11 @@ class ScriptedDialogue:
     async def aclose(self) -> None:
         return
 
+    @property
+    def repeatable(self) -> bool:
+        """A list of replies would lose one."""
+        return self._in_turn is None
+
     def open(self) -> ScriptedConversation:
         return ScriptedConversation(self)
 
@@ -82,6 +87,10 @@ class ScriptedConversation:
     """See `runtime.engines.protocols.Conversation`. Remembers nothing: the same words are always answered alike."""
 
     dialogue: ScriptedDialogue
+
+    @property
+    def repeatable(self) -> bool:
+        return self.dialogue.repeatable
 
     async def reply(self, heard: Heard, *, interrupted: bool) -> AsyncGenerator[str]:
         with self.dialogue.metrics.request() as request:

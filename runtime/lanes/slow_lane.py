@@ -154,6 +154,11 @@ class LanedConversation:
     inner: Conversation
     lane: SlowLane
 
+    @property
+    def repeatable(self) -> bool:
+        """Not with lanes: a reply that is thrown away would take the engine from one that is wanted."""
+        return False
+
     async def reply(self, heard: Heard, *, interrupted: bool) -> AsyncGenerator[str]:
         async with self.lane.scheduler.fast():
             async with aclosing(self.inner.reply(heard, interrupted=interrupted)) as tokens:
