@@ -23,6 +23,7 @@ from harness.history_command import history_app
 from harness.listen_command import listen_command
 from harness.nightly_command import RETAIN_EPILOG, nightly_command, retain_command
 from harness.report_command import report_command
+from harness.serve_engines_command import serve_engines_command
 from harness.until_done import until_done as _until_done
 
 EPILOG = (
@@ -123,6 +124,10 @@ def run(
             "--agent-instrumented", help="The agent speaks the events and writes pre_rtc.wav (docs/own_agent.md)."
         ),
     ] = None,
+    engines: Annotated[
+        Path | None,
+        typer.Option(help="The reference agent's engines (docs/engines.md).", show_default="embedded", metavar="FILE"),
+    ] = None,
     page: Annotated[
         str | None,
         typer.Option(
@@ -192,7 +197,7 @@ def run(
     from harness.settings import load_settings
     from harness.suite import build_cases, load_checked_cases, make_plan, run_plan, select_cases
 
-    names = ("suite", "lane", "mic", "agent", "agent_instrumented", "page", "page_script", "cases", "runs")
+    names = ("suite", "lane", "mic", "agent", "agent_instrumented", "engines", "page", "page_script", "cases", "runs")
     more = (
         "network",
         "link",
@@ -208,7 +213,13 @@ def run(
     given = locals()
     flags: dict[str, Any] = {name: given[name] for name in (*names, *more)}
     settings = load_settings(flags)
-    settings.agent_spec(), settings.page_spec(), settings.external_server(), settings.network_spec()
+    (
+        settings.agent_spec(),
+        settings.page_spec(),
+        settings.external_server(),
+        settings.network_spec(),
+        settings.agent_env(),
+    )
     wanted = "all" if cases is not None and suite is None else settings.suite  # one's own cases need not name a suite
     chosen = select_cases(load_checked_cases([settings.cases]), wanted, case or [])
     built = build_cases(chosen, cache_dir() / "cases")
@@ -405,14 +416,22 @@ def prove(
 @app.command(epilog=EPILOG)
 def serve(
     port: Annotated[int, typer.Option(help="Port of the page on 127.0.0.1; 0 takes a free one.")] = 8080,
+    engines: Annotated[
+        Path | None,
+        typer.Option(help="The agent's engines (docs/engines.md).", show_default="embedded", metavar="FILE"),
+    ] = None,
 ) -> None:
     """Talk to the reference agent yourself: starts media server, agent and page, and prints the page's address.
 
     Ctrl-C ends everything.
     """
     from harness.serve import serve_product
+    from harness.settings import load_settings
 
-    _until_done(serve_product(port, console))
+    _until_done(serve_product(port, console, load_settings({"engines": engines}).agent_env()))
+
+
+app.command("serve-engines", epilog=EPILOG)(serve_engines_command)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from harness.provide.media_server import media_server
 from harness.provide.page_library import find_page_library
 
 
-async def serve_product(port: int, console: Console) -> None:
+async def serve_product(port: int, console: Console, agent_env: dict[str, str]) -> None:
     """Raises ProvisionError (something is missing), HarnessError (something did not start, or ended by itself)."""
     library = find_page_library()
     if library is None:
@@ -30,6 +30,7 @@ async def serve_product(port: int, console: Console) -> None:
                 "LIVEKIT_API_KEY": server.api_key,
                 "LIVEKIT_API_SECRET": server.api_secret,
                 "EARWITNESS_CONTROL_TOKEN": secrets.token_urlsafe(24),
+                **agent_env,
             }
             argv = [sys.executable, "-m", "runtime", "--exit-with-parent"]
             argv += ["--page-port", str(port), "--page-library", str(library.path)]

@@ -38,6 +38,7 @@ class Settings:
     mic: Literal["scheduled", "device"] = "scheduled"
     agent: str = "reference"  # reference | command: … | dispatch:NAME | room
     agent_instrumented: bool = False  # a foreign agent that speaks the events and writes pre_rtc.wav
+    engines: Path | None = None  # the reference agent's engines.toml (docs/engines.md); None: all embedded
     page: str | None = None  # URL template with {livekit_url} {token} {room}
     page_script: Path | None = None  # JavaScript for the clicks a foreign page needs
     cases: Path = Path("cases")
@@ -74,6 +75,14 @@ class Settings:
         if kind == "dispatch" and value.strip():
             return AgentSpec("dispatch", value.strip(), self.agent_instrumented)
         raise UsageError(f'--agent {text!r}: expected reference, room, "command: PROGRAM ARGS…" or dispatch:NAME')
+
+    def agent_env(self) -> dict[str, str]:
+        """What the reference agent is told beside the room. Raises UsageError if the file is not there."""
+        if self.engines is None:
+            return {}
+        if not self.engines.is_file():
+            raise UsageError(f"--engines {self.engines}: no such file")
+        return {"EARWITNESS_ENGINES": str(self.engines.resolve())}
 
     def page_spec(self) -> PageSpec:
         """Raises UsageError for a template that cannot carry the room, or a script that is not there."""

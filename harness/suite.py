@@ -310,7 +310,7 @@ async def open_bench_of(
         target=LiveKitTarget(*external) if external is not None else None,
         server=server,
         headless=not settings.headed,
-        agent_env=agent_env,
+        agent_env={**settings.agent_env(), **(agent_env or {})},
         staging=staging,
         on_note=on_note,
     ) as bench:

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from runtime.app import AgentHost, control_app, ready_line, running_host, serving
+from runtime.engines.protocols import EngineError
 from runtime.settings import RuntimeSettings, SettingsError, load_settings
 from runtime.token_server import TokenSettings, make_token_app, serve_token_app
 
@@ -85,7 +86,14 @@ def main() -> int:
     except SettingsError as error:
         print(f"runtime: {error}", file=sys.stderr)
         return 2
-    asyncio.run(serve(settings, arguments.exit_with_parent, arguments.page_port, arguments.page_library))
+    try:
+        asyncio.run(serve(settings, arguments.exit_with_parent, arguments.page_port, arguments.page_library))
+    except SettingsError as error:
+        print(f"runtime: {error}", file=sys.stderr)
+        return 2
+    except EngineError as error:
+        print(f"runtime: an engine is not ready: {error}", file=sys.stderr)
+        return 3
     return 0
 
 

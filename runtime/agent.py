@@ -20,14 +20,15 @@ from livekit import api, rtc
 from harness.model.events import TOPIC, Event, EventError, EventType, ReplyCause, parse_event
 from runtime.bridge import segments
 from runtime.duplex_controller import Cause, DuplexController, State
-from runtime.engines.protocols import EngineError, Heard, LanguageModel, SpeechToText, TextToSpeech, Transcription
+from runtime.engines.engine_set import RoomEngines
+from runtime.engines.protocols import EngineError, Heard, Transcription
+from runtime.engines.turn_scope import begin_turn
 from runtime.pre_rtc import PreRtcTap
 from runtime.publisher import QUEUE_MS, RATE_HZ, AudioFilter, Publisher
 from runtime.resampler import StreamingResampler
 from runtime.settings import RuntimeSettings
 from runtime.trace import PRE_RTC, Trace, TurnRecord, now_ms
 from runtime.turn_detector import SpeechEvent, SpeechKind, TurnDetector
-from runtime.vad_silero import SileroVad
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +38,6 @@ BARGE_IN_SPEECH_MS = 160.0  # shorter is a click or a breath
 RESUME_SPEECH_MS = 96.0
 INPUT_HZ = 16_000
 INPUT_FRAME_MS = 10
-
-
-@dataclass(frozen=True)
-class Engines:
-    stt: SpeechToText
-    llm: LanguageModel
-    tts: TextToSpeech
 
 
 def load_filter(name: str | None, room: str) -> AudioFilter | None:
@@ -79,7 +73,7 @@ class RoomAgent:
     """`run` joins, serves until `leave`, and cleans up. `joined` is set when its track is published."""
 
     settings: RuntimeSettings
-    engines: Engines
+    engines: RoomEngines
     room_name: str
     joined: asyncio.Event = field(default_factory=asyncio.Event)
     _room: rtc.Room = field(default_factory=rtc.Room)
@@ -208,7 +202,7 @@ class RoomAgent:
     # listening
 
     async def _listen(self, track: rtc.Track) -> None:
-        detector = TurnDetector(SileroVad(), self.settings.vad_silence_ms)
+        detector = TurnDetector(self.engines.vad.open(), self.settings.vad_silence_ms)
         stream = rtc.AudioStream(track, sample_rate=INPUT_HZ, num_channels=1, frame_size_ms=INPUT_FRAME_MS)
         try:
             async for item in stream:
@@ -256,6 +250,7 @@ class RoomAgent:
 
     async def _reply(self, record: TurnRecord, transcription: Transcription) -> None:
         """One turn. On cancellation `_stop_turn` has already flushed; here the record is closed."""
+        record.scope = begin_turn()
         interrupted = any(turn.cause is ReplyCause.INTERRUPTED for turn in self._trace.turns[:-1])
         try:
             heard = await transcription.finish()
@@ -329,6 +324,8 @@ class RoomAgent:
         self._publisher.cancel()
         self._turn.cancel()
         await asyncio.gather(self._turn, return_exceptions=True)
+        if "stt_done" in record.t:
+            self.engines.llm.spoken(record.reply_text if spoken else "")
         if spoken:
             self._close_reply(record, ReplyCause.INTERRUPTED)
             self._control.go(Cause.CASCADE_CANCELLED)

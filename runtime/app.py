@@ -20,12 +20,10 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from livekit import rtc
 
-from runtime.agent import Engines, RoomAgent
-from runtime.engines.espeak import EspeakTextToSpeech
-from runtime.engines.scripted import ScriptedDialogue
-from runtime.engines.sphinx import SphinxSpeechToText
+from runtime.agent import RoomAgent
+from runtime.engines.build import EngineBuilder
+from runtime.engines.engine_set import Engines
 from runtime.settings import RuntimeSettings
-from runtime.vad_silero import SileroVad
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +47,7 @@ class AgentHost:
         if room in self._rooms:
             await self._rooms[room][0].joined.wait()
             return
-        agent = RoomAgent(self.settings, self.engines, room)
+        agent = RoomAgent(self.settings, self.engines.for_room(), room)
         task = asyncio.create_task(agent.run(), name=f"room {room}")
         self._rooms[room] = (agent, task)
         task.add_done_callback(lambda done: self._gone(room, done))
@@ -108,7 +106,7 @@ def control_app(host: AgentHost, token: str) -> web.Application:
         return web.json_response({"room": room})
 
     async def health(_: web.Request) -> web.Response:
-        return web.json_response({"status": "ok", "rooms": len(host.rooms)})
+        return web.json_response({"status": "ok", "rooms": len(host.rooms), "engines": host.engines.report()})
 
     app = web.Application(client_max_size=10_000)
     app.router.add_post("/agent/join", join)
@@ -119,19 +117,17 @@ def control_app(host: AgentHost, token: str) -> web.Application:
 
 @asynccontextmanager
 async def running_host(settings: RuntimeSettings) -> AsyncIterator[AgentHost]:
-    """Engines warm, no room yet; on the way out all rooms are left and all workers ended."""
-    stt, tts = SphinxSpeechToText(settings.sessions), EspeakTextToSpeech(settings.voice)
-    engines = Engines(stt, ScriptedDialogue(settings.token_interval_ms, settings.replies), tts)
+    """Engines warm, no room yet; on the way out all rooms are left and all workers ended. Raises SettingsError, EngineError."""
+    engines = EngineBuilder(settings).build()
     try:
-        await asyncio.gather(stt.warm_up(), tts.warm_up(), asyncio.to_thread(SileroVad))
+        await engines.warm_up()
         host = AgentHost(settings, engines)
         try:
             yield host
         finally:
             await host.aclose()
     finally:
-        await stt.aclose()
-        await tts.aclose()
+        await engines.aclose()
 
 
 @asynccontextmanager

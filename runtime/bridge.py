@@ -1,82 +1,143 @@
 """From a stream of tokens to segments for the TTS (R-23, R-94, R-99). Pure.
 
 The first segment is small so that speech starts early (MIN to SHORT characters if a boundary allows), later ones reach
-LONG. Cuts fall after sentence ends, then clause marks, then words; never inside a number, an abbreviation or a URL.
+LONG. A segment ends after a sentence; where the limit comes first, after a clause, else after a word, else between two Chinese
+characters. Never inside a number, an abbreviation, an address or a word (one longer than LONG is wrapped). What follows a mark
+must have arrived, for "3." may become "3.5". Put together the segments are the text, less white space at its very end; they do
+not depend on how it was cut into tokens.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass
 
 MIN_SEGMENT_CHARS = 4
 SHORT_TEXT_THRESHOLD = 20
 LONG_SEGMENT_CHARS = 50
+LONGEST_WHOLE_CHARS = 400  # no number, address or word: whatever it is, it is not waited for any longer
+OPEN_RUN_CHARS = 100  # what may still become an address is waited for up to here
 
-_SENTENCE = re.compile(r"[。！？!?；;\n]|\.(?=\s)")
-_CLAUSE = re.compile(r"[，、：]|[,:](?=\s)")
+CLOSING = "\"'”’»)]}）】」』》"
+_CLOSERS = f"[{re.escape(CLOSING)}]*"
+_THEN_SPACE = rf"(?={_CLOSERS}(?:\s|$))"
+_SENTENCE = re.compile(rf"(?:[。！？；]+|\n|(?:[!?;…]+|\.+){_THEN_SPACE}){_CLOSERS}")
+_CLAUSE = re.compile(rf"(?:[，、：]|(?:[,:]|--|[–—]){_THEN_SPACE}){_CLOSERS}")
+_MARKS = frozenset("。！？；\n!?;….，、：,:-–—" + CLOSING)
+_SPACE = re.compile(r"\s+")
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|etc|e\.g|i\.e|No|a\.m|p\.m|approx)|\b[A-Z])\.$", re.IGNORECASE
+    r"(?<![A-Za-z.])(?:(?i:Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|vs|etc|e\.g|i\.e|No|a\.m|p\.m|approx|Inc|Ltd|Corp|Fig|U\.S|U\.K)|[A-Z])\.\s*"
 )
-_UNSPLIT = re.compile(r"https?://\S+|www\.\S+|\S+@\S+|\d[\d.,:/]*\d")
+_ADDRESS = re.compile(
+    r"(?:https?://|www\.)[^\s，。！？；、：）」』”》]+|[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
+    r"|[A-Za-z][A-Za-z0-9-]*(?:\.[A-Za-z][A-Za-z0-9-]*)+(?:/[^\s，。！？；、：）]*)?"
+)
+_NUMBER = re.compile(r"[-+−]?[$€£¥]?\d(?:[\d.,:/–-]*\d)?[%‰°]?")
+_WORD = re.compile(r"[^\W\d_\u2e80-\u9fff\uf900-\ufaff]+(?:['’-][^\W\d_\u2e80-\u9fff\uf900-\ufaff]+)*")
+_OPEN_RUN = re.compile(r"[!-~]+\Z")
+_JOINERS = "\u200d\ufe0f"  # hold an emoji together
 
 
-def _protected(text: str) -> list[tuple[int, int]]:
-    return [match.span() for match in _UNSPLIT.finditer(text)]
+def _whole(text: str) -> list[tuple[int, int]]:
+    """Spans with no cut strictly inside; an abbreviation's reaches over its end, for it belongs to what follows."""
+    spans = [match.span() for pattern in (_ADDRESS, _NUMBER) for match in pattern.finditer(text)]
+    spans += [match.span() for match in _WORD.finditer(text) if len(match.group()) <= LONG_SEGMENT_CHARS]
+    spans += [(match.start(), match.end() + 1) for match in _ABBREVIATION.finditer(text)]
+    return spans
 
 
-def _cuts(text: str, pattern: re.Pattern[str]) -> Iterator[int]:
-    """Positions after which a segment may end: what follows must have arrived, or it cannot be judged."""
-    spans = _protected(text)
-    for match in pattern.finditer(text):
-        end = match.end()
-        if end >= len(text) and match.group() in ".,:":
-            continue  # "3." may become "3.5"
-        if any(start < end < stop for start, stop in spans):
-            continue
-        if match.group() == "." and _ABBREVIATION.search(text[:end]):
-            continue
-        yield end
+@dataclass(frozen=True)
+class _Cuts:
+    """Where `text` may be cut: legal positions are those after which something stands already, outside of whole spans."""
+
+    text: str
+    spans: list[tuple[int, int]]
+    open_from: int  # from here on it is not known yet what it will be
+    lead: int  # white space at the front does not count
+
+    @classmethod
+    def of(cls, text: str, final: bool) -> _Cuts:
+        run = None if final else _OPEN_RUN.search(text)
+        is_open = run is not None and len(run.group()) <= OPEN_RUN_CHARS
+        open_from = run.start() if run is not None and is_open else len(text)
+        return cls(text, _whole(text), open_from, len(text) - len(text.lstrip()))
+
+    def chars(self, end: int) -> int:
+        return len(self.text[self.lead : end].rstrip())
+
+    def legal(self, end: int, limit: int) -> bool:
+        if not self.lead < end < len(self.text) or end > self.open_from or self.text[end] in _JOINERS:
+            return False
+        if unicodedata.category(self.text[end]).startswith("M") or self.text[end - 1] == _JOINERS[0]:
+            return False
+        if any(start < end < stop for start, stop in self.spans):
+            return False
+        return MIN_SEGMENT_CHARS <= self.chars(end) <= limit
+
+    def after(self, pattern: re.Pattern[str], limit: int) -> Iterator[int]:
+        return (match.end() for match in pattern.finditer(self.text) if self.legal(match.end(), limit))
+
+    def before_space(self, limit: int) -> Iterator[int]:
+        return (match.start() for match in _SPACE.finditer(self.text) if self.legal(match.start(), limit))
+
+    def anywhere(self, limit: int) -> Iterator[int]:
+        """Between two characters neither of which is a space, and none but the first a mark."""
+        text = self.text
+        for end in range(self.lead + 1, len(text)):
+            joined = text[end - 1].isspace() or text[end].isspace() or text[end] in _MARKS
+            if not joined and self.legal(end, limit):
+                yield end
 
 
-def next_cut(text: str, *, first: bool) -> int | None:
+def next_cut(text: str, *, first: bool, final: bool = False) -> int | None:
     """How many characters of `text` make the next segment now; None if it is better to wait for more."""
     limit = SHORT_TEXT_THRESHOLD if first else LONG_SEGMENT_CHARS
-    for pattern in (_SENTENCE, _CLAUSE):
-        found = [end for end in _cuts(text, pattern) if len(text[:end].strip()) >= MIN_SEGMENT_CHARS and end <= limit]
-        if found:
-            return found[0] if first or pattern is _SENTENCE else found[-1] if len(text) > limit else None
-    if len(text) <= limit:
+    too_long = len(text.strip()) > limit
+    if not too_long and not (len(text) > 1 and text[-2] in _MARKS):
         return None
-    spans = _protected(text)
-    spaces = [
-        m.end()
-        for m in re.finditer(r"\s+", text)
-        if not any(a < m.end() < b for a, b in spans) and not _ABBREVIATION.search(text[: m.start()])
-    ]
-    before = [end for end in spaces if MIN_SEGMENT_CHARS <= end <= limit]
-    if before:
-        return before[-1]
-    if not spaces and not spans:
-        return limit  # no space at all: Chinese, or one endless word
-    later = [end for end in spaces if end > limit]
-    return later[0] if later else None
+    cuts = _Cuts.of(text, final)
+    ends = [*cuts.after(_SENTENCE, limit), *(cuts.after(_CLAUSE, limit) if first else ())]
+    if ends:
+        return min(ends)
+    if not too_long:
+        return None
+    for candidates in (cuts.after(_CLAUSE, limit), cuts.before_space(limit), cuts.anywhere(limit)):
+        within = list(candidates)
+        if within:
+            return max(within)
+    endless = len(text)  # its beginning is one whole that is longer than the limit
+    later = (*cuts.after(_SENTENCE, endless), *cuts.before_space(endless), *cuts.anywhere(endless))
+    return (
+        min(later) if later else cuts.lead + LONGEST_WHOLE_CHARS if endless - cuts.lead > LONGEST_WHOLE_CHARS else None
+    )
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether a segment is the last of its sentence."""
+    if text.endswith("\n"):
+        return True
+    bare = text.rstrip().rstrip(CLOSING)
+    if bare.endswith((".", "…")):
+        return not any(match.end() == len(bare) for match in _ABBREVIATION.finditer(bare))
+    return bare.endswith(tuple("。！？；!?;"))
 
 
 async def segments(tokens: AsyncGenerator[str]) -> AsyncGenerator[str]:
     """Segments as soon as they are complete; what is left when the tokens end is the last one. Never empty."""
     text, first = "", True
     async for token in tokens:
-        text += token
-        while (cut := next_cut(text, first=first)) is not None:
-            segment, text = text[:cut].strip(), text[cut:]
-            if segment:
-                yield segment
-                first = False
-    while (cut := next_cut(text + "\n", first=first)) is not None and cut <= len(text):
-        segment, text = text[:cut].strip(), text[cut:]
-        if segment:
-            yield segment
-            first = False
+        for character in token:
+            text += character
+            while (cut := next_cut(text, first=first)) is not None:
+                yield text[:cut]
+                text, first = text[cut:], False
+    while len(text.strip()) > (SHORT_TEXT_THRESHOLD if first else LONG_SEGMENT_CHARS):
+        cut = next_cut(text, first=first, final=True)
+        if cut is None:
+            break
+        yield text[:cut]
+        text, first = text[cut:], False
     if text.strip():
-        yield text.strip()
+        yield text.rstrip()

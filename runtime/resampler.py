@@ -23,7 +23,10 @@ class StreamingResampler:
         divisor = gcd(from_hz, to_hz)
         self.up, self.down = to_hz // divisor, from_hz // divisor
         widest = max(self.up, self.down)
-        self._taps = firwin(2 * ZERO_CROSSINGS * widest + 1, 1.0 / widest, window=("kaiser", 8.0)) * self.up
+        if widest == 1:  # the same rate: a filter that passes everything
+            self._taps = np.eye(1, 2 * ZERO_CROSSINGS + 1, ZERO_CROSSINGS)[0]
+        else:
+            self._taps = firwin(2 * ZERO_CROSSINGS * widest + 1, 1.0 / widest, window=("kaiser", 8.0)) * self.up
         delay = ZERO_CROSSINGS * widest  # of the filter, in upsampled samples
         context = -(-2 * delay // self.up)
         self._context = -(-context // self.down) * self.down  # input samples kept before a block

@@ -29,6 +29,7 @@ class RuntimeSettings:
     voice: str = "en-us"
     sessions: int = 1  # users that may speak at the same time: engines are warm for so many
     replies: tuple[str, ...] = ()  # said one after the other whatever the user says; empty: by intent
+    engines: Path | None = None  # engines.toml; None: all embedded (docs/engines.md)
     captures: Path | None = None
     audio_filter_pre: str | None = None  # module:factory, before the pre-RTC tap
     audio_filter_post: str | None = None  # module:factory, between the tap and the wire
@@ -80,6 +81,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> RuntimeSettings:
     missing = [name for name in ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET") if not env.get(name)]
     if missing:
         raise SettingsError(f"{', '.join(missing)} must be set in the environment")
+    engines = env.get("EARWITNESS_ENGINES")
     captures, replies = env.get("EARWITNESS_CAPTURES"), env.get("EARWITNESS_REPLIES")
     return RuntimeSettings(
         livekit_url=env["LIVEKIT_URL"],
@@ -92,6 +94,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> RuntimeSettings:
         voice=env.get("EARWITNESS_VOICE", "en-us"),
         sessions=int(_number(env, "EARWITNESS_SESSIONS", 1, 1, 64)),
         replies=_lines(Path(replies)) if replies else (),
+        engines=Path(engines) if engines else None,
         captures=Path(captures) if captures else None,
         audio_filter_pre=env.get("EARWITNESS_AUDIO_FILTER_PRE") or None,
         audio_filter_post=env.get("EARWITNESS_AUDIO_FILTER_POST") or None,

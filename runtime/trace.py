@@ -24,6 +24,7 @@ from harness.model.events import (
     TurnTimes,
     is_trace_id,
 )
+from runtime.engines.turn_scope import TurnScope
 
 AGENT_TRACE = "agent_trace.jsonl"
 PRE_RTC = "pre_rtc.wav"
@@ -53,6 +54,7 @@ class TurnRecord:
     reply_text: str = ""
     underruns: int = 0
     starved_ms: float = 0.0
+    scope: TurnScope = field(default_factory=TurnScope)
     first_transition: int = 0
 
     def stamp(self, name: str) -> None:
@@ -127,6 +129,8 @@ class Trace:
                 reply_text=turn.reply_text,
                 underruns=turn.underruns,
                 starved_ms=round(turn.starved_ms, 1),
+                degraded=turn.scope.degraded,
+                slow_lane=turn.scope.slow,
                 transitions=transitions[turn.first_transition : stop],
             )
             lines.append(line.model_dump_json() + "\n")

@@ -45,7 +45,7 @@ set_up() {
   if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted $PWD" ]; then
     uv=$(one_at_a_time "$CACHE/.uv.lock" find_uv)
     echo "… installing the locked environment into .venv"
-    "$uv" sync --quiet --frozen --all-extras --no-extra quality --python "$("$python" -c 'import sys; print(sys.executable)')"
+    "$uv" sync --quiet --frozen --all-extras --no-extra quality --no-extra whisper --python "$("$python" -c 'import sys; print(sys.executable)')"
     .venv/bin/earwitness setup
     echo "$wanted $PWD" > "$stamp"
   else

@@ -56,3 +56,12 @@ def test_a_page_without_a_token_is_refused() -> None:
 def test_a_server_without_its_secret_is_refused() -> None:
     with pytest.raises(UsageError, match="LIVEKIT_API_SECRET"):
         Settings(livekit_url="ws://localhost:7880", livekit_api_key="k").external_server()
+
+
+def test_the_agents_engines_are_told_to_it_by_a_file_that_is_there(tmp_path: Path) -> None:
+    file = tmp_path / "engines.toml"
+    with pytest.raises(UsageError, match=r"--engines .*engines\.toml: no such file"):
+        Settings(engines=file).agent_env()
+    file.touch()
+    assert load_settings({"engines": file}, env={}).agent_env() == {"EARWITNESS_ENGINES": str(file)}
+    assert Settings().agent_env() == {}

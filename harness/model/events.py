@@ -158,4 +158,10 @@ class AgentTurnTrace(BaseModel):
     reply_text: str = ""
     underruns: int = 0
     starved_ms: float | None = None  # how long WebRTC had nothing to send, because the publisher came late
+    slow_lane: dict[str, Any] | None = (
+        None  # transcript and paralinguistics of the user's turn, or why they were skipped
+    )
+    degraded: list[str] = Field(
+        default_factory=list
+    )  # what was not done as configured (an engine fell back); any: DEGRADED
     transitions: list[tuple[float, str, str]] = Field(default_factory=list)  # (t_ms, state entered, cause)

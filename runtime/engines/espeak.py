@@ -1,15 +1,17 @@
 """Text to speech by espeak-ng in a worker process: 22,050 Hz chunks as they are made, one segment at a time.
 
-A whole sentence takes espeak-ng a few milliseconds, so a segment that is cancelled is read to its end and thrown away.
+A segment that is cancelled ends the process with what is left in its pipe; the next one starts a fresh one.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import numpy as np
 
+from runtime.engines.metrics import EngineMetrics, Health
 from runtime.engines.protocols import EngineError, Int16Array
 from runtime.engines.worker import Worker
 
@@ -24,8 +26,12 @@ class EspeakTextToSpeech:
 
     def __init__(self, voice: str = "en-us") -> None:
         self.voice = voice
+        self.metrics = EngineMetrics("tts")
         self._worker = Worker(MODULE)
         self._lock = asyncio.Lock()
+
+    def health(self) -> Health:
+        return self.metrics.health()
 
     async def warm_up(self) -> None:
         async with self._lock:
@@ -39,22 +45,29 @@ class EspeakTextToSpeech:
 
     async def speak(self, text: str) -> AsyncGenerator[Int16Array]:
         """Raises EngineError if the process died; the next call starts a fresh one."""
-        async with self._lock:
-            await self._worker.ensure()
-            self._worker.send({"do": "speak", "text": text, "voice": self.voice, "rate_wpm": RATE_WPM})
-            done = False
-            try:
-                while not done:
-                    message, payload = await self._worker.receive()
-                    if "error" in message:
-                        done = True
-                        raise EngineError(message["error"])
-                    done = "done" in message
-                    if payload:
-                        yield np.frombuffer(payload, np.int16)
-            finally:
-                if not done:  # cancelled inside: what is left in the pipe belongs to nobody
-                    await self._worker.aclose()
+        with self.metrics.request() as request:
+            async with self._lock:
+                await self._worker.ensure()
+                self._worker.send({"do": "speak", "text": text.strip(), "voice": self.voice, "rate_wpm": RATE_WPM})
+                async with aclosing(self._spoken()) as chunks:
+                    async for chunk in chunks:
+                        request.first()
+                        yield chunk
+
+    async def _spoken(self) -> AsyncGenerator[Int16Array]:
+        done = False
+        try:
+            while not done:
+                message, payload = await self._worker.receive()
+                if "error" in message:
+                    done = True
+                    raise EngineError(message["error"])
+                done = "done" in message
+                if payload:
+                    yield np.frombuffer(payload, np.int16)
+        finally:
+            if not done:  # cancelled inside: what is left in the pipe belongs to nobody
+                await self._worker.aclose()
 
     async def aclose(self) -> None:
         await self._worker.aclose()

@@ -1,19 +1,36 @@
-"""What an engine promises. Audio is int16 mono; an async iterator that is closed stops the work behind it."""
+"""What an engine promises. Audio is int16 mono; an async iterator that is closed stops the work behind it.
+
+Each engine can be warmed up, says how it is (`health`, without asking anything over a network) and counts its own work
+(`metrics`). An engine serves all rooms; what belongs to one user is what `open` gives: a voice activity, a transcription, a
+conversation.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from runtime.engines.metrics import EngineMetrics, Health
 
 Int16Array = npt.NDArray[np.int16]
 
 
 class EngineError(Exception):
     """An engine failed; the turn ends, the session goes on."""
+
+
+class Engine(Protocol):
+    """What all engines have. `warm_up` raises EngineError if the engine cannot work as it is configured."""
+
+    @property
+    def metrics(self) -> EngineMetrics: ...
+    def health(self) -> Health: ...
+    async def warm_up(self) -> None: ...
+    async def aclose(self) -> None: ...
 
 
 class VoiceActivity(Protocol):
@@ -27,12 +44,19 @@ class VoiceActivity(Protocol):
         ...
 
 
+class VoiceDetection(Engine, Protocol):
+    """Voice activity for every stream."""
+
+    def open(self) -> VoiceActivity: ...
+
+
 @dataclass(frozen=True)
 class Heard:
-    """What the user said: free text, and the phrases that were spotted in it."""
+    """What the user said: free text, the phrases that were spotted in it, and the sound (16 kHz) where a model hears itself."""
 
     text: str
     phrases: tuple[str, ...] = ()
+    audio: Int16Array | None = field(default=None, compare=False, repr=False)
 
 
 class Transcription(Protocol):
@@ -43,26 +67,36 @@ class Transcription(Protocol):
     async def drop(self) -> None: ...
 
 
-class SpeechToText(Protocol):
+class SpeechToText(Engine, Protocol):
     """Takes 16 kHz audio."""
 
-    async def warm_up(self) -> None: ...
     async def open(self) -> Transcription: ...
-    async def aclose(self) -> None: ...
 
 
-class LanguageModel(Protocol):
-    async def warm_up(self) -> None: ...
+class Conversation(Protocol):
+    """One user's dialogue, turn by turn."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a reply may be asked for ahead and thrown away, at no cost and without a trace."""
+        ...
+
     def reply(self, heard: Heard, *, interrupted: bool) -> AsyncGenerator[str]:
         """Tokens of the reply, as they come."""
         ...
 
+    def spoken(self, text: str) -> None:
+        """The last reply was cut short after `text`; empty: nothing of it was heard, the user went on speaking."""
+        ...
 
-class TextToSpeech(Protocol):
+
+class LanguageModel(Engine, Protocol):
+    def open(self) -> Conversation: ...
+
+
+class TextToSpeech(Engine, Protocol):
     """Speaks one segment; chunks at `rate_hz` as they are made."""
 
     rate_hz: int
 
-    async def warm_up(self) -> None: ...
     def speak(self, text: str) -> AsyncGenerator[Int16Array]: ...
-    async def aclose(self) -> None: ...

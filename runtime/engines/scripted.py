@@ -8,7 +8,9 @@ import asyncio
 import itertools
 import re
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
 
+from runtime.engines.metrics import EngineMetrics, Health
 from runtime.engines.protocols import Heard
 
 REPLIES = {
@@ -47,22 +49,57 @@ def intent_of(heard: Heard) -> str:
 
 
 class ScriptedDialogue:
-    """See `runtime.engines.protocols.LanguageModel`. A token is a word with its space."""
+    """See `runtime.engines.protocols.LanguageModel`. A token is a word with its space; the replies in turn are in turn for all
+    conversations together.
+    """
 
     def __init__(self, token_interval_ms: float, replies: Sequence[str] = ()) -> None:
         self.token_interval_ms = token_interval_ms
+        self.metrics = EngineMetrics("llm")
         self._in_turn = itertools.cycle(replies) if replies else None
+
+    def health(self) -> Health:
+        return self.metrics.health()
 
     async def warm_up(self) -> None:
         return
 
-    async def reply(self, heard: Heard, *, interrupted: bool) -> AsyncGenerator[str]:
-        for token in re.findall(r"\S+\s*", self._text(heard, interrupted)):
-            await asyncio.sleep(self.token_interval_ms / 1e3)  # stands for a model's time to the next token
-            yield token
+    async def aclose(self) -> None:
+        return
 
-    def _text(self, heard: Heard, interrupted: bool) -> str:
+    @property
+    def repeatable(self) -> bool:
+        """A list of replies would lose one."""
+        return self._in_turn is None
+
+    def open(self) -> ScriptedConversation:
+        return ScriptedConversation(self)
+
+    def text(self, heard: Heard, interrupted: bool) -> str:
         if self._in_turn is not None:
             return next(self._in_turn)
         intent = intent_of(heard)
         return REPLIES["stop" if interrupted and intent == "other" else intent]
+
+
+@dataclass
+class ScriptedConversation:
+    """See `runtime.engines.protocols.Conversation`. Remembers nothing: the same words are always answered alike."""
+
+    dialogue: ScriptedDialogue
+
+    @property
+    def repeatable(self) -> bool:
+        return self.dialogue.repeatable
+
+    async def reply(self, heard: Heard, *, interrupted: bool) -> AsyncGenerator[str]:
+        with self.dialogue.metrics.request() as request:
+            for token in re.findall(r"\S+\s*", self.dialogue.text(heard, interrupted)):
+                await asyncio.sleep(
+                    self.dialogue.token_interval_ms / 1e3
+                )  # stands for a model's time to the next token
+                request.first()
+                yield token
+
+    def spoken(self, text: str) -> None:
+        return

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from runtime.engines.metrics import EngineMetrics, Health
 from runtime.engines.protocols import EngineError, Heard, Int16Array
 from runtime.engines.worker import Worker
 
@@ -28,14 +29,16 @@ class SphinxTranscription:
     async def finish(self) -> Heard:
         """Raises EngineError if the worker died; the next utterance gets a fresh one."""
         self._open = False
-        try:
-            self.worker.send({"do": "end"})
-            answer, _ = await self.worker.receive()
-        except BaseException:
-            await self.worker.aclose()  # a cancelled answer would be read by the next utterance
-            raise
-        finally:
-            self.owner.give_back(self.worker)
+        with self.owner.metrics.request() as request:
+            try:
+                self.worker.send({"do": "end"})
+                answer, _ = await self.worker.receive()
+            except BaseException:
+                await self.worker.aclose()  # a cancelled answer would be read by the next utterance
+                raise
+            finally:
+                self.owner.give_back(self.worker)
+            request.first()
         return Heard(answer["text"], tuple(answer["phrases"]))
 
     async def drop(self) -> None:
@@ -50,8 +53,12 @@ class SphinxSpeechToText:
     """`at_once` processes to begin with, more when more users speak at the same time: a new one loads its models first."""
 
     at_once: int = 1
+    metrics: EngineMetrics = field(default_factory=lambda: EngineMetrics("stt"))
     _idle: list[Worker] = field(default_factory=list)
     _all: list[Worker] = field(default_factory=list)
+
+    def health(self) -> Health:
+        return self.metrics.health()
 
     async def warm_up(self) -> None:
         await asyncio.gather(*(self._warm_up_one() for _ in range(self.at_once)))

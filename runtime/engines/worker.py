@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from runtime.engines.protocols import EngineError
 
+START_TIMEOUT_S = 60.0  # until a fresh process's first answer: it loads its model before
 ANSWER_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 3.0
 
@@ -24,6 +25,7 @@ class Worker:
     def __init__(self, module: str, *arguments: str) -> None:
         self._argv = [sys.executable, "-m", module, *arguments]
         self._process: asyncio.subprocess.Process | None = None
+        self._has_answered = False
 
     @property
     def pid(self) -> int | None:
@@ -31,6 +33,7 @@ class Worker:
 
     async def ensure(self) -> None:
         if self._process is None or self._process.returncode is not None:
+            self._has_answered = False
             self._process = await asyncio.create_subprocess_exec(
                 *self._argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**20
             )
@@ -48,7 +51,7 @@ class Worker:
         assert self._process is not None
         assert self._process.stdout is not None
         try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            async with asyncio.timeout(ANSWER_TIMEOUT_S if self._has_answered else START_TIMEOUT_S):
                 line = await self._process.stdout.readline()
                 message = json.loads(line) if line else None
                 payload = await self._process.stdout.readexactly(message.get("n_bytes", 0)) if message else b""
@@ -58,6 +61,7 @@ class Worker:
         if message is None:
             await self.aclose()
             raise EngineError(f"{self._argv[2]} ended")
+        self._has_answered = True
         return message, payload
 
     async def aclose(self) -> None:

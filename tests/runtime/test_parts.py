@@ -1,16 +1,14 @@
-"""The parts of the reference agent that need no room: transitions, bridge, resampler, dialogue, end of turn."""
+"""The parts of the reference agent that need no room: transitions, resampler, dialogue, end of turn."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.bridge import LONG_SEGMENT_CHARS, segments
 from runtime.duplex_controller import TRANSITIONS, Cause, DuplexController, IllegalTransitionError, State
 from runtime.engines.protocols import Heard
 from runtime.engines.scripted import REPLIES, ScriptedDialogue, intent_of
@@ -45,49 +43,6 @@ def test_a_transition_that_is_not_in_the_table_resets_to_listening(state: State,
     assert control.state is State.LISTENING
 
 
-def cut(text: str, step: int = 3) -> list[str]:
-    async def tokens():  # type: ignore[no-untyped-def]
-        for at in range(0, len(text), step):
-            yield text[at : at + step]
-
-    async def run() -> list[str]:
-        return [segment async for segment in segments(tokens())]
-
-    return asyncio.run(run())
-
-
-def squeezed(text: str) -> str:
-    return re.sub(r"\s+", "", text)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.text(alphabet="abc, .!?。，0123456789:/\n", max_size=200), st.integers(1, 9))
-def test_no_character_is_lost_or_made_up(text: str, step: int) -> None:
-    assert squeezed("".join(cut(text, step))) == squeezed(text)
-    assert all(segment.strip() for segment in cut(text, step))
-
-
-@pytest.mark.parametrize(
-    "kept",
-    ["3.14", "1,250.50", "https://example.org/a,b.html", "Dr. Smith", "10:30", "me@example.org", "e.g. this"],
-)
-def test_numbers_abbreviations_and_addresses_are_not_split(kept: str) -> None:
-    text = f"I think that {kept} is what you were looking for, or is it not? Tell me."
-    for step in (1, 2, 5, 100):
-        assert any(kept in segment for segment in cut(text, step)), cut(text, step)
-
-
-def test_the_first_segment_is_small_and_later_ones_are_not_too_long() -> None:
-    parts = cut(REPLIES["story"], 5)
-    assert len(parts[0]) <= 20
-    assert all(len(part) <= LONG_SEGMENT_CHARS for part in parts)
-    assert "".join(map(squeezed, parts)) == squeezed(REPLIES["story"])
-
-
-def test_chinese_is_cut_at_its_own_marks() -> None:
-    assert cut("你好，很高兴见到你。今天天气很好。")[0] in ("你好，", "你好，很高兴见到你。")
-
-
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(1, 1500), min_size=1, max_size=12), st.integers(0, 2**31))
 def test_resampling_in_chunks_is_resampling_at_once(sizes: list[int], seed: int) -> None:
@@ -98,6 +53,12 @@ def test_resampling_in_chunks_is_resampling_at_once(sizes: list[int], seed: int)
     chunks = [parts.push(piece) for piece in np.split(x, np.cumsum(sizes)[:-1])]
     assert np.array_equal(np.concatenate([*chunks, parts.flush()]), at_once)
     assert len(at_once) == -(-len(x) * 320 // 147)
+
+
+def test_the_same_rate_is_passed_on_as_it_is() -> None:
+    x = np.arange(-500, 500, dtype=np.int16)
+    resampler = StreamingResampler(48_000, 48_000)
+    assert np.array_equal(np.concatenate([resampler.push(x[:300]), resampler.push(x[300:]), resampler.flush()]), x)
 
 
 def test_resampling_keeps_a_tone_and_adds_nothing() -> None:
@@ -114,7 +75,7 @@ def test_resampling_keeps_a_tone_and_adds_nothing() -> None:
 
 def test_the_same_words_are_always_answered_alike() -> None:
     async def reply() -> list[str]:
-        return [token async for token in ScriptedDialogue(0.0).reply(Heard("hello"), interrupted=False)]
+        return [token async for token in ScriptedDialogue(0.0).open().reply(Heard("hello"), interrupted=False)]
 
     first = asyncio.run(reply())
     assert first == asyncio.run(reply())

@@ -1,0 +1,1 @@
+"""`earwitness serve-engines`: the embedded engines behind the interfaces of OpenAI's API, on loopback."""

@@ -1,0 +1,28 @@
+"""Voice activity by Silero, behind the engines' protocol: a detector for each stream, one model for all."""
+
+from __future__ import annotations
+
+import asyncio
+
+from runtime.engines.metrics import EngineMetrics, Health
+from runtime.vad_silero import SileroVad
+
+
+class SileroDetection:
+    """See `runtime.engines.protocols.VoiceDetection`. A request is a stream that was opened."""
+
+    def __init__(self) -> None:
+        self.metrics = EngineMetrics("vad")
+
+    def health(self) -> Health:
+        return self.metrics.health()
+
+    async def warm_up(self) -> None:
+        await asyncio.to_thread(SileroVad)
+
+    async def aclose(self) -> None:
+        return
+
+    def open(self) -> SileroVad:
+        with self.metrics.request():
+            return SileroVad()

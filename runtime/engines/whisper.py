@@ -1,0 +1,100 @@
+"""Speech to text by faster-whisper on this machine (R-91: large-v3-turbo, int8, beam 5), an optional extra.
+
+CTranslate2 works without the GIL in a thread of its own; one utterance at a time. The model is fetched from its hub at the first
+use, or is a folder that holds one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from runtime.engines.metrics import EngineMetrics, Health
+from runtime.engines.openai_transcription import RATE_HZ, Utterance
+from runtime.engines.protocols import EngineError, Heard, Int16Array
+
+INSTALL = "faster-whisper is not installed: pip install 'earwitness[whisper]'"
+
+
+@dataclass(frozen=True)
+class WhisperOptions:
+    model: str = "large-v3-turbo"
+    compute_type: str = "int8"
+    beam_size: int = 5
+    language: str | None = None
+    device: str = "auto"
+
+
+class WhisperSpeechToText:
+    """See `runtime.engines.protocols.SpeechToText`."""
+
+    def __init__(self, options: WhisperOptions) -> None:
+        self.options = options
+        self.metrics = EngineMetrics("stt")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="whisper")
+        self._model: Any = None
+
+    def health(self) -> Health:
+        return self.metrics.health()
+
+    async def warm_up(self) -> None:
+        await self.transcribe(np.zeros(RATE_HZ // 2, np.int16))
+
+    async def aclose(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def open(self) -> WhisperTranscription:
+        return WhisperTranscription(self)
+
+    async def transcribe(self, samples: Int16Array) -> str:
+        """Raises EngineError. What runs in the thread cannot be stopped; its result is then thrown away."""
+        with self.metrics.request() as request:
+            text = await asyncio.get_running_loop().run_in_executor(self._thread, self._transcribe, samples)
+            request.first()
+        return text
+
+    def _loaded(self) -> Any:
+        if self._model is None:
+            try:
+                from faster_whisper import WhisperModel
+            except ImportError as error:
+                raise EngineError(INSTALL) from error
+            options = self.options
+            try:
+                self._model = WhisperModel(options.model, device=options.device, compute_type=options.compute_type)
+            except Exception as error:  # the hub's client and its HTTP library raise what they like
+                said = " ".join(str(error).split())
+                raise EngineError(f"faster-whisper cannot load {options.model!r}: {said}") from error
+        return self._model
+
+    def _transcribe(self, samples: Int16Array) -> str:
+        model, options = self._loaded(), self.options
+        sound = samples.astype(np.float32) / 32_768.0
+        try:
+            segments, _ = model.transcribe(
+                sound, beam_size=options.beam_size, language=options.language, condition_on_previous_text=False
+            )
+            return " ".join(segment.text.strip() for segment in segments).strip()  # the work is done in here
+        except (OSError, ValueError, RuntimeError) as error:
+            raise EngineError(f"faster-whisper failed: {error}") from error
+
+
+@dataclass
+class WhisperTranscription:
+    """See `runtime.engines.protocols.Transcription`."""
+
+    owner: WhisperSpeechToText
+    _utterance: Utterance = field(default_factory=Utterance)
+
+    def push(self, samples: Int16Array) -> None:
+        self._utterance.push(samples)
+
+    async def finish(self) -> Heard:
+        return Heard(await self.owner.transcribe(self._utterance.samples()))
+
+    async def drop(self) -> None:
+        self._utterance = Utterance()
