@@ -54,7 +54,7 @@ class RoomAgent:
     _listeners: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._trace = Trace(self.settings.captures, self.settings.vad_silence_ms)
+        self._trace = Trace(self.settings.captures, self.settings.taking.silence_ms)
 
     def leave(self) -> None:
         self._leave.set()
@@ -92,8 +92,8 @@ class RoomAgent:
             publisher.filter_pre = filters[0]
         if filters[1] is not None:
             publisher.filter_post = filters[1]
-        silence_ms = self.settings.vad_silence_ms
-        return Conversation(self.engines, publisher, self._tap, self._trace, self._emit, silence_ms, self.room_name)
+        taking = self.settings.taking
+        return Conversation(self.engines, publisher, self._tap, self._trace, self._emit, taking, self.room_name)
 
     async def _close(self, source: rtc.AudioSource) -> None:
         await self._talk.close()
@@ -171,6 +171,7 @@ class RoomAgent:
             async for item in stream:
                 await self._talk.hear(np.frombuffer(item.frame.data, np.int16), now_ms())
         finally:
+            await self._talk.track_ended()
             await stream.aclose()
 
     # the trace

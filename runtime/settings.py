@@ -12,6 +12,20 @@ class SettingsError(Exception):
     """A setting is missing or wrong; says which and what to do."""
 
 
+TURN_DETECTORS = ("fixed", "rules")
+
+
+@dataclass(frozen=True)
+class TurnTaking:
+    """`silence_ms`: hangover, from the last voiced 10 ms. `detector`: what may lengthen or shorten it. `prepare`: work
+    on a reply begins at the first pause, unheard, and is thrown away if the user goes on.
+    """
+
+    silence_ms: float = 200.0
+    detector: str = "fixed"
+    prepare: bool = True
+
+
 @dataclass(frozen=True)
 class RuntimeSettings:
     """Times in ms. `captures`: where a tested agent leaves pre_rtc.wav and its trace; None outside of tests."""
@@ -21,13 +35,17 @@ class RuntimeSettings:
     api_secret: str
     control_token: str = ""
     port: int = 0
-    vad_silence_ms: float = 200.0
+    taking: TurnTaking = TurnTaking()
     token_interval_ms: float = 4.0
     voice: str = "en-us"
     replies: tuple[str, ...] = ()  # said one after the other whatever the user says; empty: by intent
     captures: Path | None = None
     audio_filter_pre: str | None = None  # module:factory, before the pre-RTC tap
     audio_filter_post: str | None = None  # module:factory, between the tap and the wire
+
+    @property
+    def vad_silence_ms(self) -> float:
+        return self.taking.silence_ms
 
 
 def _number(env: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
@@ -41,6 +59,22 @@ def _number(env: Mapping[str, str], name: str, default: float, low: float, high:
     if not low <= value <= high:
         raise SettingsError(f"{name}={text}: expected {low:g} to {high:g}")
     return value
+
+
+def _one_of(env: Mapping[str, str], name: str, values: tuple[str, ...]) -> str:
+    """The first of `values` unless set."""
+    text = env.get(name) or values[0]
+    if text not in values:
+        raise SettingsError(f"{name}={text}: expected {' or '.join(values)}")
+    return text
+
+
+def _turn_taking(env: Mapping[str, str]) -> TurnTaking:
+    return TurnTaking(
+        silence_ms=_number(env, "VAD_SILENCE_MS", 200.0, 50, 5_000),
+        detector=_one_of(env, "EARWITNESS_TURN_DETECTOR", TURN_DETECTORS),
+        prepare=_one_of(env, "EARWITNESS_PREPARE", ("on", "off")) == "on",
+    )
 
 
 def _lines(path: Path) -> tuple[str, ...]:
@@ -67,7 +101,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> RuntimeSettings:
         api_secret=env["LIVEKIT_API_SECRET"],
         control_token=env.get("EARWITNESS_CONTROL_TOKEN", ""),
         port=int(_number(env, "EARWITNESS_RUNTIME_PORT", 0, 0, 65_535)),
-        vad_silence_ms=_number(env, "VAD_SILENCE_MS", 200.0, 50, 5_000),
+        taking=_turn_taking(env),
         token_interval_ms=_number(env, "EARWITNESS_TOKEN_INTERVAL_MS", 4.0, 0, 5_000),
         voice=env.get("EARWITNESS_VOICE", "en-us"),
         replies=_lines(Path(replies)) if replies else (),

@@ -53,6 +53,11 @@ class ScriptedDialogue:
         self.token_interval_ms = token_interval_ms
         self._in_turn = itertools.cycle(replies) if replies else None
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether a reply may be asked for ahead and thrown away: a list of replies would lose one."""
+        return self._in_turn is None
+
     async def warm_up(self) -> None:
         return
 
