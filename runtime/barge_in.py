@@ -1,7 +1,7 @@
 """Whether the user who speaks into a reply means to interrupt it. Pure: a decision over time, one frame after the other.
 
 NOTHING: a breath, a cough, a soft "mm-hm" is no reason to stop. HOLD: a voice that was loud (for this user) and open for
-a tenth of a second: the reply falls silent at once, as for a real interruption, but can go on from there. Then CANCEL,
+70 ms: the reply falls silent at once, as for a real interruption, but can go on from there. Then CANCEL,
 when the voice goes on or its words are no backchannel; or RESUME, when it ends before that and was one.
 """
 
@@ -15,7 +15,7 @@ from runtime.engines.protocols import Heard
 from runtime.prosody import FrameSound
 
 FRAME_MS = 10.0
-HOLD_STRONG_MS = 80.0  # of loud and open frames; an unvoiced one ("s") counts UNVOICED_WEIGHT
+HOLD_STRONG_MS = 70.0  # of loud and open frames; an unvoiced one ("s") counts UNVOICED_WEIGHT
 UNVOICED_WEIGHT = 0.5
 HOLD_VOICED_MS = 30.0  # of them must be voiced: a cough mostly is not
 HOLD_WEAK_MS = 750.0  # a soft or hummed sound this long is no backchannel (espeak-ng's "mm hm" lasts 590 to 650 ms)

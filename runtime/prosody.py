@@ -24,8 +24,8 @@ TRACK_FRAMES = 100  # 1 s
 CONTOUR_FRAMES = 30  # 300 ms before the pause
 SEMITONES_PER_OCTAVE = 12.0
 FINAL_FALL_ST = -2.0
-FINAL_RISE_ST = 3.0  # a question's
-HELD_DROP_DB = 9.0  # a held vowel loses less over its last 150 ms
+FINAL_RISE_ST = 2.8  # a question's; a voice that goes on rises by 1 to 2.6 (espeak-ng, docs/turn_taking.md)
+HELD_DROP_DB = 11.0  # what is to go on loses less over its last 150 ms
 FEWEST_VOICED = 8  # frames, to speak of a contour
 
 
@@ -63,9 +63,9 @@ class Prosody:
 
     @property
     def held(self) -> bool:
-        """Neither pitch nor level came down: more is to come."""
+        """Pitch level or a little up, and the level did not come down: more is to come."""
         change, drop = self.pitch_change_st, self.level_drop_db
-        return change is not None and drop is not None and abs(change) < 1.0 and drop < HELD_DROP_DB
+        return change is not None and drop is not None and 0.0 <= change < FINAL_RISE_ST and drop < HELD_DROP_DB
 
 
 def periodicity(window: np.ndarray) -> tuple[float, float]:

@@ -76,7 +76,7 @@ def test_a_voice_that_falls_is_final_and_one_that_is_held_is_not(pitch_hz: float
     fell = prosody_of(pitch_hz, pitch_hz * 0.6, 0.1)
     assert fell.final
     assert not fell.held
-    held = prosody_of(pitch_hz, pitch_hz, 0.9)
+    held = prosody_of(pitch_hz, pitch_hz * 1.05, 0.9)
     assert held.held
     assert not held.final
     rose = prosody_of(pitch_hz, pitch_hz * 1.8, 0.9)
