@@ -1,6 +1,6 @@
 """Is what the microphone hears the agent's own voice, come back through a loudspeaker? Pure arithmetic.
 
-The agent knows what it published. The echo's delay (0 to 500 ms) is where both signals' phases agree (generalised
+The agent knows what it published. The echo's delay (0 to 700 ms) is where both signals' phases agree (generalised
 cross-correlation with phase transform, Knapp and Carter 1976, over 256 ms at 8 kHz): another voice, even one that says the
 same, never does that. There the ratio of powers in BANDS is the echo's gain. A frame of 10 ms is the user's own (`near`)
 if more than a third of its power is not explained by the echo + 6 dB (R-90). Before anything was learned, a sound that
@@ -20,7 +20,7 @@ BANDS = len(EDGES_HZ) - 1
 FRAME_MS = 10.0
 WAVE_HZ = 8_000
 WAVE_SAMPLES = 80  # a frame at WAVE_HZ
-LONGEST_DELAY_FRAMES = 50  # 500 ms
+LONGEST_DELAY_FRAMES = 70  # 700 ms: two jitter buffers and a loudspeaker's 500
 LOOK_FRAMES = 26  # 260 ms that are compared
 LOOK_EVERY = 4  # frames
 FIRST_LOOK_MS = 120.0  # less of a sound does not tell an echo
@@ -40,7 +40,7 @@ ACTIVE_RATIO = 3e-3  # a band within 25 dB of its loudest teaches its gain
 LEARNING = 0.3  # of a new gain
 DRIFT_MS = 0.02  # a frame: 2,000 ppm, more than any two clocks differ by
 LATEST_MS = 600.0  # later than this the frames were not waiting here: the stream had a hole
-SILENT_MS_TO_TRUST = 300.0  # of published sound with nothing coming back: there is no loudspeaker
+SILENT_MS_TO_TRUST = 200.0  # of published sound with nothing coming back: there is no loudspeaker
 
 
 def band_powers(window: np.ndarray, rate_hz: int) -> np.ndarray:
