@@ -31,7 +31,7 @@ from runtime.vad_silero import SileroVad
 log = logging.getLogger(__name__)
 
 RESUME_SPEECH_MS = 100.0  # of speech into THINKING: the user had not finished
-DECIDE_TIMEOUT_S = 1.0  # for the words of a held reply; without them it goes on
+DECIDE_TIMEOUT_S = 0.7  # a held reply waits no longer for the words
 USUAL_LEVEL_FRAMES = 500  # 5 s of the user's speech
 
 
@@ -179,14 +179,20 @@ class Conversation:
             self.control.go(Cause.FALSE_ALARM)
 
     async def _decide_by_words(self, barge_in: BargeIn, utterance: Utterance, event: SpeechEvent) -> None:
-        """The user fell silent before it was clear what was meant."""
+        """The user fell silent before it was clear what was meant. Words that are late find the reply going on."""
         heard, act = Heard(""), Act.RESUME
+        answer = asyncio.create_task(utterance.finish())
         try:
-            async with asyncio.timeout(DECIDE_TIMEOUT_S):
-                heard = await utterance.finish()
+            done, _ = await asyncio.wait({answer}, timeout=DECIDE_TIMEOUT_S)
+            if not done:
+                self._go_on()
+            heard = await answer
             act = barge_in.decide_by_words(heard)
-        except (EngineError, TimeoutError) as error:
-            log.error("room %s: no words to decide by: %r", self.name, error)
+        except EngineError as error:
+            log.error("room %s: no words to decide by: %s", self.name, error)
+        finally:
+            answer.cancel()
+            await asyncio.gather(answer, return_exceptions=True)
         if act is not Act.CANCEL:
             self._go_on()
             return
