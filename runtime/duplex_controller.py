@@ -1,5 +1,8 @@
 """The conversation's state: LISTENING, THINKING, SPEAKING, INTERRUPTING, from one table of legal transitions. Pure.
 
+INTERRUPTING is silence in the middle of a reply: while it is not known whether the user means it (HELD; from there
+FALSE_ALARM goes on speaking), and while the cascade is cancelled.
+
 Each transition has a cause and a time and is told to the listener; one that is not in the table is an error of the
 program and resets to LISTENING (R-14).
 """
@@ -24,6 +27,8 @@ class Cause(StrEnum):
     REPLY_PLAYED = "reply_played"
     NO_REPLY = "no_reply"  # nothing to say, or an engine failed
     USER_RESUMED = "user_resumed"  # the user went on before the reply began
+    HELD = "possible_barge_in"  # the reply is held, not yet given up
+    FALSE_ALARM = "false_alarm"  # a backchannel after all: the reply goes on
     BARGE_IN = "barge_in"
     CASCADE_CANCELLED = "cascade_cancelled"
     LEAVING = "leaving"
@@ -37,8 +42,13 @@ TRANSITIONS: dict[tuple[State, Cause], State] = {
     (State.THINKING, Cause.LEAVING): State.LISTENING,
     (State.SPEAKING, Cause.REPLY_PLAYED): State.LISTENING,
     (State.SPEAKING, Cause.NO_REPLY): State.LISTENING,
+    (State.SPEAKING, Cause.HELD): State.INTERRUPTING,
     (State.SPEAKING, Cause.BARGE_IN): State.INTERRUPTING,
     (State.SPEAKING, Cause.LEAVING): State.INTERRUPTING,
+    (State.INTERRUPTING, Cause.FALSE_ALARM): State.SPEAKING,
+    (State.INTERRUPTING, Cause.BARGE_IN): State.INTERRUPTING,
+    (State.INTERRUPTING, Cause.LEAVING): State.INTERRUPTING,
+    (State.INTERRUPTING, Cause.NO_REPLY): State.LISTENING,
     (State.INTERRUPTING, Cause.CASCADE_CANCELLED): State.LISTENING,
 }
 

@@ -52,11 +52,11 @@ class PreRtcTap:
         if excess > 0:
             self._write(len(self._recent) - KEPT_BACK_SAMPLES)
 
-    def forget(self, n_samples: int) -> None:
+    def forget(self, n_samples: int, *, ends_reply: bool = True) -> None:
         """The last `n_samples` were flushed before they were sent."""
         if n_samples > 0 and self._file is not None:
             self._recent = self._recent[: max(0, len(self._recent) - n_samples)]
-            if self.start_sample is not None and self.end_sample is None:
+            if ends_reply and self.start_sample is not None and self.end_sample is None:
                 self.end_sample = self.position
 
     def mark_start(self) -> None:

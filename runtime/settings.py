@@ -13,6 +13,18 @@ class SettingsError(Exception):
 
 
 OPUS_BITS_PER_S = 64_000  # here Opus keeps the whole band; at LiveKit's own default 4 to 8 kHz lose 3 dB
+TURN_DETECTORS = ("fixed", "rules")
+
+
+@dataclass(frozen=True)
+class TurnTaking:
+    """`silence_ms`: hangover, from the last voiced 10 ms. `detector`: what may lengthen or shorten it. `prepare`: work
+    on a reply begins at the first pause, unheard, and is thrown away if the user goes on.
+    """
+
+    silence_ms: float = 200.0
+    detector: str = "fixed"
+    prepare: bool = True
 
 
 @dataclass(frozen=True)
@@ -24,7 +36,7 @@ class RuntimeSettings:
     api_secret: str
     control_token: str = ""
     port: int = 0
-    vad_silence_ms: float = 200.0
+    taking: TurnTaking = TurnTaking()
     token_interval_ms: float = 4.0
     voice: str = "en-us"
     sessions: int = 1  # users that may speak at the same time: engines are warm for so many
@@ -42,6 +54,10 @@ class RuntimeSettings:
         """How the voice is encoded, for a manifest."""
         kbps = f"{self.opus_bits_per_s / 1_000:g} kbit/s"
         return f"{kbps}, DTX {'on' if self.opus_dtx else 'off'}, RED {'on' if self.opus_red else 'off'}"
+
+    @property
+    def vad_silence_ms(self) -> float:
+        return self.taking.silence_ms
 
 
 def _number(env: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
@@ -62,6 +78,22 @@ def _switch(env: Mapping[str, str], name: str) -> bool:
     if text not in ("on", "off"):
         raise SettingsError(f"{name}={text}: expected on or off")
     return text == "on"
+
+
+def _one_of(env: Mapping[str, str], name: str, values: tuple[str, ...]) -> str:
+    """The first of `values` unless set."""
+    text = env.get(name) or values[0]
+    if text not in values:
+        raise SettingsError(f"{name}={text}: expected {' or '.join(values)}")
+    return text
+
+
+def _turn_taking(env: Mapping[str, str]) -> TurnTaking:
+    return TurnTaking(
+        silence_ms=_number(env, "VAD_SILENCE_MS", 200.0, 50, 5_000),
+        detector=_one_of(env, "EARWITNESS_TURN_DETECTOR", TURN_DETECTORS),
+        prepare=_one_of(env, "EARWITNESS_PREPARE", ("on", "off")) == "on",
+    )
 
 
 def _lines(path: Path) -> tuple[str, ...]:
@@ -89,7 +121,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> RuntimeSettings:
         api_secret=env["LIVEKIT_API_SECRET"],
         control_token=env.get("EARWITNESS_CONTROL_TOKEN", ""),
         port=int(_number(env, "EARWITNESS_RUNTIME_PORT", 0, 0, 65_535)),
-        vad_silence_ms=_number(env, "VAD_SILENCE_MS", 200.0, 50, 5_000),
+        taking=_turn_taking(env),
         token_interval_ms=_number(env, "EARWITNESS_TOKEN_INTERVAL_MS", 4.0, 0, 5_000),
         voice=env.get("EARWITNESS_VOICE", "en-us"),
         sessions=int(_number(env, "EARWITNESS_SESSIONS", 1, 1, 64)),

@@ -56,6 +56,10 @@ class TurnRecord:
     starved_ms: float = 0.0
     scope: TurnScope = field(default_factory=TurnScope)
     first_transition: int = 0
+    hangover_ms: float | None = None  # of this turn; None: as configured
+    hangover_because: str = ""
+    prepared: bool = False
+    held_ms: float = 0.0
 
     def stamp(self, name: str) -> None:
         """The first time counts."""
@@ -124,7 +128,10 @@ class Trace:
                 pre_start_sample=turn.pre_start_sample,
                 pre_end_sample=turn.pre_end_sample,
                 cause=turn.cause,
-                vad_hangover_ms=self.hangover_ms,
+                vad_hangover_ms=self.hangover_ms if turn.hangover_ms is None else turn.hangover_ms,
+                hangover_because=turn.hangover_because,
+                prepared=turn.prepared,
+                held_ms=round(turn.held_ms, 1),
                 user_text=turn.user_text,
                 reply_text=turn.reply_text,
                 underruns=turn.underruns,

@@ -16,7 +16,7 @@ from harness.listen.spoken import NotFound
 from harness.listen.timing import Answer, interrupted_by, silence_after_barge_in_ms
 from harness.listen.turns import TurnHeard
 from harness.listen.validity import implausible
-from harness.listen.waterfall import Between, between, path_delay_ms, waterfall
+from harness.listen.waterfall import Between, between, between_after_decision, path_delay_ms, waterfall
 from harness.model.events import ReplyCause
 from harness.model.measurement import Metric, WaterfallStep
 
@@ -47,6 +47,7 @@ def agent_times(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
     if trace is None and not scene.capture.manifest.agent.instrumented:
         return {name: not_applicable("ms", NOT_INSTRUMENTED) for name in wanted}
     metrics = {name: _metric(between(trace, begin, end)) for name, (begin, end) in wanted.items()}
+    metrics["tts_first_to_publish_ms"] = _metric(between_after_decision(trace, *wanted["tts_first_to_publish_ms"]))
     if trace is not None:
         metrics["publisher_underruns"] = number(trace.underruns, "count")
     if trace is not None and trace.starved_ms is not None:

@@ -1,7 +1,8 @@
 """Where the time between the user's last voiced sample and the first audible sample went, step by step.
 
 The agent's times come from its trace (host clock), the ends from the recordings through their timeline. Every step is
-measured on its own; `unexplained` is the KPI minus their sum, and a missing step leaves it uncomputed.
+measured on its own; `unexplained` is the KPI minus their sum, and a missing step leaves it uncomputed. What an agent did
+ahead, before it decided that the turn was over, cost the user nothing: its steps count from the decision on.
 """
 
 from __future__ import annotations
@@ -47,6 +48,14 @@ def between(trace: AgentTurnTrace | None, begin: str, end: str) -> Between:
     return Between(second - first)
 
 
+def between_after_decision(trace: AgentTurnTrace | None, begin: str, end: str) -> Between:
+    """As `between`, of what was left to do when the end of turn was decided."""
+    found = between(trace, begin, end)
+    if found.ms is None or trace is None or trace.t.vad_end is None or begin == "user_eot":
+        return found
+    return Between(max(getattr(trace.t, end), trace.t.vad_end) - max(getattr(trace.t, begin), trace.t.vad_end))
+
+
 def path_delay_ms(told: ToldReply, heard: HeardReply, ring: str, clocks: Clocks) -> Between:
     """First frame handed to WebRTC → that frame heard, by the lag at the reply's head."""
     if heard.head_lag is None or told.pre_start is None or told.pre is None:
@@ -72,7 +81,7 @@ def waterfall(
     """All steps in order, `unexplained` last."""
     trace = told.trace if told is not None else None
     steps = [_step(HEARD_STEP, _heard_by_agent(trace, end_recording, end_sample, clocks))]
-    steps += [_step(name, between(trace, begin, end)) for name, begin, end in AGENT_STEPS]
+    steps += [_step(name, between_after_decision(trace, begin, end)) for name, begin, end in AGENT_STEPS]
     if told is None or heard is None:
         steps += [_step(name, Between(None, "no reply is aligned")) for name in (RECEIVED_STEP, LEADING_STEP)]
     else:

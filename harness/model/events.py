@@ -128,6 +128,8 @@ class TurnTimes(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     user_speech_start: float | None = None
     user_eot: float | None = None  # arrival of the last voiced 10 ms of the user, as the agent received it
+    vad_silent: float | None = None  # the voice activity detector's first silent window after `user_eot`
+    prepare: float | None = None  # work on a reply began, before the end of turn was decided
     vad_end: float | None = None  # the end of turn was decided
     stt_done: float | None = None
     llm_first_token: float | None = None
@@ -153,7 +155,10 @@ class AgentTurnTrace(BaseModel):
     pre_end_sample: int | None = None
     cause: ReplyCause | None = None
     vad_hangover_ms: float
-    speculative: bool = False
+    hangover_because: str = ""  # the turn detector's reason for this turn's hangover
+    speculative: bool = False  # it may be heard before its own hangover has passed
+    prepared: bool = False  # steps before `vad_end` were done ahead; none was heard before it
+    held_ms: float = 0.0  # the reply paused for what proved to be no interruption
     user_text: str = ""
     reply_text: str = ""
     underruns: int = 0

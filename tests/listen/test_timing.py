@@ -1,5 +1,7 @@
 """When the agent answered, and what came before the answer."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -256,6 +258,28 @@ def test_the_agents_own_times_are_taken_from_its_trace(tmp_path):
     assert metrics["effective_hangover_ms"].value == 200
     assert metrics["eot_error_ms"].value == pytest.approx(45, abs=1)
     assert metrics["reply_lag_ms"].value == pytest.approx(80, abs=1)
+
+
+def test_work_that_was_done_ahead_costs_the_user_nothing_but_is_still_timed(tmp_path):
+    folder = simple_call(450).write(tmp_path / "c")
+    path = folder / "agent_trace.jsonl"
+    line = json.loads(path.read_text())
+    for name, back_ms in (
+        ("stt_done", 130),
+        ("llm_first_token", 120),
+        ("llm_first_segment", 110),
+        ("tts_first_pcm", 100),
+    ):
+        line["t"][name] = line["t"]["vad_end"] - back_ms
+    path.write_text(json.dumps({**line, "prepared": True}) + "\n")
+    turn = listen(folder).turns[0]
+    steps = {step.name: step.ms for step in turn.waterfall}
+    ahead = ("STT", "first token", "first segment", "TTS first PCM")
+    assert [steps[name] for name in ahead] == [0, 0, 0, 0]
+    assert steps["published"] == pytest.approx(line["t"]["first_publish"] - line["t"]["vad_end"])
+    assert steps["unexplained"] == pytest.approx(0, abs=2)
+    assert turn.metrics["fast_ttft_ms"].value == pytest.approx(10)
+    assert turn.metrics["tts_first_to_publish_ms"].value == pytest.approx(steps["published"])
 
 
 def test_times_of_another_clock_are_not_subtracted(tmp_path):

@@ -19,7 +19,8 @@ from harness.model.plan import BuiltCase
 from runtime.engines.espeak import EspeakTextToSpeech
 from runtime.engines.protocols import EngineError
 from runtime.engines.sphinx import SphinxSpeechToText
-from runtime.turn_detector import SpeechKind, TurnDetector
+from runtime.speech_detector import SpeechDetector, SpeechKind, SteppedVad
+from runtime.turn_detector import FixedTurnDetector
 from runtime.vad_silero import SileroVad
 
 pytestmark = pytest.mark.usefixtures("no_process_left")
@@ -31,10 +32,10 @@ def at_16_khz(case: BuiltCase) -> np.ndarray:
 
 
 def turns(signal_16k: np.ndarray) -> int:
-    detector = TurnDetector(SileroVad(), 200.0)
+    detector = SpeechDetector(SteppedVad(SileroVad), FixedTurnDetector(200.0))
     frames = signal_16k[: len(signal_16k) // 160 * 160].reshape(-1, 160)
-    events = [event for k, frame in enumerate(frames) for event in detector.feed(frame, 10.0 * k)]
-    return sum(event.kind is SpeechKind.ENDED and event.is_turn for event in events)
+    events = [detector.feed(frame, 10.0 * k) for k, frame in enumerate(frames)]
+    return sum(event is not None and event.kind is SpeechKind.ENDED and event.is_turn for event in events)
 
 
 @pytest.mark.parametrize(

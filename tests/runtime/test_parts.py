@@ -1,4 +1,4 @@
-"""The parts of the reference agent that need no room: transitions, resampler, dialogue, end of turn."""
+"""The parts of the reference agent that need no room: transitions, resampler, dialogue, settings."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from runtime.engines.protocols import Heard
 from runtime.engines.scripted import REPLIES, ScriptedDialogue, intent_of
 from runtime.resampler import StreamingResampler
 from runtime.settings import SettingsError, load_settings
-from runtime.turn_detector import SpeechEvent, SpeechKind, TurnDetector
-
-RATE = 16_000
 
 
 def controller() -> DuplexController:
@@ -98,57 +95,14 @@ def test_intents(heard: Heard, intent: str) -> None:
     assert intent_of(heard) == intent
 
 
-class LoudIsSpeech:
-    """A VAD for the tests of what is built on it: a window is speech if it is loud."""
-
-    rate_hz, window_samples = RATE, 512
-
-    def probability(self, window: np.ndarray) -> float:
-        return float(np.sqrt(np.mean((window / 32768.0) ** 2)) > 0.01)
-
-
-def run_detector(signal: np.ndarray, silence_ms: float = 200.0) -> list[SpeechEvent]:
-    detector = TurnDetector(LoudIsSpeech(), silence_ms)
-    events = []
-    for k in range(len(signal) // 160):
-        events += detector.feed(signal[k * 160 : (k + 1) * 160], 10.0 * (k + 1))
-    return events
-
-
-def speech(ms: int, level: float = 0.2) -> np.ndarray:
-    return (level * 32767 * np.sin(np.arange(ms * 16) / 5)).astype(np.int16)
-
-
-def quiet(ms: int, noise: float = 0.0) -> np.ndarray:
-    return (noise * 32767 * np.random.default_rng(0).standard_normal(ms * 16)).astype(np.int16)
-
-
-@pytest.mark.parametrize(("noise", "within_ms"), [(0.0, 20), (0.002, 20), (0.006, 90)])
-def test_the_end_of_turn_is_the_last_voiced_frame_not_the_decision(noise: float, within_ms: float) -> None:
-    signal = np.concatenate([quiet(500, noise), speech(800), quiet(600, noise)])
-    (ended,) = [event for event in run_detector(signal) if event.kind is SpeechKind.ENDED]
-    assert ended.eot_ms is not None
-    assert abs(ended.eot_ms - 1300) <= within_ms
-    assert ended.is_turn
-
-
-def test_a_pause_below_the_hangover_does_not_end_the_turn() -> None:
-    signal = np.concatenate([quiet(300), speech(400), quiet(150), speech(400), quiet(500)])
-    assert sum(event.kind is SpeechKind.ENDED for event in run_detector(signal)) == 1
-
-
-def test_a_click_is_no_turn() -> None:
-    signal = np.concatenate([quiet(320), speech(20), quiet(500)])
-    ended = [event for event in run_detector(signal) if event.kind is SpeechKind.ENDED]
-    assert all(not event.is_turn for event in ended)
-
-
 @pytest.mark.parametrize(
     ("env", "says"),
     [
         ({}, "LIVEKIT_URL"),
         ({"VAD_SILENCE_MS": "soon"}, "VAD_SILENCE_MS"),
         ({"VAD_SILENCE_MS": "1"}, "VAD_SILENCE_MS=1"),
+        ({"EARWITNESS_TURN_DETECTOR": "magic"}, "fixed or rules"),
+        ({"EARWITNESS_PREPARE": "maybe"}, "on or off"),
     ],
 )
 def test_a_wrong_setting_is_named(env: dict[str, str], says: str) -> None:

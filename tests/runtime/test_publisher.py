@@ -7,10 +7,12 @@ import wave
 from pathlib import Path
 
 import numpy as np
+import pytest
 from livekit import rtc
 
 from runtime.pre_rtc import PreRtcTap
 from runtime.publisher import KEPT_SILENCE_SAMPLES, QUEUE_MS, RATE_HZ, Publisher
+from tests.runtime.virtual_call import HeardSource, in_virtual_time
 
 
 async def published(tmp_path: Path, *chunks: np.ndarray) -> tuple[np.ndarray, PreRtcTap]:
@@ -59,3 +61,52 @@ def test_a_reply_of_silence_is_none(tmp_path: Path) -> None:
     sent, tap = asyncio.run(published(tmp_path, np.zeros(RATE_HZ // 5, np.int16)))
     assert len(sent) == 0
     assert tap.start_sample is None
+
+
+def test_a_held_reply_is_silent_at_once_and_goes_on_without_a_gap_or_a_repeat() -> None:
+    said = (8_000 * np.sin(np.arange(RATE_HZ) ** 1.3 / 4_000)).astype(np.int16)  # no two places are alike
+    heard: list[np.ndarray] = []
+    silent_after_s: list[float] = []
+
+    async def run() -> None:
+        source = HeardSource()
+        publisher = Publisher(source, PreRtcTap())  # type: ignore[arg-type]
+        pump = asyncio.create_task(publisher.run())
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(0.1)
+        publisher.begin(lambda: None)
+        publisher.write(said)
+        publisher.end()
+        await asyncio.sleep(0.437)
+        held_s = loop.time() - source.t0_s
+        assert publisher.hold()
+        assert not publisher.hold(), "once is enough"
+        await asyncio.sleep(0.5)
+        silent_after_s.append(float(np.flatnonzero(np.abs(source.heard) > 50)[-1]) / RATE_HZ - held_s)
+        publisher.resume()
+        await publisher.played()
+        heard.append(source.heard)
+        pump.cancel()
+        await asyncio.gather(pump, return_exceptions=True)
+        assert publisher.underruns == 0
+        assert publisher.starved_s == 0.0
+
+    in_virtual_time(run)
+    assert silent_after_s[0] <= 0.010
+    sounds = heard[0][np.flatnonzero(heard[0])[0] : np.flatnonzero(heard[0])[-1] + 1]
+    gap = int(np.argmax(np.convolve(sounds == 0, np.ones(4_800), "valid")))
+    first = sounds[:gap]
+    went_on = sounds[gap + int(np.flatnonzero(sounds[gap:])[0]) :]
+    assert len(first) + len(went_on) == pytest.approx(len(said), abs=RATE_HZ // 100 + 5)
+    assert np.array_equal(went_on[-len(went_on) // 2 :], said[-(len(went_on) // 2 + len(went_on) % 2) :])
+
+
+def test_nothing_is_held_where_nothing_is_said() -> None:
+    async def run() -> None:
+        publisher = Publisher(HeardSource(), PreRtcTap())  # type: ignore[arg-type]
+        assert not publisher.hold()
+        publisher.begin(lambda: None)
+        assert not publisher.hold()
+        publisher.resume()
+
+    in_virtual_time(run)
