@@ -115,7 +115,7 @@ HEADINGS = (
     "pairs",
     "shift P50",
     "shift P95",
-    "P95 of |shift|",
+    "P95 of its size",
 )
 
 

@@ -346,7 +346,10 @@ def calibrate(
         plan = make_calibration(settings.runs, turns=turns, user=user, sessions=sessions, seed=seed)
         playing = play_and_hear(plan, on_note=console.print, on_played=lambda s, p: console.print(one_line(s, p)))
         done, run_dir = _until_done(playing), plan.run_dir
-        for known in keep_side_by_side(done, settings.machine_class):
+        kept = keep_side_by_side(done, settings.machine_class)
+        if not kept and len(plan.sessions) > 1:
+            console.print("--jobs auto learns nothing from this: too few turns, or none alone, are to be believed")
+        for known in kept:
             jobs = auto_jobs(known, known.machine, known.lane)
             console.print(f"{known.lane} lane: --jobs auto is {jobs.jobs} ({jobs.why})", markup=False, soft_wrap=True)
     console.print(f"{done.verdict}; report: {run_dir / 'calibration_report.md'}", soft_wrap=True)

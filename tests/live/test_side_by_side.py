@@ -39,12 +39,14 @@ async def test_two_cases_side_by_side_are_both_judged_and_reported_in_the_order_
         assert attempt.capture_status is CaptureStatus.OK, attempt.detail
         assert attempt.measurement is not None
         assert {line.launching for line in read_capture(plan.run_dir / attempt.folder).load} <= {0, 1}
+    assert summary.side_by_side is not None
+    assert (summary.side_by_side.jobs, summary.side_by_side.sessions) == (2, 2)
+    given_up = any("beside" in text for text in summary.side_by_side.overruns)  # on a host too slow for the limits
     begin = {name: phases.index((name, "speak")) for name in NAMES}
     for name, other in (NAMES, NAMES[::-1]):
         between = [phase for case, phase in phases[begin[name] : phases.index((name, "leave"))] if case == other]
-        assert not set(between) & {"join", "barrier", "prime"}, "nothing launches while another is measured"
-    assert summary.side_by_side is not None
-    assert (summary.side_by_side.jobs, summary.side_by_side.sessions) == (2, 2)
+        launched = bool(set(between) & {"join", "barrier", "prime"})
+        assert launched <= given_up, "nothing launches while another is measured, or the report says so"
     assert "\nSide by side: up to 2 sessions at once" in (plan.run_dir / "report.md").read_text()
     with open_history(tmp_path / "history.sqlite") as history, history.reading() as session:
         assert read_run(session, plan.run_id).n_attempts == 2
