@@ -6,10 +6,12 @@ A step is one piece of work: broken off, it is done anew in a folder of its own 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from harness.judge.verdict import EXIT_NOT_MEASURED
 from harness.model.night import PlannedPart
 from harness.model.plan import Lane
 
@@ -49,8 +51,19 @@ async def _prove(lane: Lane, folder: Path, on_note: Callable[[str], None]) -> St
     wanted = make_wanted([], fast=True, trials=1, lane=lane, clean={}, captures=1)
     check_folder(folder)
     await prove_live(folder, cache_dir() / "proof", wanted, on_note)
-    code, text = verdict_of(await asyncio.to_thread(write_proof, folder, ears_version()))
+    summary = await asyncio.to_thread(write_proof, folder, ears_version())
+    code, text = proof_verdict(verdict_of(summary), summary, [fault.id for fault in wanted.faults])
     return StepResult(code, text, folder / "proof.md")
+
+
+def proof_verdict(told: tuple[int, str], summary: Mapping[str, Any], wanted: Sequence[str]) -> tuple[int, str]:
+    """(exit status, one line). A fault of which no trial counts (its call broke) was not heard: that is no proof."""
+    tried = {fault["id"] for fault in summary["faults"] if any(cell["n"] for cell in fault["cells"])}
+    untried = [name for name in wanted if name not in tried]
+    code, text = told
+    if not untried:
+        return code, text
+    return code or EXIT_NOT_MEASURED, f"{text}; without a trial that counts: {', '.join(untried)}"
 
 
 async def _calibrate(lane: Lane, folder: Path, on_note: Callable[[str], None]) -> StepResult:
