@@ -25,6 +25,7 @@ from harness.listen_command import listen_command
 from harness.report_command import report_command
 from harness.serve_engines_command import serve_engines_command
 from harness.serve_tts_command import serve_tts_command
+from harness.tts_command import tts_command
 
 EPILOG = (
     "Exit status: 0 pass; 1 a blocking FAIL or FLAKY (with --strict also WARN); 2 usage; "
@@ -400,6 +401,7 @@ def serve(
 
 app.command("serve-engines", epilog=EPILOG)(serve_engines_command)
 app.command("serve-tts", epilog=EPILOG)(serve_tts_command)
+app.command("tts", epilog=EPILOG)(tts_command)
 
 
 def main() -> None:
