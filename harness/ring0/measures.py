@@ -20,6 +20,7 @@ NEARLY_IDENTICAL_DB = 119.9
 WORST_DB = -120.0
 REACH_MS = 100.0
 FRAME_MS = 20.0
+FAST_ENOUGH_MS = 350.0  # the limit of the first PCM (R-81)
 LEAD_MS = 40.0  # R-35: a publisher keeps 40 to 80 ms ahead
 # the same samples again right after the first time, as a packet that is sent twice; or that much of them anywhere. espeak-ng's
 # recorded consonants come back bit by bit, never at once and never for longer than 84 ms in our sentences
@@ -55,10 +56,11 @@ def first_audible_ms(spoken: Spoken) -> float | None:
 def first_chunk_share(spoken: Spoken) -> float | None:
     """First audible piece, as a share of the whole synthesis: an engine that makes all before it sends is near 1 (R-93).
 
-    By what can be heard, so that silence sent ahead does not pass for streaming.
+    By what can be heard, so that silence sent ahead does not pass for streaming. Of a synthesis that is whole within FAST_ENOUGH_MS
+    the share is of that: its time is the transport's, and waiting for all of it costs nobody anything.
     """
     first = first_audible_ms(spoken)
-    return None if first is None or spoken.whole_s <= 0 else min(1.0, first / (1e3 * spoken.whole_s))
+    return None if first is None else min(1.0, first / max(FAST_ENOUGH_MS, 1e3 * spoken.whole_s))
 
 
 def real_time_factor(spoken: Spoken) -> float | None:
