@@ -24,6 +24,8 @@ from harness.listen_command import listen_command
 from harness.nightly_command import RETAIN_EPILOG, nightly_command, retain_command
 from harness.report_command import report_command
 from harness.serve_engines_command import serve_engines_command
+from harness.serve_tts_command import serve_tts_command
+from harness.tts_command import tts_command
 from harness.until_done import until_done as _until_done
 
 EPILOG = (
@@ -435,6 +437,8 @@ def serve(
 
 
 app.command("serve-engines", epilog=EPILOG)(serve_engines_command)
+app.command("serve-tts", epilog=EPILOG)(serve_tts_command)
+app.command("tts", epilog=EPILOG)(tts_command)
 
 
 def main() -> None:

@@ -67,7 +67,7 @@ class EspeakTextToSpeech:
                     yield np.frombuffer(payload, np.int16)
         finally:
             if not done:  # cancelled inside: what is left in the pipe belongs to nobody
-                await self._worker.aclose()
+                await self._worker.aclose(at_once=True)
 
     async def aclose(self) -> None:
         await self._worker.aclose()

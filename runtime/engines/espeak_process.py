@@ -63,12 +63,13 @@ def main() -> None:
         if message["do"] == "ping":
             write_message(out, {"rate_hz": rate_hz})
             continue
-        if not set_voice(library, message["voice"]):
-            write_message(out, {"error": f"espeak-ng has no voice {message['voice']!r}"})
-            continue
-        # espeak-ng's noise source goes on from where the last segment left it; a forked child always starts from the same
+        # espeak-ng's noise source goes on from where the last segment left it, and a voice that is loaded again and again changes
+        # what is said (and now and then cuts it short); a forked child always starts from the same
         child = os.fork()
         if child == 0:
+            if not set_voice(library, message["voice"]):
+                write_message(out, {"error": f"espeak-ng has no voice {message['voice']!r}"})
+                os._exit(0)
             library.espeak_SetParameter(ESPEAK_RATE, int(message["rate_wpm"]), 0)
             text = message["text"].encode()
             library.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, POS_CHARACTER, 0, CHARS_UTF8, None, None)

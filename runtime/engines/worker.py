@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import sys
 from typing import Any, BinaryIO
 
@@ -35,8 +37,9 @@ class Worker:
         if self._process is None or self._process.returncode is not None:
             self._has_answered = False
             self._process = await asyncio.create_subprocess_exec(
-                *self._argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**20
-            )
+                *self._argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**20,
+                start_new_session=True,
+            )  # fmt: skip
 
     def send(self, message: dict[str, Any], payload: bytes = b"") -> None:
         """Raises EngineError if the process is gone."""
@@ -64,19 +67,19 @@ class Worker:
         self._has_answered = True
         return message, payload
 
-    async def aclose(self) -> None:
+    async def aclose(self, *, at_once: bool = False) -> None:
+        """`at_once`: whatever it is doing, its own children too. What is left in its pipe is read: a full pipe would hold it."""
         if self._process is None:
             return
         process, self._process = self._process, None
-        if process.stdin is not None:
-            process.stdin.close()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_TIMEOUT_S):
-                await process.wait()
+        if not at_once:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await process.communicate()
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.communicate()
 
 
 def read_message(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:

@@ -1,0 +1,89 @@
+"""`python -m runtime.tts_server.worker`: the process that speaks. Started by the supervisor alone, on a socket it was given.
+
+Tells the supervisor on stdout, a line of JSON each: `ready`, a heartbeat, every step of every request. Ends when stdin closes, so
+that it never outlives its supervisor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import faulthandler
+import importlib.metadata
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+from aiohttp import web
+
+from runtime.engines.espeak import RATE_WPM, EspeakTextToSpeech
+from runtime.engines.protocols import EngineError
+from runtime.tts_server.app import Speaks, TtsServer
+from runtime.tts_server.voices import Voices
+
+KEY_VARIABLE = "EARWITNESS_TTS_KEY"
+HEARTBEAT_S = 1.0
+EXIT_NOT_READY = 3
+
+
+def tell(message: dict[str, Any]) -> None:
+    """One write of a line; the supervisor reads until it is gone."""
+    sys.stdout.write(json.dumps(message, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+async def serve(listening: socket.socket, voice: str, concurrency: int, lives: dict[str, Any]) -> None:
+    """Raises EngineError."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the supervisor's
+    loop.add_reader(sys.stdin.fileno(), stop.set)
+    voices = Voices([EspeakTextToSpeech(voice) for _ in range(concurrency)])
+    version = f"espeakng-loader {importlib.metadata.version('espeakng-loader')}"
+    speaks = Speaks("espeak-ng", version, voice, voices.rate_hz, {"rate_wpm": RATE_WPM})
+    server = TtsServer(voices, speaks, tell, os.environ.get(KEY_VARIABLE), lives)
+    runner = web.AppRunner(server.app(), access_log=None, handler_cancellation=True, shutdown_timeout=2.0)
+    beating = asyncio.create_task(_beat())
+    try:
+        await voices.warm_up()
+        await runner.setup()
+        await web.SockSite(runner, listening).start()
+        tell({"ready": True})
+        await stop.wait()
+    finally:
+        beating.cancel()
+        await runner.cleanup()
+        await server.aclose()
+
+
+async def _beat() -> None:
+    """Also says that the event loop turns: a worker that hangs goes silent."""
+    while True:
+        tell({"beat": True})
+        await asyncio.sleep(HEARTBEAT_S)  # the period of a heartbeat, not a wait for anything
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m runtime.tts_server.worker", description=__doc__)
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--voice", required=True)
+    parser.add_argument("--concurrency", type=int, required=True)
+    parser.add_argument("--lives", type=json.loads, default={})
+    asked = parser.parse_args()
+    faulthandler.enable()  # a segfault leaves its trace in the dump
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        asyncio.run(serve(socket.socket(fileno=asked.fd), asked.voice, asked.concurrency, asked.lives))
+    except EngineError as error:
+        print(f"serve-tts: the engine is not ready: {error}", file=sys.stderr)
+        return EXIT_NOT_READY
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
