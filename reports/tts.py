@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from harness.judge.numbers import show, show_limit
@@ -13,8 +12,8 @@ from harness.model.capture import write_atomic
 from harness.model.status import Status
 from harness.model.verdict import GateResult
 from harness.ring0.record import Pin, SentenceResult, TtsRun
-from reports.markdown import code, plain
-from reports.render import REPORT, TEMPLATES
+from reports.markdown import code, plain, render_template
+from reports.render import REPORT
 from reports.view import MARKS
 
 DISTRIBUTIONS = (("ttfa_ms", "request → first PCM", "ms"), ("rtf", "real-time factor", ""))
@@ -38,11 +37,8 @@ class SentenceRow:
 
 def write_tts_report(run: TtsRun, folder: Path) -> None:
     """Raises OSError."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, autoescape=False
-    )
-    environment.filters["plain"] = plain
-    text = environment.get_template("tts.md.j2").render(
+    text = render_template(
+        "tts.md.j2",
         run=run,
         mark=MARKS[run.status],
         pin=_pin_line(run.pin),
