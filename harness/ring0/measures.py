@@ -56,7 +56,8 @@ def first_audible_ms(spoken: Spoken) -> float | None:
 def first_chunk_share(spoken: Spoken) -> float | None:
     """First audible piece, as a share of the whole synthesis: an engine that makes all before it sends is near 1 (R-93).
 
-    By what can be heard, so that silence sent ahead does not pass for streaming. Of a synthesis that is whole within FAST_ENOUGH_MS
+    By what can be heard, so that silence sent ahead does not pass for streaming. Of a synthesis that is whole within
+    FAST_ENOUGH_MS
     the share is of that: its time is the transport's, and waiting for all of it costs nobody anything.
     """
     first = first_audible_ms(spoken)
@@ -120,7 +121,7 @@ def repeats(samples: Int16Array, rate_hz: int) -> list[tuple[float, float]]:
     """(start, duration) in ms of pieces that are said twice, bit by bit: at once, or for AGAIN_ANYWHERE_MS and more."""
     per_ms = rate_hz / 1e3
     found = []
-    for repeated in repeats_as_published(samples.astype(np.float32) / 32_768):  # it counts ms as if at 48 kHz
+    for repeated in repeats_as_published(np.asarray(samples / 32_768, np.float32)):  # it counts ms as if at 48 kHz
         length = round(repeated.duration_ms * PER_MS)
         if length >= AGAIN_ANYWHERE_MS * per_ms or _adjacent(samples, repeated.start, length):
             found.append((repeated.start / per_ms, length / per_ms))

@@ -42,4 +42,4 @@ class Spoken:
         return hashlib.sha256(self.samples.astype("<i2").tobytes()).hexdigest()
 
     def audio(self) -> Audio:
-        return Audio(self.samples.astype(np.float32) / 32_768, self.rate_hz)
+        return Audio(np.asarray(self.samples / 32_768, np.float32), self.rate_hz)
