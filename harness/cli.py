@@ -23,6 +23,7 @@ from harness.errors import EarwitnessError
 from harness.history_command import history_app
 from harness.listen_command import listen_command
 from harness.report_command import report_command
+from harness.serve_command import serve_app
 
 EPILOG = (
     "Exit status: 0 pass; 1 a blocking FAIL or FLAKY (with --strict also WARN); 2 usage; "
@@ -329,6 +330,7 @@ app.command("listen", epilog=LISTEN_EPILOG)(listen_command)
 app.command("report", epilog=EPILOG)(report_command)
 app.add_typer(history_app, name="history")
 app.add_typer(baseline_app, name="baseline")
+app.add_typer(serve_app, name="serve")
 
 
 @app.command(epilog=EPILOG)
@@ -381,19 +383,6 @@ def prove(
     code, text = verdict_of(summary)
     console.print(f"{text}; report: {out / 'proof.md'}", soft_wrap=True)
     raise typer.Exit(code)
-
-
-@app.command(epilog=EPILOG)
-def serve(
-    port: Annotated[int, typer.Option(help="Port of the page on 127.0.0.1; 0 takes a free one.")] = 8080,
-) -> None:
-    """Talk to the reference agent yourself: starts media server, agent and page, and prints the page's address.
-
-    Ctrl-C ends everything.
-    """
-    from harness.serve import serve_product
-
-    _until_done(serve_product(port, console))
 
 
 def main() -> None:

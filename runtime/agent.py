@@ -23,7 +23,7 @@ from runtime.pre_rtc import PreRtcTap
 from runtime.publisher import QUEUE_MS, RATE_HZ, Publisher
 from runtime.room_access import agent_token, load_filter, publish_options
 from runtime.settings import RuntimeSettings
-from runtime.trace import PRE_RTC, Trace, now_ms
+from runtime.trace import PRE_RTC, Trace, TurnRecord, now_ms
 
 __all__ = ["Engines", "RoomAgent"]
 
@@ -55,6 +55,10 @@ class RoomAgent:
 
     def __post_init__(self) -> None:
         self._trace = Trace(self.settings.captures, self.settings.taking.silence_ms)
+
+    @property
+    def turns(self) -> list[TurnRecord]:
+        return self._trace.turns
 
     def leave(self) -> None:
         self._leave.set()

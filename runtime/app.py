@@ -1,7 +1,7 @@
 """The agent's process: engines for all rooms, one RoomAgent a room, and the control over HTTP on loopback.
 
 POST /agent/join {room} answers when the agent is in the room; POST /agent/leave {room} when it has left and written;
-GET /health. Both POSTs need `Authorization: Bearer` with the control token.
+GET /health; GET /metrics. All but /health need `Authorization: Bearer` with the control token.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 from livekit import rtc
+from prometheus_client import CollectorRegistry
 
 from runtime.agent import Engines, RoomAgent
 from runtime.engines.espeak import EspeakTextToSpeech
 from runtime.engines.scripted import ScriptedDialogue
 from runtime.engines.sphinx import SphinxSpeechToText
+from runtime.metrics import AgentMetrics, metrics_route
 from runtime.settings import RuntimeSettings
 from runtime.vad_silero import SileroVad
 
@@ -39,6 +41,7 @@ class AgentHost:
     def __init__(self, settings: RuntimeSettings, engines: Engines) -> None:
         self.settings, self.engines = settings, engines
         self._rooms: dict[str, tuple[RoomAgent, asyncio.Task[None]]] = {}
+        self.metrics = AgentMetrics(lambda: [agent.turns for agent, _ in self._rooms.values()])
 
     @property
     def rooms(self) -> list[str]:
@@ -62,7 +65,8 @@ class AgentHost:
             await task
 
     def _gone(self, room: str, task: asyncio.Task[None]) -> None:
-        self._rooms.pop(room, None)
+        agent, _ = self._rooms.pop(room)
+        self.metrics.room_ended(agent.turns)
         if not task.cancelled() and task.exception() is not None:
             log.error("room %s ended with an error", room, exc_info=task.exception())
 
@@ -114,6 +118,9 @@ def control_app(host: AgentHost, token: str) -> web.Application:
     app.router.add_post("/agent/join", join)
     app.router.add_post("/agent/leave", leave)
     app.router.add_get("/health", health)
+    registry = CollectorRegistry()
+    registry.register(host.metrics)
+    app.router.add_get("/metrics", metrics_route(registry, token))
     return app
 
 
@@ -156,12 +163,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def ready_line(settings: RuntimeSettings, url: str, page: str = "") -> str:
+def ready_line(settings: RuntimeSettings, url: str) -> str:
     return json.dumps(
         {
             "ready": True,
             "http": url,
-            "page": page,
             "pid": os.getpid(),
             "vad_hangover_ms": settings.vad_silence_ms,
             "speculative": False,
