@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from livekit import rtc
 
-from harness.model.events import TOPIC, Event, EventError, EventType, parse_event
+from harness.model.events import TOPIC, Event, EventType
 from runtime.cascade import Engines
 from runtime.conversation import Conversation
 from runtime.duplex_controller import Cause
+from runtime.inbox import Inbox
 from runtime.pre_rtc import PreRtcTap
 from runtime.publisher import QUEUE_MS, RATE_HZ, Publisher
 from runtime.room_access import agent_token, load_filter, publish_options
@@ -54,6 +55,7 @@ class RoomAgent:
     _listeners: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._inbox = Inbox(self.room_name)
         self._trace = Trace(self.settings.captures, self.settings.taking.silence_ms)
 
     @property
@@ -127,10 +129,9 @@ class RoomAgent:
     def _data_received(self, packet: rtc.DataPacket) -> None:
         if packet.topic != TOPIC:
             return
-        try:
-            event = parse_event(packet.data)
-        except EventError as error:
-            log.warning("room %s: an event was rejected: %s", self.room_name, error)
+        sender = packet.participant.identity if packet.participant is not None else ""
+        event = self._inbox.take(packet.data, sender, now_ms() / 1e3)
+        if event is None:
             return
         if event.type is EventType.TRACE:
             self._adopt(event)
@@ -138,6 +139,9 @@ class RoomAgent:
             log.warning("room %s: an event of another trace was ignored", self.room_name)
         elif event.type is EventType.PROBE_READY:
             self._emit(EventType.AGENT_READY)
+        elif event.type is EventType.INTERRUPT and sender == self._user:
+            assert self._group is not None
+            self._group.create_task(self._talk.stop_turn(Cause.BUTTON))
         elif event.type is EventType.TRACE_END:
             assert self._group is not None
             self._group.create_task(self._finish_trace())

@@ -272,6 +272,7 @@ class Conversation:
             any(turn.cause is ReplyCause.INTERRUPTED for turn in self.trace.turns),
             lambda text: self.emit(EventType.TRANSCRIPT, role="user", text=text, final=True),
             lambda: self._first_published(record, seq),
+            lambda text: self.emit(EventType.TRANSCRIPT, reply_seq=seq, role="agent", text=text, final=False),
         )
         turn = Turn(record, cascade)
         turn.task = self._spawn(self._run(turn, transcript), "turn")
@@ -306,7 +307,7 @@ class Conversation:
         record.stamp("first_publish")
         record.reply_seq = seq
         self._reply_seq = seq + 1  # used first, incremented afterwards: start and end carry the same (H-57)
-        self.emit(EventType.REPLY_START, reply_seq=seq)
+        self.emit(EventType.REPLY_START, reply_seq=seq, t=dict(record.t))
         self.control.go(Cause.FIRST_PUBLISH)
 
     def _close_reply(self, record: TurnRecord, cause: ReplyCause) -> None:
@@ -320,7 +321,8 @@ class Conversation:
         record.underruns = self.publisher.underruns
         record.starved_ms = 1e3 * self.publisher.starved_s
         self.emit(EventType.REPLY_END, reply_seq=record.reply_seq, cause=cause.value)
-        self.emit(EventType.TRANSCRIPT, role="agent", text=record.reply_text.strip(), final=True)
+        text = record.reply_text.strip()
+        self.emit(EventType.TRANSCRIPT, reply_seq=record.reply_seq, role="agent", text=text, final=True)
 
     async def stop_turn(self, cause: Cause) -> None:
         """Cancel the cascade: first the sound, then the work behind it."""

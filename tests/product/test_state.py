@@ -38,7 +38,7 @@ def test_a_state_file_without_a_living_process_is_nothing_running(tmp_path: Path
 def test_a_second_one_is_refused_and_told_where_the_first_is(tmp_path: Path) -> None:
     with alone(tmp_path):
         write_running(tmp_path, RUNNING)
-        with pytest.raises(HarnessError, match="http://127.0.0.1:1.*serve stop"), alone(tmp_path):
+        with pytest.raises(HarnessError, match=r"http://127.0.0.1:1.*serve stop"), alone(tmp_path):
             pass
         assert is_locked(tmp_path)
 
