@@ -3,9 +3,9 @@
 
 const STEPS = [
   // [name, where the step ends]; each begins where the one before ended
-  ["Waiting whether you go on", "vad_end"],
-  ["Understanding your words", "stt_done"],
-  ["Finding its own", "llm_first_segment"],
+  ["Waiting: do you go on?", "vad_end"],
+  ["Understanding you", "stt_done"],
+  ["Finding its words", "llm_first_segment"],
   ["Making its voice", "tts_first_pcm"],
   ["Sending", "first_publish"],
 ];
@@ -47,9 +47,9 @@ export function drawAccount(table, note, pair) {
 }
 
 function rowsOf({ heardMs, account }) {
-  const whole = { name: "You stopped → agent audible", heard: inMs(heardMs), told: inMs(account.totalMs), isWhole: true };
+  const whole = { name: "Your end → its first sound", heard: inMs(heardMs), told: inMs(account.totalMs), isWhole: true };
   const steps = account.steps.map(({ name, ms }) => ({ name, heard: "", told: inMs(ms) }));
-  return [whole, ...steps, { name: "Both ways of the network, and buffers", heard: inMs(heardMs - account.totalMs), told: "" }];
+  return [whole, ...steps, { name: "On the way, both ways", heard: inMs(heardMs - account.totalMs), told: "" }];
 }
 
 function makeRow({ name, heard, told, isWhole }) {

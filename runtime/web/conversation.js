@@ -37,6 +37,11 @@ export class Transcript {
 
   constructor(list) {
     this.#list = list;
+    new ResizeObserver(() => this.#showLast()).observe(list); // the panel above grows with its first turn
+  }
+
+  #showLast() {
+    this.#list.scrollTop = this.#list.scrollHeight;
   }
 
   add({ trace_id, reply_seq, data }) {
@@ -49,7 +54,7 @@ export class Transcript {
     if (text.trim()) line.querySelector(".words").textContent = shorten(text);
     line.classList.toggle("draft", !isFinal);
     this.#open[role] = isFinal ? null : line;
-    this.#list.scrollTop = this.#list.scrollHeight;
+    this.#showLast();
   }
 
   /** The agent was cut off in this reply, which may have no words yet. */
