@@ -20,6 +20,7 @@ from runtime.cascade import Engines
 from runtime.conversation import Conversation
 from runtime.duplex_controller import Cause
 from runtime.inbox import Inbox
+from runtime.outbox import to_packet
 from runtime.pre_rtc import PreRtcTap
 from runtime.publisher import QUEUE_MS, RATE_HZ, Publisher
 from runtime.room_access import agent_token, load_filter, publish_options
@@ -168,7 +169,14 @@ class RoomAgent:
         await self.joined.wait()
         while True:
             event = await self._outbox.get()
-            await self._room.local_participant.publish_data(event.to_bytes(), reliable=True, topic=TOPIC)
+            packet = to_packet(event)
+            try:
+                if packet is not None:
+                    await self._room.local_participant.publish_data(packet, reliable=True, topic=TOPIC)
+            except (
+                rtc.participant.PublishDataError
+            ) as error:  # the connection is being restored; the call itself goes on
+                log.warning("room %s: %s was not sent: %s", self.room_name, event.type.value, error)
 
     # listening
 

@@ -40,6 +40,11 @@ def host_clock() -> Clock:
     return Clock(id=f"mono:{name}", kind=ClockKind.MONOTONIC)
 
 
+def well_formed(text: str) -> str:
+    """Half a character, which an engine may return and no JSON may hold, becomes a replacement character."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 @dataclass
 class TurnRecord:
     """One turn while it happens; becomes an AgentTurnTrace."""
@@ -130,8 +135,8 @@ class Trace:
                 hangover_because=turn.hangover_because,
                 prepared=turn.prepared,
                 held_ms=round(turn.held_ms, 1),
-                user_text=turn.user_text,
-                reply_text=turn.reply_text,
+                user_text=well_formed(turn.user_text),
+                reply_text=well_formed(turn.reply_text),
                 underruns=turn.underruns,
                 starved_ms=round(turn.starved_ms, 1),
                 transitions=transitions[turn.first_transition : stop],

@@ -67,6 +67,19 @@ WITHOUT_NAME = """() => {
 }"""
 
 
+# Five turns, the last one with the agent's account.
+SHOW_A_TURN = """async () => {
+            const { drawAccount, readAccount } = await import("/account.js");
+            const { drawLatency } = await import("/latency_panel.js");
+            const steps = { vad_end: 200, stt_done: 215, llm_first_segment: 220, tts_first_pcm: 231, first_publish: 252 };
+            const pair = { heardMs: 397, account: readAccount({ user_eot: 0, ...steps }) };
+            const turns = [388, 402, 371, 655, 397].map((rawMs) => ({ rawMs, isTalkOver: false }));
+            const summary = { lastMs: 397, p50Ms: 397, p95Ms: 655, tail: "max", count: 5, talkOvers: 1 };
+            drawLatency(document.getElementById("latency"), summary, turns);
+            drawAccount(document.getElementById("account"), document.getElementById("account-none"), pair);
+        }"""
+
+
 async def in_a_full_call(watched: Watched, product: str, agent: StandInAgent) -> None:
     """With everything on the page that can be on it."""
     await connect(watched, product, agent)
@@ -78,18 +91,7 @@ async def in_a_full_call(watched: Watched, product: str, agent: StandInAgent) ->
     await agent.state("SPEAKING")
     await watched.page.locator("#transcript .user.draft").wait_for()
     await watched.until("() => window.earwitness.state.agent === 'SPEAKING'")
-    await watched.page.evaluate(
-        """async () => {
-            const { drawAccount, readAccount } = await import("/account.js");
-            const { drawLatency } = await import("/latency_panel.js");
-            const steps = { vad_end: 200, stt_done: 215, llm_first_segment: 220, tts_first_pcm: 231, first_publish: 252 };
-            const pair = { heardMs: 397, account: readAccount({ user_eot: 0, ...steps }) };
-            const turns = [388, 402, 371, 655, 397].map((rawMs) => ({ rawMs, isTalkOver: false }));
-            const summary = { lastMs: 397, p50Ms: 397, p95Ms: 655, tail: "max", count: 5, talkOvers: 1 };
-            drawLatency(document.getElementById("latency"), summary, turns);
-            drawAccount(document.getElementById("account"), document.getElementById("account-none"), pair);
-        }"""
-    )
+    await watched.page.evaluate(SHOW_A_TURN)
 
 
 async def has_no_faint_text(page: Page) -> None:
@@ -145,8 +147,16 @@ async def test_everything_that_can_be_used_has_a_name_and_each_state_is_announce
     assert await page.get_by_role("status").count() == 2  # the connection, and news
     assert await page.get_by_role("main").count() == 1
     assert await page.get_by_role("heading", level=1).count() == 1
-    assert await page.get_by_role("table", name="The last turn").locator("th[scope=row]").count() == 7
     assert await page.locator("html").get_attribute("lang") == "en"
+
+
+async def test_the_agents_account_is_a_table_with_headings_for_rows_and_columns(product: str, watched: Watched) -> None:
+    await watched.page.goto(product)
+    await watched.page.evaluate(SHOW_A_TURN)  # no call, so that nothing else is drawn meanwhile
+    table = watched.page.get_by_role("table", name="The last turn")
+    assert await table.locator("th[scope=row]").count() == 7
+    assert await table.locator("th[scope=col]").all_inner_texts() == ["Last turn", "Heard here", "Agent says"]
+    assert await table.get_by_role("row", name="Your end").inner_text() == "Your end → its first sound\t397 ms\t252 ms"
 
 
 async def test_a_call_needs_no_mouse_and_focus_is_seen_and_goes_as_the_eye_does(
