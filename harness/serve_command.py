@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.errors import HarnessError, UsageError
-from harness.product.state import Running, find_running, is_locked, state_folder
+from harness.product.state import TURN_LOG_FILE, Running, find_running, is_locked, state_folder
 
 NOT_RUNNING = 3  # as the Linux Standard Base has it for a service
 ANSWER_TIMEOUT_S = 5.0
@@ -176,6 +176,37 @@ def restart(
         raise HarnessError("nothing runs; start it with `earwitness serve`")
     _ask(running, f"/restart?part={part}" if part else "/restart", post=True)
     console.print(f"{part or 'all parts'}: restart asked for; `earwitness serve status` shows how it goes")
+
+
+@serve_app.command()
+def turns(
+    state: StateOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Counts and losses as JSON.")] = False,
+) -> None:
+    """Show how far the turns of all calls that have ended came, and why those that did not get through were lost."""
+    from runtime.funnel import count, table
+    from runtime.turn_log import read_turns
+
+    path = state_folder(state) / TURN_LOG_FILE
+    try:
+        records, broken = read_turns(path)
+    except FileNotFoundError:
+        records, broken = [], 0
+    except OSError as error:
+        raise HarnessError(f"{path}: {error.strerror}") from error
+    funnel = count(records)
+    if as_json:
+        losses = [{"trace_id": loss.trace_id, "after": loss.after, "why": loss.why} for loss in funnel.losses]
+        print(json.dumps({"reached": funnel.reached, "losses": losses, "unreadable_lines": broken}))
+        return
+    shown = Table(title=f"{len(records)} turns in {path}")
+    for heading in ("came to", "turns", "lost there"):
+        shown.add_column(heading, justify="right" if heading == "turns" else "left")
+    for stage, number, lost in table(funnel):
+        shown.add_row(stage, str(number), lost or "–")
+    console.print(shown)
+    if broken:
+        console.print(f"{broken} lines are no turns of this version; they were left out")
 
 
 def _ask(running: Running, path: str, *, post: bool = False) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from livekit import rtc
 
-from harness.model.events import TOPIC, Event, EventType
+from harness.model.events import TOPIC, AgentTurnTrace, Event, EventType
 from runtime.cascade import Engines
 from runtime.conversation import Conversation
 from runtime.duplex_controller import Cause
@@ -62,6 +62,10 @@ class RoomAgent:
     @property
     def turns(self) -> list[TurnRecord]:
         return self._trace.turns
+
+    def records(self) -> list[AgentTurnTrace]:
+        """One a turn, of the call so far."""
+        return self._trace.lines(self._talk.control.history) if self._trace.turns else []
 
     def leave(self) -> None:
         self._leave.set()

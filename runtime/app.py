@@ -27,6 +27,7 @@ from runtime.engines.scripted import ScriptedDialogue
 from runtime.engines.sphinx import SphinxSpeechToText
 from runtime.metrics import AgentMetrics, metrics_route
 from runtime.settings import RuntimeSettings
+from runtime.turn_log import add_turns
 from runtime.vad_silero import SileroVad
 
 log = logging.getLogger(__name__)
@@ -67,8 +68,17 @@ class AgentHost:
     def _gone(self, room: str, task: asyncio.Task[None]) -> None:
         agent, _ = self._rooms.pop(room)
         self.metrics.room_ended(agent.turns)
+        self._log_turns(agent)
         if not task.cancelled() and task.exception() is not None:
             log.error("room %s ended with an error", room, exc_info=task.exception())
+
+    def _log_turns(self, agent: RoomAgent) -> None:
+        if self.settings.turn_log is None:
+            return
+        try:
+            add_turns(self.settings.turn_log, agent.records(), with_words=self.settings.turn_words)
+        except OSError as error:
+            log.error("the turns of room %s cannot be logged: %s", agent.room_name, error)
 
     async def leave(self, room: str) -> None:
         entry = self._rooms.get(room)

@@ -40,6 +40,8 @@ class RuntimeSettings:
     voice: str = "en-us"
     replies: tuple[str, ...] = ()  # said one after the other whatever the user says; empty: by intent
     captures: Path | None = None
+    turn_log: Path | None = None  # one JSON line a turn is added here when a call ends
+    turn_words: bool = False  # with what was said in it
     audio_filter_pre: str | None = None  # module:factory, before the pre-RTC tap
     audio_filter_post: str | None = None  # module:factory, between the tap and the wire
 
@@ -95,6 +97,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> RuntimeSettings:
     if missing:
         raise SettingsError(f"{', '.join(missing)} must be set in the environment")
     captures, replies = env.get("EARWITNESS_CAPTURES"), env.get("EARWITNESS_REPLIES")
+    turn_log = env.get("EARWITNESS_TURN_LOG")
     return RuntimeSettings(
         livekit_url=env["LIVEKIT_URL"],
         api_key=env["LIVEKIT_API_KEY"],
@@ -106,6 +109,8 @@ def load_settings(env: Mapping[str, str] | None = None) -> RuntimeSettings:
         voice=env.get("EARWITNESS_VOICE", "en-us"),
         replies=_lines(Path(replies)) if replies else (),
         captures=Path(captures) if captures else None,
+        turn_log=Path(turn_log) if turn_log else None,
+        turn_words=_one_of(env, "EARWITNESS_TURN_WORDS", ("off", "on")) == "on",
         audio_filter_pre=env.get("EARWITNESS_AUDIO_FILTER_PRE") or None,
         audio_filter_post=env.get("EARWITNESS_AUDIO_FILTER_POST") or None,
     )

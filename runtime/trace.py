@@ -115,15 +115,12 @@ class Trace:
         self._sent += 1
         return event
 
-    def write(self, transitions: list[tuple[float, str, str]]) -> list[str]:
-        """agent_trace.jsonl, atomically. The names of the files written. Raises OSError."""
-        folder = self.folder()
-        if folder is None:
-            return []
-        lines = []
+    def lines(self, transitions: list[tuple[float, str, str]]) -> list[AgentTurnTrace]:
+        """One record a turn."""
+        records = []
         for index, turn in enumerate(self.turns):
             stop = self.turns[index + 1].first_transition if index + 1 < len(self.turns) else len(transitions)
-            line = AgentTurnTrace(
+            record = AgentTurnTrace(
                 trace_id=self.trace_id,
                 reply_seq=turn.reply_seq,
                 clock=host_clock(),
@@ -141,7 +138,15 @@ class Trace:
                 starved_ms=round(turn.starved_ms, 1),
                 transitions=transitions[turn.first_transition : stop],
             )
-            lines.append(line.model_dump_json() + "\n")
+            records.append(record)
+        return records
+
+    def write(self, transitions: list[tuple[float, str, str]]) -> list[str]:
+        """agent_trace.jsonl, atomically. The names of the files written. Raises OSError."""
+        folder = self.folder()
+        if folder is None:
+            return []
+        lines = [record.model_dump_json() + "\n" for record in self.lines(transitions)]
         part = folder / (AGENT_TRACE + ".tmp")
         with part.open("w", encoding="utf-8") as file:
             file.write("".join(lines))

@@ -19,6 +19,7 @@ from harness.errors import HarnessError, UsageError
 
 STATE_FILE = "serve.json"
 LOCK_FILE = "serve.lock"
+TURN_LOG_FILE = "turns.jsonl"
 LOG_LIMIT_BYTES = 5_000_000
 
 
