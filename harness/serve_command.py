@@ -184,7 +184,7 @@ def turns(
     as_json: Annotated[bool, typer.Option("--json", help="Counts and losses as JSON.")] = False,
 ) -> None:
     """Show how far the turns of all calls that have ended came, and why those that did not get through were lost."""
-    from runtime.funnel import count, table
+    from harness.model.funnel import count, table
     from runtime.turn_log import read_turns
 
     path = state_folder(state) / TURN_LOG_FILE

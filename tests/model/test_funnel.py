@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from harness.model.events import AgentTurnTrace, Clock, ClockKind, ReplyCause, TurnTimes
-from runtime.funnel import count, table
+from harness.model.funnel import count, table
 from runtime.turn_log import add_turns, read_turns
 from tests.runtime.test_conversation import conversation
 from tests.runtime.virtual_call import Answers, Call, Tone
