@@ -26,6 +26,7 @@ pytestmark = pytest.mark.live
 COMMAND = [sys.executable, "-m", "harness.cli", "serve"]
 START_TIMEOUT_S = 120.0
 BACK_TIMEOUT_S = 60.0
+GIVE_UP_TIMEOUT_S = 90.0  # a page tries for about 40 s to come back
 IN_CALL = "() => { const s = window.earwitness.state; return s.connection === 'connected' && s.agent_audible; }"
 
 
@@ -145,7 +146,7 @@ async def test_health_and_metrics_tell_of_every_part_and_commands_need_the_token
             assert answer.status == 401
 
 
-def test_status_restart_and_stop_do_what_they_say(served: tuple[Path, Running]) -> None:
+async def test_status_restart_and_stop_do_what_they_say_and_a_call_is_told(served: tuple[Path, Running]) -> None:
     folder, running = served
     said = command(folder, "status", "--json")
     assert said.returncode == 0
@@ -154,9 +155,16 @@ def test_status_restart_and_stop_do_what_they_say(served: tuple[Path, Running]) 
     unknown = command(folder, "restart", "printer")
     assert unknown.returncode == 2
     assert "media-server, agent, page" in unknown.stderr
-    assert command(folder, "restart", "page").returncode == 0
-    stopped = command(folder, "stop")
-    assert (stopped.returncode, stopped.stdout.strip()) == (0, "stopped")
+    async with called(running) as watched:
+        assert command(folder, "restart", "page").returncode == 0
+        assert (await watched.state())["connection"] == "connected"  # the page's server holds no call
+        stopped = await asyncio.to_thread(command, folder, "stop")
+        assert (stopped.returncode, stopped.stdout.strip()) == (0, "stopped")
+        await watched.page.wait_for_function(
+            "() => window.earwitness.state.problem !== null", timeout=GIVE_UP_TIMEOUT_S * 1e3, polling=50
+        )
+        assert (await watched.state())["problem"]["code"] in ("call_lost", "room_closed", "agent_gone")
     gone = command(folder, "status")
     assert (gone.returncode, gone.stdout.strip()) == (3, "not running")
     assert command(folder, "stop").stdout.strip() == "not running"
+    assert "0 turns" in command(folder, "turns").stdout

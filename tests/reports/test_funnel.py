@@ -23,8 +23,11 @@ def leave_trace(folder: Path, trace_id: str, *turns: tuple[TurnTimes, int | None
 WHOLE = TurnTimes(vad_end=1, stt_done=2, llm_first_token=3, llm_first_segment=3, tts_first_pcm=4, first_publish=5)
 
 
-def one_case(tmp_path: Path, *turns: tuple[TurnTimes, int | None]) -> Summary:
-    made = summary([(case(), verdict(case(), measurement()))])
+def one_case(tmp_path: Path, *turns: tuple[TurnTimes, int | None], heard: bool = True) -> Summary:
+    measured = measurement()
+    (turn,) = measured.turns
+    turn = turn.model_copy(update={"onset_sample": 48_000 if heard else None})
+    made = summary([(case(), verdict(case(), measured.model_copy(update={"turns": [turn]})))])
     (attempt,) = made.cases[0].attempts
     leave_trace(tmp_path / attempt.folder, attempt.trace_id, *turns)
     return made
@@ -32,13 +35,18 @@ def one_case(tmp_path: Path, *turns: tuple[TurnTimes, int | None]) -> Summary:
 
 def test_a_reply_that_was_heard_comes_through_and_a_lost_turn_is_named(tmp_path: Path) -> None:
     made = one_case(tmp_path, (WHOLE, 0), (TurnTimes(vad_end=9, stt_done=10), None))
-    turns = made.cases[0].attempts[0].measurement.turns  # type: ignore[union-attr]
-    heard = sum(turn.onset_sample is not None for turn in turns)
     text = render_report(made, tmp_path).read_text()
     assert "| end of turn | 2 | – |" in text
     assert "| understood | 2 | 1 unexplained |" in text
-    assert f"| heard | {heard} | – |" in text
+    assert "| published | 1 | – |" in text
+    assert "| heard | 1 | – |" in text
     assert "**unexplained**" in text
+
+
+def test_a_reply_that_was_published_and_not_heard_is_lost_there(tmp_path: Path) -> None:
+    text = render_report(one_case(tmp_path, (WHOLE, 0), heard=False), tmp_path).read_text()
+    assert "| published | 1 | 1 unexplained |" in text
+    assert "| heard | 0 | – |" in text
 
 
 def test_without_a_trace_of_the_agent_there_is_no_funnel(tmp_path: Path) -> None:
