@@ -69,6 +69,7 @@ class Conversation:
     _held_since_ms: float = 0.0
     _reply_seq: int = 0
     _carried_text: tuple[str, ...] = ()
+    _captioned: str = ""  # of the user's words, the last that was told before they were final
 
     def __post_init__(self) -> None:
         self.control = DuplexController(now_ms, self._told)
@@ -120,6 +121,7 @@ class Conversation:
             self._take_up(self._utterance)
         if self._utterance is not None:
             self._utterance.push(event.audio)
+            self._caption()
         if self.control.state in (State.SPEAKING, State.INTERRUPTING):
             await self._weigh(event, near)
         elif event.kind is SpeechKind.PAUSED and self.control.state is State.LISTENING and self.taking.prepare:
@@ -132,6 +134,13 @@ class Conversation:
             await self._end_of_speech(event)
         elif near and self._detector.track.sound_level_db() > -60.0 and self.control.state is State.LISTENING:
             self._levels.append(self._detector.track.sound_level_db())
+
+    def _caption(self) -> None:
+        """What the recogniser has understood so far, where it says so."""
+        text = self._partial_text()
+        if text and text != self._captioned:
+            self.emit(EventType.TRANSCRIPT, role="user", text=text, final=False)
+        self._captioned = text
 
     def _take_up(self, utterance: Utterance) -> None:
         async def opening() -> None:

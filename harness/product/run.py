@@ -18,7 +18,7 @@ from harness.errors import ProvisionError
 from harness.product.admin import Answers, admin_app, serving
 from harness.product.parts import AgentPart, MediaServerPart, PagePart
 from harness.product.sessions import bring_agent_back
-from harness.product.state import TURN_LOG_FILE, Running, alone, log_path, write_running
+from harness.product.state import TURN_LOG_FILE, Running, alone, log_path, rotated, write_running
 from harness.product.supervisor import Part, Supervisor
 from harness.provide.media_server import LiveKitTarget
 from harness.provide.page_library import find_page_library
@@ -81,7 +81,7 @@ async def _parts(
         "LIVEKIT_API_KEY": target.api_key,
         "LIVEKIT_API_SECRET": target.api_secret,
         "EARWITNESS_CONTROL_TOKEN": token,
-        "EARWITNESS_TURN_LOG": str((folder / TURN_LOG_FILE).resolve()),
+        "EARWITNESS_TURN_LOG": str(rotated(folder / TURN_LOG_FILE).resolve()),
         "EARWITNESS_RUNTIME_PORT": "0",  # the spare needs one of its own
     }
     address_file = folder / AGENT_ADDRESS_FILE

@@ -98,8 +98,12 @@ def find_running(folder: Path) -> Running | None:
 
 
 def log_path(folder: Path, name: str) -> Path:
-    """The log of one part; one that has grown too long is moved aside, once a start."""
-    path = folder / f"{name}.log"
+    """The log of one part."""
+    return rotated(folder / f"{name}.log")
+
+
+def rotated(path: Path) -> Path:
+    """`path`; what stood there is moved aside (once, to NAME.1) if it has grown too long. Looked at when a part starts."""
     if path.exists() and path.stat().st_size > LOG_LIMIT_BYTES:
-        path.replace(path.with_suffix(".log.1"))
+        path.replace(path.with_name(path.name + ".1"))
     return path

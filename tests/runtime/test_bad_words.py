@@ -7,7 +7,7 @@ import pytest
 from runtime.duplex_controller import Cause, State
 from runtime.engines.protocols import Heard
 from tests.runtime.test_conversation import conversation, told
-from tests.runtime.virtual_call import Answers, Call, ToldWords
+from tests.runtime.virtual_call import Answers, Call, ToldTranscription, ToldWords
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\u0000\u200b", "🦄🦄", "语" * 5_000, "x" * 50_000, "half \ud83e"])
@@ -75,3 +75,19 @@ def test_the_reply_is_captioned_while_it_is_spoken_under_its_own_number() -> Non
     assert all(str(lines[-1]["text"]).startswith(str(line["text"])) for line in lines)
     (start,) = told(one, "reply_start")
     assert {"user_eot", "vad_end", "first_publish"} <= set(start["t"])  # type: ignore[call-overload]
+
+
+def test_the_users_words_are_captioned_as_a_recogniser_tells_them_each_once() -> None:
+    class Partly(ToldWords):
+        async def open(self) -> ToldTranscription:
+            opened = await super().open()
+            opened.partial_text = "what is"  # type: ignore[attr-defined]
+            return opened
+
+    async def script(one: Call) -> None:
+        await one.say(600)
+        await one.wait(6_000)
+
+    one = conversation(script, stt=Partly([Heard("what is the time")]))
+    lines = [(data["text"], data["final"]) for data in told(one, "transcript") if data["role"] == "user"]
+    assert lines == [("what is", False), ("what is the time", True)]
