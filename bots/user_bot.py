@@ -82,6 +82,7 @@ class UserBot:
 
     def _frame(self, start: int) -> Int16Array:
         frame = np.zeros(FRAME_SAMPLES, np.int32)
+        self._segments = [(at, samples) for at, samples in self._segments if at + len(samples) > start]
         for at, samples in self._segments:
             lo, hi = max(start, at), min(start + FRAME_SAMPLES, at + len(samples))
             if lo < hi:

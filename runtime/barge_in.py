@@ -92,17 +92,20 @@ class BargeIn:
     def _mostly_voiced(self, speech_ms: float) -> bool:
         return self.voiced_ms >= WEAK_VOICED_SHARE * speech_ms
 
+    def _strong_enough(self) -> bool:
+        return self.strong_ms >= HOLD_STRONG_MS and self.strong_voiced_ms >= HOLD_VOICED_MS
+
     def _worth_holding(self, speech_ms: float) -> bool:
-        strong = self.strong_ms >= HOLD_STRONG_MS and self.strong_voiced_ms >= HOLD_VOICED_MS
-        return strong or (speech_ms >= HOLD_WEAK_MS and self._mostly_voiced(speech_ms))
+        return self._strong_enough() or (speech_ms >= HOLD_WEAK_MS and self._mostly_voiced(speech_ms))
 
     def end(self, speech_ms: float) -> Act:
         """The user is silent again. What was soft but long may hold words that a recogniser spots."""
         return Act.ASK if self.held or speech_ms >= ASK_SOFT_MS else Act.NOTHING
 
-    def was_aside(self, speech_ms: float) -> bool:
-        """Too soft and short to be a turn of its own, should the reply end meanwhile."""
-        return not self.held and speech_ms < ASK_SOFT_MS
+    @property
+    def was_aside(self) -> bool:
+        """Never loud, though it began under a reply: a listener's murmur or an unknown echo, and no turn of its own."""
+        return not self._strong_enough()
 
     def decide_by_words(self, heard: Heard) -> Act:
         """After ASK. Without a word that is no backchannel the reply goes on; a soft sound must be a phrase that was

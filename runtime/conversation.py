@@ -31,7 +31,8 @@ from runtime.vad_silero import SileroVad
 log = logging.getLogger(__name__)
 
 RESUME_SPEECH_MS = 100.0  # of speech into THINKING: the user had not finished
-DECIDE_TIMEOUT_S = 1.0  # for the words of a held reply; without them it goes on
+DECIDE_TIMEOUT_S = 0.7  # a held reply waits no longer for the words
+ECHO_TAIL_S = 0.5  # after a reply: what begins then and is soft may be its unknown echo (R-90)
 USUAL_LEVEL_FRAMES = 500  # 5 s of the user's speech
 
 
@@ -67,6 +68,7 @@ class Conversation:
     _levels: deque[float] = field(default_factory=lambda: deque(maxlen=USUAL_LEVEL_FRAMES))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _held_since_ms: float = 0.0
+    _reply_ended_s: float = float("-inf")
     _reply_seq: int = 0
     _carried_text: tuple[str, ...] = ()
     _captioned: str = ""  # of the user's words, the last that was told before they were final
@@ -118,12 +120,16 @@ class Conversation:
     async def _heard(self, event: SpeechEvent, near: bool) -> None:
         if event.kind is SpeechKind.STARTED:
             self._utterance, self._barge_in = Utterance(self.engines.stt), None
+            if asyncio.get_running_loop().time() - self._reply_ended_s < ECHO_TAIL_S:
+                self._barge_in = BargeIn(usual_level_db(list(self._levels)))
             self._take_up(self._utterance)
         if self._utterance is not None:
             self._utterance.push(event.audio)
             self._caption()
         if self.control.state in (State.SPEAKING, State.INTERRUPTING):
             await self._weigh(event, near)
+        elif self._barge_in is not None and self.control.state is State.LISTENING:  # the reply ended meanwhile
+            self._barge_in.feed(UserFrame(self._detector.track.sound(), event.speech_ms, near))
         elif event.kind is SpeechKind.PAUSED and self.control.state is State.LISTENING and self.taking.prepare:
             self._prepare()
         elif event.kind is SpeechKind.RESUMED:
@@ -188,14 +194,20 @@ class Conversation:
             self.control.go(Cause.FALSE_ALARM)
 
     async def _decide_by_words(self, barge_in: BargeIn, utterance: Utterance, event: SpeechEvent) -> None:
-        """The user fell silent before it was clear what was meant."""
+        """The user fell silent before it was clear what was meant. Words that are late find the reply going on."""
         heard, act = Heard(""), Act.RESUME
+        answer = asyncio.create_task(utterance.finish())
         try:
-            async with asyncio.timeout(DECIDE_TIMEOUT_S):
-                heard = await utterance.finish()
+            done, _ = await asyncio.wait({answer}, timeout=DECIDE_TIMEOUT_S)
+            if not done:
+                self._go_on()
+            heard = await answer
             act = barge_in.decide_by_words(heard)
-        except (EngineError, TimeoutError) as error:
-            log.error("room %s: no words to decide by: %r", self.name, error)
+        except EngineError as error:
+            log.error("room %s: no words to decide by: %s", self.name, error)
+        finally:
+            answer.cancel()
+            await asyncio.gather(answer, return_exceptions=True)
         if act is not Act.CANCEL:
             self._go_on()
             return
@@ -221,7 +233,7 @@ class Conversation:
             else:
                 await utterance.drop()
             return
-        aside = barge_in is not None and barge_in.was_aside(event.speech_ms)  # said into a reply that has just ended
+        aside = barge_in is not None and barge_in.was_aside  # soft, under or just after a reply
         if not event.is_turn or aside or self.control.state is not State.LISTENING:
             if prepared is not None:
                 self._wind_down(prepared)
@@ -324,6 +336,7 @@ class Conversation:
         record.cause = cause
         if record.reply_seq is None:
             return
+        self._reply_ended_s = asyncio.get_running_loop().time()
         record.stamp("reply_end")
         record.pre_start_sample = self.tap.start_sample
         record.pre_end_sample = self.tap.end_sample if self.tap.end_sample is not None else self.tap.position

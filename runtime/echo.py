@@ -1,6 +1,6 @@
 """Is what the microphone hears the agent's own voice, come back through a loudspeaker? Pure arithmetic.
 
-The agent knows what it published. The echo's delay (0 to 500 ms) is where both signals' phases agree (generalised
+The agent knows what it published. The echo's delay (0 to 700 ms) is where both signals' phases agree (generalised
 cross-correlation with phase transform, Knapp and Carter 1976, over 256 ms at 8 kHz): another voice, even one that says the
 same, never does that. There the ratio of powers in BANDS is the echo's gain. A frame of 10 ms is the user's own (`near`)
 if more than a third of its power is not explained by the echo + 6 dB (R-90). Before anything was learned, a sound that
@@ -20,7 +20,7 @@ BANDS = len(EDGES_HZ) - 1
 FRAME_MS = 10.0
 WAVE_HZ = 8_000
 WAVE_SAMPLES = 80  # a frame at WAVE_HZ
-LONGEST_DELAY_FRAMES = 50  # 500 ms
+LONGEST_DELAY_FRAMES = 70  # 700 ms: two jitter buffers and a loudspeaker's 500
 LOOK_FRAMES = 26  # 260 ms that are compared
 LOOK_EVERY = 4  # frames
 FIRST_LOOK_MS = 120.0  # less of a sound does not tell an echo
@@ -38,7 +38,9 @@ QUIET = 1e-6  # −60 dBFS: no echo that matters, no voice either
 AUDIBLE = 1e-5  # −50 dBFS published: enough to come back
 ACTIVE_RATIO = 3e-3  # a band within 25 dB of its loudest teaches its gain
 LEARNING = 0.3  # of a new gain
-SILENT_MS_TO_TRUST = 300.0  # of published sound with nothing coming back: there is no loudspeaker
+DRIFT_MS = 0.02  # a frame: 2,000 ppm, more than any two clocks differ by
+LATEST_MS = 600.0  # later than this the frames were not waiting here: the stream had a hole
+SILENT_MS_TO_TRUST = 200.0  # of published sound with nothing coming back: there is no loudspeaker
 
 
 def band_powers(window: np.ndarray, rate_hz: int) -> np.ndarray:
@@ -106,6 +108,7 @@ class EchoGuard:
     _tail: np.ndarray = field(default_factory=lambda: np.zeros(BANDS))
     _seen: tuple[int, ...] = ()  # the delays of the last looks that found one
     _frames: int = 0
+    _due_ms: float = -1e12
     _sounding_ms: float = 0.0
     _quiet_ms: float = 0.0
     _silent_ms: float = 0.0
@@ -132,7 +135,7 @@ class EchoGuard:
 
     def near(self, frame: Int16Array, arrival_ms: float) -> bool:
         """Whether these 10 ms hold the user's own voice (or may). Frames in a row."""
-        now = round(arrival_ms / FRAME_MS)
+        now = round(self._clock(arrival_ms) / FRAME_MS)
         self._advance(now)
         self._frames += 1
         for heard in self._in.feed(frame):
@@ -154,6 +157,12 @@ class EchoGuard:
         if self._sounding_ms >= FIRST_LOOK_MS and self._frames % LOOK_EVERY == 0:
             self._look(end)
         return self._judge(powers, end)
+
+    def _clock(self, arrival_ms: float) -> float:
+        """When this frame came, had nothing kept it waiting: frames follow each other by 10 ms, and the earliest tell."""
+        due_ms = self._due_ms + FRAME_MS + DRIFT_MS
+        self._due_ms = arrival_ms if arrival_ms < due_ms or arrival_ms > due_ms + LATEST_MS else due_ms
+        return self._due_ms
 
     def _note_silence(self, heard: float, sent_long_ago: float) -> None:
         """Sound went out for longer than any delay, and nothing came back."""
@@ -184,8 +193,9 @@ class EchoGuard:
 
     def _judge(self, powers: np.ndarray, end: int) -> bool:
         if self.gain is not None and self.delay_frames is not None:
-            at = end - 1 - self.delay_frames
-            self._tail = np.maximum(self._tail * TAIL_DECAY, self.gain * self._sent[at - 2 : at + 3].max(axis=0))
+            delays = {self.delay_frames, *self._seen[-1:]}  # the path may just have changed: a jitter buffer does that
+            sent = np.max([self._sent[end - 3 - d : end + 2 - d].max(axis=0) for d in delays], axis=0)
+            self._tail = np.maximum(self._tail * TAIL_DECAY, self.gain * sent)
             return not self._explained(powers, self._tail)
         if self._seen:
             return False  # it looks like one; the next looks tell

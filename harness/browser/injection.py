@@ -9,6 +9,8 @@ import json
 from importlib.resources import files
 from typing import Literal
 
+from harness.model.case import Echo
+
 BINDING = "__earwitnessReport"
 HANDLE = "__earwitness"
 WEBM_CHUNK_MS = 1000  # what a crash may cost of the webm recording
@@ -21,11 +23,12 @@ def read_js(name: str) -> str:
     return (files("harness.browser") / "js" / name).read_text(encoding="utf-8")
 
 
-def init_script(mic: Literal["scheduled", "device"], record_webm: bool) -> str:
+def init_script(mic: Literal["scheduled", "device"], record_webm: bool, echo: Echo | None = None) -> str:
     """The script that gives any page its taps and microphone, before the page's own scripts run."""
     config = {
         "mic": mic,
         "recordWebm": record_webm,
+        "echo": None if echo is None else {"gain": 10 ** (echo.gain_db / 20), "delayS": echo.delay_ms / 1e3},
         "webmChunkMs": WEBM_CHUNK_MS,
         "binding": BINDING,
         "handle": HANDLE,

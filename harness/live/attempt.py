@@ -250,18 +250,18 @@ class Attempt:
         return await stack.enter_async_context(self.scene.agent.attend(self.room, self.scene.rooms, USER_IDENTITY))
 
     async def _enter_user(self, stack: AsyncExitStack, probe: Probe) -> User:
-        scene = self.scene
+        scene, echo = self.scene, self.built.case.echo
         token = scene.rooms.token(self.room, USER_IDENTITY, role="user")
         if scene.open_browser is None:
             bot: BotUser = await self._served(
-                stack.enter_async_context(bot_user(probe, self._url_for(USER_IDENTITY), token, self._slack_s))
+                stack.enter_async_context(bot_user(probe, self._url_for(USER_IDENTITY), token, self._slack_s, echo))
             )
             await bot.ready()
             return bot
         browser: Browser = await stack.enter_async_context(scene.open_browser(self.built))
         self.browser_version = browser.version
         lead = int(DEVICE_LEAD_S * RATE_HZ)
-        user = await stack.enter_async_context(browser_user(browser, scene.mic, host_id(), lead, self._slack_s))
+        user = await stack.enter_async_context(browser_user(browser, scene.mic, host_id(), lead, self._slack_s, echo))
         self._user = user
         values = {"livekit_url": self._url_for(USER_IDENTITY), "token": token, "room": self.room}
         url = scene.page_url

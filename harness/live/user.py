@@ -26,6 +26,7 @@ from harness.browser.records import AudioBlock, ClockMap
 from harness.errors import AttemptError
 from harness.live.hearing import Hearing
 from harness.model.capture import SCREENSHOT, Timeline
+from harness.model.case import Echo
 from harness.model.plan import MicMode
 from harness.model.status import CaptureStatus
 
@@ -227,6 +228,7 @@ class BotUser:
     probe: Probe
     mic: Literal["bot"] = "bot"
     hearing: Hearing = field(default_factory=Hearing)
+    echo: Echo | None = None
 
     def __post_init__(self) -> None:
         self.probe.on_agent_frame = self._heard
@@ -236,6 +238,9 @@ class BotUser:
         if self.hearing.now == 0:
             start = self.bot.sample_at(t_ms) - len(samples)
             self.hearing.now = max(0, start)
+        if self.echo is not None:
+            back = (samples * 10 ** (self.echo.gain_db / 20)).astype(np.int16)
+            self.bot.speak(back, self.hearing.now + int(self.echo.delay_ms * 48))
         self.hearing.feed(self.hearing.now, samples)
 
     @property
@@ -274,15 +279,21 @@ class BotUser:
 
 @asynccontextmanager
 async def browser_user(
-    browser: Browser, mic: MicMode, host_id: str, device_lead_samples: int, slack_s: float = 0.0
+    browser: Browser, mic: MicMode, host_id: str, device_lead_samples: int, slack_s: float, echo: Echo | None
 ) -> AsyncIterator[BrowserUser]:
-    async with browser.session() as session:
+    """Raises AttemptError where the microphone cannot carry the case's echo."""
+    if echo is not None and mic == "device":
+        detail = "the device microphone plays a file and cannot carry an echo: run this case with the scheduled one"
+        raise AttemptError(CaptureStatus.HARNESS_ERROR, detail)
+    async with browser.session(echo=echo) as session:
         yield BrowserUser(browser, session, mic, host_id, device_lead_samples, slack_s)
 
 
 @asynccontextmanager
-async def bot_user(probe: Probe, url: str, token: str, slack_s: float = 0.0) -> AsyncIterator[BotUser]:
+async def bot_user(
+    probe: Probe, url: str, token: str, slack_s: float = 0.0, echo: Echo | None = None
+) -> AsyncIterator[BotUser]:
     bot = UserBot()
-    user = BotUser(bot, probe)
+    user = BotUser(bot, probe, echo=echo)
     async with bot.in_room(url, token, CONNECT_TIMEOUT_S + slack_s):
         yield user

@@ -186,6 +186,13 @@ class ExpectedSilence(_Strict):
         return self
 
 
+class Echo(_Strict):
+    """The agent's own voice comes back into the user's microphone, as from a loudspeaker (H-36, R-90)."""
+
+    gain_db: float = Field(ge=-60, le=0)
+    delay_ms: float = Field(default=200, ge=150, le=450)  # after it was heard; less cannot be kept by the user bot
+
+
 class Case(_Strict):
     """One case. Unknown keys are errors; `gates_override` may only tighten for P0."""
 
@@ -202,6 +209,7 @@ class Case(_Strict):
     interrupts: bool = False  # the user barges in: the first reply is to stop, and is not judged for its length
     reply_timeout_ms: float = Field(default=6_000, gt=0)  # true end of turn → first sound of the agent
     gates_override: dict[str, float] = Field(default_factory=dict)  # gate id → threshold
+    echo: Echo | None = None  # not with the device microphone
     tags: list[str] = Field(default_factory=list)
     about: str = ""  # why this case exists
 

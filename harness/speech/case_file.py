@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from harness.errors import CaseError
 from harness.model.case import (
     Case,
+    Echo,
     ExpectedSilence,
     Impulse,
     Noise,
@@ -34,6 +35,7 @@ MODELS: dict[Any, type[BaseModel]] = {
     "noise": Noise,
     "truth": TruthSpan,
     "expected_silence": ExpectedSilence,
+    "echo": Echo,
 }
 
 

@@ -89,7 +89,7 @@ def test_a_short_soft_sound_is_not_even_transcribed() -> None:
     for k in range(30):
         barge_in.feed(UserFrame(SOFT, 10 * (k + 1)))
     assert barge_in.end(300) is Act.NOTHING
-    assert barge_in.was_aside(300)
+    assert barge_in.was_aside
 
 
 def test_soft_is_measured_against_the_user_not_against_full_scale() -> None:

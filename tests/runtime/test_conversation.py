@@ -195,6 +195,30 @@ def test_a_short_loud_word_that_is_no_backchannel_stops_it() -> None:
     assert one.llm.asked[-1] == ("stop", True)
 
 
+def test_words_that_are_late_find_the_reply_going_on_and_still_stop_it() -> None:
+    async def script(one: Call) -> None:
+        await into_a_reply(one)
+        one.stt.finish_s = 1.5
+        await one.say(350)
+        await one.wait(8_000)
+
+    one = conversation(script, stt=ToldWords([Heard("hello"), Heard("stop")]))
+    assert one.causes()[2:6] == ["possible_barge_in", "false_alarm", "barge_in", "cascade_cancelled"]
+    assert one.llm.asked[-1] == ("stop", True)
+
+
+@pytest.mark.parametrize(("level", "turns"), [(0.01, 1), (0.1, 2)], ids=["an echo's tail, a murmur", "the user"])
+def test_a_soft_sound_that_began_under_a_reply_is_no_turn_when_the_reply_has_ended(level: float, turns: int) -> None:
+    async def script(one: Call) -> None:
+        await one.say(800)
+        await one.wait(740)
+        await one.say(900, level=level)
+        await one.wait(8_000)
+
+    one = conversation(script, llm=Answers(reply_text="one two three"))
+    assert one.causes().count("end_of_turn") == turns
+
+
 def test_a_reply_that_is_held_when_the_users_track_ends_goes_on() -> None:
     async def script(one: Call) -> None:
         await into_a_reply(one)

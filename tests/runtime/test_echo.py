@@ -40,10 +40,12 @@ def room(seed: int) -> np.ndarray:
 
 
 def decisions(
-    agent: np.ndarray, microphone: np.ndarray, guard: EchoGuard | None = None
+    agent: np.ndarray, microphone: np.ndarray, late_ms: np.ndarray | None = None
 ) -> tuple[np.ndarray, EchoGuard]:
-    """`near` of every 10 ms of the microphone while the agent's voice is published 60 ms ahead in frames of 20 ms."""
-    guard = guard or EchoGuard()
+    """`near` of every 10 ms of the microphone while the agent's voice is published 60 ms ahead in frames of 20 ms.
+    `late_ms`: how long each frame waited before it was looked at.
+    """
+    guard = EchoGuard()
     published = (resample_poly(agent, 3, 1) * 32_767).clip(-32_768, 32_767).astype(np.int16)
     heard = (microphone * 32_767).clip(-32_768, 32_767).astype(np.int16)
     found = []
@@ -51,7 +53,11 @@ def decisions(
         first = (k + 6) * 480
         if k % 2 == 0 and first + 960 <= len(published):
             guard.published(published[first : first + 960], EPOCH_MS + (k + 6) * 10.0)
-        found.append(guard.near(heard[k * 160 : (k + 1) * 160], EPOCH_MS + k * 10.0))
+        found.append(
+            guard.near(
+                heard[k * 160 : (k + 1) * 160], EPOCH_MS + k * 10.0 + (late_ms[k] if late_ms is not None else 0.0)
+            )
+        )
     return np.array(found), guard
 
 
@@ -128,6 +134,26 @@ def test_a_loudspeaker_switched_on_in_mid_call_is_noticed() -> None:
     assert not guard.no_loudspeaker
     assert guard.gain is not None
     assert np.mean(near[600:][loud(heard, -50.0)[600:]]) < 0.1
+
+
+def test_an_agent_that_is_late_to_listen_still_knows_its_echo() -> None:
+    heard = microphone(AGENT, -20.0, 150.0)
+    late_ms = np.zeros(len(heard) // 160)
+    for stall in (120, 250, 390):
+        late_ms[stall : stall + 30] = np.arange(300, 0, -10)
+    near, _ = decisions(AGENT, heard, late_ms)
+    assert np.mean(near[loud(heard, -50.0)]) < 0.05
+
+
+def test_an_echo_whose_way_grows_longer_is_soon_known_again() -> None:
+    agent = voice(8.0, seed=1, pitch_hz=120.0)
+    before, after = microphone(agent, -20.0, 150.0), microphone(agent, -20.0, 230.0)
+    heard = np.concatenate([before[: 4 * RATE], after[4 * RATE :]])
+    near, _ = decisions(agent, heard)
+    taken = (near & loud(heard, -50.0))[400:]
+    assert np.sum(taken) <= 15
+    longest = max((len(run) for run in "".join("x" if n else " " for n in taken).split()), default=0)
+    assert longest <= 6, "not long enough to hold the reply"
 
 
 def test_the_phase_correlation_finds_the_delay_to_the_sample() -> None:

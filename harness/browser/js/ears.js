@@ -35,6 +35,13 @@ function makeEars() {
     voice.connect(microphone);
     agent.connect(tap, 0, 1);
     agent.connect(recording);
+    if (config.echo) { // a loudspeaker in front of the microphone: past the tap, which records what was said
+      const way = context.createDelay(1);
+      way.delayTime.value = config.echo.delayS;
+      const loudspeaker = context.createGain();
+      loudspeaker.gain.value = config.echo.gain;
+      agent.connect(way).connect(loudspeaker).connect(microphone);
+    }
     // A node that does not reach the destination is never pulled; through a gain of zero it is, and stays inaudible.
     const nothing = context.createGain();
     nothing.gain.value = 0;
