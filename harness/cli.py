@@ -23,6 +23,7 @@ from harness.history_command import history_app
 from harness.listen_command import listen_command
 from harness.nightly_command import RETAIN_EPILOG, nightly_command, retain_command
 from harness.report_command import report_command
+from harness.serve_command import serve_app
 from harness.serve_engines_command import serve_engines_command
 from harness.serve_tts_command import serve_tts_command
 from harness.tts_command import tts_command
@@ -364,6 +365,7 @@ app.command("nightly", epilog=EPILOG)(nightly_command)
 app.command("retain", epilog=RETAIN_EPILOG)(retain_command)
 app.add_typer(history_app, name="history")
 app.add_typer(baseline_app, name="baseline")
+app.add_typer(serve_app, name="serve")
 
 
 @app.command(epilog=EPILOG)
@@ -416,24 +418,6 @@ def prove(
     code, text = verdict_of(summary)
     console.print(f"{text}; report: {out / 'proof.md'}", soft_wrap=True)
     raise typer.Exit(code)
-
-
-@app.command(epilog=EPILOG)
-def serve(
-    port: Annotated[int, typer.Option(help="Port of the page on 127.0.0.1; 0 takes a free one.")] = 8080,
-    engines: Annotated[
-        Path | None,
-        typer.Option(help="The agent's engines (docs/engines.md).", show_default="embedded", metavar="FILE"),
-    ] = None,
-) -> None:
-    """Talk to the reference agent yourself: starts media server, agent and page, and prints the page's address.
-
-    Ctrl-C ends everything.
-    """
-    from harness.serve import serve_product
-    from harness.settings import load_settings
-
-    _until_done(serve_product(port, console, load_settings({"engines": engines}).agent_env()))
 
 
 app.command("serve-engines", epilog=EPILOG)(serve_engines_command)

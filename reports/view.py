@@ -16,6 +16,7 @@ from harness.model.measurement import Metric, Turn
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict, Distribution, GateResult, Summary
 from reports.changes import HEADINGS, ChangesView, changes_view
+from reports.funnel import FunnelView, funnel_view
 from reports.heard import DefectTable, Heard, defects_of, doubt, hear, turn_to_show
 from reports.likeness import likeness_lines
 from reports.markdown import code, plain
@@ -93,6 +94,7 @@ class View:
     turn_taking: tuple[tuple[str, ...], ...]
     talk_over: tuple[str, ...]
     waterfalls: tuple[Waterfall, ...]
+    funnel: FunnelView | None
     capture_statuses: tuple[tuple[str, int], ...]
     missing_pre: tuple[tuple[str, str], ...]
     doubts: tuple[str, ...]
@@ -134,6 +136,7 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
         turn_taking=_turn_taking(summary),
         talk_over=_distribution_row(summary.turn_taking.talk_over_ms),
         waterfalls=_waterfalls(summary, pictures),
+        funnel=funnel_view(summary, run_dir),
         capture_statuses=tuple(Counter(a.capture_status.value for a in attempts_of(summary)).most_common()),
         missing_pre=_missing_pre(summary),
         doubts=_doubts(summary),

@@ -15,15 +15,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from livekit import rtc
 
-from harness.model.events import TOPIC, Event, EventError, EventType, parse_event
+from harness.model.events import TOPIC, AgentTurnTrace, Event, EventType
 from runtime.conversation import Conversation
 from runtime.duplex_controller import Cause
 from runtime.engines.engine_set import RoomEngines
+from runtime.inbox import Inbox
+from runtime.outbox import to_packet
 from runtime.pre_rtc import PreRtcTap
 from runtime.publisher import QUEUE_MS, RATE_HZ, Publisher
 from runtime.room_access import agent_token, load_filter, publish_options
 from runtime.settings import RuntimeSettings
-from runtime.trace import PRE_RTC, Trace, now_ms
+from runtime.trace import PRE_RTC, Trace, TurnRecord, now_ms
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +54,16 @@ class RoomAgent:
     _listeners: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._inbox = Inbox(self.room_name)
         self._trace = Trace(self.settings.captures, self.settings.taking.silence_ms)
+
+    @property
+    def turns(self) -> list[TurnRecord]:
+        return self._trace.turns
+
+    def records(self) -> list[AgentTurnTrace]:
+        """One a turn, of the call so far."""
+        return self._trace.lines(self._talk.control.history) if self._trace.turns else []
 
     def leave(self) -> None:
         self._leave.set()
@@ -121,10 +132,9 @@ class RoomAgent:
     def _data_received(self, packet: rtc.DataPacket) -> None:
         if packet.topic != TOPIC:
             return
-        try:
-            event = parse_event(packet.data)
-        except EventError as error:
-            log.warning("room %s: an event was rejected: %s", self.room_name, error)
+        sender = packet.participant.identity if packet.participant is not None else ""
+        event = self._inbox.take(packet.data, sender, now_ms() / 1e3)
+        if event is None:
             return
         if event.type is EventType.TRACE:
             self._adopt(event)
@@ -132,6 +142,9 @@ class RoomAgent:
             log.warning("room %s: an event of another trace was ignored", self.room_name)
         elif event.type is EventType.PROBE_READY:
             self._emit(EventType.AGENT_READY)
+        elif event.type is EventType.INTERRUPT and sender == self._user:
+            assert self._group is not None
+            self._group.create_task(self._talk.stop_turn(Cause.BUTTON))
         elif event.type is EventType.TRACE_END:
             assert self._group is not None
             self._group.create_task(self._finish_trace())
@@ -158,7 +171,14 @@ class RoomAgent:
         await self.joined.wait()
         while True:
             event = await self._outbox.get()
-            await self._room.local_participant.publish_data(event.to_bytes(), reliable=True, topic=TOPIC)
+            packet = to_packet(event)
+            try:
+                if packet is not None:
+                    await self._room.local_participant.publish_data(packet, reliable=True, topic=TOPIC)
+            except (
+                rtc.participant.PublishDataError
+            ) as error:  # the connection is being restored; the call itself goes on
+                log.warning("room %s: %s was not sent: %s", self.room_name, event.type.value, error)
 
     # listening
 

@@ -1,7 +1,7 @@
 """The agent's process: engines for all rooms, one RoomAgent a room, and the control over HTTP on loopback.
 
 POST /agent/join {room} answers when the agent is in the room; POST /agent/leave {room} when it has left and written;
-GET /health. Both POSTs need `Authorization: Bearer` with the control token.
+GET /health; GET /metrics. All but /health need `Authorization: Bearer` with the control token.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 from livekit import rtc
+from prometheus_client import CollectorRegistry
 
 from runtime.agent import RoomAgent
 from runtime.engines.build import EngineBuilder
 from runtime.engines.engine_set import Engines
+from runtime.metrics import AgentMetrics, metrics_route
 from runtime.settings import RuntimeSettings
+from runtime.turn_log import add_turns
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ class AgentHost:
     def __init__(self, settings: RuntimeSettings, engines: Engines) -> None:
         self.settings, self.engines = settings, engines
         self._rooms: dict[str, tuple[RoomAgent, asyncio.Task[None]]] = {}
+        self.metrics = AgentMetrics(lambda: [agent.turns for agent, _ in self._rooms.values()])
 
     @property
     def rooms(self) -> list[str]:
@@ -60,9 +64,19 @@ class AgentHost:
             await task
 
     def _gone(self, room: str, task: asyncio.Task[None]) -> None:
-        self._rooms.pop(room, None)
+        agent, _ = self._rooms.pop(room)
+        self.metrics.room_ended(agent.turns)
+        self._log_turns(agent)
         if not task.cancelled() and task.exception() is not None:
             log.error("room %s ended with an error", room, exc_info=task.exception())
+
+    def _log_turns(self, agent: RoomAgent) -> None:
+        if self.settings.turn_log is None:
+            return
+        try:
+            add_turns(self.settings.turn_log, agent.records(), with_words=self.settings.turn_words)
+        except OSError as error:
+            log.error("the turns of room %s cannot be logged: %s", agent.room_name, error)
 
     async def leave(self, room: str) -> None:
         entry = self._rooms.get(room)
@@ -112,6 +126,9 @@ def control_app(host: AgentHost, token: str) -> web.Application:
     app.router.add_post("/agent/join", join)
     app.router.add_post("/agent/leave", leave)
     app.router.add_get("/health", health)
+    registry = CollectorRegistry()
+    registry.register(host.metrics)
+    app.router.add_get("/metrics", metrics_route(registry, token))
     return app
 
 
@@ -152,12 +169,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def ready_line(settings: RuntimeSettings, url: str, page: str = "") -> str:
+def ready_line(settings: RuntimeSettings, url: str) -> str:
     return json.dumps(
         {
             "ready": True,
             "http": url,
-            "page": page,
             "pid": os.getpid(),
             "vad_hangover_ms": settings.vad_silence_ms,
             "speculative": False,

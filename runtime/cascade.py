@@ -34,6 +34,7 @@ class Cascade:
     interrupted: bool
     on_transcript: Callable[[str], None]
     on_published: Callable[[], None]
+    on_words: Callable[[str], None] = lambda _: None  # the reply so far, as far as it is on its way to the ear
     abandoned: bool = False  # nobody wants the reply; what cannot be stopped without harm is let end
     hearing: bool = False  # the recogniser is at work: a cancelled answer costs its process
     _released: asyncio.Event = field(default_factory=asyncio.Event)
@@ -53,6 +54,7 @@ class Cascade:
                 self.record.stamp("llm_first_segment")
                 await self._speak(segment)
                 await self._released.wait()
+                self.on_words(self.record.reply_text.strip())
         await self._released.wait()
         self.record.stamp("tts_done")
         self.publisher.end()

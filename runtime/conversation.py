@@ -70,6 +70,7 @@ class Conversation:
     _reply_ended_s: float = float("-inf")
     _reply_seq: int = 0
     _carried_text: tuple[str, ...] = ()
+    _captioned: str = ""  # of the user's words, the last that was told before they were final
 
     def __post_init__(self) -> None:
         self.control = DuplexController(now_ms, self._told)
@@ -123,6 +124,7 @@ class Conversation:
             self._take_up(self._utterance)
         if self._utterance is not None:
             self._utterance.push(event.audio)
+            self._caption()
         if self.control.state in (State.SPEAKING, State.INTERRUPTING):
             await self._weigh(event, near)
         elif self._barge_in is not None and self.control.state is State.LISTENING:  # the reply ended meanwhile
@@ -137,6 +139,13 @@ class Conversation:
             await self._end_of_speech(event)
         elif near and self._detector.track.sound_level_db() > -60.0 and self.control.state is State.LISTENING:
             self._levels.append(self._detector.track.sound_level_db())
+
+    def _caption(self) -> None:
+        """What the recogniser has understood so far, where it says so."""
+        text = self._partial_text()
+        if text and text != self._captioned:
+            self.emit(EventType.TRANSCRIPT, role="user", text=text, final=False)
+        self._captioned = text
 
     def _take_up(self, utterance: Utterance) -> None:
         async def opening() -> None:
@@ -283,6 +292,7 @@ class Conversation:
             any(turn.cause is ReplyCause.INTERRUPTED for turn in self.trace.turns),
             lambda text: self.emit(EventType.TRANSCRIPT, role="user", text=text, final=True),
             lambda: self._first_published(record, seq),
+            lambda text: self.emit(EventType.TRANSCRIPT, reply_seq=seq, role="agent", text=text, final=False),
         )
         turn = Turn(record, cascade)
         turn.task = self._spawn(self._run(turn, transcript), "turn")
@@ -317,7 +327,7 @@ class Conversation:
         record.stamp("first_publish")
         record.reply_seq = seq
         self._reply_seq = seq + 1  # used first, incremented afterwards: start and end carry the same (H-57)
-        self.emit(EventType.REPLY_START, reply_seq=seq)
+        self.emit(EventType.REPLY_START, reply_seq=seq, t=dict(record.t))
         self.control.go(Cause.FIRST_PUBLISH)
 
     def _close_reply(self, record: TurnRecord, cause: ReplyCause) -> None:
@@ -332,7 +342,8 @@ class Conversation:
         record.underruns = self.publisher.underruns
         record.starved_ms = 1e3 * self.publisher.starved_s
         self.emit(EventType.REPLY_END, reply_seq=record.reply_seq, cause=cause.value)
-        self.emit(EventType.TRANSCRIPT, role="agent", text=record.reply_text.strip(), final=True)
+        text = record.reply_text.strip()
+        self.emit(EventType.TRANSCRIPT, reply_seq=record.reply_seq, role="agent", text=text, final=True)
 
     async def stop_turn(self, cause: Cause) -> None:
         """Cancel the cascade: first the sound, then the work behind it."""

@@ -30,6 +30,7 @@ class Cause(StrEnum):
     HELD = "possible_barge_in"  # the reply is held, not yet given up
     FALSE_ALARM = "false_alarm"  # a backchannel after all: the reply goes on
     BARGE_IN = "barge_in"
+    BUTTON = "user_button"  # the person stopped it by hand
     CASCADE_CANCELLED = "cascade_cancelled"
     LEAVING = "leaving"
 
@@ -39,14 +40,17 @@ TRANSITIONS: dict[tuple[State, Cause], State] = {
     (State.THINKING, Cause.FIRST_PUBLISH): State.SPEAKING,
     (State.THINKING, Cause.NO_REPLY): State.LISTENING,
     (State.THINKING, Cause.USER_RESUMED): State.LISTENING,
+    (State.THINKING, Cause.BUTTON): State.LISTENING,
     (State.THINKING, Cause.LEAVING): State.LISTENING,
     (State.SPEAKING, Cause.REPLY_PLAYED): State.LISTENING,
     (State.SPEAKING, Cause.NO_REPLY): State.LISTENING,
     (State.SPEAKING, Cause.HELD): State.INTERRUPTING,
     (State.SPEAKING, Cause.BARGE_IN): State.INTERRUPTING,
+    (State.SPEAKING, Cause.BUTTON): State.INTERRUPTING,
     (State.SPEAKING, Cause.LEAVING): State.INTERRUPTING,
     (State.INTERRUPTING, Cause.FALSE_ALARM): State.SPEAKING,
     (State.INTERRUPTING, Cause.BARGE_IN): State.INTERRUPTING,
+    (State.INTERRUPTING, Cause.BUTTON): State.INTERRUPTING,
     (State.INTERRUPTING, Cause.LEAVING): State.INTERRUPTING,
     (State.INTERRUPTING, Cause.NO_REPLY): State.LISTENING,
     (State.INTERRUPTING, Cause.CASCADE_CANCELLED): State.LISTENING,

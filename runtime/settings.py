@@ -43,6 +43,8 @@ class RuntimeSettings:
     replies: tuple[str, ...] = ()  # said one after the other whatever the user says; empty: by intent
     engines: Path | None = None  # engines.toml; None: all embedded (docs/engines.md)
     captures: Path | None = None
+    turn_log: Path | None = None  # one JSON line a turn is added here when a call ends
+    turn_words: bool = False  # with what was said in it
     audio_filter_pre: str | None = None  # module:factory, before the pre-RTC tap
     audio_filter_post: str | None = None  # module:factory, between the tap and the wire
     opus_bits_per_s: int = OPUS_BITS_PER_S
@@ -115,6 +117,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> RuntimeSettings:
         raise SettingsError(f"{', '.join(missing)} must be set in the environment")
     engines = env.get("EARWITNESS_ENGINES")
     captures, replies = env.get("EARWITNESS_CAPTURES"), env.get("EARWITNESS_REPLIES")
+    turn_log = env.get("EARWITNESS_TURN_LOG")
     return RuntimeSettings(
         livekit_url=env["LIVEKIT_URL"],
         api_key=env["LIVEKIT_API_KEY"],
@@ -128,6 +131,8 @@ def load_settings(env: Mapping[str, str] | None = None) -> RuntimeSettings:
         replies=_lines(Path(replies)) if replies else (),
         engines=Path(engines) if engines else None,
         captures=Path(captures) if captures else None,
+        turn_log=Path(turn_log) if turn_log else None,
+        turn_words=_one_of(env, "EARWITNESS_TURN_WORDS", ("off", "on")) == "on",
         audio_filter_pre=env.get("EARWITNESS_AUDIO_FILTER_PRE") or None,
         audio_filter_post=env.get("EARWITNESS_AUDIO_FILTER_POST") or None,
         opus_bits_per_s=int(_number(env, "EARWITNESS_OPUS_BITRATE", OPUS_BITS_PER_S, 6_000, 510_000)),

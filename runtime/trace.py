@@ -41,6 +41,11 @@ def host_clock() -> Clock:
     return Clock(id=f"mono:{name}", kind=ClockKind.MONOTONIC)
 
 
+def well_formed(text: str) -> str:
+    """Half a character, which an engine may return and no JSON may hold, becomes a replacement character."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 @dataclass
 class TurnRecord:
     """One turn while it happens; becomes an AgentTurnTrace."""
@@ -112,15 +117,12 @@ class Trace:
         self._sent += 1
         return event
 
-    def write(self, transitions: list[tuple[float, str, str]]) -> list[str]:
-        """agent_trace.jsonl, atomically. The names of the files written. Raises OSError."""
-        folder = self.folder()
-        if folder is None:
-            return []
-        lines = []
+    def lines(self, transitions: list[tuple[float, str, str]]) -> list[AgentTurnTrace]:
+        """One record a turn."""
+        records = []
         for index, turn in enumerate(self.turns):
             stop = self.turns[index + 1].first_transition if index + 1 < len(self.turns) else len(transitions)
-            line = AgentTurnTrace(
+            record = AgentTurnTrace(
                 trace_id=self.trace_id,
                 reply_seq=turn.reply_seq,
                 clock=host_clock(),
@@ -132,15 +134,23 @@ class Trace:
                 hangover_because=turn.hangover_because,
                 prepared=turn.prepared,
                 held_ms=round(turn.held_ms, 1),
-                user_text=turn.user_text,
-                reply_text=turn.reply_text,
+                user_text=well_formed(turn.user_text),
+                reply_text=well_formed(turn.reply_text),
                 underruns=turn.underruns,
                 starved_ms=round(turn.starved_ms, 1),
                 degraded=turn.scope.degraded,
                 slow_lane=turn.scope.slow,
                 transitions=transitions[turn.first_transition : stop],
             )
-            lines.append(line.model_dump_json() + "\n")
+            records.append(record)
+        return records
+
+    def write(self, transitions: list[tuple[float, str, str]]) -> list[str]:
+        """agent_trace.jsonl, atomically. The names of the files written. Raises OSError."""
+        folder = self.folder()
+        if folder is None:
+            return []
+        lines = [record.model_dump_json() + "\n" for record in self.lines(transitions)]
         part = folder / (AGENT_TRACE + ".tmp")
         with part.open("w", encoding="utf-8") as file:
             file.write("".join(lines))

@@ -29,6 +29,7 @@ class EventType(StrEnum):
     REPLY_END = "reply_end"  # agent: its last frame is published (or flushed, see data.cause)
     AGENT_STATE = "agent_state"  # agent: data.state, data.cause
     TRANSCRIPT = "transcript"  # agent: data.role (user | agent), data.text, data.final
+    INTERRUPT = "interrupt"  # a person's page → agent: stop speaking now (the button)
     TRACE_END = "trace_end"  # probe → agent: the attempt is over, write what you have
     TRACE_WRITTEN = "trace_written"  # agent → probe: data.files stand complete in the capture folder
 

@@ -54,6 +54,16 @@ class LiveKitTarget:
     api_secret: str
 
 
+@dataclass(frozen=True)
+class FixedAddress:
+    """Ports on loopback and keys that a server keeps when it is started again, so that calls find it anew."""
+
+    signalling_port: int
+    media_port: int
+    api_key: str = field(repr=False)
+    api_secret: str = field(repr=False)
+
+
 @dataclass
 class MediaServer:
     """A media server that answers. `lost` is set when a process of ours ends by itself."""
@@ -133,6 +143,11 @@ def _free_ports() -> tuple[int, int]:
         return tcp.getsockname()[1], udp.getsockname()[1]
 
 
+def free_address() -> FixedAddress:
+    """Ports that are free at this moment, and new keys."""
+    return FixedAddress(*_free_ports(), "ew" + secrets.token_hex(6), secrets.token_hex(24))
+
+
 def _configuration(ports: tuple[int, int], key: str, secret: str) -> str:
     signalling, media = ports
     return yaml.safe_dump(
@@ -154,8 +169,12 @@ def _configuration(ports: tuple[int, int], key: str, secret: str) -> str:
 
 
 @asynccontextmanager
-async def media_server(*, target: LiveKitTarget | None, log_path: Path) -> AsyncIterator[MediaServer]:
-    """A media server that answers, stopped at the end if it is ours. Raises ProvisionError."""
+async def media_server(
+    *, target: LiveKitTarget | None, log_path: Path, address: FixedAddress | None = None
+) -> AsyncIterator[MediaServer]:
+    """A media server that answers, stopped at the end if it is ours; at `address`, else where it is free. Raises
+    ProvisionError.
+    """
     if target is not None:
         server = MediaServer(target.url, target.api_key, target.api_secret, "external", external=True)
         await _healthy(server, None, log_path)
@@ -165,7 +184,7 @@ async def media_server(*, target: LiveKitTarget | None, log_path: Path) -> Async
     if binary is None:
         raise ProvisionError("no livekit-server found; run `earwitness setup`, or give one with --livekit-url")
     version = await asyncio.to_thread(server_version, binary)
-    process, server = await _start_and_wait(binary, version, log_path)
+    process, server = await _start_and_wait(binary, version, log_path, address)
     watcher = asyncio.create_task(_watch(process, server))
     try:
         yield server
@@ -175,10 +194,12 @@ async def media_server(*, target: LiveKitTarget | None, log_path: Path) -> Async
         await _stop(process)
 
 
-async def _start_and_wait(binary: Path, version: str, log_path: Path) -> tuple[asyncio.subprocess.Process, MediaServer]:
+async def _start_and_wait(
+    binary: Path, version: str, log_path: Path, address: FixedAddress | None
+) -> tuple[asyncio.subprocess.Process, MediaServer]:
     """A server of ours that answers; with new ports when one was taken meanwhile. Raises ProvisionError."""
     for tries_left in reversed(range(START_TRIES)):
-        process, server = await _start(binary, version, log_path)
+        process, server = await _start(binary, version, log_path, address or free_address())
         answers = False
         try:
             await _healthy(server, process, log_path)
@@ -193,13 +214,15 @@ async def _start_and_wait(binary: Path, version: str, log_path: Path) -> tuple[a
     return process, server
 
 
-async def _start(binary: Path, version: str, log_path: Path) -> tuple[asyncio.subprocess.Process, MediaServer]:
-    ports, key, secret = _free_ports(), "ew" + secrets.token_hex(6), secrets.token_hex(24)
+async def _start(
+    binary: Path, version: str, log_path: Path, address: FixedAddress
+) -> tuple[asyncio.subprocess.Process, MediaServer]:
+    ports, key, secret = (address.signalling_port, address.media_port), address.api_key, address.api_secret
     log_path.parent.mkdir(parents=True, exist_ok=True)
     # a tiny parent that asks the kernel to end the server when we die, even by kill -9
     argv = [sys.executable, "-m", "harness.provide.tied_process", str(binary)]
     env = {k: v for k, v in os.environ.items() if not k.startswith("LIVEKIT_") and k not in SERVER_VARIABLES}
-    with log_path.open("wb") as log:
+    with log_path.open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *argv,
             env={**env, "LIVEKIT_CONFIG": _configuration(ports, key, secret)},

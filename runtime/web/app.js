@@ -1,6 +1,7 @@
 // The page: puts call, ears, turns and pictures together. `?auto=1` connects by itself, with the pass in the fragment.
 // The same parts run in the same order in every mode, so that what a harness measures is what a person gets.
 
+import { drawAccount, pairLast, readAccount } from "./account.js";
 import { AGENT_STATES, Transcript, showState } from "./conversation.js";
 import { Ears } from "./ears.js";
 import { loadSchema } from "./events.js";
@@ -8,7 +9,9 @@ import { Turns, summarize } from "./latency.js";
 import { drawLatency } from "./latency_panel.js";
 import { Meter } from "./meters.js";
 import { followDevices, listMicrophones } from "./microphones.js";
+import { showNetwork } from "./network.js";
 import { askServer, takeFragment } from "./pass.js";
+import { Presence } from "./presence.js";
 import { Problem, asProblem } from "./problems.js";
 import { Call, hasLibrary } from "./session.js";
 import { Trace } from "./trace.js";
@@ -24,10 +27,13 @@ let call = null;
 let ears = null;
 let turns = new Turns();
 let trace = new Trace(isAuto);
+let accounts = []; // of the agent's replies, with the time when they came
+let agentSaid = null; // its last event
 let state = initialState();
 
 function initialState() {
-  return { connection: "idle", agent: null, agent_audible: false, microphone: "off", muted: false, problem: null, room: null };
+  const call = { connection: "idle", network: null, room: null, problem: null };
+  return { ...call, agent: null, agent_audible: false, agent_away: false, microphone: "off", muted: false };
 }
 
 Object.defineProperty(window, "earwitness", {
@@ -44,6 +50,8 @@ Object.defineProperty(window, "earwitness", {
 async function connect(takePass) {
   turns = new Turns();
   trace = new Trace(isAuto);
+  accounts = [];
+  agentSaid = null;
   state = initialState();
   tellProblem(null);
   transcript.clear();
@@ -88,22 +96,44 @@ function openEars(current) {
 function follow(current) {
   const on = (type, handle) => current.addEventListener(type, ({ detail }) => handle(detail));
   on("mark", ({ name, t_ms }) => trace.mark(name, t_ms));
-  on("connection", (detail) => change({ connection: detail.state }));
-  on("microphone", (detail) => {
-    change({ microphone: detail.state });
-    if (detail.state === "live") listMicrophones(microphones);
-  });
+  on("connection", (detail) => change({ connection: detail.state, ...(detail.state === "connected" ? {} : { network: null }) }));
+  on("quality", ({ level }) => change({ network: level }));
+  on("microphone", (detail) => takeMicrophone(current, detail.state));
+  const presence = new Presence(
+    (isAway) => change({ agent_away: isAway }),
+    () => current.end(new Problem("agent_gone")),
+  );
+  const look = () => presence.see(state.agent_audible, state.connection === "connected");
   on("agent-track", (detail) => change(detail.on ? { agent_audible: true } : { agent_audible: false, agent: null }));
+  for (const type of ["agent-track", "connection"]) current.addEventListener(type, look); // after `change` has seen it
+  on("ended", () => presence.stop());
   on("playback", ({ allowed }) => ($("allow-sound").hidden = allowed));
   on("malformed", ({ reason }) => trace.malformed(reason));
   on("event", ({ event }) => trace.accepts(event) && take(event));
   on("ended", ({ problem }) => finish(problem));
 }
 
+async function takeMicrophone(current, news) {
+  change({ microphone: news === "asked" || news === "lost" ? news : "live" });
+  if (news === "lost") return tellProblem(new Problem("microphone_lost"));
+  if (state.problem?.code === "microphone_lost") tellProblem(null);
+  if (news === "asked") return undefined;
+  await listMicrophones(microphones);
+  if (news !== "changed" || current !== call) return undefined;
+  const chosen = await current.microphoneId();
+  if ([...microphones.options].some(({ value }) => value === chosen)) microphones.value = chosen;
+  $("news").textContent = `You are heard through: ${microphones.selectedOptions[0]?.text ?? "another microphone"}`;
+  return undefined;
+}
+
 function take(event) {
+  agentSaid = event.type === "trace" ? agentSaid : event;
+  const account = event.type === "reply_start" ? readAccount(event.data.t) : null;
+  if (account !== null) accounts = [...accounts, { atMs: performance.now(), account }].slice(-ACCOUNTS_KEPT);
+  if (account !== null) drawTurns();
   if (event.type === "agent_state" && AGENT_STATES.has(event.data.state)) change({ agent: event.data.state });
   if (event.type === "transcript") transcript.add(event);
-  if (event.type === "reply_end" && event.data.cause === "interrupted") transcript.markInterrupted(event.reply_seq);
+  if (event.type === "reply_end" && event.data.cause === "interrupted") transcript.markInterrupted(event);
 }
 
 function finish(problem) {
@@ -112,7 +142,7 @@ function finish(problem) {
   for (const meter of Object.values(meters)) meter.clear();
   $("stage").style.setProperty("--loud", "0");
   $("allow-sound").hidden = true;
-  change({ connection: problem ? "failed" : "idle", agent: null, agent_audible: false, microphone: "off", muted: false });
+  change({ ...initialState(), connection: problem ? "failed" : "idle", room: state.room });
   tellProblem(problem);
 }
 
@@ -133,6 +163,10 @@ function change(news) {
   $("room").textContent = isCalling && state.room ? state.room : "";
   $("connect").textContent = isCalling ? "End call" : "Connect";
   $("connect").classList.toggle("ends", isCalling);
+  showNetwork($("network"), isCalling ? (state.network ?? "unknown") : null);
+  // "Escape" works too; shown for as long as there is something to stop, and it keeps its place for the next time
+  $("interrupt").hidden = !isCalling || state.agent === null;
+  $("interrupt").disabled = !CAN_BE_STOPPED.has(state.agent) || state.connection !== "connected";
   $("mute").hidden = state.microphone !== "live";
   $("mute").textContent = state.muted ? "Unmute" : "Mute";
   $("mute").setAttribute("aria-pressed", String(state.muted));
@@ -147,10 +181,13 @@ const CONNECTION_TEXTS = {
   reconnecting: "Reconnecting",
   failed: "Not connected",
 };
-const USER_NOTES = { off: "", asked: "waiting for permission", live: "microphone on", muted: "muted" };
+const USER_NOTES = { off: "", asked: "waiting for permission", live: "microphone on", muted: "muted", lost: "no microphone" };
+const CAN_BE_STOPPED = new Set(["THINKING", "SPEAKING"]);
+const ACCOUNTS_KEPT = 10;
 
 function stateShown() {
   if (state.connection !== "connected") return state.connection;
+  if (state.agent_away) return "away";
   if (!state.agent_audible) return "waiting";
   return state.agent ?? "joined";
 }
@@ -158,6 +195,12 @@ function stateShown() {
 function drawTurns() {
   const all = turns.all();
   drawLatency($("latency"), summarize(all), all);
+  drawAccount($("account"), $("account-none"), pairLast(trace.turns, accounts));
+}
+
+async function interrupt() {
+  if ($("interrupt").disabled || $("interrupt").hidden || agentSaid === null) return;
+  await call?.interrupt(agentSaid).catch((error) => tellProblem(asProblem(error)));
 }
 
 async function chooseMicrophone() {
@@ -178,6 +221,8 @@ const schema = loadSchema();
 schema.catch(() => {}); // told by the call that needs it
 $("connect").addEventListener("click", () => (call ? call.end() : connect(askServer)));
 $("mute").addEventListener("click", toggleMute);
+$("interrupt").addEventListener("click", interrupt);
+document.addEventListener("keydown", ({ key }) => key === "Escape" && interrupt());
 $("problem-close").addEventListener("click", () => {
   tellProblem(null);
   if (state.connection === "failed") change({ connection: "idle" });

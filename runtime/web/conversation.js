@@ -9,6 +9,7 @@ const STATES = {
   THINKING: ["Thinking", "The agent heard the end of your turn."],
   SPEAKING: ["Speaking", "Talk over it to interrupt."],
   INTERRUPTING: ["Interrupted", "The agent stops, and listens to you."],
+  away: ["The agent is away", "It is being started again. Stay on the line."],
   joined: ["In conversation", "The agent is here. It does not tell its state."],
   reconnecting: ["Reconnecting", "The connection was lost. Trying to get it back."],
 };
@@ -22,30 +23,45 @@ export function showState(stage, name) {
   stage.querySelector("#hint").textContent = hint;
 }
 
+const LINES = 200; // of a long call, the last ones
+const CHARACTERS = 2000;
+
+const shorten = (text) => (text.length > CHARACTERS ? `${text.slice(0, CHARACTERS)}…` : text);
+
 /** Lines by event: words that are not final yet are replaced by the next ones of the same speaker. */
 export class Transcript {
   #list;
   #open = { user: null, agent: null };
   #byReply = new Map();
+  #cut = new Set();
 
   constructor(list) {
     this.#list = list;
+    new ResizeObserver(() => this.#showLast()).observe(list); // the panel above grows with its first turn
   }
 
-  add({ reply_seq, data }) {
-    const { role, text, final: isFinal } = data;
-    if (!(role in this.#open) || typeof text !== "string") return;
-    const line = this.#open[role] ?? (text.trim() ? this.#begin(role, reply_seq) : null);
-    if (line === null) return;
-    line.querySelector(".words").textContent = text;
-    line.classList.toggle("draft", !isFinal);
-    this.#open[role] = isFinal ? null : line;
+  #showLast() {
     this.#list.scrollTop = this.#list.scrollHeight;
   }
 
-  /** The agent was cut off in this reply. */
-  markInterrupted(replySeq) {
-    this.#byReply.get(replySeq)?.classList.add("cut");
+  add({ trace_id, reply_seq, data }) {
+    const { role, text, final: isFinal } = data;
+    if (!(role in this.#open) || typeof text !== "string") return;
+    // an agent that was started again counts its replies anew, under another trace
+    const reply = role === "agent" && reply_seq !== null ? `${trace_id}/${reply_seq}` : null;
+    const line = this.#byReply.get(reply) ?? this.#open[role] ?? (text.trim() ? this.#begin(role, reply) : null);
+    if (line === null) return;
+    if (text.trim()) line.querySelector(".words").textContent = shorten(text);
+    line.classList.toggle("draft", !isFinal);
+    this.#open[role] = isFinal ? null : line;
+    this.#showLast();
+  }
+
+  /** The agent was cut off in this reply, which may have no words yet. */
+  markInterrupted({ trace_id, reply_seq }) {
+    const reply = `${trace_id}/${reply_seq}`;
+    this.#cut.add(reply);
+    this.#byReply.get(reply)?.classList.add("cut");
     this.#open.agent = null;
   }
 
@@ -53,16 +69,21 @@ export class Transcript {
     this.#list.replaceChildren();
     this.#open = { user: null, agent: null };
     this.#byReply.clear();
+    this.#cut.clear();
   }
 
-  #begin(role, replySeq) {
+  #begin(role, reply) {
     const line = document.createElement("li");
     line.className = `line ${role}`;
     const who = Object.assign(document.createElement("span"), { className: "who", textContent: role === "user" ? "You" : "Agent" });
     const words = Object.assign(document.createElement("p"), { className: "words" });
     line.append(who, words);
     this.#list.append(line);
-    if (role === "agent" && replySeq !== null) this.#byReply.set(replySeq, line);
+    if (reply !== null) {
+      this.#byReply.set(reply, line);
+      line.classList.toggle("cut", this.#cut.has(reply));
+    }
+    while (this.#list.childElementCount > LINES) this.#list.firstElementChild.remove();
     return line;
   }
 }

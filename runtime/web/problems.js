@@ -10,6 +10,8 @@ const TEXTS = {
   token_refused: "The media server refused the token. It may be expired or made with another key; connect again.",
   media_unreachable: "The media server cannot be reached. Is it running, and does a firewall let it through?",
   call_lost: "The connection to the media server was lost and did not come back. Connect again when it runs.",
+  agent_gone: "The agent left and did not come back. You were not cut off by your network; connect again for a new call.",
+  microphone_lost: "The microphone is gone. The call goes on, but nobody hears you: plug it in, or choose another one.",
   room_closed: "The room was closed by the server. Connect again for a new one.",
   replaced: "This call was taken over by another page with the same identity.",
   library_missing: "A part of the page is missing (livekit-client). Run “earwitness setup”, then reload.",

@@ -1,5 +1,6 @@
 // One call: joins the room, speaks the microphone, plays the agent, hands on what is said about it. No page elements.
-// The microphone is asked for at once and beside the join, so neither waits for the other; nothing is sent as data.
+// The microphone is asked for at once and beside the join, so neither waits for the other. One thing alone is sent as
+// data: that the person stops the agent by hand.
 
 import { TOPIC, parseEvent } from "./events.js";
 import { Problem, asProblem, microphoneProblem } from "./problems.js";
@@ -8,7 +9,8 @@ const { ConnectionError, ConnectionErrorReason, DisconnectReason, Room, RoomEven
   window.LivekitClient ?? {};
 
 /** Events: "connection" {state}, "microphone" {state, track?}, "agent-track" {track, on}, "event" {event, from},
- *  "malformed" {reason}, "playback" {allowed}, "mark" {name}, "ended" {problem | null}. */
+ *  "malformed" {reason}, "playback" {allowed}, "quality" {level}, "mark" {name}, "ended" {problem | null}.
+ *  "microphone" is told again when another device takes over; its state is then "changed", or "lost" if none does. */
 export class Call extends EventTarget {
   #room = new Room();
   #schemaToCome;
@@ -16,6 +18,8 @@ export class Call extends EventTarget {
   #microphone = null;
   #joined = false;
   #ended = false;
+  #muted = false;
+  #sent = 0;
 
   /** `schema`: a promise of the events' schema. */
   constructor(schema) {
@@ -65,9 +69,11 @@ export class Call extends EventTarget {
     if (this.#ended) return track.stop(); // the call ended while the person was being asked
     this.#microphone = track;
     this.#mark("t_microphone_granted");
-    const tellTrack = () => this.#tell("microphone", { state: "live", track: track.mediaStreamTrack });
-    track.on(TrackEvent.Restarted, tellTrack); // another device is another MediaStreamTrack
-    tellTrack();
+    const tellTrack = (state) => this.#tell("microphone", { state, track: track.mediaStreamTrack });
+    track.on(TrackEvent.Restarted, () => tellTrack("changed")); // another device is another MediaStreamTrack
+    // A device that is pulled out: livekit-client tries the system's default, and mutes if there is none.
+    track.on(TrackEvent.Muted, () => this.#muted || this.#ended || this.#tell("microphone", { state: "lost" }));
+    tellTrack("live");
     await joining;
     if (this.#ended) return undefined;
     await this.#room.localParticipant.publishTrack(track, { source: Track.Source.Microphone });
@@ -83,13 +89,28 @@ export class Call extends EventTarget {
     }
   }
 
+  /** What the browser records from now, for it may have chosen another device by itself; "" if it does not say. */
+  async microphoneId() {
+    return (await this.#microphone?.getDeviceId()) ?? "";
+  }
+
   async setMuted(muted) {
+    this.#muted = muted;
     await (muted ? this.#microphone?.mute() : this.#microphone?.unmute());
   }
 
   /** A click that lets the browser play the agent. */
   async allowPlayback() {
     await this.#room.startAudio();
+  }
+
+  /** Tell the agent to stop speaking. `about`: an event of this agent, whose identity the message takes. */
+  async interrupt(about) {
+    const { trace_id, run_id, case_id, attempt } = about;
+    const event = { v: 1, type: "interrupt", trace_id, run_id, case_id, attempt, seq: this.#sent++, t_ms: performance.now() };
+    const sender = this.#room.localParticipant.identity;
+    const message = { ...event, clock: { id: `page:${sender}`, kind: "performance.now" }, sender };
+    await this.#room.localParticipant.publishData(new TextEncoder().encode(JSON.stringify(message)), { reliable: true, topic: TOPIC });
   }
 
   async end(problem = null) {
@@ -106,6 +127,7 @@ export class Call extends EventTarget {
       .on(RoomEvent.TrackUnsubscribed, (track) => this.#stopPlaying(track))
       .on(RoomEvent.DataReceived, (payload, participant, _kind, topic) => this.#read(payload, participant, topic))
       .on(RoomEvent.AudioPlaybackStatusChanged, () => this.#tell("playback", { allowed: this.#room.canPlaybackAudio }))
+      .on(RoomEvent.ConnectionQualityChanged, (level, participant) => participant.isLocal && this.#tell("quality", { level }))
       .on(RoomEvent.Reconnecting, () => this.#tell("connection", { state: "reconnecting" }))
       .on(RoomEvent.SignalReconnecting, () => this.#tell("connection", { state: "reconnecting" }))
       .on(RoomEvent.Reconnected, () => this.#tell("connection", { state: "connected" }))

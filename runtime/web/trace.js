@@ -3,6 +3,8 @@
 
 import { THRESHOLDS } from "./ears.js";
 
+const MALFORMED_KEPT = 50; // a flood must not fill the page's memory
+
 export class Trace {
   #marks = {};
   #identity = { trace_id: null, run_id: null, case_id: null, attempt: null };
@@ -11,6 +13,8 @@ export class Trace {
   #turns = [];
   #malformed = [];
   #resolutionMs = null;
+
+  malformedCount = 0;
 
   constructor(auto) {
     this.auto = auto;
@@ -49,8 +53,14 @@ export class Trace {
     }));
   }
 
+  /** As kept by `keepTurns`. */
+  get turns() {
+    return this.#turns;
+  }
+
   malformed(reason) {
-    this.#malformed.push({ t_ms: performance.now(), reason });
+    this.malformedCount += 1;
+    if (this.#malformed.length < MALFORMED_KEPT) this.#malformed.push({ t_ms: performance.now(), reason });
   }
 
   set resolutionMs(ms) {
@@ -79,6 +89,7 @@ export class Trace {
       turns: this.#turns,
       edges: this.#edges,
       malformed_events: this.#malformed,
+      malformed_count: this.malformedCount,
       livekit_client_version: window.LivekitClient?.version ?? null,
       user_agent: navigator.userAgent,
     });

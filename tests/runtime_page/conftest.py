@@ -121,6 +121,7 @@ class StandInAgent:
     room: rtc.Room = field(default_factory=rtc.Room)
     source: rtc.AudioSource = field(default_factory=lambda: rtc.AudioSource(RATE_HZ, 1, queue_size_ms=100))
     data_from_others: list[bytes] = field(default_factory=list)
+    data_arrived: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
     user_heard: asyncio.Event = field(default_factory=asyncio.Event)
     user_left: asyncio.Event = field(default_factory=asyncio.Event)
     sent: int = 0
@@ -130,6 +131,7 @@ class StandInAgent:
         token = api.AccessToken(self.server.api_key, self.server.api_secret).with_identity("agent-1")
         token = token.with_attributes({"role": "agent"}).with_grants(grants)
         self.room.on("data_received", lambda packet: self.data_from_others.append(packet.data))
+        self.room.on("data_received", lambda packet: self.data_arrived.put_nowait(packet.data))
         self.room.on("track_subscribed", lambda *_: self.user_heard.set())
         self.room.on("participant_disconnected", lambda _: self.user_left.set())
         await self.room.connect(self.server.url, token.to_jwt())
