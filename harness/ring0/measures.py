@@ -57,8 +57,7 @@ def first_chunk_share(spoken: Spoken) -> float | None:
     """First audible piece, as a share of the whole synthesis: an engine that makes all before it sends is near 1 (R-93).
 
     By what can be heard, so that silence sent ahead does not pass for streaming. Of a synthesis that is whole within
-    FAST_ENOUGH_MS
-    the share is of that: its time is the transport's, and waiting for all of it costs nobody anything.
+    FAST_ENOUGH_MS the share is of that: its time is the transport's, and waiting for all of it costs nobody anything.
     """
     first = first_audible_ms(spoken)
     return None if first is None else min(1.0, first / max(FAST_ENOUGH_MS, 1e3 * spoken.whole_s))
