@@ -64,14 +64,15 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         chunks.clear()
-        if not set_voice(library, request["voice"]):
-            out.write(json.dumps({"no_voice": request["voice"]}).encode() + b"\n")
-            out.flush()
-            continue
-        # espeak-ng's noise source goes on from where the last utterance left it; a forked child always starts from the same
+        # espeak-ng's noise source goes on from where the last utterance left it, and a voice that is loaded again and again
+        # changes what is said (and now and then cuts it short); a forked child always starts from the same
         child = os.fork()
         if child == 0:
             signal.alarm(SPEAK_TIMEOUT_S)
+            if not set_voice(library, request["voice"]):
+                out.write(json.dumps({"no_voice": request["voice"]}).encode() + b"\n")
+                out.flush()
+                os._exit(0)
             library.espeak_SetParameter(ESPEAK_RATE, int(request["rate_wpm"]), 0)
             text = request["text"].encode()
             library.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, POS_CHARACTER, 0, CHARS_UTF8, None, None)

@@ -68,18 +68,29 @@ class Worker:
         return message, payload
 
     async def aclose(self, *, at_once: bool = False) -> None:
-        """`at_once`: whatever it is doing, its own children too. What is left in its pipe is read: a full pipe would hold it."""
+        """`at_once`: whatever it is doing, its own children too."""
         if self._process is None:
             return
         process, self._process = self._process, None
         if not at_once:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_TIMEOUT_S):
-                    await process.communicate()
+                    await _end_of(process)
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            await process.communicate()
+            await _end_of(process)
+
+
+async def _end_of(process: asyncio.subprocess.Process) -> None:
+    """What is left in its pipe is read: a full one would hold the process, and a pipe not read to its end asyncio's wait()."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.close()
+    with contextlib.suppress(RuntimeError):  # somebody is waiting for data, and will see the end
+        while await process.stdout.read(2**16):
+            pass
+    await process.wait()
 
 
 def read_message(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:

@@ -78,6 +78,6 @@ def write_dump(folder: Path, about: dict[str, Any], ring: RequestRing) -> Path:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    for old in older[: len(older) + 1 - KEPT_DUMPS]:
+    for old in older[: max(0, len(older) + 1 - KEPT_DUMPS)]:
         old.unlink(missing_ok=True)
     return path

@@ -59,9 +59,9 @@ class Supervisor:
             cause = await self._life(stop)
             if stop.is_set():
                 return
-            self._died(cause, time.monotonic() - began_s)
             if not self.ready.is_set():
-                raise NeverReadyError(f"{cause}: {' '.join(self._log)[-400:]}")
+                raise NeverReadyError(f"{cause}: {self._log[-1] if self._log else 'it said nothing'}")
+            self._died(cause, time.monotonic() - began_s)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.backoff.after(time.monotonic() - began_s)):
                     await stop.wait()

@@ -31,7 +31,9 @@ class Voices:
 
     async def warm_up(self) -> None:
         """Raises EngineError."""
-        await asyncio.gather(*(engine.warm_up() for engine in self.engines))
+        outcomes = await asyncio.gather(*(engine.warm_up() for engine in self.engines), return_exceptions=True)
+        for error in filter(None, outcomes):
+            raise error
         for engine in self.engines:
             self._idle.put_nowait(engine)
 
