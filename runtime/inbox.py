@@ -1,7 +1,8 @@
 """What comes from the room as data: events that fit the schema, not more of them than anybody sends who means well.
 
-What is refused is logged, the first ones each, a flood as a number: neither its length nor its wording is the sender's to
-choose. Pure; seconds of the caller's clock.
+Each sender has a limit of their own, so that nobody's flood costs another one their events. What is refused is logged, the
+first ones each, a flood as a number: neither its length nor its wording is the sender's to choose. Pure; seconds of the
+caller's clock.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ log = logging.getLogger(__name__)
 
 EVENTS_PER_S = 50.0  # a probe sends about five an attempt
 BURST = 200.0
+SENDERS = 50  # in one room at a time
 LINES = 5  # refusals that are logged one by one in each period
 PERIOD_S = 10.0
 REASON_CHARS = 200
@@ -32,14 +34,13 @@ class Inbox:
 
     room: str
     rejected: int = 0
-    _left: float = BURST
-    _then_s: float | None = None
+    _left: dict[str, tuple[float, float]] = field(default_factory=dict)  # sender → (events left, when)
     _period_s: float | None = None
     _in_period: int = field(default=0)
 
     def take(self, payload: bytes, sender: str, now_s: float) -> Event | None:
         """None: not an event, or one of a flood."""
-        if not self._has_room(now_s):
+        if not self._may_send(sender, now_s):
             self._refuse(sender, "too many events", now_s)
             return None
         try:
@@ -48,13 +49,21 @@ class Inbox:
             self._refuse(sender, str(error), now_s)
             return None
 
-    def _has_room(self, now_s: float) -> bool:
-        passed_s = 0.0 if self._then_s is None else now_s - self._then_s
-        self._left, self._then_s = min(BURST, self._left + passed_s * EVENTS_PER_S), now_s
-        if self._left < 1.0:
-            return False
-        self._left -= 1.0
-        return True
+    def _may_send(self, sender: str, now_s: float) -> bool:
+        if sender not in self._left and len(self._left) >= SENDERS:
+            self._forget_the_quiet(now_s)
+            if len(self._left) >= SENDERS:
+                return False
+        left, then_s = self._left.get(sender, (BURST, now_s))
+        left = min(BURST, left + (now_s - then_s) * EVENTS_PER_S)
+        may = left >= 1.0
+        self._left[sender] = (left - 1.0 if may else left, now_s)
+        return may
+
+    def _forget_the_quiet(self, now_s: float) -> None:
+        quiet = [who for who, (_, then_s) in self._left.items() if (now_s - then_s) * EVENTS_PER_S >= BURST]
+        for who in quiet:
+            del self._left[who]
 
     def _refuse(self, sender: str, reason: str, now_s: float) -> None:
         self.rejected += 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.model.events import MAX_EVENT_BYTES, AgentTurnTrace, Clock, ClockKind, Event, EventType, parse_event
-from runtime.inbox import BURST, EVENTS_PER_S, PERIOD_S, Inbox
+from runtime.inbox import BURST, EVENTS_PER_S, PERIOD_S, SENDERS, Inbox
 from runtime.outbox import to_packet
 from runtime.trace import Trace, TurnRecord
 
@@ -38,6 +38,17 @@ def test_a_flood_is_refused_and_what_comes_later_is_taken_again() -> None:
     taken = sum(inbox.take(GOOD, "user-1", 10.0) is not None for _ in range(10_000))
     assert taken == BURST
     assert inbox.take(GOOD, "user-1", 10.0 + 1.5 / EVENTS_PER_S) is not None
+
+
+def test_a_flood_of_one_costs_another_one_nothing_and_names_made_up_by_the_thousand_fill_no_memory() -> None:
+    inbox = Inbox("desk")
+    for _ in range(10_000):
+        inbox.take(GOOD, "mallory", 10.0)
+    assert inbox.take(GOOD, "user-1", 10.0) is not None
+    taken = sum(inbox.take(GOOD, f"mallory-{number}", 10.0) is not None for number in range(10_000))
+    assert taken == SENDERS - 2
+    assert inbox.take(GOOD, "user-1", 10.0) is not None
+    assert inbox.take(GOOD, "user-2", 20.0) is not None  # those are quiet by now
 
 
 def test_a_flood_is_a_few_lines_in_the_log_and_its_sender_writes_none_of_them(
