@@ -18,11 +18,11 @@ from livekit import api, rtc
 from harness.model.events import TOPIC, Clock, ClockKind, Event, EventError, EventType, parse_event
 from harness.provide.media_server import MediaServer, find_media_server, media_server
 from runtime.app import AgentHost
-from runtime.cascade import Engines
 from runtime.duplex_controller import Cause, State
+from runtime.engines.engine_set import Engines
 from runtime.engines.protocols import Heard
 from runtime.settings import RuntimeSettings
-from tests.runtime.virtual_call import Answers, LoudIsSpeech, ToldWords, Tone
+from tests.runtime.virtual_call import Answers, LoudDetection, ToldWords, Tone
 
 pytestmark = pytest.mark.live
 WAIT_S = 20.0
@@ -95,7 +95,9 @@ async def attended(tmp_path: Path, room: str) -> AsyncIterator[tuple[MediaServer
     async with media_server(target=None, log_path=tmp_path / "livekit.log") as server:
         long_reply = Answers(reply_text=" ".join(["well"] * 400))
         settings = RuntimeSettings(server.url, server.api_key, server.api_secret)
-        host = AgentHost(settings, Engines(ToldWords([Heard("hello")]), long_reply, Tone()))
+        words = ToldWords([Heard("hello")])
+        engines = Engines(LoudDetection(), words, long_reply, Tone())  # type: ignore[arg-type] # what is a voice is not at stake
+        host = AgentHost(settings, engines)
         try:
             await host.join(room)
             yield server, host
@@ -121,9 +123,8 @@ async def test_tokens_that_are_expired_forged_or_of_another_room_do_not_let_in(t
 
 
 async def test_a_flood_and_orders_of_somebody_else_do_not_stop_the_agent_and_the_user_s_button_does(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("runtime.conversation.SileroVad", LoudIsSpeech)  # what a voice is, is not at stake here
     caplog.set_level(logging.WARNING)
     async with attended(tmp_path, "desk") as (server, host):
         async with (

@@ -136,6 +136,9 @@ class Answers:
     asked: list[tuple[str, bool]] = field(default_factory=list)
     cut_after: list[str] = field(default_factory=list)
 
+    def open(self) -> Answers:
+        return self
+
     def spoken(self, text: str) -> None:
         self.cut_after.append(text)
 
