@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     import aiohttp
+    from rich.console import Console, Group
 
     from harness.ring0.record import TtsRun
     from harness.ring0.regress import Asked
@@ -89,9 +91,15 @@ def tts_command(
     raise typer.Exit(run.exit_code)
 
 
+@dataclass(frozen=True)
 class _Options:
-    def __init__(self, url: str | None, voice: str, model: str, rate_hz: int, version: str | None) -> None:
-        self.url, self.voice, self.model, self.rate_hz, self.version = url, voice, model, rate_hz, version
+    """Who is asked. `url`: None is the embedded engine."""
+
+    url: str | None
+    voice: str
+    model: str
+    rate_hz: int
+    version: str | None
 
     def target(self, client: aiohttp.ClientSession, url: str) -> Target:
         """Raises UsageError."""
@@ -111,14 +119,14 @@ class _Options:
         raise UsageError(f"--url {whole}: expected an address that ends in /tts/stream or /v1/audio/speech")
 
 
-async def _run(options: _Options, asked: Asked, console: object) -> TtsRun:
+async def _run(options: _Options, asked: Asked, console: Console) -> TtsRun:
     import aiohttp
 
     from harness.ring0.regress import regress
     from harness.ring0.server import tts_server
 
     def note(text: str) -> None:
-        console.print(text, markup=False, soft_wrap=True)  # type: ignore[attr-defined]
+        console.print(text, markup=False, soft_wrap=True)
 
     key = os.environ.get(KEY_VARIABLE)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -133,7 +141,7 @@ async def _run(options: _Options, asked: Asked, console: object) -> TtsRun:
             return await regress(options.target(client, f"{base}/tts/stream"), asked, note)
 
 
-def gate_table(run: TtsRun) -> object:
+def gate_table(run: TtsRun) -> Group:
     """For a terminal."""
     from rich.console import Group
     from rich.table import Table

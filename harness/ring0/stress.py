@@ -8,7 +8,6 @@ nothing is in progress, and its slope taken within the life of one worker. Times
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import os
 import random
@@ -153,8 +152,10 @@ class Stress:
             began_s = time.monotonic()
             os.kill(pid, signal.SIGKILL)
             self.result.kills += 1
-            with contextlib.suppress(aiohttp.ClientError):  # it may have been whole on the way to us already
-                await answer.read()
+            try:
+                await answer.read()  # it may have been whole on the way to us already
+            except aiohttp.ClientError:
+                self.result.lost_to_the_kill += 1
         await self._health()  # by the next worker
         self._killing = False
         await self._compared(text)

@@ -80,6 +80,7 @@ class Job:
     n_samples: int = 0
     made: asyncio.Queue[Int16Array | None] = field(default_factory=asyncio.Queue)
     task: asyncio.Task[None] | None = None
+    transport: asyncio.Transport | None = None  # once sound is sent
 
 
 @dataclass
@@ -142,6 +143,8 @@ class TtsServer:
             return error(404, f"no request {body.request_id!r} is in progress")
         if not job.task.done():
             self._end(job, RequestState.CANCELLED)
+            if job.transport is not None:  # what is on its way to a client that reads slowly is not sent either
+                job.transport.abort()
             job.task.cancel()
             await asyncio.wait({job.task})
         return web.json_response({"request_id": job.id, "state": job.state, "n_samples": job.n_samples})
@@ -207,7 +210,8 @@ class TtsServer:
         if chunk is None and job.state is RequestState.CANCELLED:
             return error(409, "cancelled before its first sound")
         await response.prepare(request)
-        while chunk is not None:
+        job.transport = request.transport
+        while chunk is not None and job.state is RequestState.SPEAKING:
             async with asyncio.timeout(STALLED_CLIENT_S):
                 await response.write(chunk.tobytes())
             chunk = await job.made.get()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import aiohttp
 import numpy as np
+import psutil
 import pytest
 
 from harness.ring0.server import tts_server
@@ -207,3 +208,19 @@ def test_the_ring_keeps_what_is_in_progress_and_the_latest_of_the_rest(tmp_path:
     dumps = sorted(tmp_path.iterdir())
     assert len(dumps) == KEPT_DUMPS
     assert dumps[-1] == last
+
+
+async def test_a_supervisor_that_is_killed_takes_its_worker_with_it(tmp_path: Path) -> None:
+    command = ("-m", "runtime.tts_server", "--port", "0", "--crash-dumps", str(tmp_path))
+    started = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    try:
+        async with asyncio.timeout(HANG_TIMEOUT_S):
+            assert started.stdout is not None
+            assert (await started.stdout.readline()).startswith(b"TTS at http://127.0.0.1:")
+    finally:
+        family = psutil.Process(started.pid).children(recursive=True)
+        started.kill()
+        await started.wait()
+    assert len(family) >= 3, "the worker and its two engines"
+    _, alive = psutil.wait_procs(family, timeout=HANG_TIMEOUT_S)
+    assert not alive
