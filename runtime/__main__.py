@@ -9,50 +9,28 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
-import signal
 import sys
 
-from runtime.app import control_app, ready_line, running_host, serving
+from runtime.app import control_app, ready_line, running_host
 from runtime.engines.protocols import EngineError
+from runtime.loopback import serving
+from runtime.process import log_to_stderr, stop_signals, until_told
 from runtime.settings import RuntimeSettings, SettingsError, load_settings
 
 
-async def _until(event: asyncio.Event) -> object:
-    return await event.wait()
-
-
-async def _parent_gone() -> object:
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    return await reader.read()
-
-
 async def serve(settings: RuntimeSettings, exit_with_parent: bool) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = stop_signals()
     async with running_host(settings) as host:
         async with serving(control_app(host, settings.control_token), settings.port) as url:
             print(ready_line(settings, url), flush=True)
-            waits: list[asyncio.Task[object]] = [asyncio.create_task(_until(stop))]
-            if exit_with_parent:
-                waits.append(asyncio.create_task(_parent_gone()))
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
-                await asyncio.gather(*waits, return_exceptions=True)
+            await until_told(stop, exit_with_parent=exit_with_parent)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m runtime", description=__doc__)
     parser.add_argument("--exit-with-parent", action="store_true", help="end when stdin closes")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr()
     try:
         settings = load_settings()
     except SettingsError as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import importlib.metadata
 import json
 import logging
@@ -24,6 +23,7 @@ from prometheus_client import CollectorRegistry
 from runtime.agent import RoomAgent
 from runtime.engines.build import EngineBuilder
 from runtime.engines.engine_set import Engines
+from runtime.loopback import bears
 from runtime.metrics import AgentMetrics, metrics_route
 from runtime.settings import RuntimeSettings
 from runtime.turn_log import add_turns
@@ -95,8 +95,7 @@ class AgentHost:
 
 def control_app(host: AgentHost, token: str) -> web.Application:
     async def room_of(request: web.Request) -> str:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not token or not hmac.compare_digest(given.encode(), token.encode()):
+        if not bears(request, token):
             raise web.HTTPUnauthorized(text="wrong or missing control token")
         try:
             room = (await request.json())["room"]
@@ -145,19 +144,6 @@ async def running_host(settings: RuntimeSettings) -> AsyncIterator[AgentHost]:
             await host.aclose()
     finally:
         await engines.aclose()
-
-
-@asynccontextmanager
-async def serving(app: web.Application, port: int) -> AsyncIterator[str]:
-    """`app` on loopback; its base URL."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        host, real_port = runner.addresses[0][:2]
-        yield f"http://{host}:{real_port}"
-    finally:
-        await runner.cleanup()
 
 
 def versions() -> dict[str, str]:

@@ -6,7 +6,6 @@ as Prometheus wants them. /metrics is open to whoever has the control token alon
 
 from __future__ import annotations
 
-import hmac
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from runtime.loopback import bears
 from runtime.trace import TurnRecord
 
 PLAIN_TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -113,8 +113,7 @@ class TokenMetrics:
 
 def metrics_route(registry: CollectorRegistry, token: str) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def metrics(request: web.Request) -> web.Response:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not token or not hmac.compare_digest(given.encode(), token.encode()):
+        if not bears(request, token):
             raise web.HTTPUnauthorized(text="wrong or missing control token")
         return web.Response(body=generate_latest(registry), headers={"Content-Type": PLAIN_TEXT})
 

@@ -12,7 +12,6 @@ import asyncio
 import json
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +20,7 @@ import aiohttp
 from aiohttp import web
 
 from runtime.metrics import TokenMetrics, metrics_route
+from runtime.process import log_to_stderr, stop_signals, until_told
 from runtime.token_server import TokenSettings, TokenSettingsError, make_token_app, serve_token_app
 
 log = logging.getLogger(__name__)
@@ -62,19 +62,6 @@ class AgentRefusedError(Exception):
     """The agent is there and will not, or cannot, join."""
 
 
-async def _until_told(exit_with_parent: bool) -> None:
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    if exit_with_parent:
-        reader = asyncio.StreamReader()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-        gone = asyncio.create_task(reader.read())
-        gone.add_done_callback(lambda _: stop.set())
-    await stop.wait()
-
-
 async def serve(
     settings: TokenSettings, door: AgentDoor, control_token: str, port: int, exit_with_parent: bool
 ) -> None:
@@ -84,7 +71,7 @@ async def serve(
     app.router.add_get("/metrics", metrics_route(metrics.registry, control_token))
     async with serve_token_app(app, port) as url:
         print(json.dumps({"ready": True, "page": url, "port": urlsplit(url).port}), flush=True)
-        await _until_told(exit_with_parent)
+        await until_told(stop_signals(), exit_with_parent=exit_with_parent)
 
 
 def main() -> int:
@@ -94,7 +81,7 @@ def main() -> int:
     parser.add_argument("--library", type=Path, required=True, help="folder that holds livekit-client.umd.js")
     parser.add_argument("--agent-address", type=Path, required=True, help="file with the agent's base URL")
     given = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr()
     control_token = os.environ.get("EARWITNESS_CONTROL_TOKEN", "")
     try:
         settings = TokenSettings.from_environment(given.library)

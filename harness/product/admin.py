@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +22,7 @@ from prometheus_client.registry import Collector
 
 from harness.errors import UsageError
 from harness.product.supervisor import PartState, Supervisor
+from runtime.loopback import bears, serving
 
 log = logging.getLogger(__name__)
 
@@ -142,8 +142,7 @@ async def _own_host_only(request: web.Request, handler: Any) -> web.StreamRespon
 
 
 def _must_be_ours(request: web.Request, token: str) -> None:
-    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if not hmac.compare_digest(given.encode(), token.encode()):
+    if not bears(request, token):
         raise web.HTTPUnauthorized(text="wrong or missing token; `earwitness serve` finds it in its state folder")
 
 
@@ -163,17 +162,13 @@ async def _of_parts(answers: Answers) -> list[bytes]:
 
 
 @asynccontextmanager
-async def serving(app: web.Application, port: int) -> AsyncIterator[str]:
+async def serving_admin(app: web.Application, port: int) -> AsyncIterator[str]:
     """Base URL on loopback; port 0 is a free one. Raises UsageError if the port is taken."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
+    async with AsyncExitStack() as stack:
         try:
-            await web.TCPSite(runner, "127.0.0.1", port).start()
+            url = await stack.enter_async_context(serving(app, port))
         except OSError as error:
             raise UsageError(
                 f"port {port} on 127.0.0.1: {error.strerror}; give another one with --admin-port"
             ) from error
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+        yield url

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import ProvisionError
-from harness.product.admin import Answers, admin_app, serving
+from harness.product.admin import Answers, admin_app, serving_admin
 from harness.product.parts import AgentPart, MediaServerPart, PagePart
 from harness.product.sessions import bring_agent_back
 from harness.product.state import TURN_LOG_FILE, Running, alone, log_path, rotated, write_running
@@ -54,7 +54,7 @@ async def serve_product(product: Product, on_ready: Callable[[Running], None]) -
                     await bring_agent_back(target, door.join)
 
             supervisor = Supervisor(parts, after_restart)
-            async with serving(admin_app(Answers(supervisor, token)), product.admin_port) as admin:
+            async with serving_admin(admin_app(Answers(supervisor, token)), product.admin_port) as admin:
 
                 def ready() -> None:
                     page = next(part.url for part in parts if isinstance(part, PagePart))

@@ -7,33 +7,30 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import os
-import signal
 import sys
 
-from runtime.engine_server.app import EngineServer, serving
+from runtime.engine_server.app import EngineServer
 from runtime.engines.engine_set import Engines
 from runtime.engines.espeak import EspeakTextToSpeech
 from runtime.engines.protocols import EngineError
 from runtime.engines.scripted import ScriptedDialogue
 from runtime.engines.silero import SileroDetection
 from runtime.engines.sphinx import SphinxSpeechToText
+from runtime.loopback import serving
+from runtime.process import log_to_stderr, stop_signals
 
 KEY_VARIABLE = "EARWITNESS_ENGINES_KEY"
 
 
 async def serve(port: int, voice: str, token_interval_ms: float, key: str | None) -> None:
     """Raises EngineError, OSError (the port is taken)."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = stop_signals()
     llm = ScriptedDialogue(token_interval_ms)
     engines = Engines(SileroDetection(), SphinxSpeechToText(), llm, EspeakTextToSpeech(voice))
     try:
         await asyncio.gather(engines.stt.warm_up(), engines.tts.warm_up())
-        async with serving(EngineServer(engines, key).app(), port) as url:
+        async with serving(EngineServer(engines, key).app(), port, cancel_with_client=True) as url:
             print(f"Engines at {url}/v1   (Ctrl-C ends it)", flush=True)
             await stop.wait()
     finally:
@@ -46,7 +43,7 @@ def main() -> int:
     parser.add_argument("--voice", default="en-us", help="of espeak-ng")
     parser.add_argument("--token-interval-ms", type=float, default=4.0, help="between the tokens of a reply")
     asked = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr()
     try:
         asyncio.run(serve(asked.port, asked.voice, asked.token_interval_ms, os.environ.get(KEY_VARIABLE)))
     except EngineError as error:

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import json
 import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +40,7 @@ from runtime.engines.openai_chat import CUT_SHORT
 from runtime.engines.protocols import EngineError, Heard, Int16Array
 from runtime.engines.scripted import INTENTS
 from runtime.engines.wav_bytes import samples_of, streamed_wav_header
+from runtime.loopback import bears
 from runtime.resampler import StreamingResampler
 
 log = logging.getLogger(__name__)
@@ -86,8 +86,7 @@ class EngineServer:
 
         @web.middleware
         async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-            given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-            if self.key and request.path != "/health" and not hmac.compare_digest(given.encode(), self.key.encode()):
+            if self.key and request.path != "/health" and not bears(request, self.key):
                 return error(401, "wrong or missing key")
             try:
                 return await handler(request)
@@ -248,16 +247,3 @@ async def _at_most(tokens: AsyncGenerator[str], most: int | None) -> AsyncGenera
             n_tokens += 1
             if most is not None and n_tokens >= most:
                 return
-
-
-@asynccontextmanager
-async def serving(app: web.Application, port: int) -> AsyncIterator[str]:
-    """`app` on loopback, its handlers cancelled when their clients go away; the base URL."""
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=2.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        host, real_port = runner.addresses[0][:2]
-        yield f"http://{host}:{real_port}"
-    finally:
-        await runner.cleanup()

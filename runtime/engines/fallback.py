@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from runtime.engines.breaker import CircuitBreaker
 from runtime.engines.first_in_time import first_in_time, in_time
@@ -27,44 +28,44 @@ from runtime.engines.protocols import (
 )
 from runtime.engines.turn_scope import current_turn
 
-
-async def warm_up_both(first: Engine, reserve: Engine, breaker: CircuitBreaker) -> None:
-    """The reserve must work; a first choice that does not is tried again when it has rested."""
-    await reserve.warm_up()
-    try:
-        await first.warm_up()
-    except EngineError as error:
-        breaker.open(f"{error}")
-
-
-def health_of(first: Engine, breaker: CircuitBreaker) -> Health:
-    if breaker.why:
-        return Health(False, f"the reserve is used: {breaker.why}")
-    return first.health()
+AnEngine = TypeVar("AnEngine", bound=Engine)
 
 
 @dataclass
-class FallbackSpeechToText:
-    """See `runtime.engines.protocols.SpeechToText`."""
+class WithReserve(Generic[AnEngine]):
+    """What every engine with another in reserve has in common; its figures are the first choice's."""
 
-    first: SpeechToText
-    reserve: SpeechToText
+    first: AnEngine
+    reserve: AnEngine
     breaker: CircuitBreaker
-    switch_after_ms: float = 3_000.0
 
     @property
     def metrics(self) -> EngineMetrics:
         return self.first.metrics
 
     def health(self) -> Health:
-        return health_of(self.first, self.breaker)
+        if self.breaker.why:
+            return Health(False, f"the reserve is used: {self.breaker.why}")
+        return self.first.health()
 
     async def warm_up(self) -> None:
-        await warm_up_both(self.first, self.reserve, self.breaker)
+        """The reserve must work; a first choice that does not is tried again when it has rested."""
+        await self.reserve.warm_up()
+        try:
+            await self.first.warm_up()
+        except EngineError as error:
+            self.breaker.open(f"{error}")
 
     async def aclose(self) -> None:
         await self.first.aclose()
         await self.reserve.aclose()
+
+
+@dataclass
+class FallbackSpeechToText(WithReserve[SpeechToText]):
+    """See `runtime.engines.protocols.SpeechToText`."""
+
+    switch_after_ms: float = 3_000.0
 
     async def open(self) -> FallbackTranscription:
         why = self.breaker.why
@@ -120,27 +121,10 @@ class FallbackTranscription:
 
 
 @dataclass
-class FallbackLanguageModel:
+class FallbackLanguageModel(WithReserve[LanguageModel]):
     """See `runtime.engines.protocols.LanguageModel`."""
 
-    first: LanguageModel
-    reserve: LanguageModel
-    breaker: CircuitBreaker
     switch_after_ms: float = 3_000.0
-
-    @property
-    def metrics(self) -> EngineMetrics:
-        return self.first.metrics
-
-    def health(self) -> Health:
-        return health_of(self.first, self.breaker)
-
-    async def warm_up(self) -> None:
-        await warm_up_both(self.first, self.reserve, self.breaker)
-
-    async def aclose(self) -> None:
-        await self.first.aclose()
-        await self.reserve.aclose()
 
     def open(self) -> FallbackConversation:
         return FallbackConversation(self, self.first.open(), self.reserve.open())

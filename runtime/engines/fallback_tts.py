@@ -16,10 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from runtime.bridge import ends_sentence
-from runtime.engines.breaker import CircuitBreaker
-from runtime.engines.fallback import health_of, warm_up_both
+from runtime.engines.fallback import WithReserve
 from runtime.engines.first_in_time import first_in_time
-from runtime.engines.metrics import EngineMetrics, Health
 from runtime.engines.protocols import EngineError, Int16Array, TextToSpeech
 from runtime.engines.turn_scope import current_turn
 from runtime.resampler import StreamingResampler
@@ -37,32 +35,15 @@ class _Reply:
 
 
 @dataclass
-class FallbackTextToSpeech:
+class FallbackTextToSpeech(WithReserve[TextToSpeech]):
     """See `runtime.engines.protocols.TextToSpeech`. Speaks at the first choice's rate, also what the reserve says."""
 
-    first: TextToSpeech
-    reserve: TextToSpeech
-    breaker: CircuitBreaker
     switch_after_ms: float = 800.0
     rate_hz: int = field(init=False)
     _slow_in_a_row: int = 0
 
     def __post_init__(self) -> None:
         self.rate_hz = self.first.rate_hz
-
-    @property
-    def metrics(self) -> EngineMetrics:
-        return self.first.metrics
-
-    def health(self) -> Health:
-        return health_of(self.first, self.breaker)
-
-    async def warm_up(self) -> None:
-        await warm_up_both(self.first, self.reserve, self.breaker)
-
-    async def aclose(self) -> None:
-        await self.first.aclose()
-        await self.reserve.aclose()
 
     async def speak(self, text: str) -> AsyncGenerator[Int16Array]:
         """Raises EngineError if both failed."""

@@ -7,24 +7,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
-import signal
 import socket
 import sys
 from pathlib import Path
 
+from runtime.process import log_to_stderr, stop_signals
 from runtime.tts_server.supervisor import NeverReadyError, Supervisor
 from runtime.tts_server.voices import MOST_AT_ONCE
 
 
 async def serve(port: int, voice: str, concurrency: int, dumps: Path, exit_with_parent: bool) -> None:
     """Raises NeverReadyError, OSError (the port is taken)."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = stop_signals()
     if exit_with_parent:
-        loop.add_reader(sys.stdin.fileno(), stop.set)
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
     with socket.create_server(("127.0.0.1", port)) as listening:
         supervisor = Supervisor(listening, voice, concurrency, dumps)
         running = asyncio.create_task(supervisor.run(stop))
@@ -48,7 +44,7 @@ def main() -> int:
     parser.add_argument("--crash-dumps", type=Path, default=Path("runs/tts_crashes"))
     parser.add_argument("--exit-with-parent", action="store_true", help="end when stdin closes")
     asked = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr()
     try:
         asyncio.run(serve(asked.port, asked.voice, asked.concurrency, asked.crash_dumps, asked.exit_with_parent))
     except NeverReadyError as error:

@@ -11,7 +11,6 @@ the two POSTs need `Authorization: Bearer KEY`.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import os
 import secrets
@@ -27,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from runtime.engine_server.requests import LONGEST_INPUT_CHARS, RequestError, error, read_body
 from runtime.engines.protocols import EngineError, Int16Array
+from runtime.loopback import bears
 from runtime.tts_server.crash_ring import RequestState
 from runtime.tts_server.voices import Voices
 
@@ -106,8 +106,7 @@ class TtsServer:
     def _guarded(self) -> Any:
         @web.middleware
         async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-            given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-            if self.key and request.path != "/health" and not hmac.compare_digest(given.encode(), self.key.encode()):
+            if self.key and request.path != "/health" and not bears(request, self.key):
                 return error(401, "wrong or missing key")
             try:
                 return await handler(request)

@@ -11,7 +11,6 @@ import asyncio
 import faulthandler
 import importlib.metadata
 import json
-import logging
 import os
 import signal
 import socket
@@ -22,6 +21,7 @@ from aiohttp import web
 
 from runtime.engines.espeak import RATE_WPM, EspeakTextToSpeech
 from runtime.engines.protocols import EngineError
+from runtime.process import log_to_stderr
 from runtime.tts_server.app import Speaks, TtsServer
 from runtime.tts_server.voices import Voices
 
@@ -76,7 +76,7 @@ def main() -> int:
     parser.add_argument("--lives", type=json.loads, default={})
     asked = parser.parse_args()
     faulthandler.enable()  # a segfault leaves its trace in the dump
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr()
     try:
         asyncio.run(serve(socket.socket(fileno=asked.fd), asked.voice, asked.concurrency, asked.lives))
     except EngineError as error:

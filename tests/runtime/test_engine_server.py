@@ -134,15 +134,19 @@ async def test_a_wrong_request_is_told_so_in_openais_form(
 @pytest.fixture
 async def misguided() -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
     """A client, and a server whose engines it never reaches."""
-    from runtime.engine_server.app import EngineServer, serving
+    from runtime.engine_server.app import EngineServer
     from runtime.engines.engine_set import Engines
     from runtime.engines.espeak import EspeakTextToSpeech
     from runtime.engines.scripted import ScriptedDialogue
     from runtime.engines.silero import SileroDetection
     from runtime.engines.sphinx import SphinxSpeechToText
+    from runtime.loopback import serving
 
     engines = Engines(SileroDetection(), SphinxSpeechToText(), ScriptedDialogue(0.0), EspeakTextToSpeech())
-    async with serving(EngineServer(engines).app(), 0) as url, aiohttp.ClientSession() as client:
+    async with (
+        serving(EngineServer(engines).app(), 0, cancel_with_client=True) as url,
+        aiohttp.ClientSession() as client,
+    ):
         yield client, f"{url}/v1"
 
 

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from runtime.engine_server.app import EngineServer, serving
+from runtime.engine_server.app import EngineServer
 from runtime.engines.endpoint import Endpoint, Timeouts
 from runtime.engines.engine_set import Engines
 from runtime.engines.metrics import EngineMetrics, Health
 from runtime.engines.protocols import EngineError, Heard, Int16Array
 from runtime.engines.scripted import ScriptedDialogue
 from runtime.engines.silero import SileroDetection
+from runtime.loopback import serving
 
 PATIENT = Timeouts(10_000, 30_000, 30_000, 60_000)
 KEY = "sk-a-secret-of-this-test"
@@ -87,7 +88,7 @@ class Counting:
 async def served() -> AsyncIterator[str]:
     """`serve-engines` over the engines above, with a key; its /v1."""
     engines = Engines(SileroDetection(), Counts(), ScriptedDialogue(0.0), Tone(1_000))
-    async with serving(EngineServer(engines, KEY).app(), 0) as url:
+    async with serving(EngineServer(engines, KEY).app(), 0, cancel_with_client=True) as url:
         yield f"{url}/v1"
 
 
@@ -122,7 +123,7 @@ async def misbehaving() -> AsyncIterator[Misbehaving]:
     server = Misbehaving()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.handle)
-    async with serving(app, 0) as url:
+    async with serving(app, 0, cancel_with_client=True) as url:
         server.url = url
         yield server
 

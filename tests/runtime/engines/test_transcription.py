@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from aiohttp import WSMsgType, web
 
-from runtime.engine_server.app import serving
 from runtime.engines.endpoint import Endpoint, EngineTimeoutError, StreamCutError, Timeouts
 from runtime.engines.openai_transcription import TranscriptionEndpoint, TranscriptionOptions
 from runtime.engines.protocols import EngineError
 from runtime.engines.websocket_stt import WebSocketSpeechToText
+from runtime.loopback import serving
 from tests.runtime.engines.conftest import KEY, PATIENT, Misbehaving, answers
 
 SECOND = np.zeros(16_000, np.int16)
@@ -80,7 +80,7 @@ async def socket_server() -> AsyncIterator[Callable[[Talking], Awaitable[str]]]:
 
     app = web.Application()
     app.router.add_get("/", handle)
-    async with serving(app, 0) as url:
+    async with serving(app, 0, cancel_with_client=True) as url:
 
         async def with_talk(talk: Talking) -> str:
             talks.append(talk)
