@@ -1,0 +1,38 @@
+"""What the runtime's processes have in common: where they log, and what ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+
+
+def log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+def stop_signals() -> asyncio.Event:
+    """Set at SIGTERM and SIGINT, which end nothing by themselves from here on."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def until_told(stop: asyncio.Event, *, exit_with_parent: bool) -> None:
+    """Until `stop`, or with `exit_with_parent` until stdin closes, so that no orphan stays behind."""
+    gone: asyncio.Task[bytes] | None = None
+    if exit_with_parent:
+        reader = asyncio.StreamReader()
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        gone = asyncio.create_task(reader.read())
+        gone.add_done_callback(lambda _: stop.set())
+    try:
+        await stop.wait()
+    finally:
+        if gone is not None:
+            gone.cancel()
+            await asyncio.gather(gone, return_exceptions=True)
