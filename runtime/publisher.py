@@ -1,6 +1,7 @@
 """The agent's voice on the wire: 20 ms frames on absolute deadlines, silence between replies, flushed at barge-in.
 
-LiveKit's native queue is kept LEAD_MS ahead, so a stall of the event loop below that is not heard. At the start of a
+LiveKit's native queue is kept LEAD_S ahead, so a stall of the event loop below that is not heard, nor is a voice that
+comes later than real time by less than LEAD_S − DRY_LEAD_S. At the start of a
 reply and at a cancel the queue is cleared: the reply does not wait behind queued silence, and silence follows a
 cancel at once. A reply can be held: silence as at a cancel, and what was flushed is kept, so that it goes on where it was.
 Everything published is written to the pre-RTC tap, less what was flushed; a flush is known to ± one
@@ -24,6 +25,7 @@ RATE_HZ = 48_000
 FRAME_SAMPLES = 960
 FRAME_S = FRAME_SAMPLES / RATE_HZ
 LEAD_S = 0.060
+DRY_LEAD_S = 0.020  # with nothing to send in mid-reply: silence only when no more time is left
 QUEUE_MS = 200
 TICK_SAMPLES = 480
 SILENT_PEAK = 33  # −60 dBFS: nobody hears it
@@ -140,11 +142,12 @@ class Publisher:
         while True:
             if self._replying and not self._first_sent and self._has_frame():
                 self._flush()
-            while self._horizon_s - loop.time() < LEAD_S:
+            while self._horizon_s - loop.time() < self._lead_s():
                 await self._push_frame(loop.time())
             self._wake.clear()
-            due_s = self._horizon_s - LEAD_S
-            if self._replying and (self._held or not self._first_sent):  # these sounds do not wait for the deadline
+            due_s = self._horizon_s - self._lead_s()
+            waited_for = self._held or not self._first_sent or self._dry()
+            if self._replying and waited_for:  # these sounds do not wait for the deadline
                 try:
                     async with asyncio.timeout_at(due_s):
                         await self._wake.wait()
@@ -152,6 +155,13 @@ class Publisher:
                     continue
             else:
                 await asyncio.sleep(max(0.0, due_s - loop.time()))  # an absolute deadline
+
+    def _lead_s(self) -> float:
+        return DRY_LEAD_S if self._dry() else LEAD_S
+
+    def _dry(self) -> bool:
+        """In mid-reply, and the voice has not come as far: what is queued may bridge it."""
+        return self._replying and self._first_sent and not self._held and not self._ended and not self._has_frame()
 
     def _has_frame(self) -> bool:
         if not self._sounded or self._held:

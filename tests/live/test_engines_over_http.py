@@ -18,13 +18,14 @@ from harness.model import capture
 from harness.model.events import AgentTurnTrace
 from harness.model.plan import BuiltCase
 from harness.model.status import CaptureStatus
-from runtime.engine_server.app import EngineServer, serving
+from runtime.engine_server.app import EngineServer
 from runtime.engine_server.requests import error
 from runtime.engines.engine_set import Engines
 from runtime.engines.espeak import EspeakTextToSpeech
 from runtime.engines.scripted import ScriptedDialogue
 from runtime.engines.silero import SileroDetection
 from runtime.engines.sphinx import SphinxSpeechToText
+from runtime.loopback import serving
 from tests.live.conftest import OpenBench
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("no_process_left")]
@@ -66,7 +67,7 @@ async def served() -> AsyncIterator[str]:
     engines = Engines(SileroDetection(), SphinxSpeechToText(), ScriptedDialogue(4.0), EspeakTextToSpeech())
     try:
         await asyncio.gather(engines.stt.warm_up(), engines.tts.warm_up())
-        async with serving(GoesDown(engines).app(), 0) as url:
+        async with serving(GoesDown(engines).app(), 0, cancel_with_client=True) as url:
             yield f"{url}/v1"
     finally:
         await engines.aclose()

@@ -63,6 +63,33 @@ def test_a_reply_of_silence_is_none(tmp_path: Path) -> None:
     assert tap.start_sample is None
 
 
+@pytest.mark.parametrize(("late_ms", "holes_ms"), [(15, 0), (100, 60)])
+def test_a_voice_that_comes_a_little_late_makes_no_hole_and_one_that_comes_too_late_does(
+    late_ms: int, holes_ms: int
+) -> None:
+    seen: dict[str, float] = {}
+
+    async def run() -> None:
+        source = HeardSource()
+        publisher = Publisher(source, PreRtcTap())  # type: ignore[arg-type]
+        pump = asyncio.create_task(publisher.run())
+        await asyncio.sleep(0.5)
+        publisher.begin(lambda: None)
+        publisher.write(np.full(2 * RATE_HZ // 50, 8_000, np.int16))  # 40 ms, less than the lead
+        await asyncio.sleep(late_ms / 1e3)
+        publisher.write(np.full(RATE_HZ // 5, 8_000, np.int16))
+        publisher.end()
+        await publisher.played()
+        pump.cancel()
+        await asyncio.gather(pump, return_exceptions=True)
+        loud = source.loud_ms()
+        seen.update(holes_ms=loud[-1] - loud[0] + 1 - len(loud), underruns=publisher.underruns)
+
+    in_virtual_time(run)
+    assert seen["holes_ms"] == pytest.approx(holes_ms, abs=20)
+    assert (seen["underruns"] > 0) == (holes_ms > 0)
+
+
 def test_a_held_reply_is_silent_at_once_and_goes_on_without_a_gap_or_a_repeat() -> None:
     said = (8_000 * np.sin(np.arange(RATE_HZ) ** 1.3 / 4_000)).astype(np.int16)  # no two places are alike
     heard: list[np.ndarray] = []
