@@ -146,8 +146,8 @@ class Publisher:
                 await self._push_frame(loop.time())
             self._wake.clear()
             due_s = self._horizon_s - self._lead_s()
-            waited_for = self._held or not self._first_sent or self._dry()
-            if self._replying and waited_for:  # these sounds do not wait for the deadline
+            flowing = self._replying and self._first_sent and not self._held and not self._dry()
+            if not flowing:  # the sound that is waited for does not wait for the deadline
                 try:
                     async with asyncio.timeout_at(due_s):
                         await self._wake.wait()

@@ -63,9 +63,9 @@ def test_a_reply_of_silence_is_none(tmp_path: Path) -> None:
     assert tap.start_sample is None
 
 
-@pytest.mark.parametrize(("late_ms", "holes_ms"), [(15, 0), (100, 60)])
+@pytest.mark.parametrize(("late_ms", "least_ms", "most_ms"), [(15, 0, 0), (100, 60, 100)])  # two frames more at most
 def test_a_voice_that_comes_a_little_late_makes_no_hole_and_one_that_comes_too_late_does(
-    late_ms: int, holes_ms: int
+    late_ms: int, least_ms: int, most_ms: int
 ) -> None:
     seen: dict[str, float] = {}
 
@@ -86,8 +86,8 @@ def test_a_voice_that_comes_a_little_late_makes_no_hole_and_one_that_comes_too_l
         seen.update(holes_ms=loud[-1] - loud[0] + 1 - len(loud), underruns=publisher.underruns)
 
     in_virtual_time(run)
-    assert seen["holes_ms"] == pytest.approx(holes_ms, abs=20)
-    assert (seen["underruns"] > 0) == (holes_ms > 0)
+    assert least_ms <= seen["holes_ms"] <= most_ms
+    assert (seen["underruns"] > 0) == (most_ms > 0)
 
 
 def test_a_held_reply_is_silent_at_once_and_goes_on_without_a_gap_or_a_repeat() -> None:
