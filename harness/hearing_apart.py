@@ -20,9 +20,9 @@ from pydantic import ValidationError
 from harness.errors import HarnessError
 from harness.model.capture import MEASUREMENT
 from harness.model.measurement import Measurement
+from harness.piped_child import end_child
 
 HEAR_TIMEOUT_S = 180.0
-STOP_TIMEOUT_S = 5.0
 
 
 class HearingProcess:
@@ -84,12 +84,4 @@ class HearingProcess:
         if self._process is None:
             return
         process, self._process = self._process, None
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        end_child(process)

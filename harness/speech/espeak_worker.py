@@ -16,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import HarnessError, UsageError
-
-STOP_TIMEOUT_S = 5.0
+from harness.piped_child import end_child
 
 
 class UnknownVoiceError(UsageError):
@@ -86,12 +85,4 @@ class EspeakWorker:
         if self._process is None:
             return
         process, self._process = self._process, None
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        end_child(process)

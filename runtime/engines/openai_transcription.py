@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,8 +60,8 @@ class TranscriptionEndpoint:
     async def aclose(self) -> None:
         await self.endpoint.aclose()
 
-    async def open(self) -> UploadedTranscription:
-        return UploadedTranscription(self)
+    async def open(self) -> TranscribedWhole:
+        return TranscribedWhole(self.transcribe)
 
     async def transcribe(self, samples: Int16Array, first_byte_ms: float | None = None) -> str:
         """Raises EngineError."""
@@ -85,17 +86,17 @@ class TranscriptionEndpoint:
 
 
 @dataclass
-class UploadedTranscription:
-    """See `runtime.engines.protocols.Transcription`."""
+class TranscribedWhole:
+    """See `runtime.engines.protocols.Transcription`: what is said is kept, and `transcribe` gets it when it is whole."""
 
-    owner: TranscriptionEndpoint
+    transcribe: Callable[[Int16Array], Awaitable[str]]
     _utterance: Utterance = field(default_factory=Utterance)
 
     def push(self, samples: Int16Array) -> None:
         self._utterance.push(samples)
 
     async def finish(self) -> Heard:
-        return Heard(await self.owner.transcribe(self._utterance.samples()))
+        return Heard(await self.transcribe(self._utterance.samples()))
 
     async def drop(self) -> None:
         self._utterance = Utterance()

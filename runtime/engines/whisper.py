@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from runtime.engines.metrics import EngineMetrics, Health
-from runtime.engines.openai_transcription import RATE_HZ, Utterance
-from runtime.engines.protocols import EngineError, Heard, Int16Array
+from runtime.engines.openai_transcription import RATE_HZ, TranscribedWhole
+from runtime.engines.protocols import EngineError, Int16Array
 
 INSTALL = "faster-whisper is not installed: pip install 'earwitness[whisper]'"
 
@@ -47,8 +47,8 @@ class WhisperSpeechToText:
     async def aclose(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def open(self) -> WhisperTranscription:
-        return WhisperTranscription(self)
+    async def open(self) -> TranscribedWhole:
+        return TranscribedWhole(self.transcribe)
 
     async def transcribe(self, samples: Int16Array) -> str:
         """Raises EngineError. What runs in the thread cannot be stopped; its result is then thrown away."""
@@ -81,20 +81,3 @@ class WhisperSpeechToText:
             return " ".join(segment.text.strip() for segment in segments).strip()  # the work is done in here
         except (OSError, ValueError, RuntimeError) as error:
             raise EngineError(f"faster-whisper failed: {error}") from error
-
-
-@dataclass
-class WhisperTranscription:
-    """See `runtime.engines.protocols.Transcription`."""
-
-    owner: WhisperSpeechToText
-    _utterance: Utterance = field(default_factory=Utterance)
-
-    def push(self, samples: Int16Array) -> None:
-        self._utterance.push(samples)
-
-    async def finish(self) -> Heard:
-        return Heard(await self.owner.transcribe(self._utterance.samples()))
-
-    async def drop(self) -> None:
-        self._utterance = Utterance()

@@ -12,12 +12,14 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
 
 from runtime.engines.engine_set import Engines
 from runtime.engines.metrics import EngineMetrics, Health
 from runtime.engines.openai_transcription import RATE_HZ, Utterance
 from runtime.engines.protocols import (
     Conversation,
+    Engine,
     EngineError,
     Heard,
     Int16Array,
@@ -30,6 +32,8 @@ from runtime.lanes.paralinguistics import describe
 from runtime.lanes.scheduler import LaneScheduler, SlowSlot
 
 log = logging.getLogger(__name__)
+
+AnEngine = TypeVar("AnEngine", bound=Engine)
 
 
 @dataclass
@@ -83,10 +87,10 @@ def lanes_around(engines: Engines, lane: SlowLane) -> Engines:
 
 
 @dataclass
-class KeepingSpeechToText:
-    """See `runtime.engines.protocols.SpeechToText`: what was heard keeps its sound."""
+class _Around(Generic[AnEngine]):
+    """An engine around another one, whose health and figures are its own."""
 
-    inner: SpeechToText
+    inner: AnEngine
 
     @property
     def metrics(self) -> EngineMetrics:
@@ -100,6 +104,11 @@ class KeepingSpeechToText:
 
     async def aclose(self) -> None:
         await self.inner.aclose()
+
+
+@dataclass
+class KeepingSpeechToText(_Around[SpeechToText]):
+    """See `runtime.engines.protocols.SpeechToText`: what was heard keeps its sound."""
 
     async def open(self) -> KeepingTranscription:
         return KeepingTranscription(await self.inner.open())
@@ -123,27 +132,19 @@ class KeepingTranscription:
 
 
 @dataclass
-class LanedLanguageModel:
+class LanedLanguageModel(_Around[LanguageModel]):
     """See `runtime.engines.protocols.LanguageModel`: the fast lane, and after it the slow one. Closes the slow lane."""
 
-    inner: LanguageModel
     lane: SlowLane
 
-    @property
-    def metrics(self) -> EngineMetrics:
-        return self.inner.metrics
-
-    def health(self) -> Health:
-        return self.inner.health()
-
     async def warm_up(self) -> None:
-        await self.inner.warm_up()
+        await super().warm_up()
         if self.lane.stt is not None:
             await self.lane.stt.warm_up()
 
     async def aclose(self) -> None:
         await self.lane.aclose()
-        await self.inner.aclose()
+        await super().aclose()
 
     def open(self) -> LanedConversation:
         return LanedConversation(self.inner.open(), self.lane)
