@@ -6,6 +6,7 @@ as Prometheus wants them. /metrics is open to whoever has the control token alon
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -29,6 +30,14 @@ def outcome_of(turn: TurnRecord) -> str:
     if turn.cause is not None:
         return turn.cause.value
     return "cancelled" if "cancel" in turn.t else "unfinished"
+
+
+def _tasks() -> int:
+    """Asked for outside an event loop there are none."""
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        return 0
 
 
 @dataclass
@@ -74,6 +83,7 @@ class AgentMetrics(Collector):
         for turns in rooms:
             counts.add(turns)
         yield GaugeMetricFamily("earwitness_agent_rooms", "Rooms that the agent is in.", value=len(rooms))
+        yield GaugeMetricFamily("earwitness_agent_tasks", "Tasks of its event loop.", value=_tasks())
         yield CounterMetricFamily("earwitness_agent_rooms_ended", "Rooms that it has left.", value=self.rooms_ended)
         ended = CounterMetricFamily("earwitness_agent_turns", "Turns of users, by how they ended.", labels=["outcome"])
         for outcome, count in sorted(counts.outcomes.items()):

@@ -32,6 +32,7 @@ READY_TIMEOUT_S = 60.0  # engines load
 INVITE_TIMEOUT_S = 10.0
 JOIN_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
+METRICS_TIMEOUT_S = 5.0
 LINKED_STATES = ("listening", "idle", "thinking", "speaking")  # lk.agent.state once a worker has linked to the user
 LOG_TAIL_CHARS = 600
 
@@ -178,8 +179,17 @@ class ReferenceAgent:
     def pid(self) -> int | None:
         return self._running.process.pid if self._running is not None else None
 
+    async def metrics(self) -> str:
+        """What it counts of itself, as Prometheus text. Raises aiohttp.ClientError, TimeoutError."""
+        async with asyncio.timeout(METRICS_TIMEOUT_S), self._client() as client:
+            async with client.get(f"{self._http}/metrics", raise_for_status=True) as answer:
+                return await answer.text()
+
+    def _client(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(headers={"Authorization": f"Bearer {self._token}"})
+
     async def _post(self, path: str, room: str) -> None:
-        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {self._token}"}) as client:
+        async with self._client() as client:
             async with client.post(f"{self._http}{path}", json={"room": room}) as answer:
                 if answer.status != 200:
                     raise AttemptError(CaptureStatus.AGENT_ABSENT, f"the agent answered {answer.status} to {path}")

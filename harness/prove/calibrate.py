@@ -85,7 +85,7 @@ def make_calibration(
     return CalibrationPlan(run_id, run_dir, turns, LANES[user], at_once, seed, page or PageSpec())
 
 
-def _agent(plan: CalibrationPlan, plans: Path) -> AgentSpec:
+def beacon_agent(plan: CalibrationPlan, plans: Path) -> AgentSpec:
     captures = plan.run_dir.resolve() / "captures"
     argv = [sys.executable, "-m", "bots.beacon", "--plans", str(plans.resolve()), "--captures", str(captures)]
     return AgentSpec("command", shlex.join(argv), instrumented=True)
@@ -165,7 +165,14 @@ async def calibrate(
         for lane in plan.lanes:
             calls = await asyncio.to_thread(build_calls, plan.turns, plan.seed, plans, f"beacon_{lane}")
             live = Plan(
-                plan.run_id, plan.run_dir, _cases(calls), "calibrate", lane, "scheduled", _agent(plan, plans), plan.page
+                plan.run_id,
+                plan.run_dir,
+                _cases(calls),
+                "calibrate",
+                lane,
+                "scheduled",
+                beacon_agent(plan, plans),
+                plan.page,
             )
             async with open_bench(live, on_note=on_note) as bench:
                 for sessions in plan.sessions:
