@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 ARMS = ("reference", "stock", "inside")
 HEADINGS = (
-    "sessions", "agent", "P0 gates", "sessions passed", "turns", "INVALID", "end of turn → first audio P50", "P95",
+    "sessions", "agent", "P0 gates", "sessions passed", "disturbed", "turns", "INVALID", "end of turn → first audio P50", "P95",
     "join → ready", "memory", "of it engines", "memory a session", "CPU a minute of call", "of it engines",
+    "agent's core busy: the agent", "all", "other cores busy",
 )  # fmt: skip
 
 
@@ -41,20 +42,21 @@ def cell(value: float | None, unit: str, digits: int = 0) -> str:
 
 
 def verdict(row: Row) -> str:
+    failed = ", ".join(f"{gate} ({count})" for gate, count in sorted(row.failed_gates.items()))
     if row.held is None:
-        return "not judged"
-    if row.held:
-        return "held"
-    return "failed: " + ", ".join(f"{gate} ({count})" for gate, count in sorted(row.failed_gates.items()))
+        return "not judged" + (f": {failed}, but disturbed" if failed else "")
+    return "held" if row.held else f"failed: {failed}"
 
 
 def line(row: Row) -> str:
     cells = (
-        row.sessions, row.arm, verdict(row), f"{row.sessions_passed} of {row.trials * row.sessions}", row.turns,
+        row.sessions, row.arm, verdict(row), f"{row.sessions_passed} of {row.trials * row.sessions}",
+        f"{row.disturbed} of {row.trials}", row.turns,
         row.invalid_turns, cell(row.p50_ms, "ms"), cell(row.p95_ms, "ms"), cell(row.join_p50_ms, "ms"),
         cell(row.memory_mib, "MiB"), cell(row.engines_mib, "MiB"), cell(row.memory_a_session_mib, "MiB"),
         cell(row.cpu_s_a_minute, "s", 1),
-        cell(row.engines_cpu_s_a_minute, "s", 1),
+        cell(row.engines_cpu_s_a_minute, "s", 1), cell(row.agents_core_percent, "%"),
+        cell(row.agents_core_all_percent, "%"), cell(row.other_cores_percent, "%"),
     )  # fmt: skip
     return "| " + " | ".join(str(value) for value in cells) + " |"
 
@@ -84,20 +86,19 @@ def report(trials: Sequence[TrialResult]) -> tuple[str, dict[str, Any]]:
     found = rows(trials)
     arms = list(dict.fromkeys(trial.arm for trial in trials))
     knees = {arm: knee(found, arm) for arm in arms}
-    slopes = {arm: slope_mib(trials, arm) for arm in arms}
+    slopes = {arm: (slope_mib(trials, arm), slope_mib(trials, arm, engines=False)) for arm in arms}
     compared = ratios(trials, found, "reference", "stock") if {"reference", "stock"} <= set(arms) else []
     parts = [table(found), ""]
     for arm in arms:
         best, why = knees[arm]
-        parts.append(
-            f"- {arm}: knee {best if best is not None else 'none'} ({why}); "
-            f"one session more takes {cell(slopes[arm], 'MiB')}"
-        )
+        more, own = (cell(slope, "MiB") for slope in slopes[arm])
+        known = best if best is not None else "none"
+        parts.append(f"- {arm}: knee {known} ({why}); one session more takes {more}, {own} of it outside the engines")
     parts += ["", ratio_table(compared)] if compared else []
     told = {
         "rows": [asdict(row) for row in found],
         "knees": {arm: {"sessions": best, "why": why} for arm, (best, why) in knees.items()},
-        "slope_mib": slopes,
+        "slopes_mib": {arm: {"all": more, "outside_engines": own} for arm, (more, own) in slopes.items()},
         "ratios": [asdict(ratio) for ratio in compared],
         "trials": [asdict(trial) for trial in trials],
     }
@@ -117,7 +118,7 @@ def choose_cores(core: int | None) -> tuple[int, set[int]]:
 
 async def measure(arguments: argparse.Namespace, built: BuiltCase, out: Path, core: int) -> list[TrialResult]:
     """All trials that were played; those before an interruption too. Raises ProvisionError."""
-    from benchmarks.cost.figures import row
+    from benchmarks.cost.figures import disturbed, row
     from benchmarks.cost.trial import play
     from harness.live.rooms import open_rooms
     from harness.provide.media_server import media_server
@@ -133,7 +134,11 @@ async def measure(arguments: argparse.Namespace, built: BuiltCase, out: Path, co
                         except asyncio.CancelledError:
                             return trials
                         trials.append(trial)
-                        told = [*trial.notes, *dict.fromkeys(r.detail for r in trial.results if r.detail)]
+                        told = [
+                            *filter(None, [disturbed(trial)]),
+                            *trial.notes,
+                            *dict.fromkeys(r.detail for r in trial.results if r.detail),
+                        ]
                         print(line(row(arm, sessions, [trial])), *told, sep="\n    ", file=sys.stderr, flush=True)
     return trials
 

@@ -57,13 +57,8 @@ class Timed:
     inner: Agent
     join_ms: list[float] = field(default_factory=list)
 
-    @property
-    def about(self) -> AgentUnderTest:
-        return self.inner.about
-
-    @property
-    def versions(self) -> dict[str, str]:
-        return self.inner.versions
+    def __post_init__(self) -> None:
+        self.about, self.versions = self.inner.about, self.inner.versions
 
     @asynccontextmanager
     async def attend(self, room: str, rooms: Rooms, user_identity: str) -> AsyncIterator[Attendance]:

@@ -1,10 +1,11 @@
 """From trials to a table: percentiles, cost a session, the knee, and ratios with their intervals. Pure.
 
-An arm holds at N sessions if in every round every session passed all P0 gates that apply to it. It does not if one failed one.
-If none failed but one could not be judged (INVALID turns, a capture that was not complete for our own reasons), N is not
-measured: neither held nor failed. The knee is the largest N that held with nothing below it that did not. Ratios say how many
-times more the stock agent takes (the knee: how many times more sessions the reference agent bears); their intervals are drawn
-from sessions (a session's turns are not independent), and from what is too little there is none.
+An arm holds at N sessions if in every round every session passed all P0 gates that apply to it. It does not if one failed one
+in a trial that nobody else disturbed. Otherwise (INVALID turns, a capture that was not complete for our own reasons, a failure
+while others took the agent's core or all of ours) N is not measured: neither held nor failed. The knee is the largest N that
+held with nothing below it that did not. Ratios say how many times more the stock agent takes (the knee: how many times more
+sessions the reference agent bears); their intervals are drawn from sessions (a session's turns are not independent), and from
+what is too little there is none.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ SEED = 6
 LEVEL_PERCENT = (2.5, 97.5)
 FEWEST_SESSIONS = 5  # a side; with fewer, drawing them anew gives intervals that are far too narrow
 HELD = (Status.PASS, Status.WARN)
+OTHERS_LIMIT_PERCENT = 10.0  # of the agent's core, taken by anybody but the agent
+FULL_PERCENT = (
+    95.0  # of the cores that bots, media server and harness have: they are late then, whatever the agent does
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Use:
     wall_s: float
     cpu: TreeTime
     memory: TreeMemory
+    agents_core_percent: float | None = None  # busy, by whomever: beyond `cores` it was not the agent
+    other_cores_percent: float | None = None
 
     @property
     def cores(self) -> float:
@@ -78,7 +85,7 @@ class Row:
     trials: int
     held: bool | None
     sessions_passed: int
-    sessions_judged: int
+    disturbed: int  # trials
     failed_gates: dict[str, int]
     turns: int
     invalid_turns: int
@@ -90,6 +97,9 @@ class Row:
     memory_a_session_mib: float | None
     cpu_s_a_minute: float | None  # of one call
     engines_cpu_s_a_minute: float | None
+    agents_core_percent: float | None  # busy with the agent
+    agents_core_all_percent: float | None  # busy with whatever
+    other_cores_percent: float | None
 
 
 @dataclass(frozen=True)
@@ -104,12 +114,30 @@ class Ratio:
     reason: str = ""
 
 
+def disturbed(trial: TrialResult) -> str | None:
+    """Why a failure in this trial would say nothing of the agent, or None."""
+    use = trial.use
+    if use is None:
+        return None
+    if use.agents_core_percent is not None and use.agents_core_percent - 100 * use.cores > OTHERS_LIMIT_PERCENT:
+        return f"others took {use.agents_core_percent - 100 * use.cores:.0f} % of the agent's core"
+    if use.other_cores_percent is not None and use.other_cores_percent >= FULL_PERCENT:
+        return f"the other cores were {use.other_cores_percent:.0f} % busy"
+    return None
+
+
 def held(trials: Sequence[TrialResult]) -> bool | None:
     """See the module. None: not measured."""
-    results = [result for trial in trials for result in trial.results]
-    if any(result.status is Status.FAIL for result in results):
+    told = [_held(trial) for trial in trials]
+    if False in told:
         return False
-    return True if results and all(result.status in HELD for result in results) else None
+    return True if told and None not in told else None
+
+
+def _held(trial: TrialResult) -> bool | None:
+    if any(result.status is Status.FAIL for result in trial.results):
+        return None if disturbed(trial) else False
+    return True if trial.results and all(result.status in HELD for result in trial.results) else None
 
 
 def median(values: Sequence[float]) -> float | None:
@@ -132,7 +160,7 @@ def row(arm: str, sessions: int, trials: Sequence[TrialResult]) -> Row:
         trials=len(trials),
         held=held(trials),
         sessions_passed=sum(result.status in HELD for result in results),
-        sessions_judged=sum(result.status in (*HELD, Status.FAIL) for result in results),
+        disturbed=sum(disturbed(trial) is not None for trial in trials),
         failed_gates=failed,
         turns=len(latencies),
         invalid_turns=sum(result.invalid_turns for result in results),
@@ -143,6 +171,9 @@ def row(arm: str, sessions: int, trials: Sequence[TrialResult]) -> Row:
         engines_mib=median([use.memory.engines_mib for use in uses]),
         memory_a_session_mib=total / sessions if total is not None else None,
         cpu_s_a_minute=median([60 * use.cores / sessions for use in uses]),
+        agents_core_percent=median([100 * use.cores for use in uses]),
+        agents_core_all_percent=median([u.agents_core_percent for u in uses if u.agents_core_percent is not None]),
+        other_cores_percent=median([u.other_cores_percent for u in uses if u.other_cores_percent is not None]),
         engines_cpu_s_a_minute=median([60 * use.cpu.engines_s / use.wall_s / sessions for use in uses]),
     )
 
@@ -173,9 +204,15 @@ def knee(table: Sequence[Row], arm: str) -> tuple[int | None, str]:
     return best, "the largest that was tried held"
 
 
-def slope_mib(trials: Sequence[TrialResult], arm: str) -> float | None:
-    """PSS that one session more takes: least squares over the trials' totals. None of one number of sessions alone."""
-    points = [(t.sessions, t.use.memory.pss_mib) for t in trials if t.arm == arm and t.use is not None]
+def slope_mib(trials: Sequence[TrialResult], arm: str, *, engines: bool = True) -> float | None:
+    """PSS that one session more takes: least squares over the trials' totals, with or without the engines' processes. None of
+    one number of sessions alone.
+    """
+    points = [
+        (t.sessions, t.use.memory.pss_mib - (0.0 if engines else t.use.memory.engines_mib))
+        for t in trials
+        if t.arm == arm and t.use is not None
+    ]
     if len({sessions for sessions, _ in points}) < 2:
         return None
     x, y = np.asarray(points, np.float64).T
@@ -219,8 +256,9 @@ def ratios(trials: Sequence[TrialResult], table: Sequence[Row], ahead: str, behi
         found.append(ratio_of_medians("memory in calls", sessions, *memory))
         cpu = [[[t.use.cores] for t in side if t.use is not None] for side in (b, a)]
         found.append(ratio_of_medians("CPU in calls", sessions, *cpu))
-    slopes = [slope_mib(trials, arm) for arm in (behind, ahead)]
-    found.append(_divided("memory of one session more", slopes[0], slopes[1]))
+    for what, engines in (("memory of one session more", True), ("the same without the engines", False)):
+        slopes = [slope_mib(trials, arm, engines=engines) for arm in (behind, ahead)]
+        found.append(_divided(what, slopes[0], slopes[1]))
     knees = [knee(table, arm)[0] for arm in (ahead, behind)]
     found.append(_divided("sessions at the knee", knees[0], knees[1]))
     return found

@@ -8,8 +8,12 @@ session leaves. Captures are heard and judged when the last one has left.
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from benchmarks.cost import processes
 from benchmarks.cost.agents import Running, started
@@ -18,6 +22,7 @@ from harness.errors import HarnessError, ProvisionError
 from harness.judge.verdict import judge_attempt
 from harness.listen.measure import listen
 from harness.live.attempt import Attempt, Scene
+from harness.live.cpu import busy_percent
 from harness.live.rooms import Rooms
 from harness.model.capture import Manifest
 from harness.model.plan import BuiltCase, PageSpec
@@ -32,17 +37,27 @@ SETTLE_TIMEOUT_S = 60.0
 LATENCY = "eot_to_first_audio_ms"
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """Where the clocks stood: the loop's (s), the agent's processor time, each core's."""
+
+    at_s: float
+    agent: processes.TreeTime
+    cores: tuple[Any, ...]
+
+
 @dataclass
 class Together:
     """Where the sessions of a trial wait for each other; each has a `Place` in it."""
 
     running: Running
     expected: int
-    arrived: int = 0
+    core: int
     notes: list[str] = field(default_factory=list)
     use: Use | None = None
+    arrived: int = 0
     _all_here: asyncio.Event = field(default_factory=asyncio.Event)
-    _begin: tuple[float, processes.TreeTime] | None = None  # (loop time s, so far)
+    _before: _Reading | None = None
     _reading: asyncio.Task[None] | None = None
 
     def arrive(self) -> int:
@@ -51,8 +66,8 @@ class Together:
         self._look()
         return self.arrived - 1
 
-    def gone(self) -> None:
-        """A session has ended, perhaps without having arrived."""
+    def missing(self) -> None:
+        """A session has ended without having arrived."""
         self.expected -= 1
         self._look()
 
@@ -61,6 +76,7 @@ class Together:
             self._all_here.set()
 
     async def wait(self) -> None:
+        """Until everybody is here, and the agent prepares nothing any more."""
         try:
             async with asyncio.timeout(TOGETHER_TIMEOUT_S):
                 await self._all_here.wait()
@@ -71,23 +87,29 @@ class Together:
                 await self.running.settled.wait()
         except TimeoutError:
             self.notes.append(f"the agent was still preparing after {SETTLE_TIMEOUT_S:.0f} s")
-
-    def begin(self) -> None:
-        """Somebody speaks: from here on the agent's use is counted."""
-        if self._begin is None:
-            self._begin = (asyncio.get_running_loop().time(), processes.cpu_time(self.running.pid))
+        if self._before is None:
+            self._before = self._read()
 
     def end(self) -> None:
-        """Somebody leaves."""
-        if self._reading is None and self._begin is not None:
-            began_s, before = self._begin
-            took_s = asyncio.get_running_loop().time() - began_s
-            used = processes.cpu_time(self.running.pid).since(before)
-            self._reading = asyncio.create_task(self._read(took_s, used))
+        """Somebody leaves; the others may be in mid-turn, so the reading is no work of the loop's."""
+        if self._reading is None and self._before is not None:
+            self._reading = asyncio.create_task(asyncio.to_thread(self._finish, self._before))
 
-    async def _read(self, took_s: float, used: processes.TreeTime) -> None:
-        memory = await asyncio.to_thread(processes.memory, self.running.pid)
-        self.use = Use(took_s, used, memory)
+    def _read(self) -> _Reading:
+        times = tuple(psutil.cpu_times(percpu=True))
+        return _Reading(time.monotonic(), processes.cpu_time(self.running.pid), times)
+
+    def _finish(self, before: _Reading) -> None:
+        after = self._read()
+        busy = [busy_percent(x, y) for x, y in zip(before.cores, after.cores, strict=True)]
+        others = [percent for number, percent in enumerate(busy) if number != self.core and percent is not None]
+        self.use = Use(
+            wall_s=after.at_s - before.at_s,
+            cpu=after.agent.since(before.agent),
+            memory=processes.memory(self.running.pid),
+            agents_core_percent=busy[self.core],
+            other_cores_percent=sum(others) / len(others) if others else None,
+        )
 
     async def close(self) -> None:
         if self._reading is not None:
@@ -100,12 +122,13 @@ class Place:
 
     together: Together
     launching_beside: int = 0
+    taken: bool = False
 
     async def measure(self) -> bool:
+        self.taken = True
         number = self.together.arrive()
         await self.together.wait()
         await asyncio.sleep(number * STAGGER_S)  # the spacing itself
-        self.together.begin()
         return True
 
     def leave(self) -> None:
@@ -113,6 +136,11 @@ class Place:
 
     def underrun(self) -> None:
         return
+
+    def give_back(self) -> None:
+        """Its session has ended."""
+        if not self.taken:
+            self.together.missing()
 
 
 async def play(
@@ -146,14 +174,15 @@ async def _play(arm: str, sessions: int, number: int, built: BuiltCase, stage: _
     async with started(arm, sessions, rooms, run_dir, core) as running:
         idle = await asyncio.to_thread(processes.memory, running.pid)
         scene = _scene(stage, running)
-        together = Together(running, sessions)
+        together = Together(running, sessions, core)
 
         async def session(n: int) -> tuple[Path, Manifest]:
-            attempt = Attempt(scene, built, n + 1, seat=Place(together))
+            place = Place(together)
+            attempt = Attempt(scene, built, n + 1, seat=place)
             try:
                 return attempt.folder, await attempt.run()
             finally:
-                together.gone()
+                place.give_back()
 
         async with asyncio.TaskGroup() as group:
             calls = [group.create_task(session(n)) for n in range(sessions)]
