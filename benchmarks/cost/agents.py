@@ -184,9 +184,8 @@ async def _prepared(process: Process, count: int, *, registered: bool) -> None:
                 if said.count(b"process initialized") >= count and (b"registered worker" in said or not registered):
                     return
                 if process.process.returncode is not None:
-                    raise HarnessError(f"the stock worker ended before it was ready: {process.log_tail()}")
+                    raise HarnessError(f"the stock worker ended before it was ready, see {process.log_path}")
                 await asyncio.sleep(LOOK_EVERY_S)  # a log file has no event
     except TimeoutError as error:
-        raise HarnessError(
-            f"the stock worker had not prepared {count} processes within {READY_TIMEOUT_S:.0f} s: {process.log_tail()}"
-        ) from error
+        late = f"the stock worker had not prepared {count} processes within {READY_TIMEOUT_S:.0f} s"
+        raise HarnessError(f"{late}, see {process.log_path} (with --keep)") from error
