@@ -91,10 +91,9 @@ def _beside_the_others(attempts: list[AttemptVerdict]) -> str:
             value = _value(attempt, turn)
             if value is not None:
                 values[bool(notes_of(attempt, turn))].append(value)
-    middles = []
-    for degraded, name in ((True, "these turns"), (False, "all others")):
-        found = distribution(values[degraded])
-        if found.n:
-            middles.append(f"{name} P50 {show(found.p50, 'ms')} (n {found.n})")
-    counted = "Their latencies are counted with the others"
-    return f"{counted}: {', '.join(middles)}." if middles else "None of these turns was timed."
+    these, others = distribution(values[True]), distribution(values[False])
+    beside = f"all others P50 {show(others.p50, 'ms')} (n {others.n})" if others.n else "no other was timed"
+    if not these.n:
+        return f"None of these turns was timed; {beside}."
+    middle = f"these turns P50 {show(these.p50, 'ms')} (n {these.n})"
+    return f"Their latencies are counted with the others: {middle}, {beside}."

@@ -396,8 +396,5 @@ def _doubts(summary: Summary) -> tuple[str, ...]:
 
 
 def _environment(environment: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    rows: list[tuple[str, str]] = []
-    for group in environment.values():
-        if isinstance(group, dict):
-            rows += [(plain(name), plain(value)) for name, value in group.items()]
-    return tuple(rows)
+    groups = [group for group in environment.values() if isinstance(group, dict)]
+    return tuple((plain(name), plain(value)) for group in groups for name, value in group.items())
