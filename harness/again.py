@@ -18,6 +18,7 @@ from harness.listen.measure import listen, write_measurement
 from harness.listen.reading import first_problem
 from harness.model.capture import CASE, MANIFEST, Manifest, read_manifest
 from harness.model.case import Case
+from harness.model.degraded import degraded_in
 from harness.model.side_by_side import SideBySide
 from harness.model.status import Status
 from harness.model.verdict import READABLE, SUMMARY_SCHEMA_VERSION, AttemptVerdict, Summary
@@ -70,7 +71,8 @@ def judge_again(run_dir: Path, *, strict: bool, on_capture: Callable[[str], None
             errors.append(f"{manifest.trace_id}: not judged: {case}")
             continue
         cases[case.id] = case
-        verdict = judge_attempt(case, manifest, measurement, folder.relative_to(run_dir).as_posix())
+        where = folder.relative_to(run_dir).as_posix()
+        verdict = judge_attempt(case, manifest, measurement, where, degraded_in(folder))
         attempts.setdefault(case.id, []).append(verdict)
     errors = [*_errors_of_the_run(told, manifests), *errors]
     facts = _facts(told, manifests, tuple(errors), strict=strict)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status as Spinner
 
+from harness.judge.degraded import degraded_in_words
 from harness.model.status import Status
 from harness.model.verdict import CaseVerdict
 
@@ -84,6 +85,8 @@ class Progress:
         under_way = self._cases.pop(verdict.case_id, None)
         seconds = time.monotonic() - (under_way.since_s if under_way is not None else self._begun)
         reason = f"  {verdict.reason}" if verdict.reason and verdict.status is not Status.PASS else ""
+        degraded = degraded_in_words(verdict.attempts)
+        reason += f"  {degraded}" if degraded else ""
         self.console.print(
             f"[{colour}]{verdict.status.value:>8}[/]  {verdict.case_id}  [dim]{seconds:.1f} s[/]", end=""
         )

@@ -27,6 +27,7 @@ from harness.judge.verdict import RunFacts, judge_attempt, judge_case, judge_run
 from harness.listen.measure import listen, write_measurement
 from harness.model.capture import Manifest, write_atomic
 from harness.model.case import Case
+from harness.model.degraded import degraded_in
 from harness.model.measurement import Measurement
 from harness.model.plan import BuiltCase, Plan
 from harness.model.status import Status
@@ -208,7 +209,7 @@ class Run:
             except (EarwitnessError, OSError) as error:
                 self.errors.append(f"{manifest.trace_id}: {error}")
             where = folder.relative_to(self.plan.run_dir).as_posix()
-            verdict = judge_attempt(built.case, manifest, measurement, where)
+            verdict = judge_attempt(built.case, manifest, measurement, where, degraded_in(folder))
             if self.history is not None:
                 self.history.attempt(manifest, verdict, built.truth)
             return verdict

@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.judge.degraded import degraded_in_words
 from harness.judge.numbers import show
 from harness.judge.verdict import explain
 from harness.model.measurement import Defect, Measurement, Turn
 from harness.model.status import SEVERITY, Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict
+from reports.degraded import notes_of
 from reports.heard import BORN, INAUDIBLE, LATENCY, badness, doubt, first_latency
 from reports.likeness import of_a_failing_reply
 from reports.words import Words, read_script
@@ -43,6 +45,7 @@ class TurnBlock:
     title: str
     kpi: str
     kpi_note: str
+    degraded: str  # why; "" if it was not
     words: Words
     steps: tuple[Step, ...]
     total: str
@@ -72,6 +75,7 @@ class CaseBlock:
     reason: str
     kpi: str
     tally: str
+    degraded: str
     attempts: tuple[AttemptBlock, ...]
     left_out: str
 
@@ -90,6 +94,7 @@ def view_case(case: CaseVerdict, run_dir: Path) -> CaseBlock:
         reason=case.reason,
         kpi=f"{len(values)} turns timed" if len(values) > MOST_ATTEMPTS else ", ".join(values) or "not timed",
         tally=f"{_count(audible, 'audible defect')} in {_count(len(turns), 'turn')}",
+        degraded=degraded_in_words(case.attempts),
         attempts=tuple(_attempt(attempt, run_dir) for attempt in shown),
         left_out=_left_out(rest),
     )
@@ -138,6 +143,7 @@ def _turn(attempt: AttemptVerdict, measurement: Measurement, turn: Turn, words: 
         title=f"Reply {turn.reply_seq}, {asked}",
         kpi=kpi,
         kpi_note=note,
+        degraded=notes_of(attempt, turn),
         words=words,
         steps=steps,
         total=show(sum(known), "ms") if known else "–",

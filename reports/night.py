@@ -13,7 +13,8 @@ from harness.judge.numbers import show
 from harness.judge.statistics import ENOUGH_FOR_P95
 from harness.model.night import Night, NightResult, PartResult, PlannedPart, Share
 from harness.model.verdict import Distribution
-from reports.markdown import code, plain
+from reports.markdown import code, plain, table
+from reports.night_extra import degraded_section, webm_section
 
 REPORT, COMPARISON = "night.md", "comparison.html"
 MOST_FAILURES = 20
@@ -30,6 +31,8 @@ def render_night(night: Night, result: NightResult) -> str:
         _networks(calls),
         _flaky(result),
         _failures(result),
+        degraded_section(result),
+        webm_section(result),
         _not_done(night, result),
         _facts(night, result),
     ]
@@ -48,7 +51,7 @@ def _head(night: Night, result: NightResult) -> list[str]:
 
 def _acceptance(result: NightResult) -> list[str]:
     rows = [(plain(r.name), plain(r.shown), plain(r.wanted), f"**{r.status}**") for r in result.acceptance]
-    return ["## What a night must show", "", *_table(("", "found", "wanted", "status"), rows)]
+    return ["## What a night must show", "", *table(("", "found", "wanted", "status"), rows)]
 
 
 def _parts(night: Night, result: NightResult) -> list[str]:
@@ -59,7 +62,7 @@ def _parts(night: Night, result: NightResult) -> list[str]:
         link = f"[report]({quote(r.report)})" if r.report else NONE
         count = f"{r.played} of {r.planned}" if r.planned else NONE
         rows.append((plain(r.id), plain(part.about), f"**{r.status}**", count, plain(r.headline), link))
-    return ["## Parts", "", *_table(("part", "what", "status", "attempts", "in one sentence", ""), rows)]
+    return ["## Parts", "", *table(("part", "what", "status", "attempts", "in one sentence", ""), rows)]
 
 
 def _middle(found: Distribution | None, unit: str = "ms") -> str:
@@ -99,6 +102,7 @@ FIGURES: tuple[tuple[str, Callable[[PlannedPart, PartResult], str]], ...] = (
     ("records joined", lambda p, r: _share(r.joined)),
     ("agent's own PCM", lambda p, r: _share(r.pre_rtc)),
     ("flaky cases", lambda p, r: str(len(r.flaky))),
+    ("DEGRADED turns", lambda p, r: str(r.degraded_turns)),
     ("crashes", lambda p, r: ", ".join(f"{k} {n}" for k, n in sorted(r.crashes.items())) or "0"),
 )
 
@@ -110,7 +114,7 @@ def _networks(calls: Sequence[tuple[PlannedPart, PartResult]]) -> list[str]:
     caution = "A difference between two columns may be chance: this table holds no test of it."
     if len(calls) > 1:
         caution += f" Case by case: [{COMPARISON}]({COMPARISON})."
-    return ["## Side by side", "", *_table(("", *(plain(p.id) for p, _ in calls)), rows), "", caution]
+    return ["## Side by side", "", *table(("", *(plain(p.id) for p, _ in calls)), rows), "", caution]
 
 
 def _flaky(result: NightResult) -> list[str]:
@@ -121,7 +125,7 @@ def _flaky(result: NightResult) -> list[str]:
         (plain(f.part), plain(f.case), f"{f.passed} of {f.attempts}", ", ".join(code(t) for t in f.failed[:5]))
         for f in flakes
     ]
-    return ["## Flaky: failed and passed", "", *_table(("part", "case", "passed", "failed in"), rows)]
+    return ["## Flaky: failed and passed", "", *table(("part", "case", "passed", "failed in"), rows)]
 
 
 def _failures(result: NightResult) -> list[str]:
@@ -130,7 +134,7 @@ def _failures(result: NightResult) -> list[str]:
         return []
     rows = [(plain(f.kind), str(f.count), ", ".join(code(t) for t in f.examples[:3])) for f in found[:MOST_FAILURES]]
     more = [f"… and {len(found) - MOST_FAILURES} more kinds"] if len(found) > MOST_FAILURES else []
-    return ["## What went wrong, by kind", "", *_table(("kind", "attempts", "for example"), rows), *more]
+    return ["## What went wrong, by kind", "", *table(("kind", "attempts", "for example"), rows), *more]
 
 
 def _not_done(night: Night, result: NightResult) -> list[str]:
@@ -157,9 +161,4 @@ def _facts(night: Night, result: NightResult) -> list[str]:
         *night.environment.items(),
     ]
     shown = [(plain(name), plain(value)) for name, value in facts if not name.startswith("case ")]
-    return ["## With what", "", *_table(("", ""), shown)]
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [f"| {' | '.join(headings)} |", f"|{'---|' * len(headings)}"]
-    return lines + [f"| {' | '.join(row)} |" for row in rows]
+    return ["## With what", "", *table(("", ""), shown)]

@@ -16,6 +16,9 @@ from harness.model.status import SEVERITY, Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict, GateResult, Summary
 from reports.case_view import CaseBlock, view_case
 from reports.changes import HEADINGS, TREND_HEADINGS, ChangesView, changes_view
+from reports.degraded import DegradedView, degraded_view
+from reports.funnel import funnel_view
+from reports.funnel_steps import FunnelPicture, funnel_picture
 from reports.moment_view import MomentView, view_moment
 from reports.moments import worst_moments
 from reports.network import HEADINGS as NETWORK_HEADINGS
@@ -112,6 +115,8 @@ class Page:
     network_headings: tuple[str, ...]
     networks: NetworksView | None
     cases: tuple[CaseBlock, ...]
+    funnel: FunnelPicture | None
+    degraded: DegradedView | None
     doubts: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
     environment: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
@@ -147,6 +152,8 @@ def make_page(summary: Summary, run_dir: Path) -> Page:
         network_headings=NETWORK_HEADINGS,
         networks=networks_view(summary.changes.networks if summary.changes is not None else None),
         cases=tuple(view_case(case, run_dir) for case in by_severity(summary.cases)),
+        funnel=funnel_picture(funnel_view(summary, run_dir), bot=not browser),
+        degraded=degraded_view(summary),
         doubts=_doubts(summary),
         facts=_facts(summary),
         environment=_environment(summary),

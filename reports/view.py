@@ -12,10 +12,12 @@ from urllib.parse import quote
 from harness.judge.fixes import Fix, suggest
 from harness.judge.numbers import show, show_limit
 from harness.judge.verdict import explain
+from harness.model.degraded import LABEL
 from harness.model.measurement import Metric, Turn
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict, Distribution, GateResult, Summary
 from reports.changes import HEADINGS, ChangesView, changes_view
+from reports.degraded import DegradedView, degraded_view
 from reports.funnel import FunnelView, funnel_view
 from reports.heard import DefectTable, Heard, defects_of, doubt, hear, turn_to_show
 from reports.likeness import likeness_lines
@@ -95,6 +97,7 @@ class View:
     talk_over: tuple[str, ...]
     waterfalls: tuple[Waterfall, ...]
     funnel: FunnelView | None
+    degraded: DegradedView | None
     capture_statuses: tuple[tuple[str, int], ...]
     missing_pre: tuple[tuple[str, str], ...]
     doubts: tuple[str, ...]
@@ -137,6 +140,7 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
         talk_over=_distribution_row(summary.turn_taking.talk_over_ms),
         waterfalls=_waterfalls(summary, pictures),
         funnel=funnel_view(summary, run_dir),
+        degraded=degraded_view(summary),
         capture_statuses=tuple(Counter(a.capture_status.value for a in attempts_of(summary)).most_common()),
         missing_pre=_missing_pre(summary),
         doubts=_doubts(summary),
@@ -296,7 +300,7 @@ def _case_row(
         mark=MARKS[attempt.status],
         case_id=plain(case.case_id),
         tier=case.tier.value,
-        status=attempt.status.value,
+        status=f"{attempt.status}, {LABEL}" if attempt.degraded else attempt.status.value,
         attempt=str(attempt.attempt),
         kpi=_all(_turn_metric(attempt, latency), limits(gate_id)),
         gap=_worst(_turn_metric(attempt, "max_gap_ms"), "ms", limits("max_gap")),
@@ -392,8 +396,5 @@ def _doubts(summary: Summary) -> tuple[str, ...]:
 
 
 def _environment(environment: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    rows: list[tuple[str, str]] = []
-    for group in environment.values():
-        if isinstance(group, dict):
-            rows += [(plain(name), plain(value)) for name, value in group.items()]
-    return tuple(rows)
+    groups = [group for group in environment.values() if isinstance(group, dict)]
+    return tuple((plain(name), plain(value)) for group in groups for name, value in group.items())

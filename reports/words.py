@@ -5,14 +5,13 @@ All of it is text from elsewhere. A file that is missing or torn costs only its 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.model.capture import AGENT_TRACE, TRUTH
+from harness.model.agent_trace import read_agent_trace
+from harness.model.capture import TRUTH
 from harness.model.case import Truth
 from harness.model.events import AgentTurnTrace
 from harness.model.measurement import Turn
@@ -44,7 +43,7 @@ class Script:
 def read_script(folder: Path) -> Script:
     return Script(
         _utterances(folder / TRUTH),
-        {line.reply_seq: line for line in _lines(folder / AGENT_TRACE) if line.reply_seq is not None},
+        {line.reply_seq: line for line in read_agent_trace(folder) if line.reply_seq is not None},
     )
 
 
@@ -54,15 +53,3 @@ def _utterances(path: Path) -> tuple[str, ...]:
     except (OSError, ValidationError):
         return ()
     return tuple(utterance.text for utterance in truth.utterances)
-
-
-def _lines(path: Path) -> Iterator[AgentTurnTrace]:
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return
-    for line in text.splitlines():
-        try:
-            yield AgentTurnTrace.model_validate(json.loads(line))
-        except (ValueError, ValidationError):
-            continue

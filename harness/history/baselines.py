@@ -98,6 +98,9 @@ def _must_fit(name: str, runs: Sequence[RunRecord]) -> None:
             problems.append(f"run {run.run_id} {what}")
         if run.flaky:
             problems.append(f"run {run.run_id} has flaky cases ({', '.join(run.flaky)})")
+        if run.degraded:
+            what = f"{run.degraded} DEGRADED {'turn' if run.degraded == 1 else 'turns'}"
+            problems.append(f"run {run.run_id} has {what}, which are not of the engines as configured")
     first = runs[0]
     for run in runs[1:]:
         found, _ = differences(run.environment, first.environment)

@@ -76,7 +76,7 @@ def against_run(
     return found.model_copy(
         update={
             "comparisons": _compare(run, now, then, cases, spread),
-            "noted": [*_commits(run, [_commit(other)]), *_versions(run, other.versions)],
+            "noted": [*_degraded(run, other), *_commits(run, [_commit(other)]), *_versions(run, other.versions)],
             "newly_failing": worse,
             "newly_passing": better,
         }
@@ -94,8 +94,22 @@ def against_baseline(
     now = turn_values(session, [run.run_id], METRICS)
     then = samples_of_baseline(session, baseline)
     own = [f"run {run.run_id} is part of the baseline itself"] if run.run_id in baseline.runs else []
-    noted = [*own, *_commits(run, baseline.about["commits"]), *_versions(run, baseline.about["versions"])]
+    noted = [
+        *own,
+        *_degraded(run),
+        *_commits(run, baseline.about["commits"]),
+        *_versions(run, baseline.about["versions"]),
+    ]
     return found.model_copy(update={"comparisons": _compare(run, now, then, cases), "noted": noted})
+
+
+def _degraded(*runs: RunRecord) -> list[str]:
+    return [
+        f"{run.degraded} of the turns of run {run.run_id} {'was' if run.degraded == 1 else 'were'} DEGRADED (another "
+        "engine than the configured one worked); they are counted with the others"
+        for run in runs
+        if run.degraded
+    ]
 
 
 def _against(

@@ -21,6 +21,7 @@ from harness.judge.verdict import judge_attempt
 from harness.listen.measure import listen, write_measurement
 from harness.model.capture import CASE, MANIFEST, MEASUREMENT, TRUTH, Manifest, read_manifest
 from harness.model.case import Case, Truth
+from harness.model.degraded import degraded_in
 from harness.model.measurement import Measurement
 from harness.model.verdict import AttemptVerdict, Summary
 
@@ -122,7 +123,7 @@ def _verdict(folder: Path, manifest: Manifest, summary: Summary | None, *, again
         measurement = Measurement.model_validate_json((folder / MEASUREMENT).read_bytes())
     else:
         raise UsageError("was not measured; `earwitness history add --again` hears it first")
-    return judge_attempt(case, manifest, measurement, folder.name)
+    return judge_attempt(case, manifest, measurement, folder.name, degraded_in(folder))
 
 
 def _one_line(error: Exception) -> str:

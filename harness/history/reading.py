@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from harness.errors import UsageError
 from harness.history.environment import environment_of
+from harness.history.recording import DEGRADED
 from harness.history.tables import Attempt, GateRow, MetricRow, Run, TurnRow
 
 IN_ORDER = ("PASS", "WARN")
@@ -33,6 +34,7 @@ class RunRecord:
     cases: dict[str, str | None]
     n_attempts: int
     flaky: tuple[str, ...]  # cases that failed in one attempt and passed in another
+    degraded: int  # turns in which an engine's reserve worked
     first_attempt_pass_rate: float | None
     commit: str | None
     dirty: bool | None
@@ -108,6 +110,11 @@ def _of_turns(run_ids: Collection[str], metrics: Collection[str]) -> Select[*tup
     )
 
 
+def _degraded(session: Session, run_id: str) -> int:
+    told = select(func.count(MetricRow.id)).join(Attempt, MetricRow.attempt_id == Attempt.id)
+    return session.scalar(told.where(Attempt.run_id == run_id, MetricRow.name == DEGRADED)) or 0
+
+
 def _record(session: Session, run: Run) -> RunRecord:
     attempts = session.execute(
         select(Attempt.case_id, Attempt.case_hash, Attempt.status)
@@ -138,6 +145,7 @@ def _record(session: Session, run: Run) -> RunRecord:
         cases=cases,
         n_attempts=len(attempts),
         flaky=tuple(sorted(case for case, outcomes in passed.items() if len(outcomes) == 2)),
+        degraded=_degraded(session, run.run_id),
         first_attempt_pass_rate=run.first_attempt_pass_rate,
         commit=run.commit,
         dirty=run.dirty,

@@ -21,6 +21,7 @@ from harness.model.verdict import AttemptVerdict, GateResult, Summary
 
 Written = Literal["added", "replaced", "unchanged"]
 DIRTY = "-dirty"
+DEGRADED = "degraded"  # a metric's name: 1 of a turn in which an engine's reserve worked, with the agent's reasons
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,9 @@ def finish_run(history: History, summary: Summary, *, ears: str | None) -> None:
 
 
 def _content(attempt: AttemptInfo) -> str:
-    """Pictures come later and are no number."""
-    said = attempt.verdict.model_copy(update={"pictures": []}).model_dump_json() + (attempt.case_hash or "")
+    """Pictures come later and are no number; of an attempt without DEGRADED turns the hash is as it was before there were any."""
+    verdict = attempt.verdict.model_copy(update={"pictures": []})
+    said = verdict.model_dump_json(exclude=None if verdict.degraded else {"degraded"}) + (attempt.case_hash or "")
     return hashlib.sha256(said.encode()).hexdigest()
 
 
@@ -129,12 +131,16 @@ def _attempt_row(run_id: str, attempt: AttemptInfo, content: str) -> Attempt:
         wall_s=verdict.wall_s,
         content=content,
     )
+    replies: dict[int | None, TurnRow] = {}
     for turn in measured.turns if measured is not None else ():
-        turn_row = TurnRow(reply_seq=turn.reply_seq, utterance=turn.utterance)
+        turn_row = replies[turn.reply_seq] = TurnRow(reply_seq=turn.reply_seq, utterance=turn.utterance)
         row.turns.append(turn_row)
         row.metrics += [_metric_row(name, metric, turn_row) for name, metric in turn.metrics.items()]
     if measured is not None:
         row.metrics += [_metric_row(name, metric, None) for name, metric in measured.metrics.items()]
+    for degraded in verdict.degraded:
+        told = Metric(value=1.0, reason="; ".join(degraded.notes))
+        row.metrics.append(_metric_row(DEGRADED, told, replies.get(degraded.reply_seq)))
     row.gates = [_gate_row(run_id, gate) for gate in verdict.gates]
     return row
 

@@ -11,10 +11,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.judge.degraded import degraded_by
 from harness.judge.network import APPLIED, network_status
 from harness.judge.numbers import show
 from harness.judge.statistics import distribution
 from harness.judge.verdict import COMPLETE, EXIT_FAIL, EXIT_INTERRUPTED, EXIT_NOT_MEASURED, NOT_MEASURED, PASSING
+from harness.judge.webm import webm_row
+from harness.model.degraded import LABEL
 from harness.model.measurement import Metric, Turn
 from harness.model.night import Acceptance, Failure, Flake, PartResult, PlannedPart, Share
 from harness.model.status import CaptureStatus, Status, worst
@@ -88,6 +91,8 @@ def judge_part(part: PlannedPart, summary: Summary, known: Known, report: str) -
         concealed=distribution(_values(turns, "concealed_ratio")),
         longest_hole_ms=max((v for name in HOLES for v in _values(turns, name)), default=None),
         talk_over=summary.turn_taking.talk_over_count if part.lane == "browser" else None,
+        degraded=degraded_by(told),
+        degraded_turns=sum(len(a.degraded) for a in told),
         report=report,
         errors=list(summary.errors),
     )
@@ -183,7 +188,8 @@ def acceptance(planned: Sequence[PlannedPart], results: Sequence[PartResult]) ->
     rows.append(Acceptance(name="crashes", shown=kinds, wanted="0", status=_crash_status(crashes)))
     flaky = sum(len(r.flaky) for r in calls)
     of_flakes = Status.FLAKY if flaky else Status.PASS
-    return [*rows, Acceptance(name="flaky cases", shown=str(flaky), wanted="0", status=of_flakes)]
+    rows.append(Acceptance(name="flaky cases", shown=str(flaky), wanted="0", status=of_flakes))
+    return [*rows, webm_row(planned, results)]
 
 
 def _crash_status(crashes: Mapping[str, int]) -> Status:
@@ -259,4 +265,7 @@ def _headline(status: Status, results: Sequence[PartResult], planned: int, stopp
     flaky = sum(len(r.flaky) for r in results)
     if flaky:
         parts.append(f"{flaky} flaky {'case' if flaky == 1 else 'cases'}")
+    degraded = sum(r.degraded_turns for r in results)
+    if degraded:
+        parts.append(f"{degraded} {'turn' if degraded == 1 else 'turns'} {LABEL}")
     return "; ".join(parts)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.judge.blocking import Judged, as_warning, blocks, over_run
+from harness.judge.degraded import degraded_in_words
 from harness.judge.gates import TABLE, evaluate, gates_for, samples_of
 from harness.judge.network import network_status
 from harness.judge.numbers import show_limit
@@ -22,6 +23,7 @@ from harness.judge.promoted import KpiLimit, apply_limit
 from harness.judge.statistics import distribution
 from harness.model.capture import AgentUnderTest, Manifest, PageUnderTest
 from harness.model.case import Case
+from harness.model.degraded import DegradedTurn
 from harness.model.measurement import Measurement, Turn
 from harness.model.side_by_side import SideBySide
 from harness.model.status import CaptureStatus, Status, worst
@@ -76,8 +78,14 @@ def status_of_capture(status: CaptureStatus) -> Status:
     return Status.INVALID if status in NOT_BELIEVED else Status.NO_DATA
 
 
-def judge_attempt(case: Case, manifest: Manifest, measurement: Measurement | None, folder: str) -> AttemptVerdict:
-    """One attempt against the gates of its case. `folder` is relative to the run's folder."""
+def judge_attempt(
+    case: Case,
+    manifest: Manifest,
+    measurement: Measurement | None,
+    folder: str,
+    degraded: Sequence[DegradedTurn] = (),
+) -> AttemptVerdict:
+    """One attempt against the gates of its case. `folder` is relative to the run's folder; `degraded` is noted."""
     status = measurement.capture_status if measurement is not None else manifest.status
     detail = (measurement.detail if measurement is not None else "") or manifest.detail
     gates: list[GateResult] = []
@@ -100,6 +108,7 @@ def judge_attempt(case: Case, manifest: Manifest, measurement: Measurement | Non
         measurement=measurement,
         folder=folder,
         wall_s=round(sum(manifest.wall_s.values()), 1),
+        degraded=list(degraded),
     )
 
 
@@ -247,6 +256,7 @@ def _headline(facts: RunFacts, cases: Sequence[CaseVerdict], gates: Sequence[Gat
     parts += [
         f"over the run {gate.gate_id} is {gate.status}: {explain(gate)}" for gate in told_by_run_alone(gates, cases)
     ]
+    parts += filter(None, [degraded_in_words([attempt for case in cases for attempt in case.attempts])])
     unrun = len(facts.planned) - len(cases)
     if not facts.complete and unrun > 0:
         parts.append(f"{_count(unrun, 'case')} {'was' if unrun == 1 else 'were'} not run")

@@ -1,7 +1,7 @@
 """A night as it is recorded in `night.json`: what was asked for, with what, and what came of it.
 
 Shares are hits of n with their exact 95 % interval (Clopper-Pearson); times are s, sizes bytes, latencies ms.
-NIGHT_SCHEMA_VERSION history: 1 first version.
+NIGHT_SCHEMA_VERSION history: 1 first version; 2 DEGRADED turns and the browser's own recordings of a part.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.model.degraded import DegradedBy
 from harness.model.status import Status
 from harness.model.verdict import Distribution
 
-NIGHT_SCHEMA_VERSION = 1
+NIGHT_SCHEMA_VERSION = 2
 PartKind = Literal["cases", "proof", "calibration"]
 
 
@@ -73,6 +74,24 @@ class Failure(_Frozen):
     examples: list[str]  # trace ids
 
 
+class WebmCase(_Frozen):
+    """The browser's own recording of one call of a case beside ear.wav. `reason`: what differs, or why nothing is compared."""
+
+    case: str
+    trace_id: str
+    status: Status
+    reason: str = ""
+    lag_ms: float | None = None  # its sample 0 in ear.wav; it begins with the agent's track
+    drift_ms: float | None = None
+    level_db: float | None = None  # against ear.wav, over the replies
+    hole_ear_ms: float | None = None  # the longest within a reply
+    hole_webm_ms: float | None = None
+    dropouts_ear: int | None = None
+    dropouts_webm: int | None = None
+    kpi_shift_ms: float | None = None  # the largest of the replies
+    correlation: float | None = None
+
+
 class PartResult(_Frozen):
     """What came of one part. Figures of a step (proof, calibration) are in its own report: only its status is here."""
 
@@ -96,6 +115,9 @@ class PartResult(_Frozen):
     concealed: Distribution | None = None  # share of samples
     longest_hole_ms: float | None = None
     talk_over: int | None = None
+    degraded: list[DegradedBy] = Field(default_factory=list)
+    degraded_turns: int = 0
+    webm: list[WebmCase] = Field(default_factory=list)  # of cases that no earlier part told of
     report: str = ""  # relative to the night's folder
     errors: list[str] = Field(default_factory=list)
     not_in_history: str = ""

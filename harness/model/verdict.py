@@ -2,7 +2,8 @@
 
 SUMMARY_SCHEMA_VERSION history: 1 first version; 2 a gate names the reply to look at (`worst_reply_seq`) and what it
 would have been where it blocks (`would_be`); 3 what changed since earlier runs (`changes`); 4 how sessions were kept apart
-(`side_by_side`), and this run beside one over the clean link (`changes.networks`).
+(`side_by_side`), and this run beside one over the clean link (`changes.networks`); 5 which turns were DEGRADED
+(`degraded` of an attempt).
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.model.capture import AgentUnderTest, PageUnderTest
 from harness.model.case import Tier
 from harness.model.changes import Changes
+from harness.model.degraded import DegradedTurn
 from harness.model.measurement import Measurement
 from harness.model.side_by_side import SideBySide
 from harness.model.status import CaptureStatus, Status
 
-SUMMARY_SCHEMA_VERSION = 4
-READABLE = frozenset({3, 4})  # each of these reads as the newest: what came later has a default
+SUMMARY_SCHEMA_VERSION = 5
+READABLE = frozenset({3, 4, 5})  # each of these reads as the newest: what came later has a default
 
 
 class _Frozen(BaseModel):
@@ -56,6 +58,7 @@ class AttemptVerdict(_Frozen):
     measurement: Measurement | None
     folder: str  # relative to the run folder
     pictures: list[str] = Field(default_factory=list)  # relative to the run folder
+    degraded: list[DegradedTurn] = Field(default_factory=list)  # turns in which an engine's reserve worked
     wall_s: float | None = None
 
 

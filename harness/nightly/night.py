@@ -35,6 +35,7 @@ from harness.nightly.progress import Estimate, NightProgress
 from harness.nightly.session import Session
 from harness.nightly.steps import do_step, new_place
 from harness.nightly.units import Unit, remaining, units_of
+from harness.nightly.webm import still_to_measure, webm_of_part
 from harness.settings import Settings
 from harness.suite import make_plan, open_run, run_history
 
@@ -257,7 +258,12 @@ class NightRun:
 
     def _add_result(self, part: PlannedPart, summary: Summary, missing: str) -> None:
         self.summaries.append(summary)
-        self.results.append(part_result(self.folder, part, summary, missing))
+        result = part_result(self.folder, part, summary, missing)
+        if summary.complete:  # of a part that was broken off the webm can wait: it will be taken up again
+            cases = still_to_measure(part, self.results)
+            webm = webm_of_part(self.folder / part.folder, summary, cases, self.progress.note)
+            result = result.model_copy(update={"webm": webm})
+        self.results.append(result)
 
     # steps
 

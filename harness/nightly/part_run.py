@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from harness.judge.verdict import judge_attempt, judge_case
 from harness.model.capture import MEASUREMENT, Manifest
+from harness.model.degraded import degraded_in
 from harness.model.measurement import Measurement
 from harness.model.plan import BuiltCase
 from harness.model.verdict import AttemptVerdict, Summary
@@ -41,7 +42,7 @@ class PartRun(Run):
             return self.judge(built, folder, manifest)
         self._manifests.append(manifest)
         where = folder.relative_to(self.plan.run_dir).as_posix()
-        verdict = judge_attempt(built.case, manifest, measurement, where)
+        verdict = judge_attempt(built.case, manifest, measurement, where, degraded_in(folder))
         if self.history is not None:
             self.history.attempt(manifest, verdict, built.truth)
         return verdict

@@ -13,7 +13,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from rich.console import Console
+from rich.markup import escape
 
+from harness.judge.degraded import degraded_in_words
 from harness.model.verdict import AttemptVerdict
 from harness.nightly.units import Unit
 from harness.progress import COLOURS, HEARTBEAT_S
@@ -74,7 +76,7 @@ class NightProgress:
         left = f"about {_length(left_s)} left, until {until:%H:%M}" if done < total else "all attempts played"
         self.console.print(
             f"[{done}/{total}] ".replace("[", r"\[") + f"[{colour}]{verdict.status.value:>8}[/]  "
-            f"{unit.part}  {unit.case} {unit.number}  [dim]{took_s:.1f} s, {left}[/]",
+            f"{unit.part}  {unit.case} {unit.number}  {_label(verdict)}[dim]{took_s:.1f} s, {left}[/]",
             soft_wrap=True,
         )
         self._spoke = time.monotonic()
@@ -84,6 +86,11 @@ class NightProgress:
             now = time.monotonic()
             if now - self._spoke >= HEARTBEAT_S - 1.0:
                 self.say(f"… {self._what}, {_length(now - self._begun)} since the start")
+
+
+def _label(verdict: AttemptVerdict) -> str:
+    degraded = degraded_in_words([verdict])
+    return f"{escape(degraded)}  " if degraded else ""
 
 
 def _length(seconds: float) -> str:

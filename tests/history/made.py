@@ -12,6 +12,7 @@ from harness.history.recording import AttemptInfo, RunInfo, finish_run, record_a
 from harness.judge.verdict import judge_attempt, judge_case
 from harness.model.capture import Manifest, PageUnderTest, write_manifest
 from harness.model.case import Case
+from harness.model.degraded import DegradedTurn
 from harness.model.measurement import Measurement
 from harness.model.verdict import AttemptVerdict, CaseVerdict, Summary
 from tests.judge import canned
@@ -62,13 +63,19 @@ def write_run(
     finished: bool = True,
     complete: bool = True,
     gap_ms: float = 0.0,
+    degraded: int = 0,
     **fields: object,
 ) -> None:
-    """One attempt a KPI, the cases in turn. `said` is the hash of what each case says; `fields` go into the manifest."""
+    """One attempt a KPI, the cases in turn. `said` is the hash of what each case says; `fields` go into the manifest.
+
+    `degraded`: in so many of the attempts the voice fell back to its reserve.
+    """
     judged: dict[str, list[AttemptVerdict]] = {}
     for i, kpi_ms in enumerate(kpis_ms):
         case, attempt = cases[i % len(cases)], 1 + i // len(cases)
         told = verdict(run_id, case, kpi_ms, attempt, gap_ms=gap_ms)
+        if i < degraded:
+            told = told.model_copy(update={"degraded": [DegradedTurn(reply_seq=0, notes=["tts: refused"])]})
         judged.setdefault(case, []).append(told)
         run = RunInfo(manifest(run_id, case, attempt, **fields), started_at, "fast", None, ears)
         record_attempt(history, run, AttemptInfo(told, case, said))

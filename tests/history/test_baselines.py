@@ -102,6 +102,12 @@ def test_runs_that_are_not_one_thing_make_no_baseline(history: History, fields: 
         assert newest(session, "main") is None
 
 
+def test_turns_by_an_engines_reserve_make_no_baseline(history: History) -> None:
+    made.write_run(history, "r1", [450.0] * 4, degraded=1)
+    with pytest.raises(UsageError, match="run r1 has 1 DEGRADED turn, which"):
+        baseline_of(history, ["r1"])
+
+
 def test_a_failing_run_makes_no_baseline(history: History) -> None:
     made.write_run(history, "r1", [450.0, 950.0])  # a warning is in order
     made.write_run(history, "r2", [450.0], gap_ms=250.0)

@@ -93,3 +93,15 @@ def test_what_differs_and_is_no_hindrance_is_noted(tmp_path: Path) -> None:
     assert found is not None
     assert found.previous is not None
     assert found.previous.noted == ["commit is def456, was abc123", "agent.python is 3.13, was not there"]
+
+
+def test_turns_by_an_engines_reserve_are_said_to_be_among_the_others(tmp_path: Path) -> None:
+    with open_history(tmp_path / "h.sqlite") as history:
+        made.write_run(history, "then", [450.0] * 20)
+        made.write_run(history, "now", [450.0] * 20, started_at="2026-02-01T00:00:00+00:00", degraded=3)
+    found = changes(tmp_path / "h.sqlite", "now")
+    assert found is not None
+    assert found.previous is not None
+    (noted,) = found.previous.noted
+    assert noted.startswith("3 of the turns of run now were DEGRADED")
+    assert noted.endswith("they are counted with the others")

@@ -6,7 +6,7 @@ import pytest
 
 from harness.judge.night import Known, acceptance, added, failures, judge_part, share, shown_share, verdict
 from harness.judge.verdict import judge_attempt, judge_case
-from harness.model.night import Acceptance, Failure, NightResult, PartResult, PlannedPart
+from harness.model.night import Acceptance, Failure, NightResult, PartResult, PlannedPart, WebmCase
 from harness.model.night import Night as NightRecord
 from harness.model.status import CaptureStatus, Status
 from harness.model.verdict import Summary
@@ -38,7 +38,8 @@ def everything(summary: Summary) -> Known:
 
 def part_of(*outcomes: CaptureStatus | float, known: Known | None = None) -> PartResult:
     summary = run_of(*outcomes)
-    return judge_part(PART, summary, known or everything(summary), "parts/p/r/report.md")
+    found = judge_part(PART, summary, known or everything(summary), "parts/p/r/report.md")
+    return found.model_copy(update={"webm": [WebmCase(case="c", trace_id="r-c-a1", status=Status.PASS)]})
 
 
 def test_a_clean_part_shows_all_its_shares_and_its_latency() -> None:

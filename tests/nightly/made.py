@@ -18,12 +18,14 @@ import pytest
 from rich.console import Console
 
 from harness import suite
+from harness.listen.recorder import Beside, WebmHeard
 from harness.model.capture import EVENTS, Manifest, write_atomic, write_manifest
 from harness.model.case import SpokenUtterance, Truth
 from harness.model.measurement import Measurement
 from harness.model.night import Night, PlannedPart
 from harness.model.plan import BuiltCase, Plan
 from harness.model.status import CaptureStatus
+from harness.nightly import webm as nightly_webm
 from harness.nightly.folder import PARTS, read_night, write_night
 from harness.nightly.ledger import LEDGER, Ledger, Line
 from harness.nightly.night import NightRun
@@ -56,6 +58,15 @@ def parts(turns: int, *ids: str, cases: tuple[str, ...] = ("a", "b")) -> list[Pl
     ]  # fmt: skip
 
 
+def good_webm(capture: Path) -> WebmHeard:
+    """As the browser's recorder makes it of a call that went well."""
+    hole = Beside(reply_seq=0, metric="max_gap_ear_ms", unit="ms", ear=0.0, webm=0.0)
+    return WebmHeard(
+        trace_id=capture.name, lane="browser", ear_ms=9e3, webm_ms=8.9e3, gap_ms=0.0, packets=148, lag_ms=-80.0,
+        drift_ms=0.0, level_db=0.02, identity=0.96, replies=[hole],
+    )  # fmt: skip
+
+
 class World:
     """What outlives a kill: the folder; and how often each attempt was played."""
 
@@ -68,7 +79,10 @@ class World:
         self.after_folder: Callable[[str], None] = lambda trace: None
         self.keep = Keep(reserve_mb=0)
         self.settings = Settings(runs=folder, history="off")
+        self.webm: Callable[[Path], WebmHeard] = good_webm
+        self.webms_heard: list[str] = []
         monkeypatch.setattr(suite, "listen", self.hear)
+        monkeypatch.setattr(nightly_webm, "hear_webm", self.hear_webm)
         monkeypatch.setattr(suite, "write_run", _write_summary_alone)
         self.plan = NightPlan(
             name="made", parts=[Part(id=name, cases=["a", "b"], turns=turns) for name in ids], keep=self.keep
@@ -85,6 +99,10 @@ class World:
         manifest = Manifest.model_validate_json((capture / "manifest.json").read_bytes())
         told = {"trace_id": manifest.trace_id, "attempt": manifest.attempt, "capture_status": manifest.status}
         return canned.measurement(manifest.case_id).model_copy(update=told)
+
+    def hear_webm(self, capture: Path) -> WebmHeard:
+        self.webms_heard.append(capture.name)
+        return self.webm(capture)
 
     @asynccontextmanager
     async def open_run(self, plan: Plan, settings: Settings, *, run: Any, on_note: Any) -> AsyncIterator[Any]:

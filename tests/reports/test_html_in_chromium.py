@@ -11,6 +11,9 @@ from typing import Literal
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
+from harness.model.case import Case
+from harness.model.degraded import DegradedTurn
+from harness.model.verdict import CaseVerdict
 from harness.provide.chromium import find_chromium
 from reports.compare import compare, write_comparison
 from reports.html import render_html
@@ -66,11 +69,19 @@ CONTRAST = """
 }"""
 
 
+def with_reserve(told: tuple[Case, CaseVerdict]) -> tuple[Case, CaseVerdict]:
+    """The voice fell back in its reply, with a reason that is one long word."""
+    definition, judged = told
+    turn = DegradedTurn(reply_seq=0, notes=[f"tts: http://{'x' * 90}/v1; the reserve spoke"])
+    attempts = [attempt.model_copy(update={"degraded": [turn]}) for attempt in judged.attempts]
+    return definition, judged.model_copy(update={"attempts": attempts})
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_dir = tmp_path_factory.mktemp("run")
     cut = {"at_ear": lambda x: hole(x, 700, 260), "at_probe": lambda x: hole(x, 700, 260)}
-    told = [measured_call(run_dir, "good"), measured_call(run_dir, "holed", NASTY, **cut)]
+    told = [with_reserve(measured_call(run_dir, "good")), measured_call(run_dir, "holed", NASTY, **cut)]
     whole = summary(told, environment={"host": {"cpu_count": 2}, "versions": {"commit": "abc"}})
     said = {case.case_id: "1" for case in whole.cases}
     networks = [whole.model_copy(update={"link": link}) for link in ("wifi_good", "4g_ok", "bad_wifi", "poor_3g")]
