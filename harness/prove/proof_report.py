@@ -60,7 +60,7 @@ def rate_text(hits: int, n: int) -> str:
 
 def counted(fault: Fault, trials: Sequence[Trial]) -> list[Trial]:
     """Those that can be judged: audible where it fell, the measurement not invalid, and one of its gates had a figure."""
-    return [t for t in trials if t.audible and ((not t.invalid and _measured(fault, t)) or t.right_gate)]
+    return [t for t in trials if t.audible and ((t.believed and _measured(fault, t)) or t.right_gate)]
 
 
 def _measured(fault: Fault, trial: Trial) -> bool:
@@ -79,10 +79,8 @@ def cell(fault: Fault, trials: Sequence[Trial]) -> dict[str, Any]:
     return {
         "n": n,
         "not_audible": sum(not t.audible for t in trials),
-        "invalid": sum(t.audible and t.invalid and not t.right_gate for t in trials),
-        "not_measured": sum(
-            t.audible and not t.invalid and not t.right_gate and not _measured(fault, t) for t in trials
-        ),
+        "invalid": sum(t.audible and not t.believed and not t.right_gate for t in trials),
+        "not_measured": sum(t.audible and t.believed and not t.right_gate and not _measured(fault, t) for t in trials),
         "missed_while": [t.shown_by_the_call for t in valid if not t.right_gate],
         "gate": gate,
         "gate_ci95": interval(gate, n) if n else None,
@@ -144,7 +142,7 @@ def _detection_limits(fault: Fault, rows: Sequence[dict[str, Any]]) -> dict[str,
 
 def _clean(trials: Sequence[Trial]) -> dict[str, Any]:
     """A firing is false unless the call itself shows a defect: WebRTC's statistics, or the publisher's own trace."""
-    valid = [t for t in trials if not t.invalid and t.capture_status == "OK"]
+    valid = [t for t in trials if t.believed and t.capture_status == "OK"]
     latency = LATENCY_GATES | CONVERSATION_GATES
     fired = [t for t in valid if set(t.fired) - latency]
     false = [t for t in fired if not t.shown_by_the_call]

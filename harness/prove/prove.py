@@ -124,7 +124,9 @@ def clean_captures(folder: Path, ears: str, most: int) -> list[Path]:
     """Recorded clean calls without a firing gate, the browser's first: they have the third ring."""
     trials = [t for t in read_trials(folder, ears)[0] if t.fault == CLEAN and t.form == "live"]
     spoilt = {
-        t.trace_id for t in trials if t.invalid or t.capture_status != CaptureStatus.OK or set(t.fired) - LATENCY_GATES
+        t.trace_id
+        for t in trials
+        if not t.believed or t.capture_status != CaptureStatus.OK or set(t.fired) - LATENCY_GATES
     }
     order = {t.trace_id: t.lane for t in trials if t.trace_id not in spoilt}
     found = []

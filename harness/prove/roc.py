@@ -110,5 +110,5 @@ def _beyond(gate_id: str, limit: float, readings: npt.NDArray[np.float64]) -> np
 def clean_of(trials: Sequence[Trial]) -> list[Trial]:
     """Clean turns that count: valid, and nothing in the call itself shows a defect."""
     return [
-        t for t in trials if t.fault == CLEAN and not t.invalid and t.capture_status == "OK" and not t.shown_by_the_call
+        t for t in trials if t.fault == CLEAN and t.believed and t.capture_status == "OK" and not t.shown_by_the_call
     ]

@@ -42,7 +42,7 @@ def _of_sound(trials: Sequence[Trial]) -> list[Trial]:
         for t in trials
         if t.fault != CLEAN
         and t.audible
-        and not t.invalid
+        and t.believed
         and KNOWN_GATES & set(BY_ID[t.fault].gates)
         and t.severity in BY_ID[t.fault].severities_from_limit()
     ]

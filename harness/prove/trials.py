@@ -34,6 +34,9 @@ EVIDENCE = (
     "publisher_starved_ms", "publisher_underruns",
 )  # fmt: skip
 EDGE_MS = 40.0
+JUDGES_EVERY_REPLY = (
+    "audio_valid"  # a gate that has a figure of each reply that was heard, and believes none of a spoilt turn
+)
 
 
 class Trial(BaseModel):
@@ -60,6 +63,11 @@ class Trial(BaseModel):
     ] = {}  # of a gate that fired on a clean turn, or of a fault that was missed: the statistics
     readings: dict[str, float] = {}  # gate → how bad it read, more is worse
     ears: str  # which version of the ears heard it
+
+    @property
+    def believed(self) -> bool:
+        """The measurement of the call, and of this very reply, is not INVALID."""
+        return not self.invalid and JUDGES_EVERY_REPLY not in self.not_measured
 
     @property
     def right_gate(self) -> bool:
