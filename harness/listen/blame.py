@@ -7,13 +7,13 @@ of the reply in each ring. Without the ring that would tell, it stays unknown, w
 
 from __future__ import annotations
 
+from harness.listen.gaps import HOLES
 from harness.listen.replies import SAMPLES_PER_MS
 from harness.listen.scene import Scene
 from harness.listen.turns import TurnHeard
 from harness.model.measurement import Born, Defect, DefectKind
 
 SAME_PLACE_MS = 150.0
-HOLES: tuple[DefectKind, ...] = ("gap", "dropout")
 ALIKE: tuple[tuple[DefectKind, ...], ...] = (
     HOLES, ("click", "noise_burst", "boom"), ("speed", "wrong_rate", "pitch"),
 )  # fmt: skip

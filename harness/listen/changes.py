@@ -6,7 +6,7 @@ published. A metric is a number to be judged; a defect is the same thing as some
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from harness.listen.edges import lost_edges_ms
 from harness.listen.events import Event, find_events
 from harness.listen.fingerprint import Fingerprint, take_fingerprint
+from harness.listen.gaps import HOLES
 from harness.listen.latency import NOT_INSTRUMENTED
 from harness.listen.level import FULL_SCALE, active_level_dbfs, flat_top_ratio, loudness_lufs
 from harness.listen.pair import HOP, PER_MS, ReplyPair, make_pair
@@ -81,8 +82,8 @@ class Findings:
         )
 
 
-def change_metrics(scene: Scene, turn: TurnHeard, holes: list[Defect]) -> tuple[dict[str, Metric], list[Defect]]:
-    """Of one reply, all rings. `holes`: what is known of its holes already. Nothing for an agent without pre_rtc.wav."""
+def change_metrics(scene: Scene, turn: TurnHeard, known: list[Defect]) -> tuple[dict[str, Metric], list[Defect]]:
+    """Of one reply, all rings. `known`: its defects that were found already. Nothing for an agent without pre_rtc.wav."""
     told, pre = turn.told, scene.rings.get("pre_rtc")
     if pre is None and not scene.capture.manifest.agent.instrumented:
         return {name: not_applicable(unit, NOT_INSTRUMENTED) for name, unit in JUDGED}, []
@@ -94,7 +95,7 @@ def change_metrics(scene: Scene, turn: TurnHeard, holes: list[Defect]) -> tuple[
         if heard is None:
             continue
         found = Findings(ring, {}, [])
-        _on_the_way(scene, told, heard, found, [hole for hole in holes if hole.ring == ring])
+        _on_the_way(scene, told, heard, found, [defect for defect in known if defect.ring == ring])
         metrics |= found.metrics
         defects += found.defects
     return metrics, defects
@@ -131,7 +132,7 @@ def _as_published(pre: Audio, told: ToldReply) -> tuple[dict[str, Metric], list[
     return found.metrics, found.defects
 
 
-def _on_the_way(scene: Scene, told: ToldReply, heard: HeardReply, found: Findings, holes: list[Defect]) -> None:
+def _on_the_way(scene: Scene, told: ToldReply, heard: HeardReply, found: Findings, known: list[Defect]) -> None:
     _speed_and_pitch(scene, told, heard, found)
     if heard.track is None:
         for key in ("level_change", "click_count", "boom_count", "noise_burst_count", "repeat_count", "head_loss"):
@@ -151,13 +152,14 @@ def _on_the_way(scene: Scene, told: ToldReply, heard: HeardReply, found: Finding
                 f"{kind}_count", None, "the reply plays at another speed or pitch: fine detail cannot be compared"
             )
         return
-    _events(pair, found, holes)
+    _events(pair, found, known)
     repeats = repeats_on_the_way(scene.rings["pre_rtc"], heard.track, scene.rings[heard_ring(found)])
     found.put("repeat_count", len(repeats))
     for repeated in repeats:
         found.hear("repeat", repeated.start / PER_MS, repeated.duration_ms, f"heard twice (alike {repeated.alike:.2f})")
 
 
+EDGES = ("lost_head", "lost_tail")
 ALTERED = ("speed", "wrong_rate", "pitch")
 
 
@@ -284,16 +286,20 @@ def _edges(pair: ReplyPair, heard: HeardReply, found: Findings, cut: bool) -> No
 EDGE_MS = 24.0
 
 
-def _events(pair: ReplyPair, found: Findings, holes: list[Defect]) -> None:
-    """What is heard beside a hole is the hole's edge."""
-    torn = [
-        (defect.start_ms - NEAR_HOLE_MS, defect.start_ms + defect.duration_ms + NEAR_HOLE_MS)
-        for defect in [*holes, *(d for d in found.defects if d.kind in ("lost_head", "lost_tail"))]
-    ]
+def _around(defects: Sequence[Defect]) -> list[tuple[float, float]]:
+    """Their times with NEAR_HOLE_MS on either side, ms in the ring."""
+    return [(d.start_ms - NEAR_HOLE_MS, d.start_ms + d.duration_ms + NEAR_HOLE_MS) for d in defects]
+
+
+def _events(pair: ReplyPair, found: Findings, known: list[Defect]) -> None:
+    """What is heard beside a hole is the hole's edge; a click where samples were clipped is theirs. A thump may clip too."""
+    torn = _around([*(d for d in known if d.kind in HOLES), *(d for d in found.defects if d.kind in EDGES)])
+    clipped = _around([d for d in known if d.kind == "clipping"])
 
     def apart(event: Event) -> bool:
         start, end = pair.ring_ms(event.start), pair.ring_ms(event.end)
-        return all(end < a or start > b for a, b in torn)
+        beside = [*torn, *clipped] if event.kind == "click" else torn
+        return all(end < a or start > b for a, b in beside)
 
     heard, margins = find_events(pair)
     found.put("click_margin", margins.click_db)

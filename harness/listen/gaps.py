@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.listen.records import no_number, number
-from harness.model.measurement import Metric, Turn
+from harness.model.measurement import DefectKind, Metric, Turn
 
-HOLES = ("gap", "dropout")
+HOLES: tuple[DefectKind, ...] = ("gap", "dropout")
 EDGES_MS = (0.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0)  # the last is open
 PERIODS_MS = tuple(float(period) for period in range(30, 161, 5))  # below, the reading is too coarse
 LEAST_HOLES = 5

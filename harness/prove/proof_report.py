@@ -16,7 +16,7 @@ from typing import Any
 from scipy.stats import binomtest
 
 from harness.model.capture import write_atomic
-from harness.prove.catalogue import CATALOGUE, Fault
+from harness.prove.catalogue import BY_ID, CATALOGUE, Fault
 from harness.prove.roc import Roc, clean_of, rocs
 from harness.prove.roc_report import ROC_PNG, draw_rocs, roc_lines, roc_records
 from harness.prove.signatures import Labelled, count_signatures, label_each, label_lines, write_signatures
@@ -309,9 +309,15 @@ def _clean_lines(clean: dict[str, Any]) -> list[str]:
 
 
 def verdict_of(summary: dict[str, Any]) -> tuple[int, str]:
-    """(exit status, one line): 0 proven, 1 something was missed or a clean turn was taken for a fault, 3 nothing counted."""
+    """(exit status, one line): 0 proven, 1 a fault was missed at its limit or beyond, or a clean turn was taken for one,
+    3 nothing counted.
+    """
     live = [(f["id"], c) for f in summary["faults"] for c in f["cells"] if c["form"] == "live" and c["n"]]
-    missed = [f"{name} ({c['where']}) {c['gate']}/{c['n']}" for name, c in live if c["gate"] < c["n"]]
+    missed = [
+        f"{name} ({c['where']}) {c['gate']}/{c['n']}"
+        for name, c in live
+        if c["gate"] < c["n"] and c["severity"] in BY_ID[name].severities_from_limit()
+    ]
     alarms = sum(found["alarms"] for found in summary["clean"].values())
     turns = sum(found["turns"] for found in summary["clean"].values())
     if not live and not turns and not summary["faults"]:

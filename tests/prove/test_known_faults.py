@@ -56,3 +56,11 @@ def test_a_fault_beyond_its_limit_is_heard_and_blamed_rightly(scene: Scene, faul
     for trial in trials:
         assert trial.right_gate, (fault, where, trial.fired)
         assert trial.right_blame, (fault, where, trial.born, BORN[where])
+
+
+@pytest.mark.parametrize(("fault", "severity"), [("boom", -6.0), ("noise_burst", 30.0)])
+def test_a_sound_so_loud_that_it_clips_is_heard_all_the_same(scene: Scene, fault: str, severity: float) -> None:
+    trials = [t for t in hear(scene, fault, severity, "post") if t.audible]
+    assert trials
+    for trial in trials:
+        assert trial.right_gate, (fault, trial.fired)

@@ -50,6 +50,21 @@ def test_a_missed_fault_and_a_false_alarm_are_not_proven(tmp_path: Path) -> None
     assert "hole (post) 3/4" in text
 
 
+def test_a_fault_milder_than_its_limit_may_be_missed(tmp_path: Path) -> None:
+    append_trials(tmp_path, [trial(), trial(severity=20.0, fired=[])])
+    assert verdict_of(write_proof(tmp_path, "mine"))[0] == 0
+
+
+def test_a_reply_that_is_invalid_by_itself_is_neither_a_miss_nor_a_clean_turn(tmp_path: Path) -> None:
+    spoilt = {"fired": [], "not_measured": ["audible_dropout", "audio_valid", "clicks"]}
+    append_trials(tmp_path, [trial(), trial(**spoilt), trial(fault="clean", where="", **spoilt)])
+    summary = write_proof(tmp_path, "mine")
+    [cell] = summary["faults"][0]["cells"]
+    assert (cell["gate"], cell["n"], cell["invalid"]) == (1, 1, 1)
+    assert (summary["clean"]["browser"]["turns"], summary["clean"]["browser"]["not_counted"]) == (0, 1)
+    assert verdict_of(summary)[0] == 0
+
+
 def test_a_firing_that_the_call_itself_shows_is_listed_and_is_no_false_alarm(tmp_path: Path) -> None:
     clean = {"fault": "clean", "where": "", "fired": ["clicks"]}
     append_trials(
