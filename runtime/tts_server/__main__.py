@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 
 from runtime.process import log_to_stderr, stop_signals
-from runtime.tts_server.supervisor import NeverReadyError, Supervisor
+from runtime.tts_server.supervisor import Supervisor
 from runtime.tts_server.voices import MOST_AT_ONCE
+from runtime.tts_server.worker_process import NeverReadyError
 
 
 async def serve(port: int, voice: str, concurrency: int, dumps: Path, exit_with_parent: bool) -> None:
