@@ -29,7 +29,7 @@ One = TypeVar("One", bound=Ready)
 
 @dataclass
 class Spare(Generic[One]):
-    """`make` gives one that is ready, and ends what it began when it is cancelled. Not `wanted`: each is made when it is taken."""
+    """`make` gives one that is ready; cancelled, it ends what it began. Not `wanted`: each is made when it is taken."""
 
     name: str
     make: Callable[[], Awaitable[One]]

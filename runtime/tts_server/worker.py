@@ -1,8 +1,8 @@
 """`python -m runtime.tts_server.worker`: the process that speaks. Started by its supervisor alone, on a socket it was given.
 
 Tells the supervisor on stdout, a line of JSON each: `ready`, a heartbeat, `serving`, every step of every request. It answers
-nobody before it is told to by a line on stdin, {"serve": {what is known of earlier workers}}, and ends when stdin closes, so that it
-never outlives its supervisor.
+nobody before it is told to by a line on stdin, {"serve": {what is known of earlier workers}}, and ends when stdin closes, so that
+it never outlives its supervisor.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import faulthandler
 import importlib.metadata
 import json
 import os
-import signal
 import socket
 import sys
 from typing import Any
@@ -22,11 +21,11 @@ from aiohttp import web
 
 from runtime.engines.espeak import RATE_WPM, EspeakTextToSpeech
 from runtime.engines.protocols import EngineError
-from runtime.process import log_to_stderr
+from runtime.process import log_to_stderr, told_by_parent
+from runtime.settings import TTS_KEY_VARIABLE
 from runtime.tts_server.app import Speaks, TtsServer
 from runtime.tts_server.voices import Voices
 
-KEY_VARIABLE = "EARWITNESS_TTS_KEY"
 HEARTBEAT_S = 1.0
 EXIT_NOT_READY = 3
 
@@ -39,11 +38,11 @@ def tell(message: dict[str, Any]) -> None:
 
 async def serve(listening: socket.socket, voice: str, concurrency: int) -> None:
     """Raises EngineError."""
-    told = _told()
+    told = told_by_parent()
     voices = Voices([EspeakTextToSpeech(voice) for _ in range(concurrency)])
     version = f"espeakng-loader {importlib.metadata.version('espeakng-loader')}"
     speaks = Speaks("espeak-ng", version, voice, voices.rate_hz, {"rate_wpm": RATE_WPM})
-    server = TtsServer(voices, speaks, tell, os.environ.get(KEY_VARIABLE))
+    server = TtsServer(voices, speaks, tell, os.environ.get(TTS_KEY_VARIABLE))
     runner = web.AppRunner(server.app(), access_log=None, handler_cancellation=True, shutdown_timeout=2.0)
     beating = asyncio.create_task(_beat())
     try:
@@ -60,23 +59,6 @@ async def serve(listening: socket.socket, voice: str, concurrency: int) -> None:
         beating.cancel()
         await runner.cleanup()
         await server.aclose()
-
-
-def _told() -> asyncio.Queue[bytes]:
-    """Lines of stdin as they come; an empty one is the end: of stdin, or by SIGTERM."""
-    told: asyncio.Queue[bytes] = asyncio.Queue()
-    loop, fd = asyncio.get_running_loop(), sys.stdin.fileno()
-
-    def read() -> None:
-        line = sys.stdin.buffer.readline()
-        if not line:
-            loop.remove_reader(fd)
-        told.put_nowait(line)
-
-    loop.add_reader(fd, read)
-    loop.add_signal_handler(signal.SIGTERM, told.put_nowait, b"")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the supervisor's
-    return told
 
 
 async def _beat() -> None:

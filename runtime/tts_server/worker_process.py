@@ -111,7 +111,12 @@ class WorkerProcess:
     def leave_dump(self, folder: Path, cause: str) -> str:
         """Of the requests that it had last, for whoever looks for the reason of its death; a line for the log."""
         lived_s = time.monotonic() - self.began_s
-        about: dict[str, Any] = {"at": time.time(), "cause": cause, "lived_s": round(lived_s, 3), "log": list(self._log)}
+        about: dict[str, Any] = {
+            "at": time.time(),
+            "cause": cause,
+            "lived_s": round(lived_s, 3),
+            "log": list(self._log),
+        }
         try:
             where = f"its last requests: {write_dump(folder, about, self.setup.ring)}"
         except OSError as error:
