@@ -75,20 +75,32 @@ class HttpSpeech(ABC):
         with self.metrics.request() as request:
             async with self.endpoint.answer(asked.path, json=asked.body, first_byte_ms=first_byte_ms) as answer:
                 await self._check(answer)
-                try:
-                    async with aclosing(answer.chunks()) as chunks:
-                        async for data in chunks:
-                            samples = self._decoded(decoder, data)
-                            n_samples += len(samples)
-                            if n_samples > LONGEST_S * self.rate_hz:
-                                raise EngineError(f"{self.endpoint.name}: speaks for more than {LONGEST_S:g} s")
-                            if len(samples):
-                                request.first()
+                async with aclosing(answer.chunks()) as chunks:
+                    while (data := await self._next(chunks, asked)) is not None:
+                        samples = self._decoded(decoder, data)
+                        n_samples += len(samples)
+                        if n_samples > LONGEST_S * self.rate_hz:
+                            raise EngineError(f"{self.endpoint.name}: speaks for more than {LONGEST_S:g} s")
+                        if len(samples):
+                            request.first()
+                            try:
                                 yield samples
-                except (asyncio.CancelledError, GeneratorExit):
-                    await self.given_up(asked)
-                    raise
+                            except GeneratorExit:
+                                await self.given_up(asked)
+                                raise
             self._finish(decoder)
+
+    async def _next(self, chunks: AsyncGenerator[bytes], asked: Asked) -> bytes | None:
+        """None at the end. Who is cancelled here gives the request up first: a cancelled read breaks the connection."""
+        reading = asyncio.ensure_future(anext(chunks, None))
+        try:
+            return await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            await self.given_up(asked)
+            raise
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
     async def _check(self, answer: Answer) -> None:
         kind = answer.content_type
