@@ -25,7 +25,7 @@ async def measure(rounds: int, seed: int, concurrency: int, block: int) -> tuple
     """What was found, and how many crash dumps there are."""
     with tempfile.TemporaryDirectory(prefix="tts-stress-") as name:
         folder = Path(name)
-        async with tts_server(folder, concurrency=concurrency) as url:
+        async with tts_server(folder, concurrency=concurrency, spare=True) as url:
             found = await stress(url, rounds, seed, block)
         return found, len(list((folder / "crashes").glob("crash-*.json")))
 
