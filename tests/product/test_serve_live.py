@@ -101,13 +101,14 @@ async def test_a_call_outlives_every_part_and_no_log_holds_a_secret(
             await kill(running, part)
             await watched.page.wait_for_function(AGENT_CAME_ANEW, timeout=4 * WAIT_MS, polling=50)
             assert (await watched.state())["problem"] is None
-        for part in ("tts-server", "page"):  # these hold no call
-            await kill(running, part)
-            assert await watched.page.evaluate(IN_CALL)
         token = await watched.page.evaluate(
             "async () => (await (await fetch('api/token', { method: 'POST', headers: "
             "{ 'Content-Type': 'application/json' }, body: '{}' })).json()).token"
         )
+        for part in ("tts-server", "page"):  # these hold no call
+            await kill(running, part)
+            assert await watched.page.evaluate(IN_CALL)
+        assert await watched.page.evaluate("async () => (await fetch('.')).status") == 200
     logs = "".join(path.read_text(errors="replace") for path in folder.glob("*.log"))
     assert "supervisor" in logs
     secrets = {running.token, token, *secrets_of(running)}
