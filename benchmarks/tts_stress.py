@@ -25,7 +25,7 @@ async def measure(rounds: int, seed: int, concurrency: int, block: int) -> tuple
     """What was found, and how many crash dumps there are."""
     with tempfile.TemporaryDirectory(prefix="tts-stress-") as name:
         folder = Path(name)
-        async with tts_server(folder, concurrency=concurrency) as url:
+        async with tts_server(folder, concurrency=concurrency, spare=True) as url:
             found = await stress(url, rounds, seed, block)
         return found, len(list((folder / "crashes").glob("crash-*.json")))
 
@@ -45,7 +45,7 @@ def main() -> int:
     print(
         f"kills {found.kills}, restarts {found.restarts}, dumps {dumps}, requests lost to the kill {found.lost_to_the_kill}"
     )
-    print(f"killed → next request whole: {found.back_after_ms or float('nan'):.0f} ms")
+    print(f"killed → first sound of the next request: {found.back_after_ms or float('nan'):.0f} ms")
     if found.cancel_ms:
         p50, p95 = np.percentile(found.cancel_ms, [50, 95])
         print(f"cancel → silent, answered: P50 {p50:.1f}, P95 {p95:.1f} ms (n {len(found.cancel_ms)})")

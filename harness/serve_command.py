@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -33,7 +33,7 @@ LOG_TAIL_CHARS = 800
 console = Console(highlight=False)
 serve_app = typer.Typer(
     invoke_without_command=True,
-    help="Talk to the reference agent yourself: starts media server, agent and page, keeps them alive, prints the address.",
+    help="Talk to the reference agent yourself: starts media server, TTS server, agent and page, keeps them alive.",
     epilog="Exit status: 0 ended in order; 2 usage; 3 a part is missing or does not start, or (status) nothing runs.",
 )
 StateOption = Annotated[
@@ -53,8 +53,12 @@ def serve(
     ] = 8089,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Leave it running in the background.")] = False,
     spare: Annotated[
-        bool, typer.Option(help="Keep a second agent ready (0.4 GB): it takes over at once if the first dies.")
+        bool, typer.Option(help="Keep a second agent, voice and page ready (0.6 GB): each takes over at once.")
     ] = True,
+    tts: Annotated[
+        Literal["server", "embedded"],
+        typer.Option(help="Where the agent's voice is made: in a TTS server of its own, or in the agent's process."),
+    ] = "server",
     livekit_url: Annotated[
         str | None,
         typer.Option(
@@ -68,12 +72,12 @@ def serve(
     ] = None,
     state: StateOption = None,
 ) -> None:
-    """Start media server, agent and page, keep them alive, and print the page's address. Ctrl-C ends everything."""
+    """Start media server, TTS server, agent and page, keep them alive, and print the page's address. Ctrl-C ends everything."""
     if context.invoked_subcommand is not None:
         return
     folder = state_folder(state)
     if detach:
-        options = [f"--port={port}", f"--admin-port={admin_port}", *([] if spare else ["--no-spare"])]
+        options = [f"--port={port}", f"--admin-port={admin_port}", f"--tts={tts}", *([] if spare else ["--no-spare"])]
         if engines is not None:
             options.append(f"--engines={engines.resolve()}")
         _detach(folder, options, livekit_url)
@@ -85,10 +89,22 @@ def serve(
 
     settings = load_settings({"livekit_url": livekit_url, "engines": engines})
     external = settings.external_server()
-    product = Product(
-        folder, port, admin_port, LiveKitTarget(*external) if external else None, spare, settings.agent_env()
-    )
+    server = LiveKitTarget(*external) if external else None
+    voice = _server_voice(settings.engines) if tts == "server" else None
+    product = Product(folder, port, admin_port, server, spare, voice, settings.agent_env())
     until_done(serve_product(product, _say_ready))
+
+
+def _server_voice(engines: Path | None) -> str | None:
+    """What the TTS server is to speak with; None if the engines' file names a voice itself. Raises UsageError."""
+    from runtime.engines.engine_file import read_engine_file
+    from runtime.settings import DEFAULT_VOICE, SettingsError
+
+    try:
+        named = engines is not None and "tts" in read_engine_file(engines).model_fields_set
+    except SettingsError as error:
+        raise UsageError(f"{error}") from error
+    return None if named else os.environ.get("EARWITNESS_VOICE", DEFAULT_VOICE)
 
 
 def _say_ready(running: Running) -> None:
@@ -175,7 +191,9 @@ def stop(state: StateOption = None) -> None:
 
 @serve_app.command()
 def restart(
-    part: Annotated[str | None, typer.Argument(help="media-server, agent or page; all if none is named.")] = None,
+    part: Annotated[
+        str | None, typer.Argument(help="media-server, tts-server, agent or page; all if none is named.")
+    ] = None,
     state: StateOption = None,
 ) -> None:
     """Start one part, or all, again. Calls in progress come back by themselves where they can."""

@@ -17,6 +17,9 @@ def serve_tts_command(
     crash_dumps: Annotated[Path, typer.Option(help="Where a worker that died leaves its last requests.")] = Path(
         "runs/tts_crashes"
     ),
+    spare: Annotated[
+        bool, typer.Option(help="Keep a second worker ready: it takes over at once if the first dies.")
+    ] = True,
 ) -> None:
     """Serve text to speech: POST /tts/stream, POST /tts/cancel, GET /health; see docs/tts.md.
 
@@ -24,5 +27,5 @@ def serve_tts_command(
     key. Ctrl-C ends it.
     """
     arguments = ["--port", str(port), "--voice", voice, "--concurrency", str(concurrency)]
-    arguments += ["--crash-dumps", str(crash_dumps)]
+    arguments += ["--crash-dumps", str(crash_dumps), *([] if spare else ["--no-spare"])]
     os.execv(sys.executable, [sys.executable, "-m", "runtime.tts_server", *arguments])

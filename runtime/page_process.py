@@ -2,7 +2,8 @@
 
 It asks the agent over HTTP to join a room. Where the agent listens stands in a file, read at each call, because an agent
 that was started again listens elsewhere. LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET and EARWITNESS_CONTROL_TOKEN
-come from the environment; one JSON line on stdout says when it serves; GET /metrics needs the control token.
+come from the environment; GET /metrics needs the control token. It serves on a socket that it inherits: a JSON line on
+stdout says that it is ready, it answers from a line on stdin on (another one on stdout says so), and it ends when stdin closes.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ import asyncio
 import json
 import logging
 import os
+import socket
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
 
 from runtime.metrics import TokenMetrics, metrics_route
-from runtime.process import log_to_stderr, stop_signals, until_told
+from runtime.process import log_to_stderr, told_by_parent
 from runtime.token_server import TokenSettings, TokenSettingsError, make_token_app, serve_token_app
 
 log = logging.getLogger(__name__)
@@ -62,22 +63,23 @@ class AgentRefusedError(Exception):
     """The agent is there and will not, or cannot, join."""
 
 
-async def serve(
-    settings: TokenSettings, door: AgentDoor, control_token: str, port: int, exit_with_parent: bool
-) -> None:
+async def serve(settings: TokenSettings, door: AgentDoor, control_token: str, listening: socket.socket) -> None:
     metrics = TokenMetrics()
     app: web.Application = make_token_app(settings, door.join)
     app.on_response_prepare.append(metrics.count)
     app.router.add_get("/metrics", metrics_route(metrics.registry, control_token))
-    async with serve_token_app(app, port) as url:
-        print(json.dumps({"ready": True, "page": url, "port": urlsplit(url).port}), flush=True)
-        await until_told(stop_signals(), exit_with_parent=exit_with_parent)
+    told = told_by_parent()
+    print(json.dumps({"ready": True}), flush=True)
+    if await told.get():
+        async with serve_token_app(app, listening=listening):
+            print(json.dumps({"serving": True}), flush=True)
+            while await told.get():
+                pass
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m runtime.page_process", description=__doc__)
-    parser.add_argument("--exit-with-parent", action="store_true", help="end when stdin closes")
-    parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1; 0: a free one")
+    parser.add_argument("--fd", type=int, required=True, help="listening socket, inherited")
     parser.add_argument("--library", type=Path, required=True, help="folder that holds livekit-client.umd.js")
     parser.add_argument("--agent-address", type=Path, required=True, help="file with the agent's base URL")
     given = parser.parse_args()
@@ -89,11 +91,7 @@ def main() -> int:
         print(f"page: {error}", file=sys.stderr)
         return 2
     door = AgentDoor(given.agent_address, control_token)
-    try:
-        asyncio.run(serve(settings, door, control_token, given.port, given.exit_with_parent))
-    except OSError as error:  # the port is somebody else's
-        print(f"page: port {given.port} on 127.0.0.1: {error.strerror}; give another one with --port", file=sys.stderr)
-        return 2
+    asyncio.run(serve(settings, door, control_token, socket.socket(fileno=given.fd)))
     return 0
 
 

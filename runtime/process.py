@@ -36,3 +36,20 @@ async def until_told(stop: asyncio.Event, *, exit_with_parent: bool) -> None:
         if gone is not None:
             gone.cancel()
             await asyncio.gather(gone, return_exceptions=True)
+
+
+def told_by_parent() -> asyncio.Queue[bytes]:
+    """Lines of stdin as they come; an empty one is the end: stdin closed, SIGTERM or SIGINT."""
+    told: asyncio.Queue[bytes] = asyncio.Queue()
+    loop, fd = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def read() -> None:
+        line = sys.stdin.buffer.readline()
+        if not line:
+            loop.remove_reader(fd)
+        told.put_nowait(line)
+
+    loop.add_reader(fd, read)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.put_nowait, b"")
+    return told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ class SettingsError(Exception):
 
 
 OPUS_BITS_PER_S = 64_000  # here Opus keeps the whole band; at LiveKit's own default 4 to 8 kHz lose 3 dB
+DEFAULT_VOICE = "en-us"
+TTS_SERVER_VARIABLE = "EARWITNESS_TTS_SERVER"
+TTS_KEY_VARIABLE = "EARWITNESS_TTS_KEY"  # what its clients must bring, and what it asks for
 TURN_DETECTORS = ("fixed", "rules")
 
 
@@ -38,10 +42,11 @@ class RuntimeSettings:
     port: int = 0
     taking: TurnTaking = TurnTaking()
     token_interval_ms: float = 4.0
-    voice: str = "en-us"
+    voice: str = DEFAULT_VOICE
     sessions: int = 1  # users that may speak at the same time: engines are warm for so many
     replies: tuple[str, ...] = ()  # said one after the other whatever the user says; empty: by intent
     engines: Path | None = None  # engines.toml; None: all embedded (docs/engines.md)
+    tts_server: str | None = None  # of `earwitness serve-tts`: speaks where the file names no voice
     captures: Path | None = None
     turn_log: Path | None = None  # one JSON line a turn is added here when a call ends
     turn_words: bool = False  # with what was said in it
@@ -109,6 +114,13 @@ def _lines(path: Path) -> tuple[str, ...]:
     return lines
 
 
+def _address(env: Mapping[str, str], name: str) -> str | None:
+    text = env.get(name) or None
+    if text is not None and not re.match(r"https?://[^/@\s]+/?$", text):
+        raise SettingsError(f"{name}: expected http://HOST:PORT, without path, name or password")
+    return text
+
+
 def load_settings(env: Mapping[str, str] | None = None) -> RuntimeSettings:
     """Raises SettingsError."""
     env = os.environ if env is None else env
@@ -126,10 +138,11 @@ def load_settings(env: Mapping[str, str] | None = None) -> RuntimeSettings:
         port=int(_number(env, "EARWITNESS_RUNTIME_PORT", 0, 0, 65_535)),
         taking=_turn_taking(env),
         token_interval_ms=_number(env, "EARWITNESS_TOKEN_INTERVAL_MS", 4.0, 0, 5_000),
-        voice=env.get("EARWITNESS_VOICE", "en-us"),
+        voice=env.get("EARWITNESS_VOICE", DEFAULT_VOICE),
         sessions=int(_number(env, "EARWITNESS_SESSIONS", 1, 1, 64)),
         replies=_lines(Path(replies)) if replies else (),
         engines=Path(engines) if engines else None,
+        tts_server=_address(env, TTS_SERVER_VARIABLE),
         captures=Path(captures) if captures else None,
         turn_log=Path(turn_log) if turn_log else None,
         turn_words=_one_of(env, "EARWITNESS_TURN_WORDS", ("off", "on")) == "on",

@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import secrets
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -167,12 +168,15 @@ def make_token_app(settings: TokenSettings, on_room: OnRoom | None = None) -> we
 
 
 @asynccontextmanager
-async def serve_token_app(app: web.Application, port: int = 0) -> AsyncIterator[str]:
-    """Base URL of the application on loopback while the context is open; port 0 is a free one."""
+async def serve_token_app(
+    app: web.Application, port: int = 0, *, listening: socket.socket | None = None
+) -> AsyncIterator[str]:
+    """Base URL of the application on loopback while the context is open: at `listening`, or a port (0 is a free one)."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
+        own = web.TCPSite(runner, "127.0.0.1", port) if listening is None else web.SockSite(runner, listening)
+        await own.start()
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()

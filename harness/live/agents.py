@@ -86,13 +86,16 @@ class Process:
         self.log_path = log_path
 
     @classmethod
-    async def start(cls, argv: list[str], env: dict[str, str], log_path: Path, *, pipe: bool = False) -> Process:
+    async def start(
+        cls, argv: list[str], env: dict[str, str], log_path: Path, *, pipe: bool = False, pass_fds: tuple[int, ...] = ()
+    ) -> Process:
         """Raises HarnessError if the program cannot be started."""
         log = log_path.open("ab")
         try:
             process = await asyncio.create_subprocess_exec(
                 *argv, env={**os.environ, **env}, stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE if pipe else log, stderr=log, start_new_session=True,
+                pass_fds=pass_fds,
             )  # fmt: skip
         except OSError as error:
             log.close()

@@ -1,1 +1,1 @@
-"""The product in service: media server, agent and page as supervised parts (`earwitness serve`)."""
+"""The product in service: media server, TTS server, agent and page as supervised parts (`earwitness serve`)."""

@@ -1,27 +1,24 @@
-"""The parts of the product: media server, agent, page with token server. Each is a `Part` of the supervisor.
+"""The parts of the product: media server, agent, page with token server (and harness.product.tts_part). Each is a `Part` of
+the supervisor.
 
 Addresses stay the same through a restart, so that calls find them again: the media server keeps ports and keys, the page
-its port; the agent's address changes, and stands in a file that the page reads whenever it needs the agent. The agent
-takes seconds to load its engines, so that a second one waits ready and takes over when the first dies.
+its port; the agent's address changes, and stands in a file that the page reads whenever it needs the agent. Python and
+engines take seconds to load, so that of each part a second one waits ready and takes over when the first dies.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
+import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.errors import HarnessError
 from harness.product.child import Child
+from harness.product.sockets import listen, url_of
 from harness.product.state import log_path
 from harness.provide.media_server import FixedAddress, LiveKitTarget, MediaServer, free_address, media_server
-
-log = logging.getLogger(__name__)
-
-SPARE_RETRY_S = 10.0  # a spare that did not come up; the agent in service is not touched
+from runtime.spare import Spare
 
 
 @dataclass
@@ -47,6 +44,9 @@ class MediaServerPart:
         running = media_server(target=None, log_path=log_path(self.folder, self.name), address=self.address)
         self._server = await self._stack.enter_async_context(running)
 
+    def settled(self) -> None:
+        return  # it starts in a moment
+
     async def ended(self) -> str:
         assert self._server is not None
         await self._server.lost.wait()
@@ -68,42 +68,28 @@ class AgentPart:
     name: str = "agent"
     url: str = ""
     _child: Child | None = None
-    _waiting: Child | None = None
-    _making: asyncio.Task[None] | None = None
+    _spare: Spare[Child] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._spare = Spare(self.name, self._make, self.spare)
 
     @property
     def pid(self) -> int | None:
         return self._child.pid if self._child is not None else None
 
-    @property
-    def spare_pid(self) -> int | None:
-        return self._waiting.pid if self._waiting is not None and self._waiting.is_alive else None
-
     async def start(self) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None and not waiting.is_alive:
-            await waiting.stop()
-            waiting = None
-        self._child = waiting or await self._make()
+        self._child = await self._spare.take()
         self.url = self._child.ready["http"]
         part = self.address_file.with_suffix(".tmp")
         part.write_text(self.url, encoding="utf-8")
         part.replace(self.address_file)
-        if self.spare:
-            self._making = asyncio.create_task(self._make_spare(self._making), name="spare agent")
+
+    def settled(self) -> None:
+        self._spare.prepare()
 
     async def _make(self) -> Child:
-        return await Child.start(self.name, "runtime", [], self.env, log_path(self.folder, self.name))
-
-    async def _make_spare(self, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await asyncio.gather(before, return_exceptions=True)
-        while self._waiting is None:
-            try:
-                self._waiting = await self._make()
-            except HarnessError as error:
-                log.error("no spare agent, next try in %.0f s: %s", SPARE_RETRY_S, error)
-                await asyncio.sleep(SPARE_RETRY_S)  # nothing else says when it is worth another try
+        options = ["--exit-with-parent"]
+        return await Child.start(self.name, "runtime", options, self.env, log_path(self.folder, self.name))
 
     async def ended(self) -> str:
         assert self._child is not None
@@ -116,13 +102,7 @@ class AgentPart:
             await child.stop()
 
     async def close(self) -> None:
-        making, self._making = self._making, None
-        if making is not None:
-            making.cancel()
-            await asyncio.gather(making, return_exceptions=True)
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            await waiting.stop()
+        await self._spare.close()
         await self.stop()
         with contextlib.suppress(FileNotFoundError):
             self.address_file.unlink()
@@ -130,33 +110,55 @@ class AgentPart:
 
 @dataclass
 class PagePart:
-    """The token server with the page, a process of its own; it keeps the port that it got."""
+    """The token server with the page, a process of its own. The socket is ours: it stays when the process dies, and a
+    caller who comes between two of them is served by the next; with `spare` that one waits ready.
+    """
 
     folder: Path
     env: dict[str, str]
     address_file: Path
     library: Path
     port: int = 0
+    spare: bool = True
     name: str = "page"
-    url: str = ""
+    url: str = field(init=False)
+    _listening: socket.socket = field(init=False)
     _child: Child | None = None
+    _spare: Spare[Child] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._listening = listen(self.port, "--port")
+        self.url = url_of(self._listening)
+        self._spare = Spare(self.name, self._make, self.spare)
 
     @property
     def pid(self) -> int | None:
         return self._child.pid if self._child is not None else None
 
     async def start(self) -> None:
-        options = ["--port", str(self.port), "--library", str(self.library), "--agent-address", str(self.address_file)]
-        self._child = await Child.start(
-            self.name, "runtime.page_process", options, self.env, log_path(self.folder, self.name)
-        )
-        self.url, self.port = self._child.ready["page"], int(self._child.ready["port"])
+        self._child = await self._spare.take()
+        await self._child.serve()
+
+    def settled(self) -> None:
+        self._spare.prepare()
+
+    async def _make(self) -> Child:
+        fd = self._listening.fileno()
+        options = ["--fd", str(fd), "--library", str(self.library), "--agent-address", str(self.address_file)]
+        log = log_path(self.folder, self.name)
+        return await Child.start(self.name, "runtime.page_process", options, self.env, log, pass_fds=(fd,))
 
     async def ended(self) -> str:
         assert self._child is not None
         return await self._child.ended()
 
     async def stop(self) -> None:
+        """The page in service; `close` ends the spare too, and gives the port back."""
         child, self._child = self._child, None
         if child is not None:
             await child.stop()
+
+    async def close(self) -> None:
+        await self._spare.close()
+        await self.stop()
+        self._listening.close()

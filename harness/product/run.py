@@ -5,6 +5,7 @@ The list of parts is the only place that knows which there are; the order is tha
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import secrets
@@ -20,22 +21,27 @@ from harness.product.parts import AgentPart, MediaServerPart, PagePart
 from harness.product.sessions import bring_agent_back
 from harness.product.state import TURN_LOG_FILE, Running, alone, log_path, rotated, write_running
 from harness.product.supervisor import Part, Supervisor
+from harness.product.tts_part import TtsServerPart
 from harness.provide.media_server import LiveKitTarget
 from harness.provide.page_library import find_page_library
 from runtime.page_process import AgentDoor
+from runtime.settings import TTS_KEY_VARIABLE, TTS_SERVER_VARIABLE
 
 AGENT_ADDRESS_FILE = "agent.address"
 
 
 @dataclass(frozen=True)
 class Product:
-    """What is to be served. Ports on 127.0.0.1; `external`: a media server that is not ours; `spare`: see AgentPart."""
+    """What is to be served. Ports on 127.0.0.1; `external`: a media server that is not ours; `spare`: of agent, TTS server and
+    page a second one waits ready; `tts_voice`: what the TTS server speaks with, None: the agent speaks by itself.
+    """
 
     folder: Path
     port: int = 8080
     admin_port: int = 8089
     external: LiveKitTarget | None = None
     spare: bool = True
+    tts_voice: str | None = None
     agent_env: Mapping[str, str] = field(default_factory=dict)  # its settings, beside the addresses
 
 
@@ -46,11 +52,11 @@ async def serve_product(product: Product, on_ready: Callable[[Running], None]) -
         raise ProvisionError("livekit-client for the page is missing; run `earwitness setup`")
     with alone(product.folder), _logging_to(log_path(product.folder, "supervisor")):
         token = secrets.token_urlsafe(24)
-        async with _parts(product, library.path, token) as (parts, target, agent):
-            door = AgentDoor(agent.address_file, token)
+        async with _parts(product, library.path, token) as (parts, target):
+            door = AgentDoor(product.folder / AGENT_ADDRESS_FILE, token)
 
             async def after_restart(name: str) -> None:
-                if name != "page":  # the page holds no call: a call goes on without it
+                if name in ("media-server", "agent"):  # the others hold no call: a call goes on without them
                     await bring_agent_back(target, door.join)
 
             supervisor = Supervisor(parts, after_restart)
@@ -66,10 +72,8 @@ async def serve_product(product: Product, on_ready: Callable[[Running], None]) -
 
 
 @asynccontextmanager
-async def _parts(
-    product: Product, library: Path, token: str
-) -> AsyncIterator[tuple[list[Part], LiveKitTarget, AgentPart]]:
-    """The parts in the order of starting, the media server they talk to, and which of them is the agent."""
+async def _parts(product: Product, library: Path, token: str) -> AsyncIterator[tuple[list[Part], LiveKitTarget]]:
+    """The parts in the order of starting, and the media server they talk to. Raises UsageError if no socket is to be had."""
     folder = product.folder
     parts: list[Part] = []
     target = product.external
@@ -85,13 +89,19 @@ async def _parts(
         "EARWITNESS_TURN_LOG": str(rotated(folder / TURN_LOG_FILE).resolve()),
         "EARWITNESS_RUNTIME_PORT": "0",  # the spare needs one of its own
     }
+    agent_env = {**env, **product.agent_env}
     address_file = folder / AGENT_ADDRESS_FILE
-    agent = AgentPart(folder, {**env, **product.agent_env}, address_file, product.spare)
-    parts += [agent, PagePart(folder, env, address_file, library, product.port)]
+    page = PagePart(folder, env, address_file, library, product.port, product.spare)
+    with_spares: list[TtsServerPart | AgentPart | PagePart] = [page]
     try:
-        yield parts, target, agent
+        if product.tts_voice is not None:
+            tts = TtsServerPart(folder, {TTS_KEY_VARIABLE: token}, product.tts_voice, product.spare)
+            agent_env |= {TTS_SERVER_VARIABLE: tts.url, TTS_KEY_VARIABLE: token}
+            with_spares.insert(0, tts)
+        with_spares.insert(-1, AgentPart(folder, agent_env, address_file, product.spare))
+        yield [*parts, *with_spares], target
     finally:
-        await agent.close()
+        await asyncio.gather(*(part.close() for part in with_spares))
 
 
 @contextmanager

@@ -26,7 +26,8 @@ STABLE_S = 30.0  # a part that lived this long has proved itself; its next death
 
 class Part(Protocol):
     """One thing to keep alive. `start` returns when it serves (raises HarnessError); `ended` when it has died by itself,
-    with the reason; `stop` ends whatever is left of it and may be called at any time.
+    with the reason; `stop` ends whatever is left of it and may be called at any time. `settled` is called when all parts
+    serve: the time for what makes the next start quicker.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Part(Protocol):
     @property
     def pid(self) -> int | None: ...
     async def start(self) -> None: ...
+    def settled(self) -> None: ...
     async def ended(self) -> str: ...
     async def stop(self) -> None: ...
 
@@ -109,6 +111,8 @@ class Supervisor:
             for kept in self.kept:
                 await self._start(kept)
             on_ready()
+            for kept in self.kept:
+                kept.part.settled()
             async with asyncio.TaskGroup() as group:
                 keepers = [group.create_task(self._keep(kept), name=f"keep {kept.part.name}") for kept in self.kept]
                 await self._stop.wait()
@@ -182,6 +186,7 @@ class Supervisor:
                 wait_s = kept.backoff.died(0.0)
                 log.error("%s did not come back, next try in %.1f s: %s", kept.part.name, wait_s, error)
                 continue
+            kept.part.settled()
             kept.back_after_s = loop.time() - died_s
             log.info("%s is back after %.2f s", kept.part.name, kept.back_after_s)
             return

@@ -15,9 +15,15 @@ READY_TIMEOUT_S = 60.0  # an engine loads, on a busy machine
 
 
 @asynccontextmanager
-async def tts_server(folder: Path, voice: str = "en-us", concurrency: int = 1) -> AsyncIterator[str]:
-    """Its base URL; log and crash dumps go into `folder`. Raises HarnessError if it does not come up."""
+async def tts_server(
+    folder: Path, voice: str = "en-us", concurrency: int = 1, *, spare: bool = False
+) -> AsyncIterator[str]:
+    """Its base URL; log and crash dumps go into `folder`. Raises HarnessError if it does not come up.
+
+    No `spare` where times are measured: making it ready takes a core for a second.
+    """
     options = ["--port", "0", "--voice", voice, "--concurrency", str(concurrency), "--exit-with-parent"]
+    options += [] if spare else ["--no-spare"]
     argv = [sys.executable, "-m", "runtime.tts_server", *options, "--crash-dumps", str(folder / "crashes")]
     running = await Process.start(argv, {}, folder / "tts_server.log", pipe=True)
     try:

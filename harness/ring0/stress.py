@@ -59,7 +59,7 @@ class StressResult:
     lost_to_the_kill: int = 0
     kills: int = 0
     restarts: int = 0
-    back_after_ms: float | None = None  # kill → the next whole request answered
+    back_after_ms: float | None = None  # kill → first sound of the next request
     in_progress_at_end: int | None = None
     cancel_ms: list[float] = field(default_factory=list)  # asked → answered: silent
     rss_kib: list[tuple[int, int, float]] = field(default_factory=list)  # pid of the worker, round, its memory
@@ -156,10 +156,12 @@ class Stress:
                 await answer.read()  # it may have been whole on the way to us already
             except aiohttp.ClientError:
                 self.result.lost_to_the_kill += 1
-        await self._health()  # by the next worker
+        async with self._asked(text, self._new_id()) as answer:  # by the next worker
+            await answer.content.readany()
+            self.result.back_after_ms = 1e3 * (time.monotonic() - began_s)
+            answer.close()
         self._killing = False
         await self._compared(text)
-        self.result.back_after_ms = 1e3 * (time.monotonic() - began_s)
 
     def _new_id(self) -> str:
         self._n_requests += 1

@@ -18,7 +18,9 @@ from runtime.engines.engine_set import Engines
 from runtime.engines.fallback import FallbackLanguageModel, FallbackSpeechToText
 from runtime.engines.fallback_tts import FallbackTextToSpeech
 from runtime.engines.protocols import LanguageModel, SpeechToText, TextToSpeech
-from runtime.settings import RuntimeSettings, SettingsError
+from runtime.settings import TTS_KEY_VARIABLE, RuntimeSettings, SettingsError
+
+SUPERVISED_REST_S = 2.0  # of a server next door that somebody starts again at once
 
 
 class EngineBuilder:
@@ -82,6 +84,8 @@ class EngineBuilder:
         return FallbackLanguageModel(first, reserve, CircuitBreaker(rules.rest_s), rules.switch_after_ms or 3_000.0)
 
     def _tts_with_fallback(self, wanted: tables.EngineTables) -> TextToSpeech:
+        if self.settings.tts_server is not None and "tts" not in wanted.model_fields_set:
+            wanted = _through_server(wanted, self.settings.tts_server, keyed=bool(self._env.get(TTS_KEY_VARIABLE)))
         first = self.tts(wanted.tts, "tts")
         if wanted.tts_fallback is None:
             return first
@@ -144,6 +148,10 @@ class EngineBuilder:
 
                 options = SpeechOptions(table.model, table.voice, table.rate_hz, table.encoding, table.extra)
                 return SpeechEndpoint(self._endpoint(table, key), options)
+            case tables.ServerTts():
+                from runtime.engines.tts_server_speech import TtsServerSpeech
+
+                return TtsServerSpeech(self._endpoint(table, key), table.rate_hz, table.voice)
             case tables.Python():
                 from runtime.engines.checked import CheckedTextToSpeech
 
@@ -170,6 +178,15 @@ class EngineBuilder:
         except Exception as error:  # the user's own code: whatever it raises is told in one line
             said = f"{type(error).__name__}: {error}"
             raise SettingsError(f"{self._file}: {key}.factory: {table.factory} failed: {said}") from error
+
+
+def _through_server(wanted: tables.EngineTables, url: str, *, keyed: bool) -> tables.EngineTables:
+    """What is spoken by the embedded voice is spoken by this server instead, and the embedded voice is in reserve."""
+    table = tables.ServerTts(kind="tts-server", url=url, api_key_env=TTS_KEY_VARIABLE if keyed else None)
+    changed: dict[str, Any] = {"tts": table, "tts_fallback": wanted.tts_fallback or wanted.tts}
+    if "tts_switching" not in wanted.model_fields_set:
+        changed["tts_switching"] = tables.Switching(rest_s=SUPERVISED_REST_S)
+    return wanted.model_copy(update=changed)
 
 
 def _timeouts(table: Any) -> Timeouts:

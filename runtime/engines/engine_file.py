@@ -135,9 +135,18 @@ class OpenAiTts(_OpenAi):
     encoding: PcmFormat = "pcm"
 
 
+class ServerTts(_Remote):
+    """A TTS server of ours (`earwitness serve-tts`)."""
+
+    kind: Literal["tts-server"]
+    url: HttpUrl
+    voice: Annotated[str, Field(min_length=1)] | None = None  # what it must speak with; as it is, if not given
+    rate_hz: Annotated[int, Field(ge=8_000, le=96_000)] = 22_050
+
+
 SttTable = Annotated[EmbeddedStt | OpenAiStt | WebSocketStt | WhisperStt | Python, Field(discriminator="kind")]
 LlmTable = Annotated[EmbeddedLlm | OpenAiLlm | OmniLlm | Python, Field(discriminator="kind")]
-TtsTable = Annotated[EmbeddedTts | OpenAiTts | Python, Field(discriminator="kind")]
+TtsTable = Annotated[EmbeddedTts | OpenAiTts | ServerTts | Python, Field(discriminator="kind")]
 
 
 class Switching(_Table):
@@ -174,7 +183,7 @@ class EngineTables(_Table):
 
 ROLES = ("stt", "llm", "tts")
 INSIDE = ("fallback", "switching")  # tables inside a role's own, of which the schema makes tables of their own
-KINDS = ("embedded", "openai", "websocket", "faster-whisper", "omni", "python")
+KINDS = ("embedded", "openai", "websocket", "faster-whisper", "omni", "tts-server", "python")
 
 
 def read_engine_file(path: Path) -> EngineTables:
@@ -237,7 +246,18 @@ def _explained(error: ValidationError) -> tuple[Location, str]:
 
 
 def _known_keys() -> list[str]:
-    tables = (OpenAiStt, WebSocketStt, WhisperStt, OmniLlm, OpenAiTts, Python, TimeoutTable, Switching, EngineTables)
+    tables = (
+        OpenAiStt,
+        WebSocketStt,
+        WhisperStt,
+        OmniLlm,
+        OpenAiTts,
+        ServerTts,
+        Python,
+        TimeoutTable,
+        Switching,
+        EngineTables,
+    )
     return sorted({name for table in tables for name in table.model_fields} | set(INSIDE))
 
 

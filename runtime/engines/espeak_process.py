@@ -10,7 +10,7 @@ import sys
 
 import espeakng_loader
 
-from runtime.engines.worker import read_message, write_message
+from runtime.engines.pipe_messages import read_message, write_message
 
 # espeak-ng/speak_lib.h
 AUDIO_OUTPUT_SYNCHRONOUS = 2

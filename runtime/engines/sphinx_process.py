@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from pocketsphinx import Decoder
 
-from runtime.engines.worker import read_message, write_message
+from runtime.engines.pipe_messages import read_message, write_message
 
 RATE_HZ = 16_000
 DITHER_RMS = 98.0  # −50 dBFS

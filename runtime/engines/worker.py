@@ -1,6 +1,6 @@
 """A worker process with a small protocol over its pipes, restarted at the next use when it has died.
 
-Messages both ways: a line of JSON, then `n_bytes` of payload if it names any. What is GPL (espeak-ng) or holds the GIL
+Messages both ways: see runtime.engines.pipe_messages. What is GPL (espeak-ng) or holds the GIL
 (pocketsphinx) lives in such a process; the event loop only ever reads and writes pipes.
 """
 
@@ -12,8 +12,9 @@ import json
 import os
 import signal
 import sys
-from typing import Any, BinaryIO
+from typing import Any
 
+from runtime.engines.pipe_messages import packed
 from runtime.engines.protocols import EngineError
 
 START_TIMEOUT_S = 60.0  # until a fresh process's first answer: it loads its model before
@@ -45,9 +46,7 @@ class Worker:
         """Raises EngineError if the process is gone."""
         if self._process is None or self._process.stdin is None or self._process.returncode is not None:
             raise EngineError(f"{self._argv[2]} is not running")
-        if payload:
-            message = {**message, "n_bytes": len(payload)}
-        self._process.stdin.write(json.dumps(message).encode() + b"\n" + payload)
+        self._process.stdin.write(packed(message, payload))
 
     async def receive(self) -> tuple[dict[str, Any], bytes]:
         """Raises EngineError if the process ends, or does not answer in time."""
@@ -91,19 +90,3 @@ async def _end_of(process: asyncio.subprocess.Process) -> None:
         while await process.stdout.read(2**16):
             pass
     await process.wait()
-
-
-def read_message(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
-    """In the worker process: the next message, or None at the end of the pipe."""
-    line = stream.readline()
-    if not line:
-        return None
-    message = json.loads(line)
-    return message, stream.read(message.get("n_bytes", 0))
-
-
-def write_message(stream: BinaryIO, message: dict[str, Any], payload: bytes = b"") -> None:
-    if payload:
-        message = {**message, "n_bytes": len(payload)}
-    stream.write(json.dumps(message).encode() + b"\n" + payload)
-    stream.flush()

@@ -12,17 +12,18 @@ import sys
 from pathlib import Path
 
 from runtime.process import log_to_stderr, stop_signals
-from runtime.tts_server.supervisor import NeverReadyError, Supervisor
+from runtime.tts_server.supervisor import Supervisor
 from runtime.tts_server.voices import MOST_AT_ONCE
+from runtime.tts_server.worker_process import NeverReadyError
 
 
-async def serve(port: int, voice: str, concurrency: int, dumps: Path, exit_with_parent: bool) -> None:
+async def serve(port: int, voice: str, concurrency: int, dumps: Path, spare: bool, exit_with_parent: bool) -> None:
     """Raises NeverReadyError, OSError (the port is taken)."""
     stop = stop_signals()
     if exit_with_parent:
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
     with socket.create_server(("127.0.0.1", port)) as listening:
-        supervisor = Supervisor(listening, voice, concurrency, dumps)
+        supervisor = Supervisor(listening, voice, concurrency, dumps, spare)
         running = asyncio.create_task(supervisor.run(stop))
         ready = asyncio.create_task(supervisor.ready.wait())
         try:
@@ -42,11 +43,15 @@ def main() -> int:
     parser.add_argument("--voice", default="en-us", help="of espeak-ng")
     parser.add_argument("--concurrency", type=int, default=2, choices=range(1, MOST_AT_ONCE + 1))
     parser.add_argument("--crash-dumps", type=Path, default=Path("runs/tts_crashes"))
+    parser.add_argument("--no-spare", action="store_true", help="no second worker that waits ready")
     parser.add_argument("--exit-with-parent", action="store_true", help="end when stdin closes")
     asked = parser.parse_args()
     log_to_stderr()
     try:
-        asyncio.run(serve(asked.port, asked.voice, asked.concurrency, asked.crash_dumps, asked.exit_with_parent))
+        served = serve(
+            asked.port, asked.voice, asked.concurrency, asked.crash_dumps, not asked.no_spare, asked.exit_with_parent
+        )
+        asyncio.run(served)
     except NeverReadyError as error:
         print(f"serve-tts: the worker did not start: {error}", file=sys.stderr)
         return 3

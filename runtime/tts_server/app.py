@@ -3,9 +3,10 @@
     POST /tts/stream {text, request_id?, voice?}  raw s16le mono while it is made; Content-Type says the rate
     POST /tts/cancel {request_id}                 answers when that request is silent; 404 if it is not in progress
     GET  /health                                  what speaks, what is in progress, how the requests ended, the restarts
+    GET  /metrics                                 see runtime.tts_server.metrics
 
 A stream that is cancelled, or whose engine fails, is cut (no last chunk), so that no client takes it for a whole one. With a key,
-the two POSTs need `Authorization: Bearer KEY`.
+all but /health need `Authorization: Bearer KEY`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from runtime.engine_server.requests import LONGEST_INPUT_CHARS, RequestError, er
 from runtime.engines.protocols import EngineError, Int16Array
 from runtime.loopback import bears
 from runtime.tts_server.crash_ring import RequestState
+from runtime.tts_server.metrics import TtsMetrics
 from runtime.tts_server.voices import Voices
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ log = logging.getLogger(__name__)
 MOST_WAITING = 32
 STALLED_CLIENT_S = 30.0
 LARGEST_BODY_BYTES = 64_000
+PLAIN_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -81,6 +84,7 @@ class Job:
     made: asyncio.Queue[Int16Array | None] = field(default_factory=asyncio.Queue)
     task: asyncio.Task[None] | None = None
     transport: asyncio.Transport | None = None  # once sound is sent
+    taken_s: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -92,6 +96,7 @@ class TtsServer:
     note: Callable[[dict[str, Any]], None]
     key: str | None = None
     lives: dict[str, Any] = field(default_factory=dict)
+    metrics: TtsMetrics = field(default_factory=TtsMetrics)
     _jobs: dict[str, Job] = field(default_factory=dict)
     _ended: Counter[str] = field(default_factory=Counter)
     _stopping: set[asyncio.Task[None]] = field(default_factory=set)
@@ -99,6 +104,7 @@ class TtsServer:
     def app(self) -> web.Application:
         app = web.Application(client_max_size=LARGEST_BODY_BYTES, middlewares=[self._guarded()])
         app.router.add_get("/health", self.health)
+        app.router.add_get("/metrics", self.tell_metrics)
         app.router.add_post("/tts/stream", self.stream)
         app.router.add_post("/tts/cancel", self.cancel)
         return app
@@ -134,6 +140,10 @@ class TtsServer:
                 **self.lives,
             }
         )
+
+    async def tell_metrics(self, _: web.Request) -> web.Response:
+        self.metrics.in_progress.set(len(self._jobs))
+        return web.Response(body=self.metrics.text(), headers={"Content-Type": PLAIN_TEXT})
 
     async def cancel(self, request: web.Request) -> web.Response:
         body = await read_body(request, CancelBody)
@@ -192,6 +202,9 @@ class TtsServer:
                         job.state = RequestState.SPEAKING
                         self.note({"id": job.id, "state": job.state, "speaking_at": time.time()})
                     elif len(chunk):
+                        if not job.n_samples:
+                            self.metrics.first_sound_s.observe(time.monotonic() - job.taken_s)
+                        self.metrics.spoken_s.inc(len(chunk) / self.voices.rate_hz)
                         job.n_samples += len(chunk)
                         job.made.put_nowait(chunk)
         except EngineError as problem:
@@ -225,6 +238,7 @@ class TtsServer:
         if job.state in (RequestState.QUEUED, RequestState.SPEAKING):
             job.state, job.detail = state, detail
             self._ended[state] += 1
+            self.metrics.ended.labels(state.value).inc()
             told = {"id": job.id, "state": state, "n_samples": job.n_samples, "ended_at": time.time()}
             self.note({**told, "detail": detail} if detail else told)
 

@@ -1,7 +1,8 @@
-"""`python -m runtime.tts_server.worker`: the process that speaks. Started by the supervisor alone, on a socket it was given.
+"""`python -m runtime.tts_server.worker`: the process that speaks. Started by its supervisor alone, on a socket it was given.
 
-Tells the supervisor on stdout, a line of JSON each: `ready`, a heartbeat, every step of every request. Ends when stdin closes, so
-that it never outlives its supervisor.
+Tells the supervisor on stdout, a line of JSON each: `ready`, a heartbeat, `serving`, every step of every request. It answers
+nobody before it is told to by a line on stdin, {"serve": {what is known of earlier workers}}, and ends when stdin closes, so that
+it never outlives its supervisor.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import faulthandler
 import importlib.metadata
 import json
 import os
-import signal
 import socket
 import sys
 from typing import Any
@@ -21,11 +21,11 @@ from aiohttp import web
 
 from runtime.engines.espeak import RATE_WPM, EspeakTextToSpeech
 from runtime.engines.protocols import EngineError
-from runtime.process import log_to_stderr
+from runtime.process import log_to_stderr, told_by_parent
+from runtime.settings import TTS_KEY_VARIABLE
 from runtime.tts_server.app import Speaks, TtsServer
 from runtime.tts_server.voices import Voices
 
-KEY_VARIABLE = "EARWITNESS_TTS_KEY"
 HEARTBEAT_S = 1.0
 EXIT_NOT_READY = 3
 
@@ -36,25 +36,25 @@ def tell(message: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-async def serve(listening: socket.socket, voice: str, concurrency: int, lives: dict[str, Any]) -> None:
+async def serve(listening: socket.socket, voice: str, concurrency: int) -> None:
     """Raises EngineError."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the supervisor's
-    loop.add_reader(sys.stdin.fileno(), stop.set)
+    told = told_by_parent()
     voices = Voices([EspeakTextToSpeech(voice) for _ in range(concurrency)])
     version = f"espeakng-loader {importlib.metadata.version('espeakng-loader')}"
     speaks = Speaks("espeak-ng", version, voice, voices.rate_hz, {"rate_wpm": RATE_WPM})
-    server = TtsServer(voices, speaks, tell, os.environ.get(KEY_VARIABLE), lives)
+    server = TtsServer(voices, speaks, tell, os.environ.get(TTS_KEY_VARIABLE))
     runner = web.AppRunner(server.app(), access_log=None, handler_cancellation=True, shutdown_timeout=2.0)
     beating = asyncio.create_task(_beat())
     try:
         await voices.warm_up()
         await runner.setup()
-        await web.SockSite(runner, listening).start()
         tell({"ready": True})
-        await stop.wait()
+        if line := await told.get():
+            server.lives = json.loads(line)["serve"]
+            await web.SockSite(runner, listening).start()
+            tell({"serving": True})
+            while await told.get():
+                pass
     finally:
         beating.cancel()
         await runner.cleanup()
@@ -73,12 +73,11 @@ def main() -> int:
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--voice", required=True)
     parser.add_argument("--concurrency", type=int, required=True)
-    parser.add_argument("--lives", type=json.loads, default={})
     asked = parser.parse_args()
     faulthandler.enable()  # a segfault leaves its trace in the dump
     log_to_stderr()
     try:
-        asyncio.run(serve(socket.socket(fileno=asked.fd), asked.voice, asked.concurrency, asked.lives))
+        asyncio.run(serve(socket.socket(fileno=asked.fd), asked.voice, asked.concurrency))
     except EngineError as error:
         print(f"serve-tts: the engine is not ready: {error}", file=sys.stderr)
         return EXIT_NOT_READY

@@ -1,4 +1,4 @@
-"""`earwitness serve` as a person uses it: a call on the page outlives the death of the agent and of the media server."""
+"""`earwitness serve` as a person uses it: a call on the page outlives the death of every part."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ REMEMBER_TRACKS = """() => {
 AGENT_CAME_ANEW = f"() => window.tracks > 0 && ({IN_CALL})()"
 
 
-async def test_a_call_outlives_the_agent_and_the_media_server_and_no_log_holds_a_secret(
+async def test_a_call_outlives_every_part_and_no_log_holds_a_secret(
     served: tuple[Path, Running],
 ) -> None:
     folder, running = served
@@ -105,6 +105,10 @@ async def test_a_call_outlives_the_agent_and_the_media_server_and_no_log_holds_a
             "async () => (await (await fetch('api/token', { method: 'POST', headers: "
             "{ 'Content-Type': 'application/json' }, body: '{}' })).json()).token"
         )
+        for part in ("tts-server", "page"):  # these hold no call
+            await kill(running, part)
+            assert await watched.page.evaluate(IN_CALL)
+        assert await watched.page.evaluate("async () => (await fetch('.')).status") == 200
     logs = "".join(path.read_text(errors="replace") for path in folder.glob("*.log"))
     assert "supervisor" in logs
     secrets = {running.token, token, *secrets_of(running)}
@@ -132,6 +136,8 @@ async def test_health_and_metrics_tell_of_every_part_and_commands_need_the_token
     for line in (
         'earwitness_part_up{part="media-server"} 1.0',
         "earwitness_agent_rooms ",
+        'earwitness_part_up{part="tts-server"} 1.0',
+        "earwitness_tts_in_progress ",
         "earwitness_part_memory_bytes",
     ):
         assert line in text
@@ -154,7 +160,7 @@ async def test_status_restart_and_stop_do_what_they_say_and_a_call_is_told(serve
     assert "already" in command(folder, "--detach").stderr
     unknown = command(folder, "restart", "printer")
     assert unknown.returncode == 2
-    assert "media-server, agent, page" in unknown.stderr
+    assert "media-server, tts-server, agent, page" in unknown.stderr
     async with called(running) as watched:
         assert command(folder, "restart", "page").returncode == 0
         assert (await watched.state())["connection"] == "connected"  # the page's server holds no call

@@ -36,6 +36,9 @@ class StandIn:
             raise HarnessError(f"{self.name} is broken")
         self.started.set()
 
+    def settled(self) -> None:
+        self.log.append(f"settled {self.name}")
+
     async def ended(self) -> str:
         await self._dead.wait()
         return "told to"
@@ -68,11 +71,11 @@ async def supervised(*parts: StandIn, after=nothing) -> AsyncIterator[Supervisor
         await running
 
 
-async def test_parts_start_in_order_and_end_in_reverse() -> None:
+async def test_parts_start_in_order_settle_when_all_serve_and_end_in_reverse() -> None:
     log: list[str] = []
     async with supervised(StandIn("media", log), StandIn("agent", log)):
         pass
-    assert log == ["start media", "start agent", "stop agent", "stop media"]
+    assert log == ["start media", "start agent", "settled media", "settled agent", "stop agent", "stop media"]
 
 
 async def test_a_part_that_dies_is_started_again_alone_and_what_follows_is_told() -> None:

@@ -32,8 +32,10 @@ pytestmark = pytest.mark.usefixtures("no_process_left")
 
 
 @asynccontextmanager
-async def served(folder: Path, concurrency: int = 1) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
-    async with asyncio.timeout(HANG_TIMEOUT_S), tts_server(folder, concurrency=concurrency) as url:
+async def served(
+    folder: Path, concurrency: int = 1, *, spare: bool = False
+) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
+    async with asyncio.timeout(HANG_TIMEOUT_S), tts_server(folder, concurrency=concurrency, spare=spare) as url:
         async with aiohttp.ClientSession() as client:
             yield client, url
 
@@ -71,8 +73,9 @@ async def test_a_cancelled_stream_is_cut_and_leaves_nothing_behind(tmp_path: Pat
         assert sum(health["ended"].values()) == 4
 
 
-async def test_who_comes_after_the_worker_died_is_served_by_the_next_one(tmp_path: Path) -> None:
-    async with served(tmp_path) as (client, url):
+@pytest.mark.parametrize("spare", [True, False], ids=["a second one waits", "a new one starts"])
+async def test_who_comes_after_the_worker_died_is_served_by_the_next_one(tmp_path: Path, spare: bool) -> None:
+    async with served(tmp_path, spare=spare) as (client, url):
         quiet = await said(client, url, SHORT)
         first = (await (await client.get(f"{url}/health")).json())["worker_pid"]
         async with client.post(f"{url}/tts/stream", json={"text": LONG, "request_id": "lost"}) as answer:
@@ -94,7 +97,7 @@ async def test_who_comes_after_the_worker_died_is_served_by_the_next_one(tmp_pat
 
 async def test_rude_clients_leave_no_trace(tmp_path: Path) -> None:
     """A short form of benchmarks/tts_stress.py."""
-    async with served(tmp_path, concurrency=2) as (_, url):
+    async with served(tmp_path, concurrency=2, spare=True) as (_, url):
         found = await stress(url, rounds=10, seed=4, block=3)
     assert found.rounds == 10
     assert found.unexplained == []

@@ -1,0 +1,180 @@
+"""One life of the worker, seen from outside: made ready, told to serve, listened to, ended.
+
+A worker that is ready has its engines warm and imports done, and answers nobody: so one can wait behind the one in service,
+on the same listening socket, and take over at once. Whoever is in line in the socket's backlog meanwhile is served by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runtime.tts_server.crash_ring import RequestRing, write_dump
+
+SILENT_TIMEOUT_S = 15.0  # without a heartbeat: it hangs
+READY_TIMEOUT_S = 60.0  # an engine loads, on a busy machine
+STOP_TIMEOUT_S = 8.0
+LOG_LINES = 40
+LINE_BYTES = 2**20
+
+
+class NeverReadyError(Exception):
+    """The worker ended before it was ready; says how, and its last line."""
+
+
+@dataclass(frozen=True)
+class WorkerSetup:
+    """What every life of a worker has in common. `env` is added to our own; `say` is given each line that it logs."""
+
+    listening: socket.socket
+    voice: str
+    concurrency: int
+    ring: RequestRing
+    say: Callable[[str], None]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class WorkerProcess:
+    setup: WorkerSetup
+    process: asyncio.subprocess.Process
+    began_s: float = field(default_factory=time.monotonic)
+    _ready: asyncio.Event = field(default_factory=asyncio.Event)
+    _serving: asyncio.Event = field(default_factory=asyncio.Event)
+    _life: asyncio.Task[str] = field(init=False)
+    _log: deque[str] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
+
+    def __post_init__(self) -> None:
+        self._life = asyncio.create_task(self._live(), name="tts worker")
+
+    @classmethod
+    async def start(cls, setup: WorkerSetup) -> WorkerProcess:
+        """Until it is ready. Raises NeverReadyError; whoever cancels finds it ended too."""
+        fd = setup.listening.fileno()
+        options = ("--fd", f"{fd}", "--voice", setup.voice, "--concurrency", f"{setup.concurrency}")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "runtime.tts_server.worker", *options, pass_fds=[fd], limit=LINE_BYTES,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **setup.env}, start_new_session=True,
+        )  # fmt: skip
+        worker = cls(setup, process)
+        try:
+            await worker._until(worker._ready)
+        except BaseException:
+            await worker.stop()
+            raise
+        return worker
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return not self._life.done()
+
+    async def serve(self, restarts: int, last_exit: str | None) -> None:
+        """From here on it answers; what became of earlier ones it says in its health. Raises NeverReadyError."""
+        assert self.process.stdin is not None
+        lives = {"restarts": restarts, "last_exit": last_exit}
+        self.process.stdin.write(json.dumps({"serve": lives}).encode() + b"\n")
+        await self._until(self._serving)
+
+    async def ended(self) -> str:
+        """How: a signal, an exit status, or that it hung and was killed."""
+        return await asyncio.shield(self._life)
+
+    async def stop(self) -> None:
+        """Told by its stdin, then killed."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self.ended()
+        except TimeoutError:
+            pass
+        finally:
+            self._kill()
+            await asyncio.wait({self._life})
+
+    def leave_dump(self, folder: Path, cause: str) -> str:
+        """Of the requests that it had last, for whoever looks for the reason of its death; a line for the log."""
+        lived_s = time.monotonic() - self.began_s
+        about: dict[str, Any] = {
+            "at": time.time(),
+            "cause": cause,
+            "lived_s": round(lived_s, 3),
+            "log": list(self._log),
+        }
+        try:
+            where = f"its last requests: {write_dump(folder, about, self.setup.ring)}"
+        except OSError as error:
+            where = f"no dump: {error}"
+        self.setup.ring.worker_died()
+        return f"the worker died after {lived_s:.1f} s ({cause}); {where}"
+
+    async def _until(self, event: asyncio.Event) -> None:
+        happening = asyncio.create_task(event.wait())
+        try:
+            await asyncio.wait({self._life, happening}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            happening.cancel()
+            await asyncio.gather(happening, return_exceptions=True)
+        if not event.is_set():
+            raise NeverReadyError(f"{self._life.result()}: {self._log[-1] if self._log else 'it said nothing'}")
+
+    async def _live(self) -> str:
+        reading_log = asyncio.create_task(self._keep_log())
+        try:
+            silent = await self._hear()
+            if silent:
+                self._kill()
+            code = await self.process.wait()
+        finally:
+            self._kill()
+            await asyncio.gather(reading_log, self.process.wait(), return_exceptions=True)
+        return silent or (f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}")
+
+    async def _hear(self) -> str:
+        """Until it says no more; why it is taken for hanging, or ""."""
+        assert self.process.stdout is not None
+        deadline_s = time.monotonic() + READY_TIMEOUT_S
+        while True:
+            ready = self._ready.is_set()
+            try:
+                async with asyncio.timeout(SILENT_TIMEOUT_S if ready else deadline_s - time.monotonic()):
+                    line = await self.process.stdout.readline()
+            except TimeoutError:
+                return f"no sign of life for {SILENT_TIMEOUT_S:g} s" if ready else f"not ready in {READY_TIMEOUT_S:g} s"
+            if not line:
+                return ""
+            told = json.loads(line)
+            if "ready" in told:
+                self._ready.set()
+            elif "serving" in told:
+                self._serving.set()
+            elif "id" in told:
+                self.setup.ring.note(told)
+
+    async def _keep_log(self) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            text = line.decode(errors="replace").rstrip()
+            self._log.append(text)
+            self.setup.say(text)
+
+    def _kill(self) -> None:
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
