@@ -15,7 +15,7 @@ from aiohttp import web
 
 from harness.listen.measure import listen
 from harness.model import capture
-from harness.model.events import AgentTurnTrace
+from harness.model.events import AgentTurnTrace, ReplyCause
 from harness.model.plan import BuiltCase
 from harness.model.status import CaptureStatus
 from runtime.engine_server.app import EngineServer
@@ -84,15 +84,21 @@ async def test_all_engines_over_http_and_a_voice_that_goes_down(
     assert manifest.status is CaptureStatus.OK, manifest.detail
     lines = (folder / capture.AGENT_TRACE).read_text().splitlines()
     traces = [AgentTurnTrace.model_validate_json(line) for line in lines]
-    first, last = [trace for trace in traces if trace.reply_seq is not None]
+    # a user whose sender is starved is torn apart on the way, and answered piece by piece
+    first, *others = [trace for trace in traces if trace.reply_seq is not None]
+    assert others
     assert first.user_text
     assert first.degraded == []
     assert first.slow_lane is not None
     assert first.slow_lane.get("pitch_hz") or first.slow_lane.get("skipped")
-    assert len(last.degraded) == 1
-    assert "answered 503: " in last.degraded[0]
-    assert "the reserve spoke" in last.degraded[0]
-    for turn in listen(folder).turns:
+    for trace in others:
+        assert len(trace.degraded) == 1
+        assert "answered 503: " in trace.degraded[0]
+        assert "the reserve spoke" in trace.degraded[0]
+    whole = {trace.reply_seq for trace in traces if trace.cause is ReplyCause.COMPLETED}
+    heard = [turn for turn in listen(folder).turns if turn.reply_seq in whole]
+    assert heard
+    for turn in heard:
         identity = turn.metrics["identity"].value
         assert identity is not None
-        assert identity > 0.5, "both replies are heard as they were sent"
+        assert identity > 0.5, "what was said is heard as it was sent"
