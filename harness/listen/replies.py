@@ -7,6 +7,7 @@ no reply explains are grouped by their pauses and stay marked as unexplained. Po
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -177,6 +178,7 @@ def hear_replies(
             unplaced.append((reply, identity))
         else:
             claims.append(claim)
+    claims = _in_order(claims, pre, ring, clocks)
     claims = _without_overlap(sorted(claims, key=lambda c: c.start))
     owned, loose = _share_out(ring.sounds, claims)
     heard = [
@@ -191,19 +193,39 @@ def hear_replies(
     return _joined(sorted(heard, key=lambda h: h.start))
 
 
+def _in_order(claims: list[_Claim], pre: Ring | None, ring: Ring, clocks: Clocks) -> list[_Claim]:
+    """What was published first is heard first: who was found behind the next reply is looked for again ahead of it.
+
+    A short reply of which a jitter buffer has torn the first words may be more like some vowel of the next.
+    """
+    ordered: list[_Claim] = []
+    for index in reversed(range(len(claims))):
+        claim = claims[index]
+        if ordered and claim.aligned and ordered[0].aligned and claim.start >= ordered[0].start:
+            before = claims[index - 1] if index else None
+            again, identity = _align_reply(claim.told, pre, ring, clocks, before, until=ordered[0].start)
+            claim = again or _claim_by_time(claim.told, ring, clocks, identity) or claim
+        ordered.insert(0, claim)
+    return ordered
+
+
 def _align_reply(
-    reply: ToldReply, pre: Ring | None, ring: Ring, clocks: Clocks, before: _Claim | None
+    reply: ToldReply, pre: Ring | None, ring: Ring, clocks: Clocks, before: _Claim | None, *, until: float = math.inf
 ) -> tuple[_Claim | None, float | None]:
-    """The claim, or none and how well the best place correlates. `before`: of the reply before it."""
+    """The claim, or none and how well the best place correlates. `before`: of the reply before it. `until`: it begins ahead
+    of this sample.
+    """
     if pre is None or reply.pre is None:
         return None, None
     after = before.start if before is not None else 0.0
     first, last = reply.pre.start // DECIMATION, -(-reply.pre.end // DECIMATION)
     cut = reply.cause == ReplyCause.INTERRUPTED
+    latest = min(float(len(ring.band)), until / DECIMATION)
     window = _window(reply, ring, clocks, before)
+    window = (min(window[0], latest), min(window[1], latest))
     match = _find_reply(pre, (first, last), ring, window, cut)
     if match is None or match.confidence < WAVEFORM_CONFIDENCE:
-        anywhere = (after / DECIMATION, min(float(len(ring.band)), after / DECIMATION + ANYWHERE))
+        anywhere = (after / DECIMATION, min(latest, after / DECIMATION + ANYWHERE))
         match = _find_reply(pre, (first, last), ring, anywhere, cut) or match
     if match is not None and ((reply.started_ms is None and before is None) or cut):
         begin = window[0] if reply.started_ms is not None else after / DECIMATION

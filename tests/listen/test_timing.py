@@ -8,7 +8,7 @@ import pytest
 from harness.listen.measure import listen
 from harness.model.events import ReplyCause
 from harness.model.status import CaptureStatus
-from tests.listen.captures import PER_MS, Call, Replied, Said, ms, simple_call, speech
+from tests.listen.captures import PER_MS, Call, Replied, Said, ms, silence, simple_call, speech, stretch
 
 
 def metrics_of(call, folder, turn=0):
@@ -173,6 +173,23 @@ def test_a_reply_that_is_said_anew_right_after_it_was_cut_is_two_replies(tmp_pat
         0: pytest.approx(ms(1_450), abs=5 * PER_MS),
         1: pytest.approx(ms(2_450), abs=5 * PER_MS),
     }
+
+
+def test_a_short_reply_that_was_torn_is_not_taken_for_a_syllable_of_the_next(tmp_path):
+    words = speech(1_900, 9)[: ms(390)]
+
+    def torn(x):  # a jitter buffer that catches up in the first words, as a second listener's does early in a call
+        for at_ms in (45, 95, 150):
+            x = stretch(x, at_ms, -9)
+        return x
+
+    again = np.concatenate([speech(500, 6), silence(30), words[ms(20) : ms(150)], silence(30), speech(300, 7)])
+    first = Replied(1_450, words, cause=ReplyCause.INTERRUPTED, at_probe=torn)
+    measurement = listen(mid_pause(first, Replied(2_500, again)).write(tmp_path / "c"))
+    places = {turn.reply_seq: turn.spans["post_rtc"].start for turn in measurement.turns}
+    assert places[0] < places[1]
+    assert places[1] - places[0] == pytest.approx(ms(2_500 - 1_450), abs=ms(30))
+    assert all(turn.metrics["audio_valid"].value == 1 for turn in measurement.turns)
 
 
 def test_an_interrupted_answer_is_not_complete(tmp_path):
