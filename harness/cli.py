@@ -18,6 +18,7 @@ from rich.table import Table
 
 import harness
 from harness.baseline_command import baseline_app
+from harness.ending import end_process_of
 from harness.errors import EarwitnessError
 from harness.history_command import history_app
 from harness.listen_command import listen_command
@@ -426,9 +427,7 @@ app.command("tts", epilog=EPILOG)(tts_command)
 
 
 def main() -> None:
-    """Entry point: what is explained in one line is printed in one line, everything else is a bug and shows its
-    trace.
-    """
+    """What is explained in one line is printed in one line, everything else is a bug and shows its trace."""
     try:
         app()
     except EarwitnessError as error:
@@ -438,5 +437,10 @@ def main() -> None:
         sys.exit(130)
 
 
+def main_of_process() -> None:
+    """Entry point of the command."""
+    end_process_of(main)
+
+
 if __name__ == "__main__":
-    main()
+    main_of_process()
