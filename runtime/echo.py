@@ -27,8 +27,7 @@ FIRST_LOOK_MS = 120.0  # less of a sound does not tell an echo
 FORGET_MS = 250.0  # a pause between words is no new sound
 KEPT_FRAMES = 200  # 2 s of what was published
 FLOOR = 1e-9  # −90 dBFS a band
-PEAK_SIGMAS = 7.5  # the correlation's peak against its spread over all delays (measured: docs/turn_taking.md)
-PEAK_SIGMAS_AGAINST_SILENCE = 12.0  # where nothing came back before
+PEAK_SIGMAS = 12.0  # the correlation's peak against its spread over all delays (measured: docs/turn_taking.md)
 SAME_DELAY_FRAMES = 1
 LOOKS_TO_LEARN = 4  # in a row with the same delay: 120 ms apart, first to last
 MARGIN = 4.0  # 6 dB in power
@@ -189,7 +188,7 @@ class EchoGuard:
         self.gain = ratio if self.gain is None else (1 - LEARNING) * self.gain + LEARNING * ratio
 
     def _looks_like_echo(self) -> bool:
-        return self.peak_sigmas >= (PEAK_SIGMAS_AGAINST_SILENCE if self.no_loudspeaker else PEAK_SIGMAS)
+        return self.peak_sigmas >= PEAK_SIGMAS
 
     def _judge(self, powers: np.ndarray, end: int) -> bool:
         if self.gain is not None and self.delay_frames is not None:

@@ -7,6 +7,7 @@ import pytest
 from scipy.signal import fftconvolve, lfilter, resample_poly
 
 from runtime.echo import EchoGuard, phase_correlation
+from runtime.engines.espeak import EspeakTextToSpeech
 
 RATE = 16_000
 EPOCH_MS = 7_000_000.0
@@ -114,6 +115,27 @@ def test_a_user_with_headphones_is_never_taken_for_an_echo(at_s: float) -> None:
     assert np.mean(near[speaking[speaking >= first + 20]]) == 1.0
     if at_s > 1.0:
         assert np.all(near[speaking]), "nothing came back before, so there is no first look"
+
+
+async def spoken(tts: EspeakTextToSpeech, text: str) -> np.ndarray:
+    chunks = [chunk async for chunk in tts.speak(text)]
+    return resample_poly(np.concatenate(chunks) / 32768.0, RATE, tts.rate_hz)
+
+
+async def test_a_user_who_speaks_with_the_agents_own_synthesiser_is_not_taken_for_an_echo() -> None:
+    """As in the shipped cases: alike in voice and pitch, and now and then in phase."""
+    tts = EspeakTextToSpeech()
+    try:
+        agent = await spoken(tts, "I heard you. Please go on.")
+        user = await spoken(tts, "what time is it")
+    finally:
+        await tts.aclose()
+    agent = np.concatenate([agent, np.zeros(2 * RATE)])
+    for at_s in np.arange(0.2, 1.2, 0.1):
+        near, guard = decisions(agent, microphone(agent, None, 0.0, user, at_s))
+        speaking = np.flatnonzero(loud(user, -40.0)) + round(at_s * 100)
+        assert guard.gain is None, f"at {at_s:.1f} s"
+        assert np.mean(near[speaking[25:]]) > 0.6, f"at {at_s:.1f} s"
 
 
 def test_after_the_reply_its_reverberation_is_still_the_agents_and_a_user_is_not() -> None:
