@@ -79,6 +79,24 @@ async def test_for_two_users_at_once_two_recognisers_are_warm() -> None:
         await stt.aclose()
 
 
+@pytest.mark.parametrize("silence_ms", [100, 200, 500])
+async def test_a_phrase_is_spotted_however_little_silence_followed_it(
+    built: Callable[[str], BuiltCase], silence_ms: int
+) -> None:
+    """A reply is prepared ahead after 100 ms."""
+    case = built("long_reply_story")
+    end = (case.truth.utterances[-1].end_sample + silence_ms * 48) // 3
+    sound = np.pad(at_16_khz(case), (0, 16_000))[:end]
+    stt = SphinxSpeechToText()
+    try:
+        transcription = await stt.open()
+        transcription.push(sound)
+        heard = await transcription.finish()
+    finally:
+        await stt.aclose()
+    assert "story" in heard.phrases
+
+
 async def test_two_users_at_once_do_not_share_a_recogniser(built: Callable[[str], BuiltCase]) -> None:
     stt = SphinxSpeechToText()
     try:
