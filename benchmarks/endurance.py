@@ -14,9 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
-import signal
 import sys
 from collections import Counter
 from contextlib import AsyncExitStack
@@ -28,13 +26,14 @@ import aiohttp
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.cost.processes import tree
 from benchmarks.endurance_figures import Latencies, Sample, add_interruptions, add_turns, rows
 from harness.judge.verdict import judge_case
 from harness.listen.reading import read_capture
 from harness.live.agents import ReferenceAgent
 from harness.live.bench import Bench, open_bench
 from harness.model.plan import BuiltCase, Plan
-from harness.model.verdict import AttemptVerdict
+from harness.model.verdict import AttemptVerdict, Summary
 from harness.prove.beacon_case import D0_MS, BeaconCall, build_calls
 from harness.prove.beacon_listening import hear_call
 from harness.prove.calibrate import CalibrationPlan, beacon_agent
@@ -42,10 +41,10 @@ from harness.provide.cache import cache_dir
 from harness.settings import Settings, load_settings
 from harness.suite import Run, build_cases, load_checked_cases, make_plan, open_run, select_cases
 from reports.funnel import funnel_view
+from runtime.engines.espeak import MODULE as VOICE
 
 LATENCY = {"browser": "user_kpi_raw_ms", "bot": "eot_to_first_audio_ms"}
 BEACON_TURNS = 6
-VOICES = ("runtime.engines.espeak_process", "runtime.tts_server")  # what the synthesiser's process is started as
 KILL_AFTER_S = (1.0, 6.0)  # within a call
 MIB = 2**20
 
@@ -71,28 +70,24 @@ async def sample(agent: ReferenceAgent, turns: int) -> Sample | None:
         return None
     try:
         families = {f.name: f for f in text_string_to_metric_families(await agent.metrics())}
-        tree = [psutil.Process(agent.pid), *psutil.Process(agent.pid).children(recursive=True)]
-        memory = sum(process.memory_full_info().uss for process in tree) / MIB
-        files = sum(process.num_fds() for process in tree)
+        processes = tree(agent.pid)
+        memory = sum(process.memory_full_info().uss for process in processes) / MIB
+        files = sum(process.num_fds() for process in processes)
     except (psutil.Error, aiohttp.ClientError, TimeoutError, OSError):
         return None
-    return Sample(turns, round(memory, 2), len(tree), files, int(families["earwitness_agent_tasks"].samples[0].value))
-
-
-def voices_of(pid: int) -> list[psutil.Process]:
-    return [
-        child for child in psutil.Process(pid).children(recursive=True) if any(v in child.cmdline() for v in VOICES)
-    ]
+    return Sample(
+        turns, round(memory, 2), len(processes), files, int(families["earwitness_agent_tasks"].samples[0].value)
+    )
 
 
 async def kill_voice(agent: ReferenceAgent, after_s: float, done: Endurance, trace: str) -> None:
     """One of the synthesiser's processes, at a moment within the call."""
-    await asyncio.sleep(after_s)
+    await asyncio.sleep(after_s)  # no event: it may die at any moment
     if agent.pid is None:
         return
-    for child in voices_of(agent.pid)[:1]:
-        os.kill(child.pid, signal.SIGKILL)
-        done.killed = f"process {child.pid} in {trace}, {after_s:.1f} s after its beginning"
+    for process in [child for child in tree(agent.pid) if VOICE in child.cmdline()][:1]:
+        process.kill()
+        done.killed = f"process {process.pid} in {trace}, {after_s:.1f} s after its beginning"
 
 
 async def play_round(
@@ -163,9 +158,9 @@ async def play(plan: Plan, settings: Settings, cases: list[BuiltCase], given: ar
     return done
 
 
-def summary_counts(summary: object, run_dir: Path, done: Endurance) -> dict[str, object]:
+def summary_counts(summary: Summary, run_dir: Path, done: Endurance) -> dict[str, object]:
     statuses = Counter(verdict.status.value for played in done.attempts.values() for verdict, _ in played)
-    view = funnel_view(summary, run_dir)  # type: ignore[arg-type]
+    view = funnel_view(summary, run_dir)
     reached = (
         "; ".join(f"{stage} {n}{f' (lost: {lost})' if lost else ''}" for stage, n, lost in view.rows) if view else "–"
     )

@@ -17,8 +17,7 @@ from harness.listen.reading import Capture
 from harness.listen.scene import Scene
 from harness.listen.timing import interrupted_by, silence_after_barge_in_ms
 from harness.model.measurement import Measurement
-
-SILENCING = "INTERRUPTING"  # the agent's state from the moment on at which it holds a reply, or drops it
+from runtime.duplex_controller import State
 
 
 @dataclass(frozen=True)
@@ -82,8 +81,10 @@ def add_interruptions(found: Latencies, capture: Capture) -> None:
 
 def decided_ms(transitions: Sequence[tuple[float, str, str]], cancel_ms: float) -> float:
     """A reply that is held is silent already when it is cancelled: the beginning of that hold is the decision."""
-    spoke = max((at_ms for at_ms, state, _ in transitions if state == "SPEAKING" and at_ms <= cancel_ms), default=0.0)
-    held = [at_ms for at_ms, state, _ in transitions if state == SILENCING and spoke <= at_ms <= cancel_ms]
+    spoke = max(
+        (at_ms for at_ms, state, _ in transitions if state == State.SPEAKING and at_ms <= cancel_ms), default=0.0
+    )
+    held = [at_ms for at_ms, state, _ in transitions if state == State.INTERRUPTING and spoke <= at_ms <= cancel_ms]
     return min(held, default=cancel_ms)
 
 

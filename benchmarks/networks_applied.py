@@ -17,7 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median
 
-from harness.link.applied import LOG_TOLERANCE, LOG_TOLERANCE_MS, RTC_TOLERANCE, RTC_TOLERANCE_MS
+from harness.link.applied import (
+    BY_CHANCE,
+    LOG_TOLERANCE,
+    LOG_TOLERANCE_MS,
+    RTC_TOLERANCE,
+    RTC_TOLERANCE_MS,
+    left_to_chance,
+)
 from harness.link.fate import Impairment, delay_moments_ms
 from harness.link.log import Row, Way
 from harness.link.loss import loss_interval
@@ -26,7 +33,6 @@ from harness.model.capture import MANIFEST, MEASUREMENT
 from harness.model.measurement import Measurement
 
 FAMILY_LEVEL = 0.99
-BY_CHANCE = ("loss", "burst")
 OFF_BY_MS = 0.002  # the log has three digits, and two of them are subtracted
 PAIRS: dict[tuple[Way, str], tuple[str, str]] = {
     ("down", "round trip"): ("network_rtt_webrtc_ms", "network_rtt_log_ms"),
@@ -80,7 +86,7 @@ def add(pools: dict[str, Pool], capture: Capture, measured: Measurement) -> None
     for row in capture.packets:
         if row.delay_ms is not None:
             pool.delays_ms[row.way].append(row.delay_ms)
-        if row.fate != "outage" and not row.fate.startswith("unsent"):
+        if left_to_chance(row):
             pool.decided[row.way] += 1
             pool.lost[row.way] += row.fate in BY_CHANCE
 

@@ -127,6 +127,11 @@ def uplink_jitter_ms(rows: Sequence[Row], readings: Sequence[Reading]) -> tuple[
     return (median(a for a, _ in pairs), median(b for _, b in pairs)) if pairs else None
 
 
+def left_to_chance(row: Row) -> bool:
+    """The profile's loss decided on this packet: no outage took it, and it was not still waiting at the end."""
+    return row.fate != "outage" and not row.fate.startswith("unsent")
+
+
 def lateness_p99_ms(rows: Sequence[Row]) -> float | None:
     """How late the relay itself was: the 99th percentile of leaving after what was planned."""
     late = sorted(row.lateness_ms for row in rows if row.lateness_ms is not None)
@@ -175,7 +180,7 @@ def _as_asked(impairment: Impairment, rows: Sequence[Row]) -> tuple[bool, str]:
     delays = [row.delay_ms for row in rows if row.delay_ms is not None]
     mean, sd = delay_moments_ms(impairment)
     mean *= 1 - impairment.reorder
-    decided = [row for row in rows if row.fate != "outage" and not row.fate.startswith("unsent")]
+    decided = [row for row in rows if left_to_chance(row)]
     lost = sum(row.fate in BY_CHANCE for row in decided)
     low, high = loss_interval(impairment, len(decided), CHANCE_LEVEL)
     loss_fits = low <= lost <= high
