@@ -149,7 +149,8 @@ def _log_figure(record: LinkRecord, rows: Sequence[Row]) -> Figure:
     told, agrees = [], True
     for way in NAMES:
         for impairment, part in _stretches(record, rows, way):
-            fine, text = _as_asked(impairment, part)
+            in_order = impairment.keep_order or (record.kind == "netem" and impairment.bandwidth_kbps is not None)
+            fine, text = _as_asked(impairment, part, in_order=in_order)
             agrees = agrees and fine
             told.append(f"{NAMES[way]} {text}")
     leaked = _leaked(record, rows)
@@ -175,8 +176,11 @@ def _stretches(record: LinkRecord, rows: Sequence[Row], way: Way) -> list[tuple[
     ]
 
 
-def _as_asked(impairment: Impairment, rows: Sequence[Row]) -> tuple[bool, str]:
-    """Whether delay and loss of these packets are those of the impairment, with the numbers."""
+def _as_asked(impairment: Impairment, rows: Sequence[Row], *, in_order: bool) -> tuple[bool, str]:
+    """Whether delay and loss of these packets are those of the impairment, with the numbers.
+
+    `in_order`: none overtakes another; netem's bottleneck too sends them as they came.
+    """
     delays = [row.delay_ms for row in rows if row.delay_ms is not None]
     mean, sd = delay_moments_ms(impairment)
     mean *= 1 - impairment.reorder
@@ -193,7 +197,7 @@ def _as_asked(impairment: Impairment, rows: Sequence[Row]) -> tuple[bool, str]:
     spread = math.hypot(sd, mean * math.sqrt(impairment.reorder * (1 - impairment.reorder)))
     by_chance = CHANCE_SD * spread * math.sqrt((1 + memory) / (1 - memory) / len(delays))
     tolerance = max(LOG_TOLERANCE_MS, LOG_TOLERANCE * mean) + by_chance
-    above = tolerance + (2 * impairment.jitter_ms if impairment.keep_order else 0.0)  # waiting for the one ahead
+    above = tolerance + (2 * impairment.jitter_ms if in_order else 0.0)  # waiting for the one ahead
     found = fmean(delays)
     fits = mean - tolerance <= found <= mean + above
     return fits and loss_fits, f"{found:.1f} ms of {mean:.1f} ± {tolerance:.1f}, {loss_told}"

@@ -49,6 +49,10 @@ class Impairment:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    def bottleneck(self) -> Impairment:
+        """Its bandwidth and queue alone."""
+        return Impairment(bandwidth_kbps=self.bandwidth_kbps, queue_ms=self.queue_ms)
+
 
 @dataclass(frozen=True)
 class Fate:

@@ -21,6 +21,7 @@ from harness.link.candidates import Policy, Transport
 from harness.link.echo import EchoProbe, echo_through
 from harness.link.fate import Impairment
 from harness.link.log import Way
+from harness.link.netem import qdisc
 from harness.link.profile import Direction, Profile, Ways
 from harness.link.record import Done, LinkRecord
 from harness.link.signalling import SignallingProxy
@@ -116,6 +117,7 @@ class Link:
     profile: Profile
     seed: int
     behind: Sequence[str]
+    by_kernel: bool = False  # netem applies it
     url: str = ""  # by which the user joins
     pid: int | None = None  # of the relay
     lost: asyncio.Event = field(default_factory=asyncio.Event)
@@ -141,11 +143,14 @@ class Link:
         self._done.append(Done(at_ms=answer["at_ms"], for_ms=for_ms, ways=WAYS[ways]))
 
     async def change(self, uplink: Direction | None = None, downlink: Direction | None = None) -> None:
-        """From now on the given directions are as given. Raises HarnessError if the relay is gone."""
+        """From now on the given directions are as given. Raises HarnessError if the relay is gone, UsageError (netem)."""
         assert self._relay is not None
         given: dict[Way, Direction | None] = {"up": uplink, "down": downlink}
         new = {way: self._impairment(direction) for way, direction in given.items() if direction is not None}
-        answer = await self._relay.ask({"change": {way: impairment.as_dict() for way, impairment in new.items()}})
+        order: dict[str, Any] = {"change": {way: impairment.as_dict() for way, impairment in new.items()}}
+        if self.by_kernel:
+            order["qdisc"] = {way: qdisc(direction) for way, direction in given.items() if direction is not None}
+        answer = await self._relay.ask(order)
         self._now |= new
         self._done.append(Done(at_ms=answer["at_ms"], ways=tuple(new), up=new.get("up"), down=new.get("down")))
 
@@ -185,7 +190,7 @@ class Link:
     def record(self) -> LinkRecord:
         """What is known of it by now."""
         return LinkRecord(
-            kind="user",
+            kind="netem" if self.by_kernel else "user",
             profile=self.profile,
             seed=self.seed,
             behind=list(self.behind),
@@ -207,20 +212,24 @@ async def open_link(
     behind: Sequence[str] = ("user",),
     server_offers_tcp: bool = False,
     proxy_port: int = 0,
+    netem_way_in: Sequence[str] | None = None,
 ) -> AsyncIterator[Link]:
-    """A link in front of `server_url`; its packet log goes to `folder`. Raises HarnessError, ProvisionError.
+    """A link in front of `server_url`; its packet log goes to `folder`. Raises HarnessError, ProvisionError, UsageError.
 
     `server_offers_tcp`: where UDP is blocked, the server's own ICE-TCP port is used; else the relay speaks TCP for it.
+    `netem_way_in`: the kernel applies the profile, in network namespaces made by this command (see `netem.way_in`).
     """
-    link = Link(profile, seed, behind)
+    link = Link(profile, seed, behind, by_kernel=netem_way_in is not None)
     link._now = {"up": link._impairment(profile.up), "down": link._impairment(profile.down)}
-    told = {
+    told: dict[str, Any] = {
         "up": link._now["up"].as_dict(),
         "down": link._now["down"].as_dict(),
         "seed": seed,
         "log": str(folder / LINK_LOG),
         "reliable": profile.udp_blocked,
     }
+    if netem_way_in is not None:
+        told |= {"way_in": list(netem_way_in), "qdisc": {"up": qdisc(profile.up), "down": qdisc(profile.down)}}
     async with AsyncExitStack() as stack:
         link._relay = await _RelayProcess.start(told, folder / "link.log")
         stack.push_async_callback(link._relay.stop)

@@ -3,7 +3,8 @@
 Its own loop instead of asyncio's, whose timers are rounded up to whole ms. Each packet gets its fate when it arrives and
 leaves at an absolute deadline; each is a line of the log (see `log`), with how late it was. Told what to do by JSON
 lines on stdin, each answered by one on stdout; ends when stdin does, so it never outlives who started it. Addresses are
-loopback on the participant's side. Standard library alone, so that it starts at once and stays small.
+loopback on the participant's side. Where the kernel's netem is to do it, each packet goes through a lane of its (see
+`kernel`) instead; outages stay here. Standard library alone, so that it starts at once and stays small.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import os
 import select
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import IO, Any, Literal
 
 from harness.link.fate import FateModel, Impairment
+from harness.link.kernel import KernelWay
+from harness.link.lane import Lane, Opening
 from harness.link.log import HEADER, Row, Way, inspect
 from harness.link.sockets import Address, Framed, family_of, mono_ms, received, udp_socket
 
@@ -43,9 +46,21 @@ class Flow:
 
 
 class Relay:
-    """Listeners, flows and the packets that wait. Not thread-safe; `turn` does one round."""
+    """Listeners, flows and the packets that wait. Not thread-safe; `turn` does one round.
 
-    def __init__(self, up: Impairment, down: Impairment, seed: int, log: IO[str], *, reliable: bool) -> None:
+    `kernel`: what the kernel does in the place of the models, which then only say how full the bottleneck is.
+    """
+
+    def __init__(
+        self,
+        up: Impairment,
+        down: Impairment,
+        seed: int,
+        log: IO[str],
+        *,
+        reliable: bool,
+        kernel: Mapping[Way, KernelWay] | None = None,
+    ) -> None:
         self.models: dict[Way, FateModel] = {
             "up": FateModel(up, seed, "uplink", reliable=reliable),
             "down": FateModel(down, seed, "downlink", reliable=reliable),
@@ -58,11 +73,30 @@ class Relay:
         self._waiting: list[tuple[float, int, Flow, Way, bytes, Row, int]] = []
         self._order = itertools.count()
         self._flows = itertools.count()
+        self.kernel = dict(kernel or {})
+        for way, lanes in self.kernel.items():
+            self.models[way].change((up if way == "up" else down).bottleneck())
+            self._watch_exit(lanes, lanes.lane)
 
     # ways in
 
-    def watch(self, fd: int, then: Callable[[], None]) -> None:
+    def watch(self, fd: socket.socket | int, then: Callable[[], None]) -> None:
         self._readers[fd] = then
+
+    def unwatch(self, fd: socket.socket | int) -> None:
+        self._readers.pop(fd, None)
+
+    def change(self, way: Way, impairment: Impairment, lane: Lane | None = None) -> None:
+        """From the next packet on. `lane`: the kernel's that does it."""
+        if lane is None:
+            self.models[way].change(impairment)
+            return
+        self.models[way].change(impairment.bottleneck())
+        self.kernel[way].change(impairment, lane)
+        self._watch_exit(self.kernel[way], lane)
+
+    def _watch_exit(self, lanes: KernelWay, lane: Lane) -> None:
+        self._readers[lane.exit] = partial(lanes.leave, lane)
 
     def listen(self, target: Address, transport: Transport) -> int:
         """A port of ours that stands for `target`. Raises OSError."""
@@ -137,7 +171,11 @@ class Relay:
             way, fate.n, flow.number, what.kind, len(data), what.ident, what.seq, what.rtp_ts,
             arrived_ms, fate.queued_ms, fate.due_ms, None, fate.cause,
         )  # fmt: skip
-        if fate.due_ms is None:
+        if way in self.kernel and fate.cause != "outage":
+            refused = self.kernel[way].enter(data, row, flow.send[way], queue_full=fate.cause == "queue")
+            if refused is not None:
+                self._lines.append(refused.line())
+        elif fate.due_ms is None:
             self._lines.append(row.line())
         elif fate.due_ms <= mono_ms() and not self._waiting:
             self._send(flow, way, data, row, fate.copies)
@@ -170,13 +208,22 @@ class Relay:
             if framed.sock in writable:
                 framed.flush()
         self._send_due()
-        if self._lines and mono_ms() >= self._flush_due_ms:
-            self.flush()
+        if mono_ms() >= self._flush_due_ms:
+            for lanes in self.kernel.values():
+                self._lines += [row.line() for row in lanes.settled(mono_ms())]
+            if self._lines:
+                self.flush()
 
     def _send_due(self) -> None:
         while self._waiting and self._waiting[0][0] <= mono_ms():
             _, _, flow, way, data, row, copies = heapq.heappop(self._waiting)
             self._send(flow, way, data, row, copies)
+
+    def close(self) -> None:
+        """The last lines of the log."""
+        for lanes in self.kernel.values():
+            self._lines += [row.line() for row in lanes.rest()]
+        self.flush()
 
     def flush(self) -> None:
         try:
@@ -189,7 +236,10 @@ class Relay:
 
 
 class Control:
-    """What the relay is told: {"listen": [host, port], "transport": …}, {"cut_ms": …, "ways": […]}, {"change": {…}}."""
+    """What the relay is told: {"listen": [host, port], "transport": …}, {"cut_ms": …, "ways": […]}, {"change": {…}}.
+
+    With netem, a change comes with {"qdisc": {way: words}}, and is answered once its lanes are open.
+    """
 
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
@@ -201,9 +251,11 @@ class Control:
         self.ended = not data
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            answer(self._do(json.loads(line)))
+            answered = self._do(json.loads(line))
+            if answered is not None:
+                answer(answered)
 
-    def _do(self, order: dict[str, Any]) -> dict[str, Any]:
+    def _do(self, order: dict[str, Any]) -> dict[str, Any] | None:
         now_ms = mono_ms()
         try:
             if "listen" in order:
@@ -212,11 +264,34 @@ class Control:
             if "cut_ms" in order:
                 for way in order["ways"]:
                     self.relay.models[way].cut(now_ms, now_ms + order["cut_ms"])
-            for way, impairment in order.get("change", {}).items():
-                self.relay.models[way].change(Impairment(**impairment))
+            changes = {way: Impairment(**given) for way, given in order.get("change", {}).items()}
+            if "qdisc" in order:
+                self._open_lanes(changes, order["qdisc"])
+                return None
+            for way, impairment in changes.items():
+                self.relay.change(way, impairment)
         except OSError as error:
             return {"error": error.strerror or str(error)}
         return {"at_ms": now_ms}
+
+    def _open_lanes(self, changes: dict[Way, Impairment], qdiscs: dict[Way, list[str]]) -> None:
+        openings = {way: self.relay.kernel[way].begin(words) for way, words in qdiscs.items()}
+        lanes: dict[Way, Lane] = {}
+
+        def opened(way: Way, opening: Opening) -> None:
+            self.relay.unwatch(opening.door)
+            try:
+                lanes[way] = opening.lane()
+            except OSError as error:
+                answer({"error": str(error)})
+                return
+            if len(lanes) == len(openings):
+                for way, lane in lanes.items():
+                    self.relay.change(way, changes[way], lane)
+                answer({"at_ms": mono_ms()})
+
+        for way, opening in openings.items():
+            self.relay.watch(opening.door, partial(opened, way, opening))
 
 
 def answer(message: dict[str, Any]) -> None:
@@ -225,7 +300,7 @@ def answer(message: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Argument: JSON {up, down, seed, log, reliable}."""
+    """Argument: JSON {up, down, seed, log, reliable} and, for netem, {way_in, qdisc: {up, down}}."""
     told = json.loads(sys.argv[1])
     try:
         log = open(told["log"], "w", encoding="ascii")  # noqa: SIM115, PTH123 - open for as long as the process lives
@@ -233,7 +308,13 @@ def main() -> None:
         answer({"error": f"{told['log']}: {error.strerror}"})
         return
     up, down = Impairment(**told["up"]), Impairment(**told["down"])
-    relay = Relay(up, down, told["seed"], log, reliable=told["reliable"])
+    asked: dict[Way, Impairment] = {"up": up, "down": down} if "qdisc" in told else {}
+    try:
+        kernel = {way: KernelWay(told["way_in"], what, told["qdisc"][way]) for way, what in asked.items()}
+    except OSError as error:
+        answer({"error": str(error)})
+        return
+    relay = Relay(up, down, told["seed"], log, reliable=told["reliable"], kernel=kernel)
     control = Control(relay)
     relay.watch(sys.stdin.fileno(), control.read)
     with contextlib.suppress(OSError):  # ahead of the load it stands beside, where it may; it needs little itself
@@ -243,7 +324,7 @@ def main() -> None:
     with contextlib.suppress(BrokenPipeError):  # who started us is gone, and so is who would read the answer
         while not control.ended:
             relay.turn()
-    relay.flush()
+    relay.close()
     with contextlib.suppress(OSError):  # told already
         log.close()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.errors import AttemptError, HarnessError, ProvisionError
 from harness.link.link import Link, open_link
-from harness.link.netem import why_no_netem
+from harness.link.netem import check, way_in
 from harness.link.profile import Change, Mark, Outage, Profile, load_profile
 from harness.live.hearing import RATE_HZ, Hearing
 from harness.model.case import Case
@@ -46,6 +46,7 @@ class Network:
     profile: Profile
     seed: int
     server_offers_tcp: bool
+    netem_way_in: tuple[str, ...] | None = None  # the kernel applies it
 
     @property
     def slack_s(self) -> float:
@@ -74,6 +75,7 @@ class Network:
                 folder=folder,
                 behind=behind,
                 server_offers_tcp=self.server_offers_tcp,
+                netem_way_in=self.netem_way_in,
             )
             link = await opened.__aenter__()
         except HarnessError as error:
@@ -89,11 +91,16 @@ def open_network(spec: NetworkSpec | None, *, external: bool) -> Network | None:
     if spec is None:
         return None
     profile = load_profile(spec.network)
-    if spec.link == "netem":
+    if spec.link != "netem":
+        return Network(profile, spec.seed, server_offers_tcp=external)
+    check(profile)
+    try:
+        way = tuple(way_in())
+    except ProvisionError as error:
         raise ProvisionError(
-            f"--link netem: {why_no_netem()}; use --link user, which needs neither kernel nor privilege"
-        )
-    return Network(profile, spec.seed, server_offers_tcp=external)
+            f"--link netem: {error}; use --link user, which needs neither kernel nor privilege"
+        ) from error
+    return Network(profile, spec.seed, server_offers_tcp=external, netem_way_in=way)
 
 
 def explained(error: AttemptError, link: Link | None, *, server_lost: bool) -> AttemptError:

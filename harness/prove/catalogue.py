@@ -47,6 +47,7 @@ class Fault:
     call: Literal["plain", "interrupts", "pause"] = "plain"
     live_only: bool = False
     sequential: bool = False  # it disturbs other calls of the same agent
+    tears: bool = False  # it makes the publisher late, or run dry
     env: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -156,7 +157,7 @@ CATALOGUE: tuple[Fault, ...] = (
           allowed=("eot_error", "eot_to_first_audio", "user_kpi", "unexplained", "complete_reply", "replies", "reply_not_short")),
     Fault("stall", "publishing stands still, then catches up", "ms", (100, 150, 250), 150, ("post",),
           ("audible_dropout", "max_gap", "lost_head", "lost_tail"), lambda v, w: timing.Stall(stall_ms=v), ("gap", "dropout"),
-          ("ear_dropout", "mel_distance", "level_drop", "inter_arrival"), live_only=True, sequential=True),
+          ("ear_dropout", "mel_distance", "level_drop", "inter_arrival"), live_only=True, sequential=True, tears=True),
 )  # fmt: skip
 BY_ID = {fault.id: fault for fault in CATALOGUE}
 

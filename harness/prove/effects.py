@@ -75,7 +75,10 @@ class LostHead(Plain):
 
 @dataclass
 class Click(Once):
-    """A pulse of 0.5 ms, `over_db` above the local peak."""
+    """A pulse of 0.5 ms, `over_db` above the local peak: the highest of 20 ms before the frame and the frame itself.
+
+    It falls early in the frame, so that 12 ms on both sides of it are known and lie below that peak.
+    """
 
     over_db: float = 6.0
 
@@ -88,7 +91,7 @@ class Click(Once):
             return frame
         assert self.struck_at is not None
         peak = float(np.max(np.abs(np.concatenate([self.before, frame]))))
-        at = int(self.rng.integers(FRAME // 4, 3 * FRAME // 4))
+        at = int(self.rng.integers(FRAME // 4, FRAME - 12 * PER_MS - CLICK_SAMPLES))
         out = frame.copy()
         pulse = np.hanning(CLICK_SAMPLES + 2)[1:-1].astype(np.float32)
         sign = np.float32(np.sign(out[at + CLICK_SAMPLES // 2]) or 1.0)

@@ -63,13 +63,19 @@ def counted(fault: Fault, trials: Sequence[Trial]) -> list[Trial]:
     return [t for t in trials if t.audible and ((t.believed and _measured(fault, t)) or t.right_gate)]
 
 
+def apart(fault: Fault, trials: Sequence[Trial]) -> tuple[list[Trial], list[Trial]]:
+    """(those that count, those in replies that the publisher tore by itself), heard or not: two defects are no trial of one."""
+    valid = counted(fault, trials)
+    return [t for t in valid if not t.torn], [t for t in valid if t.torn]
+
+
 def _measured(fault: Fault, trial: Trial) -> bool:
     return fault.gates == ("capture",) or any(gate in trial.readings for gate in fault.gates)
 
 
 def cell(fault: Fault, trials: Sequence[Trial]) -> dict[str, Any]:
     """One fault at one severity in one place: rates of its gate and of its blame, and what else fired."""
-    valid = counted(fault, trials)
+    valid, torn = apart(fault, trials)
     gate, blame = sum(t.right_gate for t in valid), sum(t.right_blame for t in valid)
     expected, unexpected = Counter[str](), Counter[str]()
     for trial in valid:
@@ -81,6 +87,8 @@ def cell(fault: Fault, trials: Sequence[Trial]) -> dict[str, Any]:
         "not_audible": sum(not t.audible for t in trials),
         "invalid": sum(t.audible and not t.believed and not t.right_gate for t in trials),
         "not_measured": sum(t.audible and t.believed and not t.right_gate and not _measured(fault, t) for t in trials),
+        "torn": len(torn),
+        "torn_heard": sum(t.right_gate for t in torn),
         "missed_while": [t.shown_by_the_call for t in valid if not t.right_gate],
         "gate": gate,
         "gate_ci95": interval(gate, n) if n else None,
@@ -277,6 +285,7 @@ def _cell_row(fault: dict[str, Any], c: dict[str, Any]) -> str:
     )
     damaged = ", ".join(shown for shown in c["missed_while"] if shown)
     heard = rate_text(c["gate"], c["n"]) + (f"; {left_out}" if left_out else "")
+    heard += f"; {c['torn_heard']} of {c['torn']} in replies that the publisher tore itself" if c["torn"] else ""
     heard += f"; missed in a damaged call ({damaged})" if damaged else ""
     blame = "–" if c["blame"] is None else rate_text(c["blame"], c["n"])
     also, finding = (

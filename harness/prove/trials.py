@@ -33,6 +33,7 @@ EVIDENCE = (
     "packets_lost", "concealed_ratio", "accelerated_ms", "decelerated_ms", "rtp_jitter_ms", "jitter_buffer_delay_ms",
     "publisher_starved_ms", "publisher_underruns",
 )  # fmt: skip
+TORN = {"publisher_starved_ms": 5.0, "publisher_underruns": 0.5}  # more than this, by the agent's own trace
 EDGE_MS = 40.0
 JUDGES_EVERY_REPLY = (
     "audio_valid"  # a gate that has a figure of each reply that was heard, and believes none of a spoilt turn
@@ -60,7 +61,7 @@ class Trial(BaseModel):
     invalid: bool = False
     evidence: dict[
         str, float
-    ] = {}  # of a gate that fired on a clean turn, or of a fault that was missed: the statistics
+    ] = {}  # the call's own statistics: of every live fault, of one missed offline, of a clean turn that fired
     readings: dict[str, float] = {}  # gate → how bad it read, more is worse
     ears: str  # which version of the ears heard it
 
@@ -81,10 +82,15 @@ class Trial(BaseModel):
     def shown_by_the_call(self) -> str:
         """What the call itself says was wrong with the turn, besides what was meant; "" if nothing."""
         limits = {
-            "packets_lost": 0.5, "concealed_ratio": 0.005, "publisher_starved_ms": 5.0, "publisher_underruns": 0.5,
-            "accelerated_ms": 60.0, "decelerated_ms": 60.0,
+            "packets_lost": 0.5, "concealed_ratio": 0.005, **TORN, "accelerated_ms": 60.0, "decelerated_ms": 60.0,
         }  # fmt: skip
         return ", ".join(f"{n} {self.evidence[n]:g}" for n, most in limits.items() if self.evidence.get(n, 0.0) > most)
+
+    @property
+    def torn(self) -> bool:
+        """The publisher itself was late in this reply or ran dry, which no fault here but a stall brings about."""
+        own = self.fault == CLEAN or BY_ID[self.fault].tears
+        return not own and any(self.evidence.get(name, 0.0) > most for name, most in TORN.items())
 
     @property
     def other_gates(self) -> set[str]:
@@ -147,7 +153,8 @@ def trials_of(
         if fault == CLEAN and trials:  # one firing of the call is one firing, told of its first turn
             of_call = set()
         born = [d.born for d in turn.defects if fault != CLEAN and d.kind in BY_ID[fault].kinds]
-        telling = bool(own | of_call) if fault == CLEAN else not (own | of_call) & set(BY_ID[fault].gates)
+        missed = fault != CLEAN and not (own | of_call) & set(BY_ID[fault].gates)
+        telling = bool(own | of_call) if fault == CLEAN else missed or form == "live"
         trials.append(
             Trial(
                 form=form,

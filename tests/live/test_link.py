@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import harness.link.link as link_module
+import harness.live.network as network_module
 from harness.link.applied import LATE_MS, NAMES
 from harness.link.link import Link
 from harness.link.log import Row, parse_log
@@ -22,6 +24,7 @@ from harness.model.capture import LINK, LINK_LOG, Manifest
 from harness.model.measurement import Measurement
 from harness.model.plan import BuiltCase, NetworkSpec
 from harness.model.status import CaptureStatus
+from tests.link.kernels import qdisc_of_any_kernel, way_into_a_namespace
 from tests.live.conftest import OpenBench
 from tests.live.test_what_breaks import attempt_until, impatient, recordings_are_readable
 
@@ -63,6 +66,20 @@ async def test_a_profile_is_proven_in_the_browser(bench: OpenBench, built: Built
     is_proven(measurement)
     for way in NAMES:  # both directions carry media, and lose some of it
         assert {"ok", "loss"} <= {row.fate for row in rows(folder) if row.way == way}
+
+
+@pytest.mark.parametrize("lane", ["bot", "browser"])
+async def test_a_call_through_the_kernel_is_proven(
+    bench: OpenBench, built: Built, lane: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = way_into_a_namespace()
+    monkeypatch.setattr(network_module, "way_in", lambda: way)
+    monkeypatch.setattr(link_module, "qdisc", qdisc_of_any_kernel)
+    async with bench(lane=lane, network=NetworkSpec("wifi_good", link="netem")) as b:
+        folder, manifest = await b.attempt(built("question_short"))
+    assert manifest.status is CaptureStatus.OK, manifest.detail
+    assert LinkRecord.model_validate_json((folder / LINK).read_text()).kind == "netem"
+    is_proven(listen(folder))
 
 
 @pytest.mark.parametrize("lane", ["bot", "browser"])

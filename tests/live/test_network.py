@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from harness.errors import AttemptError, ProvisionError
+from harness.errors import AttemptError, ProvisionError, UsageError
 from harness.link.link import Link
 from harness.link.profile import Profile, load_profile
 from harness.live.hearing import Hearing
@@ -107,9 +107,12 @@ def test_each_attempt_has_chance_of_its_own_and_the_same_in_every_run() -> None:
     assert network.seed_for("a", 1) != Network(load_profile("bad_wifi"), 2, server_offers_tcp=False).seed_for("a", 1)
 
 
-def test_kernel_netem_is_refused_with_the_reason_and_the_way_out() -> None:
-    with pytest.raises(ProvisionError, match=r"--link netem: .+; use --link user"):
+def test_kernel_netem_is_refused_with_the_reason_and_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ProvisionError, match=r"--link netem: .+ not found .+; use --link user"):
         open_network(NetworkSpec("bad_wifi", link="netem"), external=False)
+    with pytest.raises(UsageError, match=r"--link netem: udp_blocked .+; use --link user"):
+        open_network(NetworkSpec("udp_blocked", link="netem"), external=False)
     assert open_network(None, external=False) is None
 
 

@@ -87,10 +87,24 @@ def test_a_fault_that_could_not_be_heard_where_it_fell_is_counted_apart(tmp_path
 
 
 def test_a_fault_that_was_missed_says_what_else_was_wrong_with_its_call(tmp_path: Path) -> None:
-    append_trials(tmp_path, [trial(), trial(fired=[], evidence={"publisher_underruns": 2.0}), trial(fired=[])])
+    append_trials(tmp_path, [trial(), trial(fired=[], evidence={"packets_lost": 2.0}), trial(fired=[])])
     [cell] = write_proof(tmp_path, "mine")["faults"][0]["cells"]
-    assert (cell["gate"], cell["missed_while"]) == (1, ["publisher_underruns 2", ""])
-    assert "1/3 (1 to 91 %); missed in a damaged call (publisher_underruns 2)" in (tmp_path / "proof.md").read_text()
+    assert (cell["gate"], cell["missed_while"]) == (1, ["packets_lost 2", ""])
+    assert "1/3 (1 to 91 %); missed in a damaged call (packets_lost 2)" in (tmp_path / "proof.md").read_text()
+
+
+def test_a_fault_in_a_reply_that_the_publisher_tore_counts_apart_whether_heard_or_not(tmp_path: Path) -> None:
+    """Two defects at once are no trial of one; whether it was heard must not decide on which side it counts."""
+    torn = {"evidence": {"publisher_starved_ms": 48.0}}
+    append_trials(
+        tmp_path, [trial(), trial(**torn), trial(**torn, fired=[]), trial(fault="stall", severity=150.0, **torn)]
+    )
+    summary = write_proof(tmp_path, "mine")
+    cells = {fault["id"]: fault["cells"][0] for fault in summary["faults"]}
+    assert (cells["hole"]["gate"], cells["hole"]["n"]) == (1, 1)
+    assert (cells["hole"]["torn_heard"], cells["hole"]["torn"]) == (1, 2)
+    assert (cells["stall"]["n"], cells["stall"]["torn"]) == (1, 0)  # it is what a stall does
+    assert "1 of 2 in replies that the publisher tore itself" in (tmp_path / "proof.md").read_text()
 
 
 def test_the_report_says_between_which_readings_a_threshold_may_stand(tmp_path: Path) -> None:
