@@ -67,8 +67,8 @@ class _FarEnd(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         if data.startswith(ECHO_MAGIC):
+            self.probe.served(data)  # first: a far end that is put aside in between must not seem later than its answer
             self.transport.sendto(data, addr)
-            self.probe.served(data)
 
 
 class _NearEnd(asyncio.DatagramProtocol):

@@ -79,6 +79,7 @@ class KernelWay:
                 fate = f"unsent {type(error).__name__}"
             inside.copies += 1
             if inside.copies == 1:
+                left_ms = max(left_ms, inside.row.arrived_ms)  # both are known to the tenth of a ms
                 inside.row = replace(inside.row, planned_ms=left_ms, departed_ms=mono_ms(), fate=fate)
             elif not inside.row.fate.startswith("unsent"):
                 inside.row = replace(inside.row, fate=fate)

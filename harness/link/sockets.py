@@ -19,6 +19,7 @@ BUFFER_BYTES = 1 << 20
 SO_TIMESTAMPNS = 35  # Linux; the socket module does not name it
 TIMESPEC = struct.Struct("@ll")
 ANCILLARY_BYTES = 64
+CLOCK_READINGS, CLOCKS_APART_NS = 3, 50_000
 LENGTH = struct.Struct("!H")
 
 Address = tuple[str, int]
@@ -65,12 +66,23 @@ def received(sock: socket.socket) -> Iterator[tuple[bytes, Address, float]]:
         yield data, address, _arrival_ms(ancillary)
 
 
+def _both_clocks() -> tuple[int, int]:
+    """(monotonic, wall) of one moment, ns: read again where the scheduler came between."""
+    for _ in range(CLOCK_READINGS):
+        mono_ns = time.monotonic_ns()
+        wall_ns = time.time_ns()
+        if time.monotonic_ns() - mono_ns < CLOCKS_APART_NS:
+            break
+    return mono_ns, wall_ns
+
+
 def _arrival_ms(ancillary: list[tuple[int, int, bytes]]) -> float:
-    now_ms = mono_ms()
+    mono_ns, wall_ns = _both_clocks()
+    now_ms = mono_ns / 1e6
     for level, kind, value in ancillary:
         if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(value) >= TIMESPEC.size:
             seconds, nanoseconds = TIMESPEC.unpack_from(value)
-            ago_ms = (time.time_ns() - (seconds * 1_000_000_000 + nanoseconds)) / 1e6
+            ago_ms = (wall_ns - (seconds * 1_000_000_000 + nanoseconds)) / 1e6
             return now_ms - ago_ms if 0 <= ago_ms < 1_000 else now_ms  # else the wall clock was set meanwhile
     return now_ms
 
