@@ -9,9 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from harness.model.capture import AGENT_TRACE
+from harness.model.agent_trace import read_agent_trace
 from harness.model.events import AgentTurnTrace
 from harness.model.funnel import UNEXPLAINED, count, table
 from harness.model.verdict import AttemptVerdict, Summary
@@ -36,8 +34,8 @@ def funnel_view(summary: Summary, run_dir: Path) -> FunnelView | None:
     attempts = [attempt for case in summary.cases for attempt in case.attempts]
     counted = 0
     for attempt in attempts:
-        found = _turns_of(run_dir / attempt.folder / AGENT_TRACE)
-        if found is None or attempt.measurement is None:
+        found = read_agent_trace(run_dir / attempt.folder)
+        if not found or attempt.measurement is None:
             continue
         counted += 1
         turns += found
@@ -52,11 +50,3 @@ def funnel_view(summary: Summary, run_dir: Path) -> FunnelView | None:
 def _heard_of(attempt: AttemptVerdict) -> set[tuple[str, int]]:
     turns = attempt.measurement.turns if attempt.measurement is not None else []
     return {(attempt.trace_id, turn.reply_seq) for turn in turns if turn.onset_sample is not None}
-
-
-def _turns_of(path: Path) -> list[AgentTurnTrace] | None:
-    """None: no trace, or one that cannot be read; the reason stands among what was not measured already."""
-    try:
-        return [AgentTurnTrace.model_validate_json(line) for line in path.read_bytes().splitlines() if line.strip()]
-    except (OSError, ValidationError):
-        return None

@@ -9,16 +9,15 @@ engines take seconds to load, so that of each part a second one waits ready and 
 from __future__ import annotations
 
 import contextlib
-import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.product.child import Child
 from harness.product.sockets import listen, url_of
+from harness.product.spared_part import SparedPart
 from harness.product.state import log_path
 from harness.provide.media_server import FixedAddress, LiveKitTarget, MediaServer, free_address, media_server
-from runtime.spare import Spare
 
 
 @dataclass
@@ -57,108 +56,65 @@ class MediaServerPart:
         await self._stack.aclose()
 
 
-@dataclass
-class AgentPart:
-    """`python -m runtime`, and with `spare` a second one that waits with its engines loaded."""
+class AgentPart(SparedPart[Child]):
+    """`python -m runtime`; its spare waits with its engines loaded."""
 
-    folder: Path
-    env: dict[str, str]
-    address_file: Path
-    spare: bool = True
-    name: str = "agent"
-    url: str = ""
-    _child: Child | None = None
-    _spare: Spare[Child] = field(init=False)
+    def __init__(self, folder: Path, env: dict[str, str], address_file: Path, *, spare: bool = True) -> None:
+        super().__init__("agent", spare=spare)
+        self.folder = folder
+        self.env = env
+        self.address_file = address_file
+        self.url = ""
 
-    def __post_init__(self) -> None:
-        self._spare = Spare(self.name, self._make, self.spare)
+    async def make(self) -> Child:
+        options = ["--exit-with-parent"]
+        return await Child.start(self.name, "runtime", options, self.env, log_path(self.folder, self.name))
 
-    @property
-    def pid(self) -> int | None:
-        return self._child.pid if self._child is not None else None
-
-    async def start(self) -> None:
-        self._child = await self._spare.take()
-        self.url = self._child.ready["http"]
+    async def serve(self, worker: Child) -> None:
+        self.url = worker.ready["http"]
         part = self.address_file.with_suffix(".tmp")
         part.write_text(self.url, encoding="utf-8")
         part.replace(self.address_file)
 
-    def settled(self) -> None:
-        self._spare.prepare()
-
-    async def _make(self) -> Child:
-        options = ["--exit-with-parent"]
-        return await Child.start(self.name, "runtime", options, self.env, log_path(self.folder, self.name))
-
-    async def ended(self) -> str:
-        assert self._child is not None
-        return await self._child.ended()
-
-    async def stop(self) -> None:
-        """The agent in service; the spare stays for the next start. `close` ends both."""
-        child, self._child = self._child, None
-        if child is not None:
-            await child.stop()
-
     async def close(self) -> None:
-        await self._spare.close()
-        await self.stop()
+        await super().close()
         with contextlib.suppress(FileNotFoundError):
             self.address_file.unlink()
 
 
-@dataclass
-class PagePart:
+class PagePart(SparedPart[Child]):
     """The token server with the page, a process of its own. The socket is ours: it stays when the process dies, and a
-    caller who comes between two of them is served by the next; with `spare` that one waits ready.
+    caller who comes between two of them is served by the next.
     """
 
-    folder: Path
-    env: dict[str, str]
-    address_file: Path
-    library: Path
-    port: int = 0
-    spare: bool = True
-    name: str = "page"
-    url: str = field(init=False)
-    _listening: socket.socket = field(init=False)
-    _child: Child | None = None
-    _spare: Spare[Child] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._listening = listen(self.port, "--port")
+    def __init__(
+        self,
+        folder: Path,
+        env: dict[str, str],
+        address_file: Path,
+        library: Path,
+        port: int = 0,
+        *,
+        spare: bool = True,
+    ) -> None:
+        super().__init__("page", spare=spare)
+        self.folder = folder
+        self.env = env
+        self.address_file = address_file
+        self.library = library
+        self._listening = listen(port, "--port")
         self.url = url_of(self._listening)
-        self._spare = Spare(self.name, self._make, self.spare)
 
-    @property
-    def pid(self) -> int | None:
-        return self._child.pid if self._child is not None else None
-
-    async def start(self) -> None:
-        self._child = await self._spare.take()
-        await self._child.serve()
-
-    def settled(self) -> None:
-        self._spare.prepare()
-
-    async def _make(self) -> Child:
+    async def make(self) -> Child:
         fd = self._listening.fileno()
         options = ["--fd", str(fd), "--library", str(self.library), "--agent-address", str(self.address_file)]
         log = log_path(self.folder, self.name)
         return await Child.start(self.name, "runtime.page_process", options, self.env, log, pass_fds=(fd,))
 
-    async def ended(self) -> str:
-        assert self._child is not None
-        return await self._child.ended()
-
-    async def stop(self) -> None:
-        """The page in service; `close` ends the spare too, and gives the port back."""
-        child, self._child = self._child, None
-        if child is not None:
-            await child.stop()
+    async def serve(self, worker: Child) -> None:
+        await worker.serve()
 
     async def close(self) -> None:
-        await self._spare.close()
-        await self.stop()
+        """Gives the port back too."""
+        await super().close()
         self._listening.close()

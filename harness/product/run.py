@@ -14,11 +14,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from harness.errors import ProvisionError
 from harness.product.admin import Answers, admin_app, serving_admin
 from harness.product.parts import AgentPart, MediaServerPart, PagePart
 from harness.product.sessions import bring_agent_back
+from harness.product.spared_part import SparedPart
 from harness.product.state import TURN_LOG_FILE, Running, alone, log_path, rotated, write_running
 from harness.product.supervisor import Part, Supervisor
 from harness.product.tts_part import TtsServerPart
@@ -91,14 +93,14 @@ async def _parts(product: Product, library: Path, token: str) -> AsyncIterator[t
     }
     agent_env = {**env, **product.agent_env}
     address_file = folder / AGENT_ADDRESS_FILE
-    page = PagePart(folder, env, address_file, library, product.port, product.spare)
-    with_spares: list[TtsServerPart | AgentPart | PagePart] = [page]
+    page = PagePart(folder, env, address_file, library, product.port, spare=product.spare)
+    with_spares: list[SparedPart[Any]] = [page]
     try:
         if product.tts_voice is not None:
-            tts = TtsServerPart(folder, {TTS_KEY_VARIABLE: token}, product.tts_voice, product.spare)
+            tts = TtsServerPart(folder, {TTS_KEY_VARIABLE: token}, product.tts_voice, spare=product.spare)
             agent_env |= {TTS_SERVER_VARIABLE: tts.url, TTS_KEY_VARIABLE: token}
             with_spares.insert(0, tts)
-        with_spares.insert(-1, AgentPart(folder, agent_env, address_file, product.spare))
+        with_spares.insert(-1, AgentPart(folder, agent_env, address_file, spare=product.spare))
         yield [*parts, *with_spares], target
     finally:
         await asyncio.gather(*(part.close() for part in with_spares))

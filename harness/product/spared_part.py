@@ -1,0 +1,65 @@
+"""A part of the product of which a second one waits ready: what the agent, the page and the TTS server have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Generic, Protocol, TypeVar
+
+from runtime.spare import Spare
+
+
+class Worker(Protocol):
+    """A process in service or in reserve. `ended` waits for its death by itself, and tells the reason."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def is_alive(self) -> bool: ...
+    async def ended(self) -> str: ...
+    async def stop(self) -> None: ...
+
+
+W = TypeVar("W", bound=Worker)
+
+
+class SparedPart(ABC, Generic[W]):
+    """A `Part` of the supervisor. `spare`: whether one more waits; else each is made when it is needed.
+
+    `make` brings one up, `serve` puts it to work; both raise HarnessError.
+    """
+
+    def __init__(self, name: str, *, spare: bool) -> None:
+        self.name = name
+        self._in_service: W | None = None
+        self._spare: Spare[W] = Spare(name, self.make, spare)
+
+    @abstractmethod
+    async def make(self) -> W: ...
+
+    @abstractmethod
+    async def serve(self, worker: W) -> None: ...
+
+    @property
+    def pid(self) -> int | None:
+        return self._in_service.pid if self._in_service is not None else None
+
+    async def start(self) -> None:
+        self._in_service = await self._spare.take()
+        await self.serve(self._in_service)
+
+    def settled(self) -> None:
+        self._spare.prepare()
+
+    async def ended(self) -> str:
+        assert self._in_service is not None
+        return await self._in_service.ended()
+
+    async def stop(self) -> None:
+        """The one in service; the spare stays for the next start. `close` ends both."""
+        worker, self._in_service = self._in_service, None
+        if worker is not None:
+            await worker.stop()
+
+    async def close(self) -> None:
+        await self._spare.close()
+        await self.stop()
