@@ -90,7 +90,8 @@ CATALOGUE: tuple[Fault, ...] = (
     Fault("click", "a pulse of 0.5 ms above the local peak", "dB", (0, 3, 6, 9, 12, 18), 6, ON_THE_WAY,
           ("clicks",), lambda v, w: effects.Click(over_db=v), ("click",), ("noise_bursts",)),
     Fault("published_click", "the same in what is published, where there is nothing to compare with", "dB",
-          (6, 9, 12, 18), 18, ("pre",), ("clicks",), lambda v, w: effects.Click(over_db=v), ("click",), ("noise_bursts",)),
+          (6, 9, 12, 18), 18, ("pre",), ("clicks", "published_dropout"),  # beside a silence it is that silence's hard edge
+          lambda v, w: effects.Click(over_db=v), ("click", "dropout"), ("noise_bursts",)),
     Fault("boom", "a thump at 70 Hz, 120 ms", "dBFS", (-40, -30, -24, -18, -12, -8), -12, ON_THE_WAY,
           ("booms",), lambda v, w: effects.Boom(level_dbfs=v), ("boom",), ("mel_distance", "clicks")),
     Fault("noise_burst", "80 ms of white noise over the level it falls on", "dB", (-12, -6, 0, 6, 12, 18), 12, ON_THE_WAY,
