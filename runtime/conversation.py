@@ -125,10 +125,10 @@ class Conversation:
         if self._utterance is not None:
             self._utterance.push(event.audio)
             self._caption()
+        if self._barge_in is not None and self.control.state is State.LISTENING:  # the reply ended meanwhile
+            self._barge_in.feed(UserFrame(self._detector.track.sound(), event.speech_ms, near))
         if self.control.state in (State.SPEAKING, State.INTERRUPTING):
             await self._weigh(event, near)
-        elif self._barge_in is not None and self.control.state is State.LISTENING:  # the reply ended meanwhile
-            self._barge_in.feed(UserFrame(self._detector.track.sound(), event.speech_ms, near))
         elif event.kind is SpeechKind.PAUSED and self.control.state is State.LISTENING and self.taking.prepare:
             self._prepare()
         elif event.kind is SpeechKind.RESUMED:

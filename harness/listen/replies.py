@@ -194,16 +194,18 @@ def hear_replies(
 
 
 def _in_order(claims: list[_Claim], pre: Ring | None, ring: Ring, clocks: Clocks) -> list[_Claim]:
-    """What was published first is heard first: who was found behind the next reply is looked for again ahead of it.
+    """What was published first is heard first: who was found at the next reply, or behind it, is looked for ahead of it.
 
-    A short reply of which a jitter buffer has torn the first words may be more like some vowel of the next.
+    A short reply of which a jitter buffer has torn the first words may be more like some vowel of the next; one that says
+    the same words is as like it as it is like itself.
     """
+    apart = MARGIN_MS * SAMPLES_PER_MS
     ordered: list[_Claim] = []
     for index in reversed(range(len(claims))):
         claim = claims[index]
-        if ordered and claim.aligned and ordered[0].aligned and claim.start >= ordered[0].start:
+        if ordered and claim.aligned and ordered[0].aligned and claim.start > ordered[0].start - apart:
             before = claims[index - 1] if index else None
-            again, identity = _align_reply(claim.told, pre, ring, clocks, before, until=ordered[0].start)
+            again, identity = _align_reply(claim.told, pre, ring, clocks, before, until=ordered[0].start - apart)
             claim = again or _claim_by_time(claim.told, ring, clocks, identity) or claim
         ordered.insert(0, claim)
     return ordered

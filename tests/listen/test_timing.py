@@ -8,7 +8,7 @@ import pytest
 from harness.listen.measure import listen
 from harness.model.events import ReplyCause
 from harness.model.status import CaptureStatus
-from tests.listen.captures import PER_MS, Call, Replied, Said, ms, silence, simple_call, speech, stretch
+from tests.listen.captures import PER_MS, Call, Replied, Said, identity, ms, silence, simple_call, speech, stretch
 
 
 def metrics_of(call, folder, turn=0):
@@ -190,6 +190,24 @@ def test_a_short_reply_that_was_torn_is_not_taken_for_a_syllable_of_the_next(tmp
     assert places[0] < places[1]
     assert places[1] - places[0] == pytest.approx(ms(2_500 - 1_450), abs=ms(30))
     assert all(turn.metrics["audio_valid"].value == 1 for turn in measurement.turns)
+
+
+def test_the_same_words_said_again_and_again_are_each_found_in_their_own_place(tmp_path):
+    """An agent that has one answer: what comes a turn later fits as well as the reply itself, by chance even better."""
+    words = speech(1_000, 9)
+    begins_ms = (500, 3_000, 5_500)
+
+    def worn(x):
+        return x + 0.004 * np.random.default_rng(1).standard_normal(len(x)).astype(np.float32)
+
+    replies = [Replied(at + 1_100, words, at_probe=worn if at < 5_000 else identity) for at in begins_ms]
+    call = Call(said=[Said(at, speech(700, at)) for at in begins_ms], replies=replies, lane="bot", total_ms=8_500)
+    measurement = listen(call.write(tmp_path / "c"))
+    assert [(turn.reply_seq, turn.utterance) for turn in measurement.turns] == [(0, 0), (1, 1), (2, 2)]
+    for turn in measurement.turns:
+        assert turn.metrics["eot_to_first_audio_ms"].value == pytest.approx(400, abs=3)
+        assert turn.metrics["audio_valid"].value == 1
+        assert turn.metrics["identity"].value > 0.9
 
 
 def test_an_interrupted_answer_is_not_complete(tmp_path):

@@ -64,6 +64,21 @@ def test_what_is_prepared_is_not_heard_before_the_end_of_turn_is_decided() -> No
     assert one.source.loud_ms()[0] >= 500 + 600 + 800
 
 
+def test_who_answers_right_after_a_reply_is_answered_as_quickly_as_anybody() -> None:
+    async def script(one: Call) -> None:
+        await one.say(600)
+        while "reply_end" not in [name for name, _ in one.events]:
+            await one.wait(20)
+        await one.wait(200)  # what begins so soon may be the reply's echo; this is as loud as the user is
+        await one.say(600)
+        await one.wait(6_000)
+
+    first, second = conversation(script).talk.trace.turns
+    assert first.prepared
+    assert second.prepared
+    assert second.t["tts_first_pcm"] < second.t["vad_end"] <= second.t["first_publish"]
+
+
 def test_a_reply_prepared_at_a_pause_is_thrown_away_when_the_user_goes_on() -> None:
     async def script(one: Call) -> None:
         await one.say(600)
