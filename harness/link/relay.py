@@ -277,18 +277,22 @@ class Control:
     def _open_lanes(self, changes: dict[Way, Impairment], qdiscs: dict[Way, list[str]]) -> None:
         openings = {way: self.relay.kernel[way].begin(words) for way, words in qdiscs.items()}
         lanes: dict[Way, Lane] = {}
+        failed: list[str] = []
 
         def opened(way: Way, opening: Opening) -> None:
             self.relay.unwatch(opening.door)
             try:
                 lanes[way] = opening.lane()
             except OSError as error:
-                answer({"error": str(error)})
+                failed.append(str(error))
+            if len(lanes) + len(failed) < len(openings):
                 return
-            if len(lanes) == len(openings):
-                for way, lane in lanes.items():
-                    self.relay.change(way, changes[way], lane)
-                answer({"at_ms": mono_ms()})
+            if failed:  # the call goes on as it was
+                answer({"error": failed[0]})
+                return
+            for changed, lane in lanes.items():
+                self.relay.change(changed, changes[changed], lane)
+            answer({"at_ms": mono_ms()})
 
         for way, opening in openings.items():
             self.relay.watch(opening.door, partial(opened, way, opening))

@@ -111,6 +111,22 @@ async def test_a_change_in_mid_call_holds_from_the_next_packet_on(tmp_path: Path
     assert {fates[number] for number in range(50)} == {"ok"}
 
 
+@pytest.mark.usefixtures("any_kernel")
+async def test_a_change_that_the_kernel_refuses_is_one_error_and_the_call_goes_on(
+    tmp_path: Path, namespace: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with signalling() as server, media() as far:
+        async with open_link(server.url, Profile(name="x"), seed=1, folder=tmp_path, netem_way_in=namespace) as link:
+            async with participant(await link._open_door(far.address, "udp")) as near:
+                with monkeypatch.context() as patched:
+                    patched.setattr(link_module, "qdisc", lambda direction: ["no_such_qdisc"])
+                    with pytest.raises(HarnessError, match="no_such_qdisc"):
+                        await link.change(uplink=Direction(), downlink=Direction())
+                await link.change(uplink=Direction())  # the next question has the answer to itself
+                await send(near, range(10))
+                assert len(await heard(near, 0.5)) == 10
+
+
 async def test_a_qdisc_that_the_kernel_does_not_have_is_said_in_its_words(
     tmp_path: Path, namespace: Sequence[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
