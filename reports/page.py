@@ -17,6 +17,7 @@ from harness.model.verdict import AttemptVerdict, CaseVerdict, GateResult, Summa
 from reports.case_view import CaseBlock, view_case
 from reports.changes import HEADINGS, TREND_HEADINGS, ChangesView, changes_view
 from reports.degraded import DegradedView, degraded_view
+from reports.doubts import doubts
 from reports.funnel import funnel_view
 from reports.funnel_steps import FunnelPicture, funnel_picture
 from reports.moment_view import MomentView, view_moment
@@ -154,7 +155,7 @@ def make_page(summary: Summary, run_dir: Path) -> Page:
         cases=tuple(view_case(case, run_dir) for case in by_severity(summary.cases)),
         funnel=funnel_picture(funnel_view(summary, run_dir), bot=not browser),
         degraded=degraded_view(summary),
-        doubts=_doubts(summary),
+        doubts=doubts(summary),
         facts=_facts(summary),
         environment=_environment(summary),
     )
@@ -206,15 +207,6 @@ def _where(gate: GateResult, attempt: AttemptVerdict | None) -> str:
     if gate.worst_reply_seq is not None:
         parts.append(f"reply {gate.worst_reply_seq}")
     return ", ".join(filter(None, parts))
-
-
-def _doubts(summary: Summary) -> tuple[str, ...]:
-    """Attempts whose measurement as a whole is not to be believed."""
-    return tuple(
-        f"{attempt.trace_id}: {'; '.join(attempt.measurement.validity.reasons)}"
-        for attempt in attempts_of(summary)
-        if attempt.measurement is not None and not attempt.measurement.validity.ok
-    )
 
 
 def _facts(summary: Summary) -> tuple[tuple[str, str], ...]:

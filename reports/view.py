@@ -18,6 +18,7 @@ from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict, Distribution, GateResult, Summary
 from reports.changes import HEADINGS, ChangesView, changes_view
 from reports.degraded import DegradedView, degraded_view
+from reports.doubts import doubts
 from reports.funnel import FunnelView, funnel_view
 from reports.heard import DefectTable, Heard, defects_of, doubt, hear, turn_to_show
 from reports.likeness import likeness_lines
@@ -143,7 +144,7 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
         degraded=degraded_view(summary),
         capture_statuses=tuple(Counter(a.capture_status.value for a in attempts_of(summary)).most_common()),
         missing_pre=_missing_pre(summary),
-        doubts=_doubts(summary),
+        doubts=tuple(plain(line) for line in doubts(summary)),
         fixes=tuple(
             Fix(plain(fix.about), fix.text, tuple(plain(line) for line in fix.evidence))
             for fix in suggest(summary.cases, summary.gates)
@@ -377,22 +378,6 @@ def _missing_pre(summary: Summary) -> tuple[tuple[str, str], ...]:
             if metric.value is None and not metric.not_applicable:
                 rows.append((attempt.trace_id, plain(metric.reason)))
     return tuple(rows)
-
-
-def _doubts(summary: Summary) -> tuple[str, ...]:
-    """Where the measurement itself is not to be believed."""
-    lines = []
-    for attempt in attempts_of(summary):
-        measurement = attempt.measurement
-        if measurement is None:
-            continue
-        if not measurement.validity.ok:
-            lines.append(plain(f"{attempt.trace_id}: {'; '.join(measurement.validity.reasons)}"))
-        for turn in measurement.turns:
-            bad = [f"{name} ({m.reason})" for name, m in turn.metrics.items() if m.invalid]
-            if bad and measurement.validity.ok:
-                lines.append(plain(f"{attempt.trace_id}, reply {turn.reply_seq}: {', '.join(bad)}"))
-    return tuple(lines)
 
 
 def _environment(environment: dict[str, Any]) -> tuple[tuple[str, str], ...]:
