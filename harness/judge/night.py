@@ -68,7 +68,7 @@ def judge_part(part: PlannedPart, summary: Summary, known: Known, report: str) -
     ]
     answered = [turn for _, turn in turns if turn.utterance is not None]
     expected = [a for a in told if a.capture_status is not CaptureStatus.NO_REPLY_EXPECTED]
-    to_hear = [a for a in expected if _gate(a, "audio_valid") is not Status.NOT_APPLICABLE]
+    to_hear = [a for a in expected if _is_asked(a, "audio_valid")]
     instrumented = summary.agent.instrumented
     return PartResult(
         id=part.id,
@@ -113,6 +113,11 @@ def _values(turns: Iterable[tuple[AttemptVerdict, Turn]], name: str) -> list[flo
 def _gate(attempt: AttemptVerdict, gate_id: str) -> Status | None:
     """None of a call that was not judged."""
     return next((gate.status for gate in attempt.gates if gate.gate_id == gate_id), None)
+
+
+def _is_asked(attempt: AttemptVerdict, gate_id: str) -> bool:
+    """A call that was not judged is asked too: what a P0 gate would have said of it is missing. P1 cases have no such gate."""
+    return not attempt.gates or _gate(attempt, gate_id) not in (None, Status.NOT_APPLICABLE)
 
 
 def _flaky(part: PlannedPart, summary: Summary) -> list[Flake]:

@@ -54,6 +54,19 @@ def test_a_clean_part_shows_all_its_shares_and_its_latency() -> None:
     assert {row.status for row in acceptance([PART], [found])} == {Status.PASS}
 
 
+def test_a_case_that_has_no_such_gate_does_not_cost_the_share_of_audible_replies() -> None:
+    """The mini suite has a P1 case: no night with it could have shown 100 %."""
+    judged = []
+    for name, tier in (("c", "P0"), ("d", "P1")):
+        case = canned.case(name, tier=tier)
+        attempt = judge_attempt(case, canned.manifest(name), canned.measurement(name), f"captures/r-{name}-a1")
+        judged.append((case, judge_case(case, [attempt])))
+    summary = canned.summary(judged)
+    found = judge_part(PART, summary, everything(summary), "parts/p/r/report.md")
+    assert found.audible is not None
+    assert (found.audible.hits, found.audible.n) == (1, 1)
+
+
 def test_failures_are_counted_by_kind_and_a_crash_is_a_crash() -> None:
     found = part_of(440.0, CaptureStatus.AGENT_CRASH, CaptureStatus.AGENT_CRASH, CaptureStatus.REPLY_TIMEOUT)
     assert [(f.kind, f.count) for f in found.failures] == [("AGENT_CRASH", 2), ("REPLY_TIMEOUT", 1)]
