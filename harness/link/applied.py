@@ -118,7 +118,7 @@ def uplink_jitter_ms(rows: Sequence[Row], readings: Sequence[Reading]) -> tuple[
     stream = main_stream(rows, {reading.source for reading in readings if reading.source}, "up")
     if stream is None:
         return None
-    course = rfc3550_jitter_ms(stream)
+    course = rfc3550_jitter_ms(stream, in_order=False)
     pairs = []
     for reading in readings:
         known = [value for t_ms, value in course if t_ms <= reading.t_mono_ms]

@@ -1,7 +1,8 @@
 """WebRTC's own estimators, computed over the relay's log: round trips of STUN, jitter and loss of a received stream. Pure.
 
 Jitter and loss as RFC 3550 (A.3, A.8) and as libwebrtc counts them: the jitter moves on with packets in order only, loss
-is what was expected by sequence number minus all that came. The RTP clock of Opus runs at 48 kHz.
+is what was expected by sequence number minus all that came. LiveKit's media server takes every packet for the jitter, as it
+comes. The RTP clock of Opus runs at 48 kHz.
 """
 
 from __future__ import annotations
@@ -70,13 +71,13 @@ def unwrapped(rows: Sequence[Row]) -> list[int]:
     return found
 
 
-def rfc3550_jitter_ms(stream: Stream) -> list[tuple[float, float]]:
-    """(time, jitter) after each packet that came in order."""
+def rfc3550_jitter_ms(stream: Stream, *, in_order: bool = True) -> list[tuple[float, float]]:
+    """(time, jitter) after each packet. `in_order`: one that was overtaken is left out, as libwebrtc does."""
     course: list[tuple[float, float]] = []
     jitter, highest = 0.0, -1
     before: Row | None = None
     for row, seq in zip(stream.delivered, unwrapped(stream.delivered), strict=True):
-        if before is not None and seq <= highest:
+        if in_order and before is not None and seq <= highest:
             continue
         if before is not None:
             assert row.rtp_ts is not None

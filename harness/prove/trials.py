@@ -88,9 +88,13 @@ class Trial(BaseModel):
 
     @property
     def torn(self) -> bool:
-        """The publisher itself was late in this reply or ran dry, which no fault here but a stall brings about."""
-        own = self.fault == CLEAN or BY_ID[self.fault].tears
-        return not own and any(self.evidence.get(name, 0.0) > most for name, most in TORN.items())
+        """The publisher itself was late in this reply or ran dry, which no fault here but a stall brings about.
+
+        Not asked of what is judged by the call as a whole: a torn reply in it hides nothing of that.
+        """
+        if self.fault == CLEAN or BY_ID[self.fault].tears or BY_ID[self.fault].judged_per_call:
+            return False
+        return any(self.evidence.get(name, 0.0) > most for name, most in TORN.items())
 
     @property
     def other_gates(self) -> set[str]:

@@ -97,12 +97,17 @@ class Call:
         )
 
 
-def reading(t_ms: float, voice: list[tuple[float, float]], trips: list[tuple[float, float]]) -> Reading:
-    """What a receiver would say at `t_ms`, of packets (came, sent) every 20 ms and of round trips (came, how long)."""
+def reading(
+    t_ms: float, voice: list[tuple[float, float]], trips: list[tuple[float, float]], *, in_order: bool = True
+) -> Reading:
+    """What a receiver would say at `t_ms`, of packets (came, sent) every 20 ms and of round trips (came, how long).
+
+    `in_order`: as libwebrtc; LiveKit's server takes overtaken packets for its jitter too.
+    """
     here = sorted(packet for packet in voice if packet[0] <= t_ms)
     jitter, last = 0.0, None
     for came, sent in here:
-        if last is None or sent > last[1]:  # in order
+        if last is None or sent > last[1] or not in_order:
             jitter += (abs((came - sent) - (last[0] - last[1])) - jitter) / 16 if last is not None else 0.0
             last = (came, sent)
     sent = [packet[1] for packet in here]

@@ -159,7 +159,7 @@ def test_what_the_server_reports_of_the_users_audio_is_set_beside_the_log() -> N
         for row in call.rows
         if row.way == "up" and row.kind == "rtp" and row.departed_ms is not None
     ]
-    reports = [replace(reading(T0_MS + 1e3 * k, voice, []), source="0000aaaa") for k in range(1, 41)]
+    reports = [replace(reading(T0_MS + 1e3 * k, voice, [], in_order=False), source="0000aaaa") for k in range(1, 41)]
     found = uplink_jitter_ms(call.rows, reports)
     assert found is not None
     theirs, ours = found

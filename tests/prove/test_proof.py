@@ -99,11 +99,13 @@ def test_a_fault_in_a_reply_that_the_publisher_tore_counts_apart_whether_heard_o
     append_trials(
         tmp_path, [trial(), trial(**torn), trial(**torn, fired=[]), trial(fault="stall", severity=150.0, **torn)]
     )
+    append_trials(tmp_path, [trial(fault="hum", severity=-57.0, fired=["hum"], readings={"hum": -50.0}, **torn)])
     summary = write_proof(tmp_path, "mine")
     cells = {fault["id"]: fault["cells"][0] for fault in summary["faults"]}
     assert (cells["hole"]["gate"], cells["hole"]["n"]) == (1, 1)
     assert (cells["hole"]["torn_heard"], cells["hole"]["torn"]) == (1, 2)
     assert (cells["stall"]["n"], cells["stall"]["torn"]) == (1, 0)  # it is what a stall does
+    assert (cells["hum"]["n"], cells["hum"]["torn"]) == (1, 0)  # of the whole call: one torn reply hides nothing
     assert "1 of 2 in replies that the publisher tore itself" in (tmp_path / "proof.md").read_text()
 
 
