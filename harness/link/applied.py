@@ -29,6 +29,7 @@ LEAST_READINGS = 2
 EDGE_MS = 5.0  # what the order "outage from now on" may be off the packets beside it
 NAMES: dict[Way, str] = {"up": "uplink", "down": "downlink"}
 BY_CHANCE = ("loss", "burst")
+SLOW_END = "longer than the link made it: an end of the call was slow, as on a busy host"
 LATE_MS = 5.0  # P99 of the relay's own lateness above which nothing it carried is believed
 
 
@@ -288,7 +289,8 @@ def _webrtc_figure(
     jitter_fits = _fits(numbers["jitter_webrtc_ms"], numbers["jitter_log_ms"])
     loss_fits, loss_told = _loss_agrees(stream, readings)
     told = (
-        f"round trip {numbers['rtt_webrtc_ms']:.1f} of {numbers['rtt_log_ms']:.1f} ms in the log, "
+        f"round trip {numbers['rtt_webrtc_ms']:.1f} of {numbers['rtt_log_ms']:.1f} ms in the log"
+        f"{f' ({SLOW_END})' if not rtt_fits and numbers['rtt_webrtc_ms'] > numbers['rtt_log_ms'] else ''}, "
         f"jitter {numbers['jitter_webrtc_ms']:.1f} of {numbers['jitter_log_ms']:.1f} ms{loss_told}"
     )
     return Figure(name, rtt_fits and jitter_fits and loss_fits, told), dict(numbers)

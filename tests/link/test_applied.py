@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from scipy.stats import binom
 
-from harness.link.applied import Figure, lateness_p99_ms, uplink_jitter_ms
+from harness.link.applied import SLOW_END, Figure, lateness_p99_ms, uplink_jitter_ms
 from harness.link.fate import FateModel, Impairment
 from harness.link.loss import loss_interval
 from harness.link.profile import Direction, Profile, load_profile, names
@@ -69,6 +69,14 @@ def test_media_that_went_around_the_link_shows_in_webrtcs_statistics(change: dic
     call = Call(load_profile("bad_wifi"), seconds=40)
     call.readings = [replace(reading, **change) for reading in call.readings]  # type: ignore[arg-type]
     assert figures(call)["webrtc"].agrees is False
+
+
+def test_a_round_trip_longer_than_the_link_made_it_is_no_proof_and_says_where_to_look() -> None:
+    call = Call(load_profile("wifi_good"), seconds=40)
+    call.readings = [replace(reading, rtt_ms=9.5) for reading in call.readings]
+    webrtc = figures(call)["webrtc"]
+    assert webrtc.agrees is False
+    assert SLOW_END in webrtc.told
 
 
 def test_without_statistics_or_echo_there_is_no_proof() -> None:
