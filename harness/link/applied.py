@@ -119,13 +119,20 @@ def uplink_jitter_ms(rows: Sequence[Row], readings: Sequence[Reading]) -> tuple[
     stream = main_stream(rows, {reading.source for reading in readings if reading.source}, "up")
     if stream is None:
         return None
-    course = rfc3550_jitter_ms(stream, in_order=False)
-    pairs = []
-    for reading in readings:
-        known = [value for t_ms, value in course if t_ms <= reading.t_mono_ms]
-        if known and reading.jitter_ms is not None:
-            pairs.append((reading.jitter_ms, known[-1]))
+    pairs = _beside([(r.t_mono_ms, r.jitter_ms) for r in readings], rfc3550_jitter_ms(stream, in_order=False))
     return (median(a for a, _ in pairs), median(b for _, b in pairs)) if pairs else None
+
+
+def _beside(
+    readings: Sequence[tuple[float, float | None]], course: Sequence[tuple[float, float]]
+) -> list[tuple[float, float]]:
+    """(what was read, the log's latest value by then), of the readings that have both."""
+    pairs = []
+    for t_mono_ms, theirs in readings:
+        known = [value for t_ms, value in course if t_ms <= t_mono_ms]
+        if known and theirs is not None:
+            pairs.append((theirs, known[-1]))
+    return pairs
 
 
 def left_to_chance(row: Row) -> bool:
@@ -265,18 +272,8 @@ def _webrtc_figure(
     name = "WebRTC"
     if stream is None:
         return Figure(name, None, "no audio was received through the link"), {}
-    trips = round_trips_ms(rows, stream.flow)
-    pairs = []
-    for reading in readings:
-        known = [rtt for done_ms, rtt in trips if done_ms <= reading.t_mono_ms]
-        if known and reading.rtt_ms is not None:
-            pairs.append((reading.rtt_ms, known[-1]))
-    course = rfc3550_jitter_ms(stream)
-    jitters = []
-    for reading in readings:
-        known = [value for t_ms, value in course if t_ms <= reading.t_mono_ms]
-        if known and reading.jitter_ms is not None:
-            jitters.append((reading.jitter_ms, known[-1]))
+    pairs = _beside([(r.t_mono_ms, r.rtt_ms) for r in readings], round_trips_ms(rows, stream.flow))
+    jitters = _beside([(r.t_mono_ms, r.jitter_ms) for r in readings], rfc3550_jitter_ms(stream))
     if len(pairs) < LEAST_READINGS or len(jitters) < LEAST_READINGS:
         return Figure(name, None, f"{len(pairs)} readings of the round trip, {len(jitters)} of the jitter"), {}
     numbers = {

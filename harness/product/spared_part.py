@@ -25,7 +25,7 @@ W = TypeVar("W", bound=Worker)
 class SparedPart(ABC, Generic[W]):
     """A `Part` of the supervisor. `spare`: whether one more waits; else each is made when it is needed.
 
-    `make` brings one up, `serve` puts it to work; both raise HarnessError.
+    `make` brings one up, `serve` puts it to work; `start` raises HarnessError.
     """
 
     def __init__(self, name: str, *, spare: bool) -> None:

@@ -35,17 +35,17 @@ class TtsServerPart(SparedPart[WorkerProcess]):
         self._last_exit: str | None = None
 
     async def make(self) -> WorkerProcess:
-        try:
-            return await WorkerProcess.start(self._setup)
-        except NeverReadyError as error:
-            raise HarnessError(f"{self.name} ended before it served: {error}") from error
+        return await WorkerProcess.start(self._setup)
 
     async def serve(self, worker: WorkerProcess) -> None:
+        await worker.serve(self._starts, self._last_exit)
+        self._starts += 1
+
+    async def start(self) -> None:
         try:
-            await worker.serve(self._starts, self._last_exit)
+            await super().start()
         except NeverReadyError as error:
             raise HarnessError(f"{self.name} ended before it served: {error}") from error
-        self._starts += 1
 
     async def ended(self) -> str:
         assert self._in_service is not None

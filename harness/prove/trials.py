@@ -61,7 +61,7 @@ class Trial(BaseModel):
     invalid: bool = False
     evidence: dict[
         str, float
-    ] = {}  # the call's own statistics: of every live fault, of one missed offline, of a clean turn that fired
+    ] = {}  # the call's own statistics: of every fault, heard or not, and of a clean turn that fired
     readings: dict[str, float] = {}  # gate → how bad it read, more is worse
     ears: str  # which version of the ears heard it
 
@@ -157,8 +157,7 @@ def trials_of(
         if fault == CLEAN and trials:  # one firing of the call is one firing, told of its first turn
             of_call = set()
         born = [d.born for d in turn.defects if fault != CLEAN and d.kind in BY_ID[fault].kinds]
-        missed = fault != CLEAN and not (own | of_call) & set(BY_ID[fault].gates)
-        telling = bool(own | of_call) if fault == CLEAN else missed or form == "live"
+        telling = fault != CLEAN or bool(own | of_call)
         trials.append(
             Trial(
                 form=form,

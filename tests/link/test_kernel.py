@@ -6,8 +6,8 @@ Where the kernel has netem, a profile is applied by it and proven; the words for
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ import pytest
 import harness.link.link as link_module
 from harness.errors import HarnessError, ProvisionError
 from harness.link.applied import prove
-from harness.link.link import open_link
+from harness.link.link import Link, open_link
 from harness.link.log import parse_log
 from harness.link.netem import way_in
 from harness.link.profile import Direction, Profile, load_profile
@@ -38,6 +38,15 @@ def any_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link_module, "qdisc", qdisc_of_any_kernel)
 
 
+@asynccontextmanager
+async def through_kernel(folder: Path, profile: Profile, way: Sequence[str]) -> AsyncIterator[tuple[Link, Endpoint]]:
+    """A link whose packets the kernel takes, and a participant behind it; the far end sends each packet back."""
+    async with signalling() as server, media() as far:
+        async with open_link(server.url, profile, seed=1, folder=folder, netem_way_in=way) as link:
+            async with participant(await link._open_door(far.address, "udp")) as near:
+                yield link, near
+
+
 async def send(near: Endpoint, numbers: range, every_s: float = 0.005) -> None:
     for number in numbers:
         near.transport.sendto(rtp(number))
@@ -56,12 +65,10 @@ async def heard(near: Endpoint, quiet_s: float = 1.0) -> list[bytes]:
 
 @pytest.mark.usefixtures("any_kernel")
 async def test_packets_pass_unchanged_and_each_is_a_line_of_the_log(tmp_path: Path, namespace: Sequence[str]) -> None:
-    async with signalling() as server, media() as far:
-        async with open_link(server.url, Profile(name="x"), seed=1, folder=tmp_path, netem_way_in=namespace) as link:
-            async with participant(await link._open_door(far.address, "udp")) as near:
-                await send(near, range(40))
-                back = await heard(near)
-            record = link.record()
+    async with through_kernel(tmp_path, Profile(name="x"), namespace) as (link, near):
+        await send(near, range(40))
+        back = await heard(near)
+        record = link.record()
     assert back == [rtp(number) for number in range(40)]
     log = rows(tmp_path)
     assert [row.seq for row in log if row.way == "up"] == list(range(40))
@@ -78,11 +85,9 @@ async def test_what_the_kernel_drops_is_lost_in_the_log_and_the_rest_is_late(
     tmp_path: Path, namespace: Sequence[str]
 ) -> None:
     narrow = Profile(name="x", uplink=Direction(bandwidth_kbps=NARROW_KBPS, queue_ms=300))
-    async with signalling() as server, media() as far:
-        async with open_link(server.url, narrow, seed=1, folder=tmp_path, netem_way_in=namespace) as link:
-            async with participant(await link._open_door(far.address, "udp")) as near:
-                await send(near, range(150))
-                back = {int.from_bytes(data[2:4], "big") for data in await heard(near, 3.0)}
+    async with through_kernel(tmp_path, narrow, namespace) as (_, near):
+        await send(near, range(150))
+        back = {int.from_bytes(data[2:4], "big") for data in await heard(near, 3.0)}
     log = {row.seq: row for row in rows(tmp_path) if row.way == "up"}
     passed = {seq for seq, row in log.items() if row.fate == "ok"}
     assert passed == back
@@ -94,16 +99,14 @@ async def test_what_the_kernel_drops_is_lost_in_the_log_and_the_rest_is_late(
 
 @pytest.mark.usefixtures("any_kernel")
 async def test_a_change_in_mid_call_holds_from_the_next_packet_on(tmp_path: Path, namespace: Sequence[str]) -> None:
-    async with signalling() as server, media() as far:
-        async with open_link(server.url, Profile(name="x"), seed=1, folder=tmp_path, netem_way_in=namespace) as link:
-            async with participant(await link._open_door(far.address, "udp")) as near:
-                await send(near, range(50))
-                await link.change(uplink=Direction(bandwidth_kbps=NARROW_KBPS, queue_ms=300))
-                await send(near, range(50, 150))
-                back = {int.from_bytes(data[2:4], "big") for data in await heard(near, 3.0)}
-                await link.cut(60_000)
-                await send(near, range(200, 210))
-                assert not await heard(near, 0.3)
+    async with through_kernel(tmp_path, Profile(name="x"), namespace) as (link, near):
+        await send(near, range(50))
+        await link.change(uplink=Direction(bandwidth_kbps=NARROW_KBPS, queue_ms=300))
+        await send(near, range(50, 150))
+        back = {int.from_bytes(data[2:4], "big") for data in await heard(near, 3.0)}
+        await link.cut(60_000)
+        await send(near, range(200, 210))
+        assert not await heard(near, 0.3)
     assert back > set(range(50))
     assert len(back) < 150
     fates: dict[int | None, str] = {row.seq: row.fate for row in rows(tmp_path) if row.way == "up"}
@@ -115,16 +118,14 @@ async def test_a_change_in_mid_call_holds_from_the_next_packet_on(tmp_path: Path
 async def test_a_change_that_the_kernel_refuses_is_one_error_and_the_call_goes_on(
     tmp_path: Path, namespace: Sequence[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with signalling() as server, media() as far:
-        async with open_link(server.url, Profile(name="x"), seed=1, folder=tmp_path, netem_way_in=namespace) as link:
-            async with participant(await link._open_door(far.address, "udp")) as near:
-                with monkeypatch.context() as patched:
-                    patched.setattr(link_module, "qdisc", lambda direction: ["no_such_qdisc"])
-                    with pytest.raises(HarnessError, match="no_such_qdisc"):
-                        await link.change(uplink=Direction(), downlink=Direction())
-                await link.change(uplink=Direction())  # the next question has the answer to itself
-                await send(near, range(10))
-                assert len(await heard(near, 0.5)) == 10
+    async with through_kernel(tmp_path, Profile(name="x"), namespace) as (link, near):
+        with monkeypatch.context() as patched:
+            patched.setattr(link_module, "qdisc", lambda direction: ["no_such_qdisc"])
+            with pytest.raises(HarnessError, match="no_such_qdisc"):
+                await link.change(uplink=Direction(), downlink=Direction())
+        await link.change(uplink=Direction())  # the next question has the answer to itself
+        await send(near, range(10))
+        assert len(await heard(near, 0.5)) == 10
 
 
 async def test_a_qdisc_that_the_kernel_does_not_have_is_said_in_its_words(
@@ -143,12 +144,10 @@ async def test_a_profile_is_applied_by_netem_and_proven(tmp_path: Path) -> None:
         way = way_in()
     except ProvisionError as error:
         pytest.skip(f"kernel netem cannot be used here: {error}")
-    async with signalling() as server, media() as far:
-        async with open_link(server.url, load_profile("bad_wifi"), seed=1, folder=tmp_path, netem_way_in=way) as link:
-            async with participant(await link._open_door(far.address, "udp")) as near:
-                await send(near, range(600), 0.01)
-                await heard(near)
-            record = link.record()
+    async with through_kernel(tmp_path, load_profile("bad_wifi"), way) as (link, near):
+        await send(near, range(600), 0.01)
+        await heard(near)
+        record = link.record()
     log, echo, _ = prove(record, list(parse_log((tmp_path / LINK_LOG).read_text())), []).figures
     assert log.agrees, log.told
     assert echo.agrees, echo.told
