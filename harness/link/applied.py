@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import fmean, median
 
 from harness.link.fate import Impairment, delay_moments_ms
 from harness.link.log import DELIVERED, Row, Way
 from harness.link.loss import loss_interval
 from harness.link.record import LinkRecord
-from harness.link.rtp import Stream, main_stream, rfc3550_jitter_ms, round_trips_ms
+from harness.link.rtp import Stream, main_stream, receiver_reports_ms, rfc3550_jitter_ms, round_trips_ms
 
 LOG_TOLERANCE_MS, LOG_TOLERANCE = 2.0, 0.05
 RTC_TOLERANCE_MS, RTC_TOLERANCE = 3.0, 0.20
@@ -26,6 +27,7 @@ CHANCE_LEVEL = 0.995  # two directions: 99 % for both together
 LEAST_PACKETS = 50
 LEAST_ECHOES = 10
 LEAST_READINGS = 2
+TAKEN_IN_MS = 20.0  # from a report out of the relay to its figure in getStats()
 EDGE_MS = 5.0  # what the order "outage from now on" may be off the packets beside it
 NAMES: dict[Way, str] = {"up": "uplink", "down": "downlink"}
 BY_CHANCE = ("loss", "burst")
@@ -115,11 +117,22 @@ def prove(record: LinkRecord, rows: Sequence[Row], readings: Sequence[Reading]) 
 
 
 def uplink_jitter_ms(rows: Sequence[Row], readings: Sequence[Reading]) -> tuple[float, float] | None:
-    """(what the far end reports, the same over the log): medians over its reports on the user's own audio."""
+    """(what the far end reports, the same over the log): medians over its reports on the user's own audio.
+
+    A report is old when it comes, by as much as the link holds it up, and stays until the next that is not lost: each is
+    read once, and belongs to the moment at which it was written.
+    """
     stream = main_stream(rows, {reading.source for reading in readings if reading.source}, "up")
     if stream is None:
         return None
-    pairs = _beside([(r.t_mono_ms, r.jitter_ms) for r in readings], rfc3550_jitter_ms(stream, in_order=False))
+    course = rfc3550_jitter_ms(stream, in_order=False)
+    reports = receiver_reports_ms(rows, stream.flow)
+    pairs: list[tuple[float, float]] = []
+    for (written_ms, received_ms), (_, next_ms) in pairwise([*reports, (math.inf, math.inf)]):
+        read = [r.jitter_ms for r in readings if received_ms + TAKEN_IN_MS <= r.t_mono_ms < next_ms]
+        known = [value for t_ms, value in course if t_ms <= written_ms]
+        if read and read[0] is not None and known:
+            pairs.append((read[0], known[-1]))
     return (median(a for a, _ in pairs), median(b for _, b in pairs)) if pairs else None
 
 

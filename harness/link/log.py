@@ -2,7 +2,7 @@
 
 A line is CSV with the columns of HEADER. Times are ms of CLOCK_MONOTONIC; `arrived` is the kernel's time where it tells
 one, so that a relay that was late to read is not taken for one that was in time. What a packet is, its first bytes say
-(RFC 7983); of RTP only the header is read, which is not encrypted.
+(RFC 7983); of RTP and RTCP only the header is read, which is not encrypted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ DELIVERED = ("ok", "twice")
 
 @dataclass(frozen=True)
 class Kind:
-    """What a packet is. `ident`: RTP's source, STUN's transaction; `seq`, `rtp_ts`: RTP's, or the number of an echo."""
+    """What a packet is. `ident`: RTP's source, RTCP's packet type (of a compound: the first), STUN's transaction.
+    `seq`, `rtp_ts`: RTP's, or the number of an echo.
+    """
 
     kind: Literal["rtp", "rtcp", "stun_request", "stun_response", "stun", "dtls", "echo", "other"]
     ident: str = ""
@@ -36,7 +38,7 @@ def inspect(data: bytes) -> Kind:
     first = data[0] if data else 255
     if 128 <= first < 192 and len(data) >= 12:
         if 192 <= data[1] <= 223:
-            return Kind("rtcp")
+            return Kind("rtcp", str(data[1]))
         seq, rtp_ts, ssrc = struct.unpack_from("!HII", data, 2)
         return Kind("rtp", f"{ssrc:08x}", seq, rtp_ts)
     if first < 4 and len(data) >= 20:

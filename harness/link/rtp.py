@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from harness.link.log import DELIVERED, Row, Way
 
 CLOCK_PER_MS = 48.0
+RECEIVER_REPORT = "201"  # RFC 3550, 6.4.2
 RESTART = 50  # libwebrtc takes a larger step of the sequence number for a stream that began anew, and counts no loss
 SEQ_MOD, TS_MOD = 1 << 16, 1 << 32
 
@@ -87,6 +88,12 @@ def rfc3550_jitter_ms(stream: Stream, *, in_order: bool = True) -> list[tuple[fl
             course.append((_left(row), jitter))
         before, highest = row, seq
     return course
+
+
+def receiver_reports_ms(rows: Sequence[Row], flow: int) -> list[tuple[float, float]]:
+    """(written, received) of each receiver report that reached the participant over `flow`, in the order of arrival."""
+    reports = [r for r in rows if (r.way, r.kind, r.ident, r.flow) == ("down", "rtcp", RECEIVER_REPORT, flow)]
+    return sorted(((r.arrived_ms, r.departed_ms) for r in reports if r.departed_ms is not None), key=lambda r: r[1])
 
 
 def round_trips_ms(rows: Sequence[Row], flow: int) -> list[tuple[float, float]]:

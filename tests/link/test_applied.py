@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from scipy.stats import binom
 
-from harness.link.applied import SLOW_END, Figure, lateness_p99_ms, uplink_jitter_ms
+from harness.link.applied import SLOW_END, Figure, Reading, lateness_p99_ms, uplink_jitter_ms
 from harness.link.fate import FateModel, Impairment
 from harness.link.loss import loss_interval
 from harness.link.profile import Direction, Profile, load_profile, names
@@ -161,16 +161,39 @@ def test_the_stream_is_the_one_that_the_statistics_are_about() -> None:
 
 
 def test_what_the_server_reports_of_the_users_audio_is_set_beside_the_log() -> None:
+    """A report is half a second old when it comes, one in five never does, and the page shows the last until the next."""
     call = Call(load_profile("bad_wifi"), seconds=40)
     voice = [
         (row.departed_ms, row.arrived_ms)
         for row in call.rows
         if row.way == "up" and row.kind == "rtp" and row.departed_ms is not None
     ]
-    reports = [replace(reading(T0_MS + 1e3 * k, voice, [], in_order=False), source="0000aaaa") for k in range(1, 41)]
-    found = uplink_jitter_ms(call.rows, reports)
+    template = next(row for row in call.rows if row.kind == "rtp" and row.way == "down")
+    delivered: list[tuple[float, Reading]] = []
+    for k in range(1, 39):
+        written_ms = T0_MS + 1e3 * k
+        came_ms = written_ms + 500.0 if k % 5 else None
+        call.rows.append(
+            replace(
+                template,
+                kind="rtcp",
+                ident="201",
+                arrived_ms=written_ms,
+                departed_ms=came_ms,
+                fate="ok" if came_ms else "loss",
+            )
+        )
+        if came_ms:
+            delivered.append((came_ms, reading(written_ms, voice, [], in_order=False)))
+    shown = [
+        replace(last[-1], t_mono_ms=T0_MS + 700.0 * k, source="0000aaaa")
+        for k in range(1, 57)
+        if (last := [report for came_ms, report in delivered if came_ms < T0_MS + 700.0 * k])
+    ]
+    found = uplink_jitter_ms(call.rows, shown)
     assert found is not None
     theirs, ours = found
-    assert theirs == pytest.approx(ours, rel=0.01)
+    assert theirs == pytest.approx(ours, rel=0.001)
     assert ours > 5
-    assert uplink_jitter_ms([], reports) is None
+    assert uplink_jitter_ms([], shown) is None
+    assert uplink_jitter_ms([row for row in call.rows if row.kind != "rtcp"], shown) is None
