@@ -11,16 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d, percentile_filter
-from scipy.signal import butter, sosfiltfilt
 
 from harness.listen.onset import runs
-from harness.listen.pair import HOP, PER_MS, RATE_HZ, WINDOW, FloatArray, ReplyPair, band, in_db
+from harness.listen.pair import HOP, PER_MS, WINDOW, FloatArray, ReplyPair, band, in_db
+from harness.listen.rejoin import RESTLESS_FRAMES, rejoined
 
-CLICK_HIGH_PASS_HZ = 300.0  # below it Opus turns the phase, and the difference says nothing
 CELL = PER_MS
 # the difference above pre's peak within ±5 ms, and above what the difference usually is within ±40 ms: either pair
 CLICK_DIFFERENCE_DB = ((4.5, 8.0), (3.0, 12.0))
-CLICK_DIFFERENCE_RESTLESS_DB = (4.5, 18.0)
+CLICK_DIFFERENCE_RESTLESS_DB = (4.5, 18.0)  # where the lag is restless
+CLICK_DIFFERENCE_REJOINED_DB = (4.5, 14.0)  # there too, where what arrived could be put together again
 CLICK_STANDS_OUT_DB = 0.6  # and above pre's peak within ±15 ms: a plosive that only moved does not
 CLICK_ALONE_DB = 5.5  # what arrived above pre's peak within ±15 ms, wherever the lag is restless
 CLICK_ALONE_RESTLESS_DB = 9.0
@@ -39,7 +39,6 @@ BURST_BELOW_TOTAL_DB = 25.0  # a band so far below all that pre has there is mas
 BURST_DBFS = -58.0
 NEAR_FRAMES = 3
 LEAST_MARGIN_DB = -60.0
-RESTLESS_FRAMES = 10
 
 
 @dataclass(frozen=True)
@@ -105,10 +104,8 @@ def _cells(samples: npt.NDArray[np.floating]) -> FloatArray:
     return peaks
 
 
-def click_scores(pair: ReplyPair) -> tuple[FloatArray, FloatArray, FloatArray]:
+def click_scores(pre: FloatArray, heard: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """dB of each ms: (difference over pre's peak, difference over its usual self, arrived over pre's peak)."""
-    sos = butter(2, CLICK_HIGH_PASS_HZ, "highpass", fs=RATE_HZ, output="sos")
-    pre, heard = sosfiltfilt(sos, pair.pre), sosfiltfilt(sos, pair.heard)
     published, difference, arrived = _cells(pre), _cells(heard - pre), _cells(heard)
     quietest = max(QUIETEST_SHARE * float(published.max(initial=0.0)), 1e-4)
     near = np.maximum(maximum_filter1d(published, 11), quietest)
@@ -125,23 +122,25 @@ def _click_margin(pair: ReplyPair) -> FloatArray | None:
     """dB of each ms beyond the nearest of the click's limits; far below 0 outside of the reply."""
     if len(pair.pre) < 100 * PER_MS:
         return None
-    over_peak, over_usual, alone = click_scores(pair)
-    n = np.arange(len(over_peak)) * CELL
-    restless = maximum_filter1d((~pair.settled).astype(np.uint8), 2 * RESTLESS_FRAMES + 1)
-    steady = restless[np.clip((n - WINDOW // 2) // HOP, 0, len(restless) - 1)] == 0
+    joined = rejoined(pair)
+    scores = click_scores(joined.pre, joined.as_placed)
+    n = np.arange(len(scores[0])) * CELL
     edge = pair.margin + EDGE_MS * PER_MS  # a step of the buffer at the very beginning is not in the lag's course
-    steady &= (n >= edge) & (n < len(pair.pre) - edge)
-
-    def beyond(limits: tuple[float, float]) -> FloatArray:
-        return np.minimum.reduce([over_peak - limits[0], over_usual - limits[1], alone - CLICK_STANDS_OUT_DB])
-
-    margin = np.maximum(
-        beyond(CLICK_DIFFERENCE_RESTLESS_DB), alone - np.where(steady, CLICK_ALONE_DB, CLICK_ALONE_RESTLESS_DB)
-    )
+    steady = ~joined.restless & (n >= edge) & (n < len(pair.pre) - edge)
+    alone = scores[2] - np.where(steady, CLICK_ALONE_DB, CLICK_ALONE_RESTLESS_DB)
+    margin = np.maximum(alone, _beyond(scores, CLICK_DIFFERENCE_RESTLESS_DB))
     for limits in CLICK_DIFFERENCE_DB:
-        margin = np.where(steady, np.maximum(margin, beyond(limits)), margin)
+        margin = np.where(steady, np.maximum(margin, _beyond(scores, limits)), margin)
+    if joined.sure.any():
+        beyond = _beyond(click_scores(joined.pre, joined.heard), CLICK_DIFFERENCE_REJOINED_DB)
+        margin = np.where(joined.sure, np.maximum(margin, beyond), margin)
     inside = (n >= pair.margin) & (n < len(pair.pre) - pair.margin)
     return np.where(inside, margin, LEAST_MARGIN_DB)
+
+
+def _beyond(scores: tuple[FloatArray, FloatArray, FloatArray], limits: tuple[float, float]) -> FloatArray:
+    over_peak, over_usual, alone = scores
+    return np.asarray(np.minimum.reduce([over_peak - limits[0], over_usual - limits[1], alone - CLICK_STANDS_OUT_DB]))
 
 
 def _clicks(margin: FloatArray | None) -> list[Event]:

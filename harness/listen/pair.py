@@ -61,7 +61,8 @@ class ReplyPair:
     the lag is steady, so that fine detail may be compared.
     """
 
-    ring: str
+    published: Ring
+    source: Ring  # in which it arrived
     first: int
     margin: int
     pre: npt.NDArray[np.float32]
@@ -131,20 +132,10 @@ def make_pair(
     published = np.asarray(pre.audio.samples[first:last])
     coarse = np.rint(at + track.lag_at(at / DECIMATION) * DECIMATION).astype(np.int64)
     place = coarse + _fine_shift(published, coarse, ring)
-    raw = _picked(ring, place)
+    raw = ring.picked(place)
     centres = (first + WINDOW / 2 + HOP * np.arange(max(1, (last - first - WINDOW) // HOP + 1))) / DECIMATION
     settled = track.restlessness(centres) < UNSETTLED_SPREAD
-    return ReplyPair(ring.name, first, span[0] - first, published, raw, place, settled, track)
-
-
-def _picked(ring: Ring, place: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """The ring's samples at `place`, silence outside of it."""
-    low, high = max(0, int(place.min())), min(len(ring.audio), int(place.max()) + 1)
-    part = np.asarray(ring.audio.samples[low : max(low, high)], np.float32)
-    if len(part) == 0:
-        return np.zeros(len(place), np.float32)
-    inside = (place >= low) & (place < high)
-    return np.where(inside, part[np.clip(place - low, 0, len(part) - 1)], np.float32(0))
+    return ReplyPair(pre, ring, first, span[0] - first, published, raw, place, settled, track)
 
 
 def _fine_shift(published: npt.NDArray[np.float32], coarse: npt.NDArray[np.int64], ring: Ring) -> npt.NDArray[np.int64]:
@@ -157,7 +148,7 @@ def _fine_shift(published: npt.NDArray[np.float32], coarse: npt.NDArray[np.int64
     shifts = np.arange(-FINE_REACH, FINE_REACH + 1)
     fit = np.empty((len(shifts), n_blocks))
     for row, shift in enumerate(shifts):
-        heard = _picked(ring, coarse[:n] + shift).reshape(n_blocks, FINE_BLOCK)
+        heard = ring.picked(coarse[:n] + shift).reshape(n_blocks, FINE_BLOCK)
         energy = np.einsum("ij,ij->i", heard, heard, dtype=np.float64)
         fit[row] = np.einsum("ij,ij->i", blocks, heard, dtype=np.float64) / np.sqrt(energy + 1e-9)
     best = shifts[np.argmax(fit, axis=0)].astype(np.float64)

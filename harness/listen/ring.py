@@ -72,6 +72,15 @@ class Ring:
     def band(self) -> BandArray:
         return self._band.array() if isinstance(self._band, Mapped) else self._band
 
+    def picked(self, place: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """The samples at `place`, silence outside of the recording."""
+        low, high = max(0, int(place.min())), min(len(self.audio), int(place.max()) + 1)
+        part = np.asarray(self.audio.samples[low : max(low, high)], np.float32)
+        if len(part) == 0:
+            return np.zeros(len(place), np.float32)
+        inside = (place >= low) & (place < high)
+        return np.where(inside, part[np.clip(place - low, 0, len(part) - 1)], np.float32(0))
+
     def silent(self) -> bool:
         """Nothing a person could hear anywhere in it."""
         return not self.sounds

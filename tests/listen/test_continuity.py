@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import soundfile
 
 from harness.listen.measure import listen
 from harness.model.measurement import Defect, Turn
@@ -94,6 +95,51 @@ def test_a_repeat_is_found_although_the_jitter_buffer_takes_time_away_beside_it(
 
     turn = listen(simple_call(450, sound=speech(1_800, seed), at_ear=twice).write(tmp_path / "c")).turns[0]
     assert [(defect.kind, defect.ring) for defect in turn.defects] == [("repeat", "ear")]
+
+
+def caught_up(x: Samples) -> Samples:
+    """A jitter buffer that takes 105 ms away, 15 ms of every 123 ms: at 500, 623, 746, ... ms."""
+    for step in range(7):
+        x = stretch(x, 500 + 108 * step, -12)
+    return x
+
+
+def click(x: Samples, at_ms: float, over_db: float) -> Samples:
+    """A pulse of 0.5 ms, so far above the loudest within 10 ms of it."""
+    y, at = x.copy(), ms(at_ms)
+    loudest = float(np.abs(x[at - ms(10) : at + ms(10)]).max())
+    y[at : at + ms(0.5)] += loudest * 10 ** (over_db / 20)
+    return y
+
+
+def real_voice(built, case: str) -> Samples:
+    """1.8 s of what a case says: a jitter buffer's steps are found again in a voice that never repeats itself exactly."""
+    said = built(case)
+    samples, _ = soundfile.read(said.wav, dtype="float32")
+    start = said.truth.utterances[0].start_sample
+    return samples[start : start + ms(1_800)]
+
+
+@pytest.mark.parametrize("at_ms", [692, 815, 938, 1_061])
+@pytest.mark.parametrize("case", ["endpoint_long_sentence", "question_short"])
+def test_a_click_is_found_while_the_jitter_buffer_catches_up(tmp_path, built, case, at_ms):
+    """By both listeners, so that the way is blamed and not the ear, though only one of the two buffers moves."""
+
+    def clicked(x: Samples) -> Samples:
+        return codec(click(x, at_ms, 6.0), 1)
+
+    voice = real_voice(built, case)
+    call = simple_call(450, sound=voice, at_probe=clicked, at_ear=lambda x: caught_up(clicked(x)))
+    turn = listen(call.write(tmp_path / "c")).turns[0]
+    found = [(defect.ring, defect.born) for defect in turn.defects if defect.kind == "click"]
+    assert found == [("ear", "in_rtc"), ("post_rtc", "in_rtc")]
+
+
+@pytest.mark.parametrize("case", ["endpoint_long_sentence", "question_short", "numbers_and_units"])
+def test_a_jitter_buffer_that_catches_up_makes_no_click(tmp_path, built, case):
+    call = simple_call(450, sound=real_voice(built, case), at_ear=lambda x: caught_up(codec(x, 1)))
+    turn = listen(call.write(tmp_path / "c")).turns[0]
+    assert [defect for defect in turn.defects if defect.kind == "click"] == []
 
 
 def test_a_designed_pause_of_the_reply_is_skipped(tmp_path):
