@@ -23,13 +23,15 @@ from runtime.inbox import Inbox
 from runtime.outbox import to_packet
 from runtime.pre_rtc import PreRtcTap
 from runtime.publisher import QUEUE_MS, RATE_HZ, Publisher
-from runtime.room_access import agent_token, load_filter, publish_options
+from runtime.room_access import agent_token, load_filter, nobody_publishes, publish_options
 from runtime.settings import RuntimeSettings
 from runtime.trace import PRE_RTC, Trace, TurnRecord, now_ms
 
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
+UNPUBLISH_TIMEOUT_S = 1.0
+OTHERS_TIMEOUT_S = 1.0  # for them to stop, once the agent's own track is gone
 DISCONNECT_TIMEOUT_S = 3.0
 INPUT_HZ = 16_000
 INPUT_FRAME_MS = 10
@@ -106,10 +108,21 @@ class RoomAgent:
 
     async def _close(self, source: rtc.AudioSource) -> None:
         await self._talk.close()
+        if self._room.isconnected():
+            await self._unpublish()
+            await nobody_publishes(self._room, OTHERS_TIMEOUT_S)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DISCONNECT_TIMEOUT_S):
                 await self._room.disconnect()
         await source.aclose()
+
+    async def _unpublish(self) -> None:
+        """First of all: who sees it gone may leave without keeping what it held (`nobody_publishes`)."""
+        me = self._room.local_participant
+        with contextlib.suppress(TimeoutError, rtc.participant.UnpublishTrackError):
+            async with asyncio.timeout(UNPUBLISH_TIMEOUT_S):
+                for sid in list(me.track_publications):
+                    await me.unpublish_track(sid)
 
     # the room
 

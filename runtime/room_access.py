@@ -1,13 +1,16 @@
-"""What the agent needs to be in a room: its token, how it publishes its voice, and the audio filters a test may plug in."""
+"""What the agent needs to be in a room and to leave it: token, how it publishes, the audio filters a test may plug in."""
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 
 from livekit import api, rtc
 
 from runtime.publisher import RATE_HZ, AudioFilter
 from runtime.settings import RuntimeSettings
+
+ALONE_POLL_S = 0.02
 
 
 def load_filter(name: str | None, room: str) -> AudioFilter | None:
@@ -36,3 +39,18 @@ def agent_token(settings: RuntimeSettings, room: str) -> str:
     grants = api.VideoGrants(room_join=True, room=room)
     token = api.AccessToken(settings.api_key, settings.api_secret).with_identity("agent").with_grants(grants)
     return token.with_attributes({"role": "agent"}).with_kind("agent").to_jwt()
+
+
+async def nobody_publishes(room: rtc.Room, timeout_s: float) -> bool:
+    """Wait until no other participant has a track here. False if that took longer.
+
+    livekit 1.2.1 keeps a room's whole WebRTC (0.45 MiB) for as long as the process lives where somebody else had a track
+    when it was left: each remote publication's callbacks hold the participant that owns it (rust-sdks, pull request 1435).
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            while any(other.track_publications for other in room.remote_participants.values()):  # noqa: ASYNC110 - no event tells of each track
+                await asyncio.sleep(ALONE_POLL_S)
+    except TimeoutError:
+        return False
+    return True

@@ -50,10 +50,13 @@ class Agent(Protocol):
 
 @dataclass
 class Attendance:
-    """The agent's presence in one room. `lost` says that its process ended."""
+    """The agent's presence in one room. `lost` says that its process ended; `dismissed` tells it that the call is over:
+    one that can be told takes its track away, and leaves when the others have gone.
+    """
 
     lost: asyncio.Event = field(default_factory=asyncio.Event)
     lost_why: str = ""
+    dismissed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def _others(participants: Participants, user_identity: str) -> list:
@@ -210,12 +213,18 @@ class ReferenceAgent:
                     await self._post("/agent/join", room)
             except (TimeoutError, aiohttp.ClientError) as error:
                 raise AttemptError(CaptureStatus.AGENT_ABSENT, f"the agent did not join {room}: {error!r}") from error
+            leaving = asyncio.create_task(self._dismiss(attendance, room))
             try:
                 yield attendance
             finally:
-                with contextlib.suppress(TimeoutError, aiohttp.ClientError, AttemptError):
-                    async with asyncio.timeout(STOP_TIMEOUT_S):
-                        await self._post("/agent/leave", room)
+                attendance.dismissed.set()
+                await leaving
+
+    async def _dismiss(self, attendance: Attendance, room: str) -> None:
+        await attendance.dismissed.wait()
+        with contextlib.suppress(TimeoutError, aiohttp.ClientError, AttemptError):
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self._post("/agent/leave", room)
 
 
 @asynccontextmanager

@@ -102,6 +102,7 @@ class Attempt:
     link: Link | None = None
     link_record: LinkRecord | None = None
     _user: BrowserUser | None = None
+    _attendance: Attendance | None = None
     _phase_since: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -146,12 +147,12 @@ class Attempt:
         scene = self.scene
         await self._served(scene.rooms.create(self.room))
         try:
-            async with AsyncExitStack() as stack:
+            async with AsyncExitStack() as agents, AsyncExitStack() as stack:  # the agent leaves when the others have
                 try:
                     await self._open_link(stack)
                     instrumented = scene.agent.about.instrumented
                     order = self._join_with_probe_first if instrumented else self._join_with_probe_last
-                    user, attendance = await self._guarded(None, None, order(stack))
+                    user, attendance = await self._guarded(None, None, order(stack, agents))
                     await self._guarded(user, attendance, self._converse(user))
                 finally:
                     await self._bring_home(stack)
@@ -221,22 +222,22 @@ class Attempt:
 
     # joining
 
-    async def _join_with_probe_first(self, stack: AsyncExitStack) -> tuple[User, Attendance]:
+    async def _join_with_probe_first(self, stack: AsyncExitStack, agents: AsyncExitStack) -> tuple[User, Attendance]:
         """An agent that knows us waits for our events: all join at once."""
         probe = await self._enter_probe(stack)
         async with asyncio.TaskGroup() as group:
-            attending = group.create_task(self._attend(stack))
+            attending = group.create_task(self._attend(agents))
             joining = group.create_task(self._enter_user(stack, probe))
         return joining.result(), attending.result()
 
-    async def _join_with_probe_last(self, stack: AsyncExitStack) -> tuple[User, Attendance]:
+    async def _join_with_probe_last(self, stack: AsyncExitStack, agents: AsyncExitStack) -> tuple[User, Attendance]:
         """A foreign agent links to the first participant it sees: that must be the user."""
         probe = self._make_probe()
         user = await self._enter_user(stack, probe)
         await self.scene.rooms.wait_for_participants(
             self.room, lambda present: any(p.identity == USER_IDENTITY for p in present)
         )
-        attendance = await self._attend(stack)
+        attendance = await self._attend(agents)
         await self._enter_probe(stack, probe)
         return user, attendance
 
@@ -253,8 +254,10 @@ class Attempt:
         await self._served(stack.enter_async_context(probe.in_room(self._url_for(PROBE_IDENTITY), token, timeout_s)))
         return probe
 
-    async def _attend(self, stack: AsyncExitStack) -> Attendance:
-        return await stack.enter_async_context(self.scene.agent.attend(self.room, self.scene.rooms, USER_IDENTITY))
+    async def _attend(self, agents: AsyncExitStack) -> Attendance:
+        attending = self.scene.agent.attend(self.room, self.scene.rooms, USER_IDENTITY)
+        self._attendance = await agents.enter_async_context(attending)
+        return self._attendance
 
     async def _enter_user(self, stack: AsyncExitStack, probe: Probe) -> User:
         scene, echo = self.scene, self.built.case.echo
@@ -349,6 +352,8 @@ class Attempt:
                 self.heard = self.probe.recording()
             if self.link is not None:
                 self.link_record = self.link.record()
+            if self._attendance is not None:
+                self._attendance.dismissed.set()
 
     async def _agent_writes(self) -> None:
         probe, about = self.probe, self.scene.agent.about
