@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
 DISCONNECT_TIMEOUT_S = 3.0
-OTHERS_TIMEOUT_S = 0.2
+OTHERS_TIMEOUT_S = 0.5
 OTHERS_POLL_S = 0.02
 
 
