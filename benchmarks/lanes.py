@@ -78,7 +78,7 @@ async def one_turn(lanes: LaneScheduler, load: Load, gap_s: float, slow_on: bool
     async def slow_lane() -> None:
         await slow_job(lanes, load.step_ms)
         while load.tries == "always":
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(RETRY_S)  # the pace of a slow lane that tries without pause
             await slow_job(lanes, load.step_ms)
 
     slow = asyncio.create_task(slow_lane()) if slow_on else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 
 from livekit import api, rtc
@@ -41,16 +42,13 @@ def agent_token(settings: RuntimeSettings, room: str) -> str:
     return token.with_attributes({"role": "agent"}).with_kind("agent").to_jwt()
 
 
-async def nobody_publishes(room: rtc.Room, timeout_s: float) -> bool:
-    """Wait until no other participant has a track here. False if that took longer.
+async def nobody_publishes(room: rtc.Room, timeout_s: float) -> None:
+    """Wait until no other participant has a track here, no longer than `timeout_s`.
 
     livekit 1.2.1 keeps a room's whole WebRTC (0.45 MiB) for as long as the process lives where somebody else had a track
     when it was left: each remote publication's callbacks hold the participant that owns it (rust-sdks, pull request 1435).
     """
-    try:
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout_s):
             while any(other.track_publications for other in room.remote_participants.values()):  # noqa: ASYNC110 - no event tells of each track
                 await asyncio.sleep(ALONE_POLL_S)
-    except TimeoutError:
-        return False
-    return True

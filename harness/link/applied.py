@@ -125,14 +125,13 @@ def uplink_jitter_ms(rows: Sequence[Row], readings: Sequence[Reading]) -> tuple[
     stream = main_stream(rows, {reading.source for reading in readings if reading.source}, "up")
     if stream is None:
         return None
-    course = rfc3550_jitter_ms(stream, in_order=False)
-    reports = receiver_reports_ms(rows, stream.flow)
-    pairs: list[tuple[float, float]] = []
-    for (written_ms, received_ms), (_, next_ms) in pairwise([*reports, (math.inf, math.inf)]):
-        read = [r.jitter_ms for r in readings if received_ms + TAKEN_IN_MS <= r.t_mono_ms < next_ms]
-        known = [value for t_ms, value in course if t_ms <= written_ms]
-        if read and read[0] is not None and known:
-            pairs.append((read[0], known[-1]))
+    told: list[tuple[float, float | None]] = []
+    for (written_ms, came_ms), (_, next_ms) in pairwise(
+        [*receiver_reports_ms(rows, stream.flow), (math.inf, math.inf)]
+    ):
+        shown = (r.jitter_ms for r in readings if came_ms + TAKEN_IN_MS <= r.t_mono_ms < next_ms)
+        told.append((written_ms, next(shown, None)))
+    pairs = _beside(told, rfc3550_jitter_ms(stream, in_order=False))
     return (median(a for a, _ in pairs), median(b for _, b in pairs)) if pairs else None
 
 

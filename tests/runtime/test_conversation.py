@@ -239,7 +239,7 @@ def test_a_reply_that_is_held_when_the_users_track_ends_goes_on() -> None:
         await into_a_reply(one)
         await one.say(300)
         await one.talk.track_ended()
-        await asyncio.sleep(8)
+        await asyncio.sleep(8)  # virtual time
 
     one = conversation(script)
     assert one.causes()[-2:] == ["false_alarm", "reply_played"]

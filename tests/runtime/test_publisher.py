@@ -73,7 +73,7 @@ def test_a_voice_that_comes_a_little_late_makes_no_hole_and_one_that_comes_too_l
         source = HeardSource()
         publisher = Publisher(source, PreRtcTap())  # type: ignore[arg-type]
         pump = asyncio.create_task(publisher.run())
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # virtual time
         publisher.begin(lambda: None)
         publisher.write(np.full(2 * RATE_HZ // 50, 8_000, np.int16))  # 40 ms, less than the lead
         await asyncio.sleep(late_ms / 1e3)
@@ -100,15 +100,15 @@ def test_a_held_reply_is_silent_at_once_and_goes_on_without_a_gap_or_a_repeat() 
         publisher = Publisher(source, PreRtcTap())  # type: ignore[arg-type]
         pump = asyncio.create_task(publisher.run())
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # virtual time
         publisher.begin(lambda: None)
         publisher.write(said)
         publisher.end()
-        await asyncio.sleep(0.437)
+        await asyncio.sleep(0.437)  # virtual time
         held_s = loop.time() - source.t0_s
         assert publisher.hold()
         assert not publisher.hold(), "once is enough"
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # virtual time
         silent_after_s.append(float(np.flatnonzero(np.abs(source.heard) > 50)[-1]) / RATE_HZ - held_s)
         publisher.resume()
         await publisher.played()

@@ -65,7 +65,7 @@ def test_a_slow_job_that_awaits_is_stopped_where_it_is() -> None:
         lanes = LaneScheduler()
         loop = asyncio.get_running_loop()
         slow = asyncio.create_task(lanes.try_slow(lambda slot: asyncio.sleep(60.0, "done")))
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(1.0)  # virtual time
         async with lanes.fast():
             waited_s = loop.time() - 1.0
         return await slow, waited_s
@@ -83,7 +83,7 @@ def test_the_slow_lane_never_waits(reason: str) -> None:
             await asyncio.sleep(STEP_S / 2)
         if reason == "cool-down after barge-in":
             lanes.barged_in()
-            await asyncio.sleep(4.999)
+            await asyncio.sleep(4.999)  # virtual time
         now_s = asyncio.get_running_loop().time()
         if reason == "fast lane busy":
             async with lanes.fast():
@@ -106,7 +106,7 @@ def test_the_cool_down_ends_after_five_seconds_and_begins_with_a_stop() -> None:
         await asyncio.sleep(STEP_S / 2)
         lanes.barged_in()
         results = [await slow]
-        await asyncio.sleep(5.0)
+        await asyncio.sleep(5.0)  # virtual time
         return [*results, await lanes.try_slow(stepping)]
 
     assert in_virtual_time(run()) == ["preempted", "done"]
