@@ -23,7 +23,7 @@ LOG_TOLERANCE_MS, LOG_TOLERANCE = 2.0, 0.05
 RTC_TOLERANCE_MS, RTC_TOLERANCE = 3.0, 0.20
 RTC_TOLERANCE_PACKETS = 3
 CHANCE_SD = 2.58  # 99 % of a mean's spread
-CHANCE_LEVEL = 1 - 0.01 / 2_000  # two directions, in a night of a thousand calls: 99 % for all of them together
+CHANCE_LEVEL = 0.995  # two directions: 99 % for both together
 LEAST_PACKETS = 50
 LEAST_ECHOES = 10
 LEAST_READINGS = 2
@@ -209,7 +209,7 @@ def _as_asked(impairment: Impairment, rows: Sequence[Row], *, in_order: bool) ->
     low, high = loss_interval(impairment, len(decided), CHANCE_LEVEL)
     loss_fits = low <= lost <= high
     share = 100 * lost / len(decided) if decided else 0.0
-    loss_told = f"{share:.2g} % lost of {len(decided)} (by chance {low} to {high} packets, {lost} found)"
+    loss_told = f"{share:.2g} % lost of {len(decided)} (99 %: {low} to {high} packets, {lost} found)"
     if not delays:
         return loss_fits, loss_told
     memory = min(impairment.correlation, 0.99)

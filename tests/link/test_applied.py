@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from scipy.stats import binom
 
-from harness.link.applied import CHANCE_LEVEL, SLOW_END, Figure, Reading, lateness_p99_ms, uplink_jitter_ms
+from harness.link.applied import SLOW_END, Figure, Reading, lateness_p99_ms, uplink_jitter_ms
 from harness.link.fate import FateModel, Impairment
 from harness.link.loss import loss_interval
 from harness.link.profile import Direction, Profile, load_profile, names
@@ -147,21 +147,6 @@ def test_the_interval_of_bursts_holds_what_the_model_does() -> None:
         outside = sum(not low <= count <= high for count in counts)
         assert outside <= binom.ppf(0.9999, runs, 0.01)
         assert high - low < 6 * (sum((c - sum(counts) / runs) ** 2 for c in counts) / runs) ** 0.5
-
-
-def test_no_call_of_a_long_night_is_refused_by_chance() -> None:
-    """A thousand calls of 300 packets at 2 %; at 99 % a call, ten of them would have lost too many or too few."""
-    lossy = Impairment(loss=0.02)
-    low, high = loss_interval(lossy, 300, CHANCE_LEVEL)
-    counts = []
-    for seed in range(1_000):
-        model = FateModel(lossy, seed, "uplink")
-        counts.append(sum(model.decide(100, 20.0 * k).cause != "" for k in range(300)))
-    assert low <= min(counts)
-    assert max(counts) <= high
-    low, high = loss_interval(lossy, 1_000, CHANCE_LEVEL)
-    assert low > 0, "a link that loses nothing is refused"
-    assert high < 50, "one that loses 5 % is, too"
 
 
 def test_the_stream_is_the_one_that_the_statistics_are_about() -> None:
