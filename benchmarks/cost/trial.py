@@ -21,9 +21,10 @@ from benchmarks.cost.figures import SessionResult, TrialResult, Use
 from harness.errors import HarnessError, ProvisionError
 from harness.judge.verdict import judge_attempt
 from harness.listen.measure import listen
-from harness.live.attempt import Attempt, Scene
+from harness.live.attempt import Attempt
 from harness.live.cpu import busy_percent
 from harness.live.rooms import Rooms
+from harness.live.scene import Scene
 from harness.model.capture import Manifest
 from harness.model.plan import BuiltCase, PageSpec
 from harness.model.status import Status

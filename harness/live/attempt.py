@@ -14,65 +14,38 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
 
-import aiohttp
 import numpy as np
 import soundfile
-from livekit import api
 
-from bots.connection import CONNECT_TIMEOUT_S, RoomJoinError
-from bots.probe_bot import Identity, Probe, host_clock, mono_ms
+from bots.probe_bot import Probe, mono_ms
 from bots.timeline import RATE_HZ, ProbeRecording
-from harness.browser.driver import Browser
 from harness.errors import AttemptError, EarwitnessError, first_explained
 from harness.link.link import Link
 from harness.link.record import LinkRecord
-from harness.live.agents import Agent, Attendance
+from harness.live.agents import Attendance
 from harness.live.barrier import pass_barrier, prime
 from harness.live.capture_writer import CaptureWriter
 from harness.live.conversation import Conversation
 from harness.live.governor import Seat
 from harness.live.host import HostLoad, describe_host, host_id, own_versions
-from harness.live.network import Network, explained, marks_kept
-from harness.live.rooms import Rooms
-from harness.live.user import BotUser, BrowserUser, User, UserRecording, bot_user, browser_user
+from harness.live.joining import Joining, served
+from harness.live.network import explained, marks_kept
+from harness.live.scene import PROBE_IDENTITY, USER_IDENTITY, Scene
+from harness.live.user import BrowserUser, User, UserRecording
 from harness.model import capture
 from harness.model.capture import Manifest, PageUnderTest, SpokenAt, Timeline
 from harness.model.events import EventType
-from harness.model.plan import BuiltCase, Lane, MicMode, PageSpec
+from harness.model.plan import BuiltCase
 from harness.model.status import CaptureStatus
 
 log = logging.getLogger(__name__)
 
-USER_IDENTITY, PROBE_IDENTITY = "user", "probe"
 USER_FRAME_TIMEOUT_S = 10.0
 TRACE_WRITTEN_TIMEOUT_S = 5.0
 LEAVE_TIMEOUT_S = 20.0
 STATS_EVERY_S = 1.0
-DEVICE_LEAD_S = 3.0  # silence ahead of the speech in the fake microphone's file: the track is published meanwhile
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Where an attempt plays: what the run provides to each of its attempts."""
-
-    run_id: str
-    run_dir: Path
-    rooms: Rooms
-    server_lost: asyncio.Event
-    server_version: str
-    agent: Agent
-    lane: Lane
-    mic: MicMode
-    page: PageSpec
-    page_url: str  # template with {livekit_url} {token} {room}
-    page_sha256: str | None
-    library_version: str
-    open_browser: Callable[[BuiltCase], Any] | None  # → async context manager of a Browser
-    network: Network | None = None  # what stands between the user and the media server
 
 
 @dataclass
@@ -93,23 +66,24 @@ class Attempt:
     load: HostLoad = field(default_factory=HostLoad)
     primed: tuple[float, bool] | None = None
     pre_rtc_reason: str | None = None
-    browser_version: str = ""
     recording: UserRecording = field(default_factory=UserRecording)
     heard: ProbeRecording | None = None
-    probe: Probe | None = None
     wall_s: dict[str, float] = field(default_factory=dict)
     ended_in: str = ""
     link: Link | None = None
     link_record: LinkRecord | None = None
-    _user: BrowserUser | None = None
-    _attendance: Attendance | None = None
     _phase_since: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self.trace_id = f"{self.scene.run_id}-{self.built.case.id}-a{self.number}"
         self.room = f"ew-{self.trace_id}"
         self.folder = self.scene.run_dir / "captures" / self.trace_id
+        self.joining = Joining(self.scene, self.built, self.number, self.trace_id, self.room)
         self.started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+    @property
+    def probe(self) -> Probe | None:
+        return self.joining.probe
 
     def enter(self, phase: str) -> None:
         now = time.monotonic()
@@ -145,14 +119,13 @@ class Attempt:
 
     async def _play(self) -> None:
         scene = self.scene
-        await self._served(scene.rooms.create(self.room))
+        await served(scene.rooms.create(self.room))
         try:
             async with AsyncExitStack() as agents, AsyncExitStack() as stack:  # the agent leaves when the others have
                 try:
                     await self._open_link(stack)
-                    instrumented = scene.agent.about.instrumented
-                    order = self._join_with_probe_first if instrumented else self._join_with_probe_last
-                    user, attendance = await self._guarded(None, None, order(stack, agents))
+                    self.joining.link = self.link
+                    user, attendance = await self._guarded(None, None, self.joining.everybody(stack, agents))
                     await self._guarded(user, attendance, self._converse(user))
                 finally:
                     await self._bring_home(stack)
@@ -203,11 +176,6 @@ class Attempt:
     def _slack_s(self) -> float:
         return self.scene.network.slack_s if self.scene.network is not None else 0.0
 
-    def _url_for(self, identity: str) -> str:
-        """By which this participant joins: through the link if it is behind one."""
-        link = self.link
-        return link.url if link is not None and identity in link.behind else self.scene.rooms.url
-
     async def _prime(self, user: User) -> tuple[float, bool]:
         if isinstance(user, BrowserUser):
             await user.tapped()
@@ -219,74 +187,6 @@ class Attempt:
                 await event.wait()
         except TimeoutError as error:
             raise AttemptError(CaptureStatus.BARRIER_TIMEOUT, f"{what} within {timeout_s:.0f} s") from error
-
-    # joining
-
-    async def _join_with_probe_first(self, stack: AsyncExitStack, agents: AsyncExitStack) -> tuple[User, Attendance]:
-        """An agent that knows us waits for our events: all join at once."""
-        probe = await self._enter_probe(stack)
-        async with asyncio.TaskGroup() as group:
-            attending = group.create_task(self._attend(agents))
-            joining = group.create_task(self._enter_user(stack, probe))
-        return joining.result(), attending.result()
-
-    async def _join_with_probe_last(self, stack: AsyncExitStack, agents: AsyncExitStack) -> tuple[User, Attendance]:
-        """A foreign agent links to the first participant it sees: that must be the user."""
-        probe = self._make_probe()
-        user = await self._enter_user(stack, probe)
-        await self.scene.rooms.wait_for_participants(
-            self.room, lambda present: any(p.identity == USER_IDENTITY for p in present)
-        )
-        attendance = await self._attend(agents)
-        await self._enter_probe(stack, probe)
-        return user, attendance
-
-    def _make_probe(self) -> Probe:
-        scene, case = self.scene, self.built.case
-        identity = Identity(self.trace_id, scene.run_id, case.id, self.number, host_clock(host_id()))
-        self.probe = Probe(identity, USER_IDENTITY)
-        return self.probe
-
-    async def _enter_probe(self, stack: AsyncExitStack, probe: Probe | None = None) -> Probe:
-        probe = probe or self._make_probe()
-        token = self.scene.rooms.token(self.room, PROBE_IDENTITY, role="probe")
-        timeout_s = CONNECT_TIMEOUT_S + self._slack_s
-        await self._served(stack.enter_async_context(probe.in_room(self._url_for(PROBE_IDENTITY), token, timeout_s)))
-        return probe
-
-    async def _attend(self, agents: AsyncExitStack) -> Attendance:
-        attending = self.scene.agent.attend(self.room, self.scene.rooms, USER_IDENTITY)
-        self._attendance = await agents.enter_async_context(attending)
-        return self._attendance
-
-    async def _enter_user(self, stack: AsyncExitStack, probe: Probe) -> User:
-        scene, echo = self.scene, self.built.case.echo
-        token = scene.rooms.token(self.room, USER_IDENTITY, role="user")
-        if scene.open_browser is None:
-            bot: BotUser = await self._served(
-                stack.enter_async_context(bot_user(probe, self._url_for(USER_IDENTITY), token, self._slack_s, echo))
-            )
-            await bot.ready()
-            return bot
-        browser: Browser = await stack.enter_async_context(scene.open_browser(self.built))
-        self.browser_version = browser.version
-        lead = int(DEVICE_LEAD_S * RATE_HZ)
-        user = await stack.enter_async_context(browser_user(browser, scene.mic, host_id(), lead, self._slack_s, echo))
-        self._user = user
-        values = {"livekit_url": self._url_for(USER_IDENTITY), "token": token, "room": self.room}
-        url = scene.page_url
-        for name, value in values.items():
-            url = url.replace("{" + name + "}", quote(value, safe=""))
-        await user.open(url, scene.page.script)
-        await user.ready()
-        return user
-
-    async def _served(self, step: Awaitable[Any]) -> Any:
-        """A step that talks to the media server; its failure means that the server is gone."""
-        try:
-            return await step
-        except (RoomJoinError, aiohttp.ClientError, api.TwirpError, TimeoutError) as error:
-            raise AttemptError(CaptureStatus.SERVER_LOST, f"the media server does not answer: {error}") from error
 
     # watching over it
 
@@ -344,7 +244,7 @@ class Attempt:
             self.seat.leave()
         try:
             async with asyncio.timeout(LEAVE_TIMEOUT_S):
-                await asyncio.gather(self._agent_writes(), self._user_finishes(self._user))
+                await asyncio.gather(self._agent_writes(), self._user_finishes(self.joining.page_user))
         except TimeoutError:
             self.detail = self.detail or f"leaving took more than {LEAVE_TIMEOUT_S:.0f} s"
         finally:
@@ -352,8 +252,8 @@ class Attempt:
                 self.heard = self.probe.recording()
             if self.link is not None:
                 self.link_record = self.link.record()
-            if self._attendance is not None:
-                self._attendance.dismissed.set()
+            if self.joining.attendance is not None:
+                self.joining.attendance.dismissed.set()
 
     async def _agent_writes(self) -> None:
         probe, about = self.probe, self.scene.agent.about
@@ -420,7 +320,7 @@ class Attempt:
         missing = capture.PRE_RTC not in files
         versions = {**own_versions(), "livekit-server": scene.server_version, **scene.agent.versions}
         if scene.open_browser is not None:
-            versions |= {"chromium": self.browser_version, "livekit-client": scene.library_version}
+            versions |= {"chromium": self.joining.browser_version, "livekit-client": scene.library_version}
         kind: Literal["product", "own", "none"]
         kind = "none" if scene.open_browser is None else "product" if scene.page.template is None else "own"
         return Manifest(

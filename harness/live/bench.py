@@ -17,12 +17,14 @@ from harness.browser.driver import Browser, launch_browser
 from harness.errors import HarnessError, ProvisionError
 from harness.link.link import Link
 from harness.live.agents import open_agent
-from harness.live.attempt import Attempt, Scene
+from harness.live.attempt import Attempt
 from harness.live.governor import Staging
 from harness.live.host import HostLoad
+from harness.live.joining import DEVICE_LEAD_S
 from harness.live.network import open_network
 from harness.live.page_server import PAGE_QUERY, page_folder, page_sha256, serve_page
 from harness.live.rooms import open_rooms
+from harness.live.scene import Scene
 from harness.model.capture import Manifest
 from harness.model.plan import BuiltCase, Plan
 from harness.provide.chromium import find_chromium
@@ -32,7 +34,6 @@ from harness.speech.build import device_wav
 
 log = logging.getLogger(__name__)
 
-DEVICE_LEAD_S = 3.0
 SESSIONS = "EARWITNESS_SESSIONS"  # tells the reference agent for how many users at once to warm up
 
 

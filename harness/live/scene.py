@@ -1,0 +1,36 @@
+"""Where the attempts of a run play: the server, the agent, the page, the browser that the run provides to each of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.live.agents import Agent
+from harness.live.network import Network
+from harness.live.rooms import Rooms
+from harness.model.plan import BuiltCase, Lane, MicMode, PageSpec
+
+USER_IDENTITY, PROBE_IDENTITY = "user", "probe"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where an attempt plays: what the run provides to each of its attempts."""
+
+    run_id: str
+    run_dir: Path
+    rooms: Rooms
+    server_lost: asyncio.Event
+    server_version: str
+    agent: Agent
+    lane: Lane
+    mic: MicMode
+    page: PageSpec
+    page_url: str  # template with {livekit_url} {token} {room}
+    page_sha256: str | None
+    library_version: str
+    open_browser: Callable[[BuiltCase], Any] | None  # → async context manager of a Browser
+    network: Network | None = None  # what stands between the user and the media server
