@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -24,6 +24,7 @@ from harness.history_command import history_app
 from harness.listen_command import listen_command
 from harness.nightly_command import RETAIN_EPILOG, nightly_command, retain_command
 from harness.report_command import report_command
+from harness.run_command import CasesOption, run_command
 from harness.serve_command import serve_app
 from harness.serve_engines_command import serve_engines_command
 from harness.serve_tts_command import serve_tts_command
@@ -47,10 +48,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console(highlight=False)
-
-CasesOption = Annotated[
-    Path | None, typer.Option("--cases", help="Case file or folder of cases.", show_default="cases/", metavar="PATH")
-]
 
 
 def _version(value: bool) -> None:
@@ -92,159 +89,7 @@ def doctor() -> None:
         raise typer.Exit(3)
 
 
-@app.command(epilog=EPILOG)
-def run(
-    case: Annotated[
-        list[str] | None, typer.Argument(help="Cases by name; all of the suite if none is named.", metavar="[CASE]...")
-    ] = None,
-    suite: Annotated[
-        str | None, typer.Option(help="fast (16), mini (4), extended, or all.", show_default="fast; all with --cases")
-    ] = None,
-    lane: Annotated[
-        str | None,
-        typer.Option(
-            "--user", "--lane", help="Who the user is: browser (a page in Chromium) or bot.", show_default="browser"
-        ),
-    ] = None,
-    mic: Annotated[
-        str | None,
-        typer.Option(
-            help="How the voice enters the page: scheduled (sample-exact) or device (Chromium's fake microphone, "
-            "with the page's own echo cancellation, noise suppression and gain control).",
-            show_default="scheduled",
-        ),
-    ] = None,
-    agent: Annotated[
-        str | None,
-        typer.Option(
-            help='reference, "command: PROGRAM ARGS" ({livekit_url} {token} {room} are filled in), '
-            "dispatch:NAME (a LiveKit Agents worker), or room (it comes by itself).",
-            show_default="reference",
-        ),
-    ] = None,
-    agent_instrumented: Annotated[
-        bool | None,
-        typer.Option(
-            "--agent-instrumented", help="The agent speaks the events and writes pre_rtc.wav (docs/own_agent.md)."
-        ),
-    ] = None,
-    engines: Annotated[
-        Path | None,
-        typer.Option(help="The reference agent's engines (docs/engines.md).", show_default="embedded", metavar="FILE"),
-    ] = None,
-    page: Annotated[
-        str | None,
-        typer.Option(
-            help="URL of a page of your own, with {livekit_url}, {token} and {room} to be filled in.",
-            show_default="the product page",
-        ),
-    ] = None,
-    page_script: Annotated[
-        Path | None, typer.Option(help="JavaScript that does the clicks your page needs to connect.")
-    ] = None,
-    cases: CasesOption = None,
-    runs: Annotated[Path | None, typer.Option(help="Where runs are written.", show_default="runs/")] = None,
-    network: Annotated[
-        str | None,
-        typer.Option(
-            help="The user's network: a profile by name (wifi_good, 4g_ok, bad_wifi, …) or a YAML file (docs/networks.md).",
-            show_default="nothing in between",
-        ),
-    ] = None,
-    link: Annotated[
-        str | None,
-        typer.Option(
-            help="What applies it: user (a relay, no privilege), netem (the kernel), auto.", show_default="auto"
-        ),
-    ] = None,
-    network_seed: Annotated[int | None, typer.Option(help="Of the network's chance.", show_default="1")] = None,
-    livekit_url: Annotated[
-        str | None,
-        typer.Option(
-            help="An external media server (ws:// or wss://); key and secret come from LIVEKIT_API_KEY and "
-            "LIVEKIT_API_SECRET.",
-            show_default="one of its own",
-        ),
-    ] = None,
-    attempts: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=5, help="Attempts a case at most; a case that fails and then passes is FLAKY.", show_default="1"
-        ),
-    ] = None,
-    repeat: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Times each case is run.", show_default="1")
-    ] = None,
-    jobs: Annotated[
-        str | None,
-        typer.Option(
-            help="Sessions at once: a number, or auto (as many as `earwitness calibrate` has shown not to distort; "
-            "docs/side_by_side.md).",
-            show_default="1",
-        ),
-    ] = None,
-    history: Annotated[
-        str | None,
-        typer.Option(
-            help="Where every measurement goes: a file, a database URL, or off.", show_default="RUNS/history.sqlite"
-        ),
-    ] = None,
-    strict: Annotated[bool | None, typer.Option("--strict", help="WARN counts as a failure too.")] = None,
-    headed: Annotated[bool | None, typer.Option("--headed", help="Show the browser window.")] = None,
-) -> None:
-    """Speak the cases to the agent through real WebRTC, hear the replies, and report.
-
-    Writes runs/RUN_ID/report.md, report.html, summary.json and one folder of recordings an attempt.
-    """
-    from harness.progress import Progress
-    from harness.provide.cache import cache_dir
-    from harness.settings import load_settings
-    from harness.suite import build_cases, load_checked_cases, make_plan, run_plan, select_cases
-
-    names = ("suite", "lane", "mic", "agent", "agent_instrumented", "engines", "page", "page_script", "cases", "runs")
-    more = (
-        "network",
-        "link",
-        "network_seed",
-        "livekit_url",
-        "attempts",
-        "repeat",
-        "jobs",
-        "history",
-        "strict",
-        "headed",
-    )
-    given = locals()
-    flags: dict[str, Any] = {name: given[name] for name in (*names, *more)}
-    settings = load_settings(flags)
-    (
-        settings.agent_spec(),
-        settings.page_spec(),
-        settings.external_server(),
-        settings.network_spec(),
-        settings.agent_env(),
-    )
-    wanted = "all" if cases is not None and suite is None else settings.suite  # one's own cases need not name a suite
-    chosen = select_cases(load_checked_cases([settings.cases]), wanted, case or [])
-    built = build_cases(chosen, cache_dir() / "cases")
-    plan = make_plan(settings, built)
-    if settings.jobs == "auto":
-        console.print(f"--jobs {plan.jobs} ({plan.jobs_why})", markup=False, soft_wrap=True)
-    with Progress(console, len(built)) as progress:
-        coroutine = run_plan(
-            plan,
-            settings,
-            on_note=progress.note,
-            on_case=lambda item, index: progress.case(item.case.id, index),
-            on_phase=progress.phase,
-            on_verdict=progress.verdict,
-        )
-        summary = _until_done(coroutine)
-    from reports.table import verdict_table
-
-    console.print(verdict_table(summary))
-    console.print(f"report: {plan.run_dir / 'report.md'}, {plan.run_dir / 'report.html'}", soft_wrap=True)
-    raise typer.Exit(summary.exit_code)
+app.command("run", epilog=EPILOG)(run_command)
 
 
 @app.command(epilog=EPILOG)

@@ -1,0 +1,181 @@
+"""The verb `run`: its options, and a run from them to the verdict on the terminal.
+
+An option that is a setting is one row in the signature and one in `flags`; its default stands in `harness.settings`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from harness.until_done import until_done
+
+console = Console(highlight=False)
+
+CasesOption = Annotated[
+    Path | None, typer.Option("--cases", help="Case file or folder of cases.", show_default="cases/", metavar="PATH")
+]
+
+
+def run_command(
+    case: Annotated[
+        list[str] | None, typer.Argument(help="Cases by name; all of the suite if none is named.", metavar="[CASE]...")
+    ] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="fast (16), mini (4), extended, or all.", show_default="fast; all with --cases")
+    ] = None,
+    lane: Annotated[
+        str | None,
+        typer.Option(
+            "--user", "--lane", help="Who the user is: browser (a page in Chromium) or bot.", show_default="browser"
+        ),
+    ] = None,
+    mic: Annotated[
+        str | None,
+        typer.Option(
+            help="How the voice enters the page: scheduled (sample-exact) or device (Chromium's fake microphone, "
+            "with the page's own echo cancellation, noise suppression and gain control).",
+            show_default="scheduled",
+        ),
+    ] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option(
+            help='reference, "command: PROGRAM ARGS" ({livekit_url} {token} {room} are filled in), '
+            "dispatch:NAME (a LiveKit Agents worker), or room (it comes by itself).",
+            show_default="reference",
+        ),
+    ] = None,
+    agent_instrumented: Annotated[
+        bool | None,
+        typer.Option(
+            "--agent-instrumented", help="The agent speaks the events and writes pre_rtc.wav (docs/own_agent.md)."
+        ),
+    ] = None,
+    engines: Annotated[
+        Path | None,
+        typer.Option(help="The reference agent's engines (docs/engines.md).", show_default="embedded", metavar="FILE"),
+    ] = None,
+    page: Annotated[
+        str | None,
+        typer.Option(
+            help="URL of a page of your own, with {livekit_url}, {token} and {room} to be filled in.",
+            show_default="the product page",
+        ),
+    ] = None,
+    page_script: Annotated[
+        Path | None, typer.Option(help="JavaScript that does the clicks your page needs to connect.")
+    ] = None,
+    cases: CasesOption = None,
+    runs: Annotated[Path | None, typer.Option(help="Where runs are written.", show_default="runs/")] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="The user's network: a profile by name (wifi_good, 4g_ok, bad_wifi, …) or a YAML file (docs/networks.md).",
+            show_default="nothing in between",
+        ),
+    ] = None,
+    link: Annotated[
+        str | None,
+        typer.Option(
+            help="What applies it: user (a relay, no privilege), netem (the kernel), auto.", show_default="auto"
+        ),
+    ] = None,
+    network_seed: Annotated[int | None, typer.Option(help="Of the network's chance.", show_default="1")] = None,
+    livekit_url: Annotated[
+        str | None,
+        typer.Option(
+            help="An external media server (ws:// or wss://); key and secret come from LIVEKIT_API_KEY and "
+            "LIVEKIT_API_SECRET.",
+            show_default="one of its own",
+        ),
+    ] = None,
+    attempts: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=5, help="Attempts a case at most; a case that fails and then passes is FLAKY.", show_default="1"
+        ),
+    ] = None,
+    repeat: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Times each case is run.", show_default="1")
+    ] = None,
+    jobs: Annotated[
+        str | None,
+        typer.Option(
+            help="Sessions at once: a number, or auto (as many as `earwitness calibrate` has shown not to distort; "
+            "docs/side_by_side.md).",
+            show_default="1",
+        ),
+    ] = None,
+    history: Annotated[
+        str | None,
+        typer.Option(
+            help="Where every measurement goes: a file, a database URL, or off.", show_default="RUNS/history.sqlite"
+        ),
+    ] = None,
+    strict: Annotated[bool | None, typer.Option("--strict", help="WARN counts as a failure too.")] = None,
+    headed: Annotated[bool | None, typer.Option("--headed", help="Show the browser window.")] = None,
+) -> None:
+    """Speak the cases to the agent through real WebRTC, hear the replies, and report.
+
+    Writes runs/RUN_ID/report.md, report.html, summary.json and one folder of recordings an attempt.
+    """
+    from harness.progress import Progress
+    from harness.provide.cache import cache_dir
+    from harness.settings import load_settings
+    from harness.suite import build_cases, load_checked_cases, make_plan, run_plan, select_cases
+
+    flags: dict[str, Any] = {
+        "suite": suite,
+        "lane": lane,
+        "mic": mic,
+        "agent": agent,
+        "agent_instrumented": agent_instrumented,
+        "engines": engines,
+        "page": page,
+        "page_script": page_script,
+        "cases": cases,
+        "runs": runs,
+        "network": network,
+        "link": link,
+        "network_seed": network_seed,
+        "livekit_url": livekit_url,
+        "attempts": attempts,
+        "repeat": repeat,
+        "jobs": jobs,
+        "history": history,
+        "strict": strict,
+        "headed": headed,
+    }
+    settings = load_settings(flags)
+    (
+        settings.agent_spec(),
+        settings.page_spec(),
+        settings.external_server(),
+        settings.network_spec(),
+        settings.agent_env(),
+    )
+    wanted = "all" if cases is not None and suite is None else settings.suite  # one's own cases need not name a suite
+    chosen = select_cases(load_checked_cases([settings.cases]), wanted, case or [])
+    built = build_cases(chosen, cache_dir() / "cases")
+    plan = make_plan(settings, built)
+    if settings.jobs == "auto":
+        console.print(f"--jobs {plan.jobs} ({plan.jobs_why})", markup=False, soft_wrap=True)
+    with Progress(console, len(built)) as progress:
+        coroutine = run_plan(
+            plan,
+            settings,
+            on_note=progress.note,
+            on_case=lambda item, index: progress.case(item.case.id, index),
+            on_phase=progress.phase,
+            on_verdict=progress.verdict,
+        )
+        summary = until_done(coroutine)
+    from reports.table import verdict_table
+
+    console.print(verdict_table(summary))
+    console.print(f"report: {plan.run_dir / 'report.md'}, {plan.run_dir / 'report.html'}", soft_wrap=True)
+    raise typer.Exit(summary.exit_code)
