@@ -18,10 +18,11 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import UsageError
-from harness.model.plan import AgentSpec, NetworkSpec, PageSpec
+from harness.model.plan import AgentSpec, CallRules, NetworkSpec, PageSpec
 
 CONFIG_FILE = "earwitness.toml"
 HISTORY_FILE = "history.sqlite"
+LONGEST_WAIT_MS = 60_000.0
 _ENV_NAMES = {
     "livekit_url": "LIVEKIT_URL",
     "livekit_api_key": "LIVEKIT_API_KEY",
@@ -38,6 +39,11 @@ class Settings:
     mic: Literal["scheduled", "device"] = "scheduled"
     agent: str = "reference"  # reference | command: … | dispatch:NAME | room
     agent_instrumented: bool = False  # a foreign agent that speaks the events and writes pre_rtc.wav
+    agent_identity: str | None = None  # which participant is the agent, where several speak
+    greeting: Literal["auto", "none", "required"] = CallRules.greeting
+    greeting_window_ms: float = CallRules.greeting_window_ms
+    turn_quiet_ms: float = CallRules.turn_quiet_ms
+    hangup: Literal["warn", "expected"] = CallRules.hangup
     engines: Path | None = None  # the reference agent's engines.toml (docs/engines.md); None: all embedded
     page: str | None = None  # URL template with {livekit_url} {token} {room}
     page_script: Path | None = None  # JavaScript for the clicks a foreign page needs
@@ -68,13 +74,24 @@ class Settings:
         text = self.agent.strip()
         if text in ("reference", "room"):
             instrumented = text == "reference" or self.agent_instrumented
-            return AgentSpec("reference" if text == "reference" else "room", "", instrumented)
-        kind, _, value = text.partition(":")
-        if kind == "command" and value.strip():
-            return AgentSpec("command", value.strip(), self.agent_instrumented)
-        if kind == "dispatch" and value.strip():
-            return AgentSpec("dispatch", value.strip(), self.agent_instrumented)
+            kind: Literal["reference", "room"] = "reference" if text == "reference" else "room"
+            return AgentSpec(kind, "", instrumented, self.agent_identity)
+        named, _, value = text.partition(":")
+        if named == "command" and value.strip():
+            return AgentSpec("command", value.strip(), self.agent_instrumented, self.agent_identity)
+        if named == "dispatch" and value.strip():
+            return AgentSpec("dispatch", value.strip(), self.agent_instrumented, self.agent_identity)
         raise UsageError(f'--agent {text!r}: expected reference, room, "command: PROGRAM ARGS…" or dispatch:NAME')
+
+    def call_rules(self) -> CallRules:
+        """Raises UsageError for a time that no call could keep."""
+        for name, value, least in (
+            ("greeting-window-ms", self.greeting_window_ms, 0.0),
+            ("turn-quiet-ms", self.turn_quiet_ms, 300.0),
+        ):
+            if not least <= value <= LONGEST_WAIT_MS:
+                raise UsageError(f"--{name} {value:g}: must lie between {least:g} and {LONGEST_WAIT_MS:g} ms")
+        return CallRules(self.greeting, self.greeting_window_ms, self.turn_quiet_ms, self.hangup)
 
     def agent_env(self) -> dict[str, str]:
         """What the reference agent is told beside the room. Raises UsageError if the file is not there."""

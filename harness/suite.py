@@ -125,6 +125,7 @@ def plan_in(settings: Settings, cases: tuple[BuiltCase, ...], run_id: str, run_d
         lane=settings.lane,
         mic=settings.mic,
         agent=settings.agent_spec(),
+        rules=settings.call_rules(),
         page=settings.page_spec(),
         attempts=settings.attempts,
         repeat=settings.repeat,

@@ -23,6 +23,10 @@ FIXES: dict[str, str] = {
     "dialogue), and at whether it listens to this user.",
     CaptureStatus.REPLY_ENDLESS: "The reply did not end: look for a loop in the dialogue or a TTS that never finishes.",
     CaptureStatus.AGENT_CRASH: "The agent ended in mid-call: its last log lines are in the detail, the rest in logs/.",
+    CaptureStatus.AGENT_LEFT: "The agent hung up before the user was done: look at what makes it end the call, or give a "
+    "case of one turn.",
+    CaptureStatus.TWO_AGENTS: "Two agents spoke: end the one that is left over from an earlier call, or name the one under "
+    "test with --agent-identity.",
     CaptureStatus.AGENT_ABSENT: "No agent with an audio track came: check its URL, token and room, and its log.",
     CaptureStatus.AGENT_UNAVAILABLE: "No worker took the job: is one registered under this name? A LiveKit Agents worker "
     "declares itself unavailable above its load threshold; set load_threshold to infinity on a small machine.",

@@ -37,6 +37,7 @@ AGENTS_FAULT = {
     CaptureStatus.REPLY_TIMEOUT,
     CaptureStatus.REPLY_ENDLESS,
     CaptureStatus.AGENT_CRASH,
+    CaptureStatus.AGENT_LEFT,
 }
 COMPLETE = {CaptureStatus.OK, CaptureStatus.NO_REPLY_EXPECTED}
 NOT_BELIEVED = {CaptureStatus.MIC_WINDOW_MISSED}

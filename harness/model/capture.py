@@ -84,6 +84,40 @@ class SpokenAt(_Frozen):
     in_window: bool = True
 
 
+HappeningKind = Literal[
+    "greeting",  # the agent spoke before anybody spoke to it, and was let finish
+    "hung_up",  # it left in order after its last reply, or deleted the room
+    "came_back",  # it left between two turns and came back
+    "reopened",  # it spoke again after its turn had been taken for over
+    "talked_on",  # it went on talking after the user had interrupted it
+    "others",  # somebody else came into the room, who is neither user nor agent
+    "background",  # a further audio track of the agent, which is not its voice
+    "no_track",  # it joined without an audio track
+    "state_stuck",  # its lk.agent.state did not follow what was heard
+]
+
+
+class Happening(_Frozen):
+    """Something in the call that is not a fault by itself and that whoever judges it must know. `detail`: one sentence."""
+
+    kind: HappeningKind
+    detail: str
+    who: str = ""  # the participant's identity
+    t_mono_ms: float | None = None
+    duration_ms: float | None = None
+
+
+class AgentTrack(_Frozen):
+    """One audio track of the agent at the second listener. post_rtc.wav is the sum of them, as a person hears it."""
+
+    sid: str
+    name: str = ""
+    source: str = ""  # as LiveKit calls it: microphone, screenshare_audio, …
+    voice: bool = True  # the one of which statistics and arrivals speak
+    level_dbfs: float | None = None  # RMS of its 20 ms frames, 95th percentile; None: no frame came
+    file: str | None = None  # its own recording, where there is more than one track
+
+
 class Manifest(_Frozen):
     """Says what an attempt was, how it ended, and with which versions of everything."""
 
@@ -113,6 +147,9 @@ class Manifest(_Frozen):
     files: dict[str, int] = Field(default_factory=dict)  # name → bytes
     pre_rtc_reason: str | None = None  # why there is no pre_rtc.wav
     link: str = "none"
+    happenings: list[Happening] = Field(default_factory=list)
+    agent_tracks: list[AgentTrack] = Field(default_factory=list)
+    agent_identity: str | None = None  # of the participant that was taken for the agent
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -208,6 +208,10 @@ class Case(_Strict):
     talk_over_allowed: bool = False
     interrupts: bool = False  # the user barges in: the first reply is to stop, and is not judged for its length
     reply_timeout_ms: float = Field(default=6_000, gt=0)  # true end of turn → first sound of the agent
+    # None: as the run says (CallRules)
+    greeting: Literal["auto", "none", "required"] | None = None  # whether the agent speaks first
+    turn_quiet_ms: float | None = Field(default=None, ge=300, le=60_000)  # this quiet, its turn is over
+    hangup: Literal["warn", "expected"] | None = None  # the agent leaves after its last reply
     gates_override: dict[str, float] = Field(default_factory=dict)  # gate id → threshold
     echo: Echo | None = None  # not with the device microphone
     tags: list[str] = Field(default_factory=list)

@@ -29,6 +29,7 @@ class AgentSpec:
     kind: Literal["reference", "command", "dispatch", "room"] = "reference"
     value: str = ""
     instrumented: bool = False
+    identity: str | None = None  # which participant is the agent, where there are several
     env: tuple[tuple[str, str], ...] = ()  # of the reference agent's process, beyond what every run gives it
 
 
@@ -38,6 +39,21 @@ class PageSpec:
 
     template: str | None = None
     script: Path | None = None
+
+
+@dataclass(frozen=True)
+class CallRules:
+    """How a call with an agent that tells nothing of itself is held; a case may say otherwise.
+
+    `greeting`: auto waits for one until `greeting_window_ms` after the agent has joined and can speak, and lets it finish;
+    none does not wait; required waits, and its absence is a failure. An agent's turn is over when its `lk.agent.state` says
+    so; without one, when it was quiet for `turn_quiet_ms` (a tool call takes seconds in which nothing is said).
+    """
+
+    greeting: Literal["auto", "none", "required"] = "auto"
+    greeting_window_ms: float = 5_000.0
+    turn_quiet_ms: float = 5_000.0
+    hangup: Literal["warn", "expected"] = "warn"
 
 
 @dataclass(frozen=True)
@@ -66,4 +82,5 @@ class Plan:
     strict: bool = False
     jobs: int = 1  # sessions at once, at most
     jobs_why: str = ""  # how that number came about
+    rules: CallRules = field(default_factory=CallRules)
     network: NetworkSpec | None = None  # None: nothing stands between the user and the media server

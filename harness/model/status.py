@@ -61,7 +61,9 @@ class CaptureStatus(StrEnum):
     BARRIER_TIMEOUT = "BARRIER_TIMEOUT"
     AGENT_ABSENT = "AGENT_ABSENT"  # never joined, or joined and published no audio track
     AGENT_UNAVAILABLE = "AGENT_UNAVAILABLE"  # exists, but declined the job (overload, no worker of that name)
-    AGENT_CRASH = "AGENT_CRASH"  # its process ended, or it left the room in mid-call
+    AGENT_CRASH = "AGENT_CRASH"  # its process ended, or it left the room, in mid-turn
+    AGENT_LEFT = "AGENT_LEFT"  # it hung up in order, between turns, with turns of the user still to come
+    TWO_AGENTS = "TWO_AGENTS"  # a second agent spoke in the room: whose reply is whose cannot be told
     PAGE_ERROR = "PAGE_ERROR"  # the page threw, or never connected
     BROWSER_CRASH = "BROWSER_CRASH"
     SERVER_LOST = "SERVER_LOST"  # the media server went away
