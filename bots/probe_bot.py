@@ -34,6 +34,10 @@ def mono_ms() -> float:
     return time.monotonic() * 1e3
 
 
+class NotSentError(Exception):
+    """An event could not be put on the data channel; says why."""
+
+
 @dataclass(frozen=True)
 class Identity:
     """What every event of this attempt carries."""
@@ -161,7 +165,7 @@ class Probe:
             self._changed.notify_all()
 
     async def send(self, event_type: EventType, **data: Any) -> None:
-        """Send one user-side event, reliably. Raises TimeoutError."""
+        """Send one user-side event, reliably. Raises NotSentError."""
         event = Event(
             type=event_type,
             trace_id=self.identity.trace_id,
@@ -180,8 +184,12 @@ class Probe:
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await self.room.local_participant.publish_data(event.to_bytes(), reliable=True, topic=TOPIC)
-        except BaseException:
+        except BaseException as error:
             self.seen.remove(sent)
+            if isinstance(error, TimeoutError):
+                raise NotSentError(f"{event_type} was not sent within {SEND_TIMEOUT_S:g} s") from error
+            if isinstance(error, rtc.participant.PublishDataError):  # the connection is being restored, or gone
+                raise NotSentError(f"{event_type} was not sent: {error}") from error
             raise
 
     def received(self, event_type: EventType) -> list[SeenEvent]:

@@ -28,6 +28,7 @@ from harness.live.agents import Attendance
 from harness.live.barrier import pass_barrier, prime
 from harness.live.capture_writer import CaptureWriter
 from harness.live.conversation import Conversation
+from harness.live.farewell import agent_writes
 from harness.live.governor import Seat
 from harness.live.host import HostLoad, describe_host, host_id, own_versions
 from harness.live.joining import Joining, served
@@ -36,14 +37,12 @@ from harness.live.scene import PROBE_IDENTITY, USER_IDENTITY, Scene
 from harness.live.user import BrowserUser, User, UserRecording
 from harness.model import capture
 from harness.model.capture import Manifest, PageUnderTest, SpokenAt, Timeline
-from harness.model.events import EventType
 from harness.model.plan import BuiltCase
 from harness.model.status import CaptureStatus
 
 log = logging.getLogger(__name__)
 
 USER_FRAME_TIMEOUT_S = 10.0
-TRACE_WRITTEN_TIMEOUT_S = 5.0
 LEAVE_TIMEOUT_S = 20.0
 STATS_EVERY_S = 1.0
 
@@ -256,21 +255,8 @@ class Attempt:
                 self.joining.attendance.dismissed.set()
 
     async def _agent_writes(self) -> None:
-        probe, about = self.probe, self.scene.agent.about
-        if not about.instrumented:
-            self.pre_rtc_reason = "the agent does not write pre_rtc.wav (see docs/own_agent.md)"
-            return
-        if probe is None or not probe.received(EventType.TRACE_ACK):
-            self.pre_rtc_reason = "the agent never acknowledged the trace"
-            return
-        if not probe.agent_present.is_set() or probe.disconnected.is_set():
-            self.pre_rtc_reason = "the agent was gone before it could write"
-            return
-        try:
-            await probe.send(EventType.TRACE_END)
-            await probe.wait_for(EventType.TRACE_WRITTEN, TRACE_WRITTEN_TIMEOUT_S + self._slack_s)
-        except TimeoutError:
-            self.pre_rtc_reason = f"no trace_written within {TRACE_WRITTEN_TIMEOUT_S:.0f} s of trace_end"
+        instrumented = self.scene.agent.about.instrumented
+        self.pre_rtc_reason = await agent_writes(self.probe, instrumented=instrumented, slack_s=self._slack_s)
 
     async def _user_finishes(self, user: BrowserUser | None) -> None:
         if user is not None:

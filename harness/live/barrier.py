@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bots.probe_bot import Probe
+from bots.probe_bot import NotSentError, Probe
 from harness.errors import AttemptError
 from harness.live.user import User
 from harness.model.events import EventType
@@ -26,14 +26,21 @@ STATS_EVERY_S = 0.05
 FIGURE_TIMEOUT_S = 1.0
 
 
-async def _answered(probe: Probe, question: EventType, answer: EventType, **data: str) -> None:
-    """Send `question` until `answer` is here; the caller sets the time limit."""
+async def _answered(probe: Probe, question: EventType, answer: EventType, unsent: list[str], **data: str) -> None:
+    """Send `question` until `answer` is here; the caller sets the time limit. `unsent`: why a sending failed, if the
+    last one did.
+    """
     while not probe.received(answer):
-        await probe.send(question, **data)
+        try:
+            await probe.send(question, **data)
+            unsent.clear()
+        except NotSentError as error:  # the connection may come back within the caller's limit
+            unsent[:] = [str(error)]
         try:
             await probe.wait_for(answer, TRACE_RESEND_S)
         except TimeoutError:
             continue
+    unsent.clear()
 
 
 async def pass_barrier(
@@ -41,21 +48,23 @@ async def pass_barrier(
 ) -> None:
     """Raises AttemptError with BARRIER_TIMEOUT and the step that was not passed. `slack_s`: for a slow network."""
     step = "agent_frame"
+    unsent: list[str] = []
     timeout_s = BARRIER_TIMEOUT_S + slack_s
     try:
         async with asyncio.timeout(timeout_s):
             if instrumented:
                 step = EventType.TRACE_ACK.value
-                await _answered(probe, EventType.TRACE, EventType.TRACE_ACK, user=user_identity)
+                await _answered(probe, EventType.TRACE, EventType.TRACE_ACK, unsent, user=user_identity)
                 step = "agent_frame"
             if instrumented or not listener_is_late:
                 await probe.agent_frame.wait()
             if instrumented:
                 step = EventType.AGENT_READY.value
-                await _answered(probe, EventType.PROBE_READY, EventType.AGENT_READY)
+                await _answered(probe, EventType.PROBE_READY, EventType.AGENT_READY, unsent)
     except TimeoutError as error:
         status = CaptureStatus.AGENT_ABSENT if step == "agent_frame" else CaptureStatus.BARRIER_TIMEOUT
-        raise AttemptError(status, f"{step} did not come within {timeout_s:.0f} s") from error
+        why = f" ({unsent[0]})" if unsent else ""
+        raise AttemptError(status, f"{step} did not come within {timeout_s:.0f} s{why}") from error
 
 
 async def prime(user: User) -> tuple[float, bool]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from bots.probe_bot import Probe
 from harness.errors import AttemptError
+from harness.live.audio_wait import wait_on_audio
 from harness.live.segments import Segment, cut_segments
 from harness.live.user import SPEAK_LEAD_SAMPLES, User
 from harness.model.capture import SpokenAt
@@ -101,12 +102,7 @@ class Conversation:
     async def _heard_until(self, sample: int, what: str) -> None:
         hearing = self.user.hearing
         limit_s = max(0, sample - hearing.now) / SAMPLES_PER_MS / 1e3 + PLAYBACK_GRACE_S
-        try:
-            async with asyncio.timeout(limit_s):
-                await hearing.wait_for(lambda: hearing.now >= sample)
-        except TimeoutError as error:
-            detail = f"no audio came from the call while waiting for the end of {what} ({limit_s:.0f} s)"
-            raise AttemptError(CaptureStatus.HARNESS_ERROR, detail) from error
+        await wait_on_audio(self.user, lambda: hearing.now >= sample, limit_s=limit_s, what=f"the end of {what}")
 
     async def _due(self, index: int) -> tuple[int, int]:
         """(the sample that the start hangs on, the sample at which utterance `index` is due)."""
@@ -132,8 +128,8 @@ class Conversation:
                 found.append(onset)
             return onset is not None or hearing.now > limit
 
-        async with asyncio.timeout(self.case.reply_timeout_ms / 1e3 + PLAYBACK_GRACE_S):
-            await hearing.wait_for(heard)
+        limit_s = self.case.reply_timeout_ms / 1e3 + PLAYBACK_GRACE_S
+        await wait_on_audio(self.user, heard, limit_s=limit_s, what="the agent's reply")
         if not found:
             raise self._no_reply()
         return found[0]
@@ -172,8 +168,7 @@ class Conversation:
             return hearing.quiet_ms() >= EVENTS_GRACE_MS or hearing.now > limit
 
         limit_s = max(0, limit - hearing.now) / SAMPLES_PER_MS / 1e3 + PLAYBACK_GRACE_S
-        async with asyncio.timeout(limit_s):
-            await hearing.wait_for(done)
+        await wait_on_audio(self.user, done, limit_s=limit_s, what="the end of the agent's reply")
         if hearing.quiet_ms() < quiet_ms:
             detail = (
                 f"the agent was still speaking {self.case.max_reply_ms:.0f} ms (max_reply_ms) after its reply was due"
