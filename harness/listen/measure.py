@@ -146,7 +146,7 @@ def _onset_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
     heard = scene.heard[ring]
     user_turns = scene.turns(user)
     metrics = {
-        "reply_count": number(sum(h.seq is not None for h in heard) if scene.told else len(heard), "count"),
+        "reply_count": number(_reply_count(scene, turns), "count"),
         "agent_onset_count": number(len(heard), "count"),
     }
     if scene.capture.truth is None or (scene.capture.truth.utterances and scene.first_speech(user) is None):
@@ -158,8 +158,16 @@ def _onset_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
     metrics["unanswered_turn_count"] = _unanswered_turns(scene)
     metrics["talk_over_count"] = number(onsets_in_user_turns(answers), "count")
     metrics["unexpected_onset_count"] = number(unexpected_onsets(user_turns, heard, scene.expect_reply), "count")
-    metrics["replies_complete_after_final_eot"] = number(_complete_after_final_eot(scene), "count")
+    metrics["replies_complete_after_final_eot"] = number(_complete_after_final_eot(scene, turns), "count")
     return metrics
+
+
+def _reply_count(scene: Scene, turns: list[TurnHeard]) -> int:
+    """As the agent tells them; of one that tells nothing, what it says between two turns of the user is one reply."""
+    heard = scene.heard[scene.primary]
+    if scene.told:
+        return sum(h.seq is not None for h in heard)
+    return len(heard) if scene.tells else sum(scene.primary in turn.heard for turn in turns)
 
 
 def _unanswered_turns(scene: Scene) -> Metric:
@@ -179,14 +187,17 @@ def _unanswered_turns(scene: Scene) -> Metric:
     return number(unanswered, "count")
 
 
-def _complete_after_final_eot(scene: Scene) -> int:
+def _complete_after_final_eot(scene: Scene, turns_heard: list[TurnHeard]) -> int:
     """Replies that began after the user's last turn and were said to their end."""
     turns = scene.turns(PAIRS[scene.primary])
     final_end = turns[-1].end if turns else 0.0
     case = scene.capture.case
     told = {reply.seq: reply for reply in scene.told}
     complete = 0
-    for heard in scene.heard[scene.primary]:
+    replies = scene.heard[scene.primary]
+    if not scene.tells:  # the parts of one reply are one
+        replies = [turn.heard[scene.primary] for turn in turns_heard if scene.primary in turn.heard]
+    for heard in replies:
         if heard.start < final_end:
             continue
         reply = told.get(heard.seq) if heard.seq is not None else None

@@ -59,7 +59,11 @@ class ToldReply:
 
 @dataclass(frozen=True, eq=False)
 class HeardReply:
-    """A reply as a recording has it. `identity`: correlation with pre_rtc (None without pre); `track`: lag to it."""
+    """A reply as a recording has it. `identity`: correlation with pre_rtc (None without pre); `track`: lag to it.
+
+    Of an agent that tells nothing of its replies: `twin` is the same one at the user's own listener, and `parts` are the
+    sounds of one answer that waited in between (for a tool), or of one greeting.
+    """
 
     seq: int | None  # None: no reply of the agent explains this sound
     start: int
@@ -68,6 +72,8 @@ class HeardReply:
     identity: float | None = None
     head_lag: float | None = None  # of the first audible samples: position here minus position in pre_rtc
     course: Course | None = None  # how it was found where its waveform is not pre's: another speed, or pitch
+    twin: HeardReply | None = None
+    parts: tuple[HeardReply, ...] = ()
 
     @property
     def aligned(self) -> bool:
@@ -75,6 +81,9 @@ class HeardReply:
 
     @property
     def duration_ms(self) -> float:
+        """How long the agent speaks in it: without the pauses between its parts."""
+        if self.parts:
+            return sum(part.duration_ms for part in self.parts)
         return (self.end - self.start) / SAMPLES_PER_MS
 
 

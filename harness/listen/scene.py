@@ -6,11 +6,12 @@ pair is the user's own: the browser's in the browser lane, the probe's in the bo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness.listen.clocks import Clocks
 from harness.listen.echo import Echo, find_echoes
+from harness.listen.elsewhere import hear_elsewhere
 from harness.listen.reading import Capture
 from harness.listen.replies import HeardReply, ToldReply, hear_replies, told_replies
 from harness.listen.ring import Ring
@@ -34,6 +35,11 @@ class Scene:
     @property
     def expect_reply(self) -> bool:
         return self.capture.case is None or self.capture.case.expect_reply
+
+    @property
+    def tells(self) -> bool:
+        """The agent says what it replies, or is to: nothing else then counts as a reply of its own."""
+        return bool(self.told) or self.capture.manifest.agent.instrumented
 
     @cached_property
     def clocks(self) -> Clocks:
@@ -103,21 +109,37 @@ class Scene:
     @cached_property
     def _sounds(self) -> dict[str, list[HeardReply]]:
         pre = self.rings.get("pre_rtc")
-        return {
-            name: hear_replies(
-                self.told, pre, self.rings[name], self.clocks, [turn.end for turn in self.turns(PAIRS[name])]
-            )
-            for name in PAIRS
-            if name in self.rings
-        }
+        sounds: dict[str, list[HeardReply]] = {}
+        for name in sorted((name for name in PAIRS if name in self.rings), key=lambda name: name != self.primary):
+            ring, ends = self.rings[name], [turn.end for turn in self.turns(PAIRS[name])]
+            if self.tells or self.primary not in sounds:
+                sounds[name] = hear_replies(self.told, pre, ring, self.clocks, ends)
+            else:
+                sounds[name] = hear_elsewhere(sounds[self.primary], self.rings[self.primary], ring, self.clocks, ends)
+        return sounds
 
     @cached_property
     def answers(self) -> dict[str, dict[int, Answer]]:
         """Recording of the agent → utterance → what came of it."""
-        return {
+        answers = {
             name: {a.turn.utterance: a for a in pair_answers(self.turns(PAIRS[name]), heard)}
             for name, heard in self.heard.items()
         }
+        first = answers.get(self.primary)
+        if self.tells or first is None:
+            return answers
+        for name in answers.keys() - {self.primary}:
+            answers[name] = {u: self._as_at_primary(a, first.get(u), name) for u, a in answers[name].items()}
+        return answers
+
+    def _as_at_primary(self, answer: Answer, first: Answer | None, name: str) -> Answer:
+        """The same reply answers a turn at every listener; what the user's own listener has not at all may be one here."""
+        reply = None
+        if first is not None and first.reply is not None:
+            reply = next((h for h in self.heard[name] if h.twin is first.reply), None)
+        elif answer.reply is not None and answer.reply.twin is None:
+            reply = answer.reply
+        return replace(answer, reply=reply)
 
     def first_speech(self, user: str) -> float | None:
         """The user's first voiced sample, whether a reply is due to it or not."""

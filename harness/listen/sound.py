@@ -39,6 +39,8 @@ def sound_metrics(scene: Scene, turn: TurnHeard) -> tuple[dict[str, Metric], lis
     metrics: dict[str, Metric] = {"reply_ms": _reply_ms(scene, turn)}
     defects: list[Defect] = []
     for ring in SUFFIX:
+        if ring in turn.too_early:
+            continue
         found, faults = _ring_metrics(scene, turn, ring)
         metrics |= found
         defects += faults
@@ -46,7 +48,8 @@ def sound_metrics(scene: Scene, turn: TurnHeard) -> tuple[dict[str, Metric], lis
         names = ("reply_ms", "clipping_ratio", "clipping_ratio_ear")
         return {name: metrics[name] for name in names if name in metrics}, []
     metrics |= _identity(scene, turn)
-    metrics["inter_arrival_p95_ms"] = _arrival(scene, turn)
+    if "post_rtc" not in turn.too_early:
+        metrics["inter_arrival_p95_ms"] = _arrival(scene, turn)
     return metrics, defects
 
 
@@ -183,7 +186,8 @@ def _clips(part: Audio, heard: HeardReply, ring: str) -> list[Defect]:
 
 def _identity(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
     """Is the reply audible, and is it the agent's own? Of the slice alone, never of the whole recording (H-204)."""
-    ring = "ear" if scene.capture.manifest.second_listener == "none" else "post_rtc"
+    alone = scene.capture.manifest.second_listener == "none" or "post_rtc" in turn.too_early
+    ring = "ear" if alone else "post_rtc"
     same = _same_sound(scene, turn, ring)
     if ring not in scene.rings:
         return {"identity": same, "audio_valid": no_number("bool", scene.capture.why_missing(ring))}
