@@ -58,7 +58,7 @@ def test_a_greeting_is_heard_at_both_listeners(tmp_path: Path, at_ms: float) -> 
 
 def test_a_greeting_with_an_inner_pause_is_one_reply(tmp_path: Path) -> None:
     measurement = heard(tmp_path, call(Replied(300, speech(900, 3)), Replied(2_500, speech(700, 4)), ANSWER))
-    answer, greeting = measurement.turns
+    _answer, greeting = measurement.turns
     assert greeting.utterance is None
     assert value(greeting, "reply_ms") == pytest.approx(1_600, abs=10)
     assert counts(measurement) == ONE_ANSWER | {"reply_count": 2.0}
