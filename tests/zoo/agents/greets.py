@@ -1,0 +1,19 @@
+"""Greets some seconds after it joined: `greets.py SECONDS [SECONDS_OF_PAUSE_INSIDE]`."""
+
+import asyncio
+
+from stranger import Stranger, run_stranger, silence, voice
+
+
+class Greets(Stranger):
+    async def greet(self) -> None:
+        after_s, *pause_s = map(float, self.arguments)
+        await asyncio.sleep(after_s)
+        await self.mouth.say(voice("greeting"))
+        for seconds in pause_s:
+            await self.mouth.say(silence(seconds))
+            await self.mouth.say(voice("filler"))
+
+
+if __name__ == "__main__":
+    run_stranger(Greets)

@@ -1,0 +1,143 @@
+"""The strange agents, a row each: what it does, and what is right to say of it. Files are in agents/."""
+
+from __future__ import annotations
+
+from harness.model.status import CaptureStatus, Status
+from tests.zoo.row import Latency, Row
+
+PASS, WARN, FAIL, NO_DATA = Status.PASS, Status.WARN, Status.FAIL, Status.NO_DATA
+#: A hangover of 500 ms, and two ways of Opus, a jitter buffer and 20 ms frames beside it.
+ANSWERED = Latency(540.0, 80.0)
+#: For rows that are about something else than greetings and pauses: nothing is waited for that will not come.
+BRISK = {"greeting": "none", "turn_quiet_ms": 1500}
+
+AGENTS = (
+    Row("answers", "answers each turn, and nothing else is strange", PASS, latency=ANSWERED, options=BRISK, quick=True),
+    Row(
+        "greets_at_once", "greets 0.2 s after joining", PASS, agent="greets.py 0.2", latency=ANSWERED,
+        says="greet", options={"turn_quiet_ms": 1500},
+    ),
+    Row(
+        "greets_after_1_s", "greets 1 s after joining", PASS, agent="greets.py 1", latency=ANSWERED,
+        options={"turn_quiet_ms": 1500},
+    ),
+    Row(
+        "greets_after_4_s", "greets 4 s after joining", PASS, agent="greets.py 4", latency=ANSWERED,
+        options={"turn_quiet_ms": 1500},
+    ),
+    Row(
+        "greets_with_a_pause", "pauses for 1.3 s inside its greeting", PASS, agent="greets.py 1 1.3", latency=ANSWERED,
+        quick=True,
+    ),
+    Row(
+        "greets_and_answers_nothing", "greets, and then answers nothing", FAIL, agent="greets_only.py",
+        capture=CaptureStatus.REPLY_TIMEOUT, says="nothing was heard of the agent within 3000 ms of the user's last word",
+        case="zoo_impatient", turns=0,
+    ),
+    Row(
+        "thinks_aloud", "says “let me check”, is silent for 4 s (a tool call), then answers", PASS,
+        agent="thinks_aloud.py", latency=ANSWERED,
+    ),
+    Row(
+        "thinks_aloud_with_state", "does the same, and tells its state in lk.agent.state", PASS,
+        agent="thinks_aloud.py state", latency=ANSWERED,
+    ),
+    Row(
+        "thinks_aloud_twice", "does the same in each of two turns", PASS, agent="thinks_aloud.py", case="double_turn",
+        turns=2, latency=ANSWERED,
+    ),
+    Row(
+        "thinks_aloud_twice_with_state", "does the same in each of two turns, and tells its state", PASS,
+        agent="thinks_aloud.py state", case="double_turn", turns=2, latency=ANSWERED,
+    ),
+    Row(
+        "second_track_silent", "has a second audio track, which is silent", PASS, agent="second_track.py silent",
+        options=BRISK, latency=ANSWERED,
+    ),
+    Row(
+        "second_track_music", "plays music at −45 dBFS on a second audio track", WARN, agent="second_track.py music",
+        options=BRISK, latency=ANSWERED, says="background",
+    ),
+    Row(
+        "second_track_noise", "plays pink noise at −60 dBFS on a second audio track", PASS,
+        agent="second_track.py noise", options=BRISK, latency=ANSWERED,
+    ),
+    Row(
+        "two_agents", "is not alone: a second agent answers as well", NO_DATA, agent="two_agents.py",
+        capture=CaptureStatus.TWO_AGENTS, says="two agents are in the room", turns=0, options=BRISK,
+    ),
+    Row(
+        "bed_music_45", "has music of −45 dBFS under its voice", WARN, agent="bed.py music -45", says="noise_floor",
+        options=BRISK, latency=ANSWERED,
+    ),
+    Row(
+        "bed_music_35", "has music of −35 dBFS under its voice", WARN, agent="bed.py music -35", says="noise_floor",
+        options=BRISK, latency=ANSWERED,
+    ),
+    Row(
+        "bed_noise_40", "has pink noise of −40 dBFS under its voice", WARN, agent="bed.py noise -40", says="noise_floor",
+        options=BRISK, latency=ANSWERED,
+    ),
+    Row(
+        "hangs_up", "leaves 0.5 s after its complete reply", WARN, agent="leaves_after.py 0.5", says="hung up",
+        options=BRISK, latency=ANSWERED,
+    ),
+    Row(
+        "hangs_up_as_expected", "leaves 0.5 s after its complete reply, and `hangup: expected` is set", PASS,
+        agent="leaves_after.py 0.5", options={**BRISK, "hangup": "expected"}, latency=ANSWERED,
+    ),
+    Row(
+        "hangs_up_too_soon", "leaves after its first reply, and the user has more to say", FAIL,
+        agent="leaves_after.py 0.1", case="double_turn", capture=CaptureStatus.AGENT_LEFT, says="hung up", turns=1,
+    ),
+    Row(
+        "deletes_the_room", "deletes the room after its reply", WARN, agent="deletes_room.py", says="deleted the room",
+        options=BRISK, latency=ANSWERED,
+    ),
+    Row(
+        "reconnects", "leaves the room between two turns and comes back", PASS, agent="reconnects.py",
+        case="double_turn", turns=2, says="came back", options=BRISK, latency=ANSWERED,
+    ),
+    Row(
+        "third_party", "has company: a silent participant comes and goes", PASS, agent="third_party.py", options=BRISK,
+        latency=ANSWERED,
+    ),
+    Row(
+        "holes", "leaves holes of 100 ms in what it says, and writes no pre_rtc.wav", PASS, agent="damaged.py holes",
+        says="not examined", options=BRISK, latency=ANSWERED,
+    ),
+    Row(
+        "clicks", "clicks at full scale, and writes no pre_rtc.wav", WARN, agent="damaged.py clicks", says="click",
+        options=BRISK, latency=ANSWERED,
+    ),
+    Row("stops_when_interrupted", "stops when it is interrupted, and answers that", PASS, agent="storyteller.py",
+        case="barge_in_mid_reply", turns=2, options=BRISK, latency=ANSWERED),
+    Row(
+        "talks_on", "does not notice that it is interrupted", FAIL, agent="talks_on.py", case="barge_in_mid_reply",
+        says="talked on {} s after the interruption", capture=CaptureStatus.OK, turns=1, options=BRISK,
+    ),
+    Row(
+        "slow", "takes 830 ms to its first sound", FAIL, agent="slow.py 830", says="eot_to_first_audio", options=BRISK,
+        latency=Latency(870.0, 80.0),
+    ),
+    Row(
+        "slow_and_allowed", "takes 830 ms to its first sound, and `--gate eot_to_first_audio=1200` allows it", PASS,
+        agent="slow.py 830", options={**BRISK, "gate": ["eot_to_first_audio=1200"]}, latency=Latency(870.0, 80.0),
+    ),
+    Row(
+        "crashes", "dies in the middle of its reply", FAIL, agent="crashes.py", capture=CaptureStatus.AGENT_CRASH,
+        says="its process ended with 7", turns=0, options=BRISK,
+    ),
+    Row(
+        "wants_attribute", "speaks only to a user with the attribute that `--attributes` gives", PASS,
+        agent="wants_to_know.py attribute plan", options={**BRISK, "attributes": '{"plan": "gold"}'}, latency=ANSWERED,
+    ),
+    Row(
+        "wants_room_metadata", "needs the room's metadata, which `--room-metadata` gives", PASS,
+        agent="wants_to_know.py room tenant", options={**BRISK, "room_metadata": '{"tenant": "a"}'}, latency=ANSWERED,
+    ),
+    Row(
+        "wants_what_nobody_gave", "needs the room's metadata, and nobody gave any", NO_DATA,
+        agent="wants_to_know.py room tenant", capture=CaptureStatus.AGENT_ABSENT, says="no audio track", turns=0,
+    ),
+)  # fmt: skip

@@ -1,0 +1,283 @@
+"""Plays a row in a lane, on the code that `earwitness run` is made of, and says what is not as the row has it.
+
+One media server serves all rows; a row has its own run folder, bench and browser. Leftovers (processes, rooms, ports) and
+time are part of what is right. Latencies are asserted only where the host was not overloaded, and only if asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import sys
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from aiohttp import web
+from livekit import api
+
+from harness.errors import EarwitnessError
+from harness.judge.verdict import explain, status_of_capture
+from harness.model.measurement import Measurement
+from harness.model.plan import BuiltCase, Plan
+from harness.model.status import CaptureStatus, Status, worst
+from harness.model.verdict import AttemptVerdict
+from harness.provide.cache import cache_dir
+from harness.provide.media_server import MediaServer, media_server
+from harness.settings import Settings, load_settings
+from harness.suite import Run, build_cases, load_checked_cases, make_plan, open_bench_of, select_cases
+from reports.render import render_report
+from tests.zoo.row import Lane, Latency, Row
+from tests.zoo.voices import voice_folder
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+#: What load moves: left out of a status where latencies are not asserted.
+BY_LOAD = {"eot_to_first_audio", "user_kpi", "inter_arrival", "barge_in_to_silence", "way", "unexplained"}
+OVERLOADED = "the host was overloaded"
+OVER_THE_LIMIT = 1.5  # a row that takes longer is wrong; one that takes so much longer is ended
+CANCEL_TIMEOUT_S = 30.0
+GONE_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Played:
+    """What came of a row."""
+
+    row: Row
+    lane: Lane
+    status: Status | None  # None: the limit passed first
+    capture: CaptureStatus | None
+    reason: str
+    report: str  # all that the report says
+    turns: int
+    eot_to_first_audio_ms: float | None
+    user_kpi_ms: float | None
+    overloaded: bool
+    wall_s: float
+    folder: Path
+    left: list[str] = field(default_factory=list)
+
+    def wrong(self, *, latency: bool) -> list[str]:
+        """What is not as it should be; empty if all is right."""
+        row = self.row
+        if self.status is None:
+            return [self.reason, *self.left]
+        found = list(self.left)
+        if self.status is Status.INVALID and row.status is not Status.INVALID and self.overloaded:
+            return found  # not measured, and it says why
+        if self.status is not row.status:
+            found.append(f"{self.status}, wanted {row.status}")
+        if self.capture is not row.capture:
+            found.append(f"{self.capture}, wanted {row.capture}")
+        if not row.pattern.search(self.report):
+            found.append(f"the report does not say “{row.says}”")
+        if self.turns != row.turns:
+            found.append(f"{self.turns} turns, wanted {row.turns}")
+        if self.wall_s > row.limit_s:
+            found.append(f"it took {self.wall_s:.0f} s, limit {row.limit_s:.0f} s")
+        if row.latency is not None:
+            found += self._wrong_latency(row.latency, both_ways=latency and not self.overloaded)
+        return found
+
+    def _wrong_latency(self, wanted: Latency, *, both_ways: bool) -> list[str]:
+        """Load makes an answer later and never sooner: one that comes too soon is another sound, taken for it."""
+        measured = self.eot_to_first_audio_ms
+        if measured is None:
+            return ["no latency was measured"] if both_ways else []
+        off_ms = measured - wanted.ms
+        if -wanted.within_ms <= off_ms and (off_ms <= wanted.within_ms or not both_ways):
+            return []
+        return [f"end of turn → first audio {measured:.0f} ms, wanted {wanted.ms:.0f} ± {wanted.within_ms:.0f}"]
+
+
+class Zoo:
+    """Not to be made directly: see `open_zoo`."""
+
+    def __init__(self, server: MediaServer, pages_url: str, runs: Path) -> None:
+        self.server, self.pages_url, self.runs = server, pages_url, runs
+
+    async def play(self, row: Row, lane: Lane, *, latency: bool) -> Played:
+        """What came of it; a harness that does not even begin is its reason, without a status."""
+        try:
+            settings = self._settings(row, lane)
+            built = _built(row.case)
+            plan = make_plan(settings, (built,))
+        except EarwitnessError as error:
+            return _played(row, lane, self.runs, error, 0.0, [], latency=latency)
+        before = _ours()
+        began = time.monotonic()
+        came = await self._within(row, self._run(plan, settings, built))
+        wall_s = time.monotonic() - began
+        return _played(row, lane, plan.run_dir, came, wall_s, await self._left(before), latency=latency)
+
+    async def _within(
+        self, row: Row, work: Coroutine[None, None, tuple[AttemptVerdict, str]]
+    ) -> tuple[AttemptVerdict, str] | EarwitnessError | None:
+        task = asyncio.create_task(work)
+        await asyncio.wait({task}, timeout=row.limit_s * OVER_THE_LIMIT)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=CANCEL_TIMEOUT_S)
+            return None
+        try:
+            return task.result()
+        except EarwitnessError as error:
+            return error
+
+    async def _run(self, plan: Plan, settings: Settings, built: BuiltCase) -> tuple[AttemptVerdict, str]:
+        run = Run(plan)
+        async with open_bench_of(plan, settings, server=self.server) as bench:
+            run.bench = bench
+            verdict = await run.case(built)
+        summary = await asyncio.to_thread(run.finish, complete=True)
+        report = await asyncio.to_thread(lambda: render_report(summary, plan.run_dir).read_text())
+        return verdict.attempts[0], report
+
+    def _settings(self, row: Row, lane: Lane) -> Settings:
+        file, *arguments = shlex.split(row.agent)
+        command = shlex.join([sys.executable, str(HERE / "agents" / file), *arguments])
+        flags = {
+            "agent": f"command: {command}",
+            "lane": lane,
+            "runs": self.runs,
+            "history": "off",
+            "page": f"{self.pages_url}/{row.page}?url={{livekit_url}}&token={{token}}"
+            if row.page is not None
+            else None,
+            "page_script": HERE / "pages" / row.script if row.script is not None else None,
+        }
+        return load_settings({**flags, **row.options}, folder=HERE, env={})
+
+    async def _left(self, before: set[str]) -> list[str]:
+        """Processes, listening ports and rooms that were not there before."""
+        deadline = time.monotonic() + GONE_TIMEOUT_S
+        while left := sorted(_ours() - before):  # children end a moment after their parent has
+            if time.monotonic() > deadline:
+                break
+            await asyncio.sleep(0.1)
+        url = self.server.url.replace("ws", "http", 1)
+        async with api.LiveKitAPI(url, self.server.api_key, self.server.api_secret) as service:
+            rooms = await service.room.list_rooms(api.ListRoomsRequest())
+        return [f"left behind: {thing}" for thing in (*left, *(f"room {room.name}" for room in rooms.rooms))]
+
+
+def _built(name: str) -> BuiltCase:
+    chosen = select_cases(load_checked_cases([ROOT / "cases", HERE / "cases"]), "all", [name])
+    return build_cases(chosen, cache_dir() / "cases")[0]
+
+
+def _ours() -> set[str]:
+    """Processes and listening ports of this process and its children, in words."""
+    me = psutil.Process()
+    found = set()
+    for process in [me, *me.children(recursive=True)]:
+        try:
+            if process != me:
+                found.add(f"process {process.pid} {process.name()}")
+            found |= {
+                f"port {c.laddr.port} of {process.name()}"
+                for c in process.net_connections(kind="tcp")
+                if c.status == psutil.CONN_LISTEN
+            }
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def _played(
+    row: Row,
+    lane: Lane,
+    run_dir: Path,
+    came: tuple[AttemptVerdict, str] | EarwitnessError | None,
+    wall_s: float,
+    left: list[str],
+    *,
+    latency: bool,
+) -> Played:
+    if came is None or isinstance(came, EarwitnessError):
+        why = f"it was not over after {wall_s:.0f} s" if came is None else str(came)
+        return Played(row, lane, None, None, why, "", 0, None, None, False, wall_s, run_dir, left)
+    attempt, report = came
+    measured = attempt.measurement
+    overloaded = OVERLOADED in report
+    status = attempt.status if latency and not overloaded else _apart_from_load(attempt)
+    reasons = [attempt.detail, *(f"{g.gate_id}: {explain(g)}" for g in attempt.gates if g.status is attempt.status)]
+    return Played(
+        row=row,
+        lane=lane,
+        status=status,
+        capture=attempt.capture_status,
+        reason=next(filter(None, reasons), ""),
+        report=report,
+        turns=sum(turn.utterance is not None for turn in measured.turns) if measured is not None else 0,
+        eot_to_first_audio_ms=_first(measured, "eot_to_first_audio_ms"),
+        user_kpi_ms=_first(measured, "user_kpi_raw_ms"),
+        overloaded=overloaded,
+        wall_s=wall_s,
+        folder=run_dir / attempt.folder,
+        left=left,
+    )
+
+
+def _apart_from_load(attempt: AttemptVerdict) -> Status:
+    gates = [gate.status for gate in attempt.gates if gate.gate_id not in BY_LOAD]
+    return worst([status_of_capture(attempt.capture_status), *gates])
+
+
+def _first(measured: Measurement | None, metric: str) -> float | None:
+    """Of the first turn that answers the user."""
+    for turn in measured.turns if measured is not None else []:
+        found = turn.metrics.get(metric)
+        if turn.utterance is not None and found is not None:
+            return found.value
+    return None
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """What the strangers are told; their commands inherit it."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
+
+
+@asynccontextmanager
+async def _pages() -> AsyncIterator[str]:
+    """The folder pages/ and LiveKit's client over HTTP. The base URL."""
+    from harness.provide.page_library import find_page_library
+
+    library = find_page_library()
+    assert library is not None, "make setup brings it"
+
+    app = web.Application()
+    app.router.add_static("/vendor", library.path)
+    app.router.add_static("/", HERE / "pages")
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def open_zoo(runs: Path) -> AsyncIterator[Zoo]:
+    """Raises EarwitnessError if something is missing."""
+    await asyncio.to_thread(runs.mkdir, parents=True, exist_ok=True)
+    async with media_server(target=None, log_path=runs / "livekit-server.log") as server, _pages() as url:
+        voices = str(await asyncio.to_thread(voice_folder))
+        with _environment(ZOO_VOICE=voices, ZOO_API_KEY=server.api_key, ZOO_API_SECRET=server.api_secret):
+            yield Zoo(server, url, runs)
