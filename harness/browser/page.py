@@ -153,6 +153,10 @@ class PageSession:
                 await self._ask(f"() => window.{HANDLE}.ears.finishWebm()", what="the webm recorder")
             except AttemptError as error:
                 self._problem("tap", f"the webm recording has no end: {error.detail}")
+        return self.webm()
+
+    def webm(self) -> bytes | None:
+        """What has come of the recording of the agent until now."""
         return b"".join(self._webm[index] for index in sorted(self._webm)) or None
 
     # what the page reports

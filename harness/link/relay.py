@@ -115,11 +115,18 @@ class Relay:
         for data, address, arrived_ms in received(sock):
             flow = flows.get(address)
             if flow is None:
-                upstream = udp_socket(connect=target)
-                to_client = partial(self._to, sock, address)
-                flow = flows[address] = Flow(next(self._flows), {"up": upstream.send, "down": to_client})
-                self._readers[upstream] = partial(self._from_server, upstream, flow)
+                flow = flows[address] = self._flow_to(target, partial(self._to, sock, address))[0]
             self._take(flow, "up", data, arrived_ms)
+
+    def _flow_to(self, target: Address, to_client: Callable[[bytes], Any]) -> tuple[Flow, socket.socket | None]:
+        """A flow to the server by UDP; one that the machine has no way to takes packets and sends none."""
+        try:
+            upstream = udp_socket(connect=target)
+        except OSError as error:
+            return Flow(next(self._flows), {"up": partial(_refuse, error), "down": to_client}), None
+        flow = Flow(next(self._flows), {"up": upstream.send, "down": to_client})
+        self._readers[upstream] = partial(self._from_server, upstream, flow)
+        return flow, upstream
 
     @staticmethod
     def _to(sock: socket.socket, address: Address, data: bytes) -> None:
@@ -136,28 +143,36 @@ class Relay:
             return
         client = Framed(connection)
         if transport == "tcp_from_udp":
-            upstream = udp_socket(connect=target)
-            flow = Flow(next(self._flows), {"up": upstream.send, "down": client.send})
-            self._readers[upstream] = partial(self._from_server, upstream, flow)
-            self._read_framed(client, flow, "up", upstream)
-        else:
+            flow, upstream = self._flow_to(target, client.send)
+            ends = [client] if upstream is None else [client, upstream]
+            self._read_framed(client, flow, "up", partial(self._close, *ends))
+            return
+        try:
             connecting = socket.socket(family_of(target[0]), socket.SOCK_STREAM)
-            connecting.setblocking(False)
-            connecting.connect_ex(target)
-            server = Framed(connecting)
-            flow = Flow(next(self._flows), {"up": server.send, "down": client.send})
-            self._read_framed(client, flow, "up", connecting)
-            self._read_framed(server, flow, "down", connection)
+        except OSError:  # no more files, or no such family here: the participant sees a connection that ends
+            client.close()
+            return
+        server = Framed(connecting)
+        connecting.connect_ex(target)
+        flow = Flow(next(self._flows), {"up": server.send, "down": client.send})
+        close = partial(self._close, client, server)
+        self._read_framed(client, flow, "up", close)
+        self._read_framed(server, flow, "down", close)
 
-    def _read_framed(self, framed: Framed, flow: Flow, way: Way, other: socket.socket) -> None:
+    def _close(self, *ends: Framed | socket.socket) -> None:
+        """Both ends of a pair: with either closed, the other carries nothing."""
+        for end in ends:
+            self.unwatch(end.sock if isinstance(end, Framed) else end)
+            if isinstance(end, Framed) and end in self._framed:
+                self._framed.remove(end)
+            end.close()
+
+    def _read_framed(self, framed: Framed, flow: Flow, way: Way, close: Callable[[], None]) -> None:
         def read() -> None:
             for data in framed.packets():
                 self._take(flow, way, data, mono_ms())
             if framed.closed:
-                for sock in (framed.sock, other):
-                    self._readers.pop(sock, None)
-                    sock.close()
-                self._framed.remove(framed)
+                close()
 
         self._framed.append(framed)
         self._readers[framed.sock] = read
@@ -233,6 +248,10 @@ class Relay:
             print(f"the packet log is incomplete: {error.strerror}", file=sys.stderr)
         self._lines.clear()
         self._flush_due_ms = mono_ms() + FLUSH_EVERY_MS
+
+
+def _refuse(why: OSError, _: bytes) -> None:
+    raise why
 
 
 class Control:

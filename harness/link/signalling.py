@@ -19,7 +19,7 @@ import aiohttp
 from aiohttp import WSMsgType, web
 from livekit.protocol import rtc
 
-from harness.errors import ProvisionError
+from harness.errors import ProvisionError, first_explained
 from harness.link.candidates import (
     Candidate,
     Doors,
@@ -112,7 +112,8 @@ class SignallingProxy:
             raise
         except Exception as error:
             log.exception("the signalling proxy")
-            self._fail(f"{type(error).__name__}: {error}")
+            first = first_explained(error) if isinstance(error, BaseExceptionGroup) else error
+            self._fail(f"{type(first).__name__}: {first}")
             raise
 
     async def _plain(self, request: web.Request) -> web.Response:
@@ -173,22 +174,28 @@ class SignallingProxy:
                 else:
                     await sink.send_str(data)
 
-        writing = loop.create_task(write())
-        try:
+        async def read() -> None:
             async for message in source:
                 if message.type in (WSMsgType.BINARY, WSMsgType.TEXT):
                     held.put_nowait(loop.create_task(hold(message.type, message.data)))
             held.put_nowait(None)
-            await writing
+
+        writing, reading = loop.create_task(write()), loop.create_task(read())
+        try:
+            await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                await reading
+            await writing  # what was read is written; or it has failed, and nobody takes what is still read
         except (ConnectionError, aiohttp.ClientError):
             pass  # the reader went away while it was written to: the end, as well
         finally:
             writing.cancel()
+            reading.cancel()
             while not held.empty():
                 left = held.get_nowait()
                 if left is not None:
                     left.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
+            await asyncio.gather(writing, reading, return_exceptions=True)
             with suppress(ConnectionError, RuntimeError):
                 await sink.close()
 

@@ -123,8 +123,16 @@ class Framed:
             del self._in[:end]
 
     def send(self, data: bytes) -> None:
-        self._out += LENGTH.pack(len(data)) + data
-        self.flush()
+        """Now, or as soon as the other side reads. Raises ConnectionResetError if the connection has ended."""
+        if not self.closed:
+            self._out += LENGTH.pack(len(data)) + data
+            self.flush()
+        if self.closed:
+            raise ConnectionResetError
+
+    def close(self) -> None:
+        self.closed = True
+        self.sock.close()
 
     def flush(self) -> None:
         try:

@@ -241,11 +241,13 @@ class Attempt:
         self.enter("leave")
         if self.seat is not None:
             self.seat.leave()
+        limit_s = LEAVE_TIMEOUT_S + self._slack_s
+        self.pre_rtc_reason = f"the agent's part was not done after {limit_s:.0f} s of leaving"  # unless it is
         try:
-            async with asyncio.timeout(LEAVE_TIMEOUT_S):
+            async with asyncio.timeout(limit_s):
                 await asyncio.gather(self._agent_writes(), self._user_finishes(self.joining.page_user))
         except TimeoutError:
-            self.detail = self.detail or f"leaving took more than {LEAVE_TIMEOUT_S:.0f} s"
+            self.detail = self.detail or f"leaving took more than {limit_s:.0f} s"
         finally:
             if self.probe is not None:
                 self.heard = self.probe.recording()
@@ -260,9 +262,10 @@ class Attempt:
 
     async def _user_finishes(self, user: BrowserUser | None) -> None:
         if user is not None:
+            self.recording = user.recording
             with suppress(EarwitnessError):
                 self.stats.append({"t_mono_ms": round(mono_ms(), 1), "reports": await user.stats(), "final": True})
-            self.recording = await user.finish(self.folder)
+            await user.finish(self.folder)
 
     # writing
 

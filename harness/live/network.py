@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import AttemptError, HarnessError, ProvisionError
+from harness.errors import AttemptError, EarwitnessError, HarnessError, ProvisionError, first_explained
 from harness.link.link import Link, open_link
 from harness.link.netem import check, way_in
 from harness.link.profile import Change, Mark, Outage, Profile, load_profile
@@ -121,24 +121,34 @@ def explained(error: AttemptError, link: Link | None, *, server_lost: bool) -> A
 
 @asynccontextmanager
 async def marks_kept(link: Link | None, hearing: Hearing) -> AsyncIterator[None]:
-    """While the context is open, the profile's outages and changes happen at their marks."""
+    """While the context is open, the profile's outages and changes happen at their marks. One that cannot be made ends
+    what runs in the context with AttemptError (LINK_LOST).
+    """
     items: list[Outage | Change] = [*link.profile.outages, *link.profile.changes] if link is not None else []
     since = hearing.now
-    tasks = [asyncio.create_task(_at_its_mark(link, item, hearing, since)) for item in items if link is not None]
     try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        async with asyncio.TaskGroup() as group:
+            marks = [_at_its_mark(link, item, hearing, since) for item in items if link is not None]
+            tasks = [group.create_task(mark) for mark in marks]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+    except BaseExceptionGroup as errors:
+        raise first_explained(errors) from errors
 
 
 async def _at_its_mark(link: Link, item: Outage | Change, hearing: Hearing, since: int) -> None:
     await _reached(item, hearing, since)
-    if isinstance(item, Outage):
-        await link.cut(item.for_ms, item.ways)
-    else:
-        await link.change(item.direction("uplink"), item.direction("downlink"))
+    what = "outage" if isinstance(item, Outage) else "change"
+    try:
+        if isinstance(item, Outage):
+            await link.cut(item.for_ms, item.ways)
+        else:
+            await link.change(item.direction("uplink"), item.direction("downlink"))
+    except EarwitnessError as error:
+        raise AttemptError(CaptureStatus.LINK_LOST, f"the profile's {what} could not be made: {error}") from error
 
 
 async def _reached(mark: Mark, hearing: Hearing, since: int) -> None:

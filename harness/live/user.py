@@ -7,8 +7,9 @@ user's own clock; `hearing` is fed on it, so a start relative to the agent's rep
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -22,7 +23,7 @@ from bots.probe_bot import Probe
 from bots.user_bot import UserBot
 from harness.browser.driver import Browser
 from harness.browser.page import PageSession
-from harness.browser.records import AudioBlock, ClockMap
+from harness.browser.records import AudioBlock, ClockMap, PageProblem
 from harness.errors import AttemptError
 from harness.live.hearing import Hearing
 from harness.model.capture import SCREENSHOT, Timeline
@@ -35,6 +36,9 @@ Int16Array = npt.NDArray[np.int16]
 PAGE_OPEN_TIMEOUT_S = 15.0
 TAP_TIMEOUT_S = 15.0
 MIC_ASK_TIMEOUT_S = 10.0
+CLOCK_TIMEOUT_S = 5.0
+PART_TIMEOUT_S = 6.0  # a page's own limits are 5 s each
+FINISH_LIMIT_S = CLOCK_TIMEOUT_S + PART_TIMEOUT_S
 SPEAK_LEAD_SAMPLES = 4_800  # 100 ms: an utterance is scheduled this far ahead
 
 
@@ -90,6 +94,7 @@ class BrowserUser:
     device_lead_samples: int = 0  # silence ahead of the case's WAV in the fake microphone's file
     slack_s: float = 0.0  # what a slow network may take longer
     hearing: Hearing = field(default_factory=Hearing)
+    recording: UserRecording = field(default_factory=UserRecording)  # filled while it finishes
     _blocks: list[AudioBlock] = field(default_factory=list)
     _clock: ClockMap | None = None
     _slip_ms: float | None = None
@@ -165,24 +170,40 @@ class BrowserUser:
         return await self.session.stats()
 
     async def finish(self, folder: Path) -> UserRecording:
-        """Everything that can still be had; a page that is gone gives what had come until then."""
-        recording = UserRecording(console=[asdict(problem) for problem in self.session.errors])
-        recording.webm = await self.session.finish_webm()
-        for take in (self._take_claims, self._take_clock, self._take_screenshot):
-            with suppress(AttemptError):  # a page that hangs or dies costs only what it was asked for
-                await take(recording, folder)
-        self._assemble(recording)
-        return recording
+        """Everything that can still be had; a page that is gone or hangs costs only what it was asked for, and at most
+        FINISH_LIMIT_S. Broken off, it leaves in `recording` what had come until then.
+        """
+        self.recording.webm = self.session.webm()
+        try:
+            await self._asked(self._take_clock(), CLOCK_TIMEOUT_S)  # alone: nothing beside it delays its answers
+            parts = (self._take_webm(), self._take_claims(), self._take_screenshot(folder))
+            await asyncio.gather(*(self._asked(part, PART_TIMEOUT_S) for part in parts))
+        finally:
+            self.recording.console = [asdict(problem) for problem in self.session.errors]
+            self._assemble(self.recording)
+        return self.recording
 
-    async def _take_claims(self, recording: UserRecording, _: Path) -> None:
-        recording.page_claims = await self.session.page_claims()
+    async def _asked(self, part: Coroutine[Any, Any, None], limit_s: float) -> None:
+        try:
+            async with asyncio.timeout(limit_s):
+                await part
+        except (AttemptError, TimeoutError, OSError) as error:
+            reason = f"no answer within {limit_s:g} s" if isinstance(error, TimeoutError) else str(error)
+            text = f"at the end of the call the page did not give all: {reason}"
+            self.session.errors.append(PageProblem("tap", text, 1e3 * time.monotonic()))
 
-    async def _take_clock(self, _: UserRecording, __: Path) -> None:
+    async def _take_webm(self) -> None:
+        self.recording.webm = await self.session.finish_webm()
+
+    async def _take_claims(self) -> None:
+        self.recording.page_claims = await self.session.page_claims()
+
+    async def _take_clock(self) -> None:
         if self._blocks:
             last = await self.session.clock_map()
             self._clock, self._slip_ms = self._clock or last, last.slip_ms
 
-    async def _take_screenshot(self, _: UserRecording, folder: Path) -> None:
+    async def _take_screenshot(self, folder: Path) -> None:
         await self.session.screenshot(folder / SCREENSHOT)
 
     def _assemble(self, recording: UserRecording) -> None:

@@ -271,8 +271,15 @@ async def _answers(server: MediaServer) -> None:
                     status = answer.status
             except aiohttp.InvalidURL as error:
                 raise ProvisionError(f"{server.url} is not the URL of a media server (ws://host:port)") from error
-            except (aiohttp.ClientError, TimeoutError) as error:
-                last = str(error) or "no answer"
+            except aiohttp.ClientConnectorError as error:  # refused, no such host, a certificate nobody vouches for
+                if server.external:  # one that is not ours does not come up while we wait
+                    detail = f"the media server at {server.url} cannot be reached ({error})"
+                    raise ProvisionError(f"{detail}: is it started, and is the URL right?") from error
+                last = str(error)
+            except TimeoutError:
+                last = f"no answer within {ANSWER_TIMEOUT_S:g} s"
+            except aiohttp.ClientError as error:
+                last = str(error) or type(error).__name__
             else:
                 if status == HTTPStatus.OK:
                     return
@@ -280,7 +287,7 @@ async def _answers(server: MediaServer) -> None:
                 if server.external and status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
                     raise ProvisionError(f"the media server at {server.url} refuses the API key or secret")
             await asyncio.sleep(HEALTH_EVERY_S)  # a process that starts has no event for "listening"
-    raise ProvisionError(f"the media server at {server.url} did not answer within {HEALTH_TIMEOUT_S:.0f} s ({last})")
+    raise ProvisionError(f"the media server at {server.url} did not answer within {HEALTH_TIMEOUT_S:g} s ({last})")
 
 
 async def _watch(process: asyncio.subprocess.Process, server: MediaServer) -> None:

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,12 +18,16 @@ import pytest
 from aiohttp import web
 
 from harness.browser.driver import launch_browser
+from harness.browser.page import ANSWER_TIMEOUT_S
 from harness.errors import AttemptError, ProvisionError
+from harness.live.attempt import LEAVE_TIMEOUT_S
+from harness.live.user import FINISH_LIMIT_S, BrowserUser
 from harness.model.status import CaptureStatus
 
 pytestmark = pytest.mark.live
 
 GONE_TIMEOUT_S = 10.0
+HEARD_TIMEOUT_S = 30.0
 
 
 async def gone(pid: int) -> None:
@@ -157,6 +162,44 @@ async def test_page_that_blocks_its_main_thread_does_not_block_us(browser, site,
                 await session.current_frame()
         async with browser.session() as session:
             await session.open(site("is_quiet"), timeout_s=20)
+
+
+async def test_page_that_hangs_at_the_end_of_its_call_costs_no_recording(browser, site, wait_for, chirp, tmp_path):
+    script = tmp_path / "hang.js"
+    script.write_text("setTimeout(() => { for (;;); }, 0);")
+    async with browser.session() as session:
+        user = BrowserUser(browser, session, "scheduled", "host")
+        await user.open(site("talks"), None)
+        await user.tapped()
+        start = await session.speak(chirp, None)
+        async with asyncio.timeout(HEARD_TIMEOUT_S):
+            await user.hearing.wait_for(lambda: user.hearing.now > start + 96_000)
+        await session.run_script(script)
+        begin_s = time.monotonic()
+        recording = await user.finish(tmp_path)
+        assert time.monotonic() - begin_s < LEAVE_TIMEOUT_S
+    assert ANSWER_TIMEOUT_S + FINISH_LIMIT_S < LEAVE_TIMEOUT_S, (
+        "the last statistics and the finish fit into the leaving"
+    )
+    at = start - recording.t0_sample
+    assert recording.mic[at : at + len(chirp)].any()
+    assert recording.ear.any()
+    assert recording.webm.startswith(b"\x1a\x45\xdf\xa3")
+    assert recording.timeline is not None
+    assert any("main thread blocked" in problem["text"] for problem in recording.console)
+
+
+async def test_leaving_that_is_broken_off_keeps_what_was_heard(browser, site, wait_for, tmp_path):
+    async with browser.session() as session:
+        user = BrowserUser(browser, session, "scheduled", "host")
+        await user.open(site("talks"), None)
+        await user.tapped()
+        finishing = asyncio.create_task(user.finish(tmp_path))
+        await asyncio.sleep(0)  # it has begun to ask the page
+        finishing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await finishing
+    assert user.recording.mic is not None
 
 
 async def test_page_loaded_anew_in_its_call_is_fatal(browser, site, wait_for):

@@ -75,6 +75,7 @@ class Signalling:
     headers: list[dict[str, str]] = field(default_factory=list)
     came: asyncio.Queue[rtc.SignalRequest] = field(default_factory=asyncio.Queue)
     candidates: tuple[str, ...] = (UDP, TCP)
+    then: tuple[bytes, ...] = ()  # what it sends after its greeting, as it is
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         self.paths.append(request.raw_path)
@@ -85,6 +86,8 @@ class Signalling:
         await socket.prepare(request)
         for message in self.greeting():
             await socket.send_bytes(message.SerializeToString())
+        for data in self.then:
+            await socket.send_bytes(data)
         async for message in socket:
             self.came.put_nowait(rtc.SignalRequest.FromString(message.data))
         return socket

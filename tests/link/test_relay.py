@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
 from harness.errors import HarnessError
+from harness.link.candidates import Transport
 from harness.link.fate import FateModel
 from harness.link.link import Link, open_link
 from harness.link.log import Row, parse_log
@@ -100,6 +103,66 @@ async def test_media_over_tcp_reaches_a_server_that_speaks_udp(tmp_path: Path) -
             writer.close()
             await writer.wait_closed()
     assert [row.fate for row in rows(tmp_path)] == ["ok"] * 6
+
+
+async def test_a_tcp_pair_whose_one_end_closes_while_the_other_is_full_costs_the_pair_and_not_the_relay(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server((HOST, 0)) as deaf:  # takes connections and reads nothing
+        async with signalling() as server, media() as far:
+            async with open_link(server.url, Profile(name="x", udp_blocked=True), seed=1, folder=tmp_path) as link:
+                reader, writer = await asyncio.open_connection(HOST, await link._open_door(deaf.getsockname(), "tcp"))
+                packet = LENGTH.pack(60_000) + bytes(60_000)
+                for _ in range(200):  # 12 MB, more than the kernel takes for a reader who does not read
+                    writer.write(packet)
+                    await writer.drain()
+                writer.write_eof()
+                async with asyncio.timeout(WAIT_S):
+                    with suppress(ConnectionError):
+                        assert await reader.read() == b""  # the relay has closed the pair
+                writer.close()
+                async with participant(await link._open_door(far.address, "udp")) as near:
+                    near.transport.sendto(rtp(0))
+                    assert await near.next() == rtp(0)
+                assert not link.lost.is_set()
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp_from_udp", "tcp"])
+async def test_a_server_that_this_machine_has_no_way_to_costs_its_packets_and_not_the_relay(
+    tmp_path: Path, transport: Transport
+) -> None:
+    nowhere = ("255.255.255.255", 9)  # refused by the kernel as soon as it is asked
+    async with signalling() as server, media() as far:
+        async with open_link(server.url, profile(), seed=1, folder=tmp_path) as link:
+            door = await link._open_door(nowhere, transport)
+            if transport == "udp":
+                async with participant(door) as near:
+                    near.transport.sendto(rtp(0))
+            else:
+                _, writer = await asyncio.open_connection(HOST, door)
+                writer.write(LENGTH.pack(len(rtp(0))) + rtp(0))
+                writer.close()
+            async with participant(await link._open_door(far.address, "udp")) as near:
+                near.transport.sendto(rtp(1))
+                assert await near.next() == rtp(1)
+            assert not link.lost.is_set()
+    assert all(row.fate.startswith("unsent") for row in rows(tmp_path) if row.seq == 0)
+
+
+async def test_a_packet_for_a_connection_that_is_closed_is_logged_as_unsent(tmp_path: Path) -> None:
+    async with signalling() as server, media() as far:
+        network = Profile(name="x", udp_blocked=True, downlink=Direction(delay_ms=300))
+        async with open_link(server.url, network, seed=1, folder=tmp_path) as link:
+            reader, writer = await asyncio.open_connection(HOST, await link._open_door(far.address, "tcp_from_udp"))
+            writer.write(LENGTH.pack(len(rtp(0))) + rtp(0))
+            await far.next()
+            writer.write_eof()
+            async with asyncio.timeout(WAIT_S):
+                assert await reader.read() == b""
+            writer.close()
+            await logged(tmp_path)
+    (down,) = [row for row in rows(tmp_path) if row.way == "down"]
+    assert down.fate.startswith("unsent")
 
 
 async def test_an_outage_and_a_change_in_mid_call_hold_from_then_on(tmp_path: Path) -> None:

@@ -111,6 +111,18 @@ async def test_a_server_that_hangs_up_hangs_up_on_the_participant_and_the_link_l
             assert not link.lost.is_set()
 
 
+async def test_a_message_that_cannot_be_turned_ends_the_link_at_once_though_both_sides_stay(tmp_path: Path) -> None:
+    async with (
+        signalling(then=(b"\xff no response of livekit's",)) as server,
+        through(tmp_path, server) as (link, socket),
+    ):
+        await greeting(socket, 4)
+        async with asyncio.timeout(WAIT_S):
+            await link.lost.wait()
+            assert (await socket.receive()).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+        assert "DecodeError" in link.lost_why
+
+
 async def test_a_proxy_that_goes_down_is_noticed(tmp_path: Path) -> None:
     async with signalling() as server, through(tmp_path, server) as (link, _):
         assert link._proxy is not None

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from harness.errors import AttemptError, ProvisionError, UsageError
+from harness.errors import AttemptError, HarnessError, ProvisionError, UsageError
 from harness.link.link import Link
 from harness.link.profile import Profile, load_profile
 from harness.live.hearing import Hearing
@@ -53,6 +53,46 @@ async def told_of(
 async def test_an_outage_comes_at_its_time_into_the_reply() -> None:
     outage = {"after": "reply_start", "delay_ms": 2_000, "for_ms": 300}
     assert await told_of({"outages": [outage]}, [(1_000, 5_000)]) == [(3_000, (300, "both"))]
+
+
+class RefusingLink(ToldLink):
+    """Says no to all that it is told."""
+
+    async def cut(self, for_ms: float, ways: str) -> None:
+        raise HarnessError("the link's relay did not answer within 5 s")
+
+    async def change(self, uplink: Any, downlink: Any) -> None:
+        raise RuntimeError("a fault of ours")
+
+
+@pytest.mark.parametrize(
+    ("profile", "expected", "match"),
+    [
+        ({"outages": [{"delay_ms": 10, "for_ms": 300}]}, AttemptError, "outage could not be made.+within 5 s"),
+        ({"changes": [{"delay_ms": 10, "both": {"delay_ms": 5}}]}, RuntimeError, "a fault of ours"),
+    ],
+)
+async def test_a_mark_that_fails_ends_the_conversation_with_its_error(
+    profile: dict[str, Any], expected: type[Exception], match: str
+) -> None:
+    hearing = Hearing()
+    link = RefusingLink(profile, hearing)
+
+    async def endless_conversation() -> None:
+        async with asyncio.timeout(10), marks_kept(cast(Link, link), hearing):
+            hearing.feed(0, np.zeros(4_800, np.float32))
+            await asyncio.Event().wait()
+
+    with pytest.raises(expected, match=match):
+        await endless_conversation()
+
+
+async def test_an_error_of_the_conversation_comes_out_as_it_is() -> None:
+    hearing = Hearing()
+    link = ToldLink({"outages": [{"delay_ms": 10, "for_ms": 300}]}, hearing)
+    with pytest.raises(AttemptError, match="nothing was heard"):
+        async with marks_kept(cast(Link, link), hearing):
+            raise AttemptError(CaptureStatus.REPLY_TIMEOUT, "nothing was heard")
 
 
 async def test_a_mark_of_the_second_reply_waits_for_it() -> None:

@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,12 +108,25 @@ async def test_an_external_server_that_refuses_the_key_says_so(tmp_path: Path) -
                 pass
 
 
-async def test_an_external_server_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provided, "HEALTH_TIMEOUT_S", 0.3)
+async def test_an_external_server_that_is_not_there_is_named_at_once(tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # bound, never listening: every connection is refused
         url = f"ws://127.0.0.1:{closed.getsockname()[1]}"
-        with pytest.raises(ProvisionError, match=f"{url} did not answer"):
+        begin_s = time.monotonic()
+        with pytest.raises(ProvisionError, match=rf"{url} cannot be reached .+ is it started, and is the URL right\?"):
+            async with media_server(target=LiveKitTarget(url, "key", "s" * 40), log_path=tmp_path / "x.log"):
+                pass
+    assert time.monotonic() - begin_s < provided.HEALTH_TIMEOUT_S / 2, "one refusal is enough"
+
+
+async def test_an_external_server_that_is_silent_is_waited_for_and_named_with_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provided, "HEALTH_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(provided, "ANSWER_TIMEOUT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"ws://127.0.0.1:{deaf.getsockname()[1]}"
+        with pytest.raises(ProvisionError, match=rf"{url} did not answer within 0\.3 s"):
             async with media_server(target=LiveKitTarget(url, "key", "s" * 40), log_path=tmp_path / "x.log"):
                 pass
 
