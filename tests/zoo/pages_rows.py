@@ -2,6 +2,47 @@
 
 from __future__ import annotations
 
-from tests.zoo.row import Row
+from typing import Any
 
-PAGES: tuple[Row, ...] = ()
+from harness.model.status import CaptureStatus, Status
+from tests.zoo.agents_rows import ANSWERED, BRISK
+from tests.zoo.row import BROWSER, Row
+
+PASS, WARN, NO_DATA = Status.PASS, Status.WARN, Status.NO_DATA
+UNPLAYED = "the agent's voice arrived and the page does not play it"
+
+
+def _right(name: str, does: str, status: Status = PASS, **more: Any) -> Row:
+    more = {"page": f"{name}.html", "options": BRISK, "latency": ANSWERED, **more}
+    return Row(name, does, status, lanes=BROWSER, **more)
+
+
+def _wrong(name: str, does: str, says: str, **more: Any) -> Row:
+    more = {"page": f"{name}.html", "options": BRISK, "turns": 0, **more}
+    return Row(name, does, NO_DATA, says=says, capture=CaptureStatus.PAGE_ERROR, lanes=BROWSER, **more)
+
+
+PAGES: tuple[Row, ...] = (
+    _right("plain", "plays the agent in an audio element, and nothing else is strange"),
+    _wrong("muted", "plays the agent in a muted element", UNPLAYED),
+    _right("quiet", "plays the agent at a volume of 0.3"),
+    _wrong("never_played", "subscribes to the agent's track and plays nothing", UNPLAYED),
+    _wrong("paused", "pauses the element that plays the agent", UNPLAYED),
+    _right("detached", "plays the agent in an element that is not in the document"),
+    _right("twice", "plays the agent in two elements at once"),
+    _right("own_graph", "plays the agent through a Web Audio graph of its own, with a gain and a compressor"),
+    _right("web_audio_mix", "lets LiveKit mix in Web Audio (webAudioMix)"),
+    _wrong("suspended", "plays the agent in an AudioContext that it never resumes", UNPLAYED),
+    _right("loopback", "plays the agent through a local RTCPeerConnection, for its echo cancellation"),
+    _wrong("no_microphone", "publishes no microphone", "microphone"),
+    _wrong("publishes_muted", "publishes its microphone and mutes it", "microphone"),
+    _right("reloads", "reloads itself in the middle of the call", NO_DATA, capture=CaptureStatus.PAGE_ERROR,
+           says="reload", turns=0, latency=None),
+    _right("dialog", "shows a dialog (alert) before it joins"),
+    _right("chatters", "writes 1,000 lines a second to its console"),
+    _right("page_video_too", "publishes a camera beside its microphone", page="video_too.html"),
+    _right("replaces_microphone", "changes its microphone track in the middle of the call"),
+    _right("changes_route", "changes its route without loading anew"),
+    _right("in_a_frame", "has the call in a frame"),
+    _right("redirects", "goes to another address before it joins"),
+)  # fmt: skip

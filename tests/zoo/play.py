@@ -16,12 +16,15 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import psutil
+import soundfile
 from aiohttp import web
 from livekit import api
 
 from harness.errors import EarwitnessError
 from harness.judge.verdict import explain, status_of_capture
+from harness.model.capture import EAR, POST_RTC
 from harness.model.measurement import Measurement
 from harness.model.plan import BuiltCase, Plan
 from harness.model.status import CaptureStatus, Status, worst
@@ -38,6 +41,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 #: What load moves: left out of a status where latencies are not asserted.
 BY_LOAD = {"eot_to_first_audio", "user_kpi", "inter_arrival", "barge_in_to_silence", "way", "unexplained"}
+SOUND_DBFS = -45.0
 OVERLOADED = "the host was overloaded"
 OVER_THE_LIMIT = 1.5  # a row that takes longer is wrong; one that takes so much longer is ended
 CANCEL_TIMEOUT_S = 30.0
@@ -55,6 +59,7 @@ class Played:
     reason: str
     report: str  # all that the report says
     turns: int
+    heard_s: float  # of the agent's sound in the first listener's recording
     eot_to_first_audio_ms: float | None
     user_kpi_ms: float | None
     overloaded: bool
@@ -78,6 +83,8 @@ class Played:
             found.append(f"the report does not say “{row.says}”")
         if self.turns != row.turns:
             found.append(f"{self.turns} turns, wanted {row.turns}")
+        if self.heard_s < row.heard_s:
+            found.append(f"{self.heard_s:.1f} s of the agent were recorded, wanted {row.heard_s:.1f} s")
         if self.wall_s > row.limit_s:
             found.append(f"it took {self.wall_s:.0f} s, limit {row.limit_s:.0f} s")
         if row.latency is not None:
@@ -201,12 +208,14 @@ def _played(
 ) -> Played:
     if came is None or isinstance(came, EarwitnessError):
         why = f"it was not over after {wall_s:.0f} s" if came is None else str(came)
-        return Played(row, lane, None, None, why, "", 0, None, None, False, wall_s, run_dir, left)
+        return Played(row, lane, None, None, why, "", 0, 0.0, None, None, False, wall_s, run_dir, left)
     attempt, report = came
     measured = attempt.measurement
     overloaded = OVERLOADED in report
-    status = attempt.status if latency and not overloaded else _apart_from_load(attempt)
-    reasons = [attempt.detail, *(f"{g.gate_id}: {explain(g)}" for g in attempt.gates if g.status is attempt.status)]
+    left_out = set() if row.timed or (latency and not overloaded) else BY_LOAD
+    gates = [gate for gate in attempt.gates if gate.gate_id not in left_out]
+    status = worst([status_of_capture(attempt.capture_status), *(gate.status for gate in gates)])
+    reasons = [attempt.detail, *(f"{g.gate_id}: {explain(g)}" for g in gates if g.status is status)]
     return Played(
         row=row,
         lane=lane,
@@ -215,6 +224,7 @@ def _played(
         reason=next(filter(None, reasons), ""),
         report=report,
         turns=sum(turn.utterance is not None for turn in measured.turns) if measured is not None else 0,
+        heard_s=_heard_s(run_dir / attempt.folder / (EAR if lane == "browser" else POST_RTC)),
         eot_to_first_audio_ms=_first(measured, "eot_to_first_audio_ms"),
         user_kpi_ms=_first(measured, "user_kpi_raw_ms"),
         overloaded=overloaded,
@@ -224,9 +234,15 @@ def _played(
     )
 
 
-def _apart_from_load(attempt: AttemptVerdict) -> Status:
-    gates = [gate.status for gate in attempt.gates if gate.gate_id not in BY_LOAD]
-    return worst([status_of_capture(attempt.capture_status), *gates])
+def _heard_s(wav: Path) -> float:
+    """Seconds of frames of 20 ms that are louder than SOUND_DBFS."""
+    try:
+        samples, rate_hz = soundfile.read(wav, dtype="float32")
+    except (OSError, soundfile.LibsndfileError):
+        return 0.0
+    n = rate_hz // 50
+    frames = samples[: len(samples) // n * n].reshape(-1, n)
+    return float(np.sum(np.mean(frames**2, axis=1) > 10 ** (SOUND_DBFS / 10))) / 50
 
 
 def _first(measured: Measurement | None, metric: str) -> float | None:
@@ -254,17 +270,23 @@ def _environment(**values: str) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _pages() -> AsyncIterator[str]:
-    """The folder pages/ and LiveKit's client over HTTP. The base URL."""
+async def _pages(server: MediaServer) -> AsyncIterator[str]:
+    """The folder pages/, LiveKit's client and a token endpoint (?room=…&identity=…) over HTTP. The base URL."""
     from harness.provide.page_library import find_page_library
 
     library = find_page_library()
     assert library is not None, "make setup brings it"
 
+    async def token(request: web.Request) -> web.Response:
+        grants = api.VideoGrants(room_join=True, room=request.query["room"])
+        made = api.AccessToken(server.api_key, server.api_secret).with_identity(request.query["identity"])
+        return web.Response(text=made.with_grants(grants).to_jwt())
+
     app = web.Application()
+    app.router.add_get("/token", token)
     app.router.add_static("/vendor", library.path)
     app.router.add_static("/", HERE / "pages")
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -277,7 +299,8 @@ async def _pages() -> AsyncIterator[str]:
 async def open_zoo(runs: Path) -> AsyncIterator[Zoo]:
     """Raises EarwitnessError if something is missing."""
     await asyncio.to_thread(runs.mkdir, parents=True, exist_ok=True)
-    async with media_server(target=None, log_path=runs / "livekit-server.log") as server, _pages() as url:
+    own = media_server(target=None, log_path=runs / "livekit-server.log")
+    async with own as server, _pages(server) as url:
         voices = str(await asyncio.to_thread(voice_folder))
         with _environment(ZOO_VOICE=voices, ZOO_API_KEY=server.api_key, ZOO_API_SECRET=server.api_secret):
             yield Zoo(server, url, runs)

@@ -6,7 +6,7 @@ from stranger import RATE_HZ, Stranger, run_stranger, voice
 
 class Damaged(Stranger):
     async def answer(self) -> None:
-        sound = voice("answer").copy()
+        sound = voice("story").copy()
         for at in range(RATE_HZ // 2, len(sound) - RATE_HZ // 2, RATE_HZ // 2):
             if self.arguments[0] == "holes":
                 sound[at : at + RATE_HZ // 10] = 0

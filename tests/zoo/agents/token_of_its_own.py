@@ -23,7 +23,16 @@ async def second_room(room: str, identity: str, **attributes: str) -> rtc.Room:
     return joined
 
 
-async def delete_room(room: str) -> None:
+def _service() -> api.LiveKitAPI:
     url = os.environ["LIVEKIT_URL"].replace("ws", "http", 1)
-    async with api.LiveKitAPI(url, os.environ["ZOO_API_KEY"], os.environ["ZOO_API_SECRET"]) as service:
+    return api.LiveKitAPI(url, os.environ["ZOO_API_KEY"], os.environ["ZOO_API_SECRET"])
+
+
+async def delete_room(room: str) -> None:
+    async with _service() as service:
         await service.room.delete_room(api.DeleteRoomRequest(room=room))
+
+
+async def remove(room: str, identity: str) -> None:
+    async with _service() as service:
+        await service.room.remove_participant(api.RoomParticipantIdentity(room=room, identity=identity))
