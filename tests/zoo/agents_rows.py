@@ -26,8 +26,8 @@ AGENTS = (
         options={"turn_quiet_ms": 1500},
     ),
     Row(
-        "greets_with_a_pause", "pauses for 1.3 s inside its greeting", PASS, agent="greets.py 1 1.3", heard_s=4.2, latency=ANSWERED,
-        quick=True,
+        "greets_with_a_pause", "pauses for 1.3 s inside its greeting", PASS, agent="greets.py 1 1.3", heard_s=4.2,
+        latency=ANSWERED,
     ),
     Row(
         "greets_and_answers_nothing", "greets, and then answers nothing", FAIL, agent="greets_only.py",
@@ -43,8 +43,8 @@ AGENTS = (
         agent="thinks_aloud.py state", heard_s=3.0, latency=ANSWERED,
     ),
     Row(
-        "thinks_aloud_twice", "does the same in each of two turns", PASS, agent="thinks_aloud.py", heard_s=6.0, case="double_turn",
-        turns=2, latency=ANSWERED,
+        "thinks_aloud_twice", "does the same in each of two turns", PASS, agent="thinks_aloud.py", heard_s=6.0,
+        case="double_turn", turns=2, latency=ANSWERED,
     ),
     Row(
         "thinks_aloud_twice_with_state", "does the same in each of two turns, and tells its state", PASS,
@@ -117,8 +117,8 @@ AGENTS = (
         says="talked on {} s after the interruption", capture=CaptureStatus.OK, turns=1, options=BRISK,
     ),
     Row(
-        "slow", "takes 830 ms to its first sound", FAIL, agent="slow.py 830", timed=True, says="eot_to_first_audio", options=BRISK,
-        latency=Latency(870.0, 80.0),
+        "slow", "takes 830 ms to its first sound", FAIL, agent="slow.py 830", timed=True, says="eot_to_first_audio",
+        options=BRISK, latency=Latency(870.0, 80.0),
     ),
     Row(
         "slow_and_allowed", "takes 830 ms to its first sound, and `--gate eot_to_first_audio=1200` allows it", PASS,
