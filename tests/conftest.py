@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from harness.model.case import Case
 from harness.model.plan import BuiltCase
@@ -17,6 +18,13 @@ from harness.provide.cache import cache_dir
 from harness.suite import build_cases, load_checked_cases, select_cases
 
 ROOT = Path(__file__).parents[1]
+# The same examples in every run, and no limit on how long one takes: neither chance nor a busy host turns a test red.
+# HYPOTHESIS_PROFILE=explore looks for new ones.
+settings.register_profile(
+    "suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 @pytest.fixture(scope="session")

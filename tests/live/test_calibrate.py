@@ -26,7 +26,7 @@ async def test_known_delays_are_played_heard_and_reported(tmp_path: Path, user: 
     (setting,) = calibration.settings
     assert (setting.lane, setting.sessions) == (user, sessions)
     assert len(setting.turns) == turns * sessions, "every session plays every turn"
-    assert any(turn.error_ms is not None for turn in setting.turns)
+    assert any(turn.error_ms is not None for turn in setting.turns) or all(turn.doubt for turn in setting.turns)
     for turn in setting.turns:
         assert turn.doubt or turn.error_ms is not None or turn in setting.missed
     (figures,) = calibration.figures

@@ -1,4 +1,7 @@
-"""Calls over impaired networks: the profile is proven from the capture, and whatever the link does ends with its name."""
+"""Calls over impaired networks: they go through the link, and whatever the link does ends with its name.
+
+Asserted is what neither chance nor a busy host can turn (see went_through.py).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import yaml
 
 import harness.link.link as link_module
 import harness.live.network as network_module
-from harness.link.applied import LATE_MS, NAMES, RTC_TOLERANCE, RTC_TOLERANCE_MS, SLOW_END
+from harness.link.applied import NAMES
 from harness.link.link import Link
 from harness.link.log import Row, parse_log
 from harness.link.record import LinkRecord
@@ -27,6 +30,7 @@ from harness.model.status import CaptureStatus
 from tests.link.kernels import qdisc_of_any_kernel, way_into_a_namespace
 from tests.live.conftest import OpenBench
 from tests.live.test_what_breaks import attempt_until, impatient, recordings_are_readable
+from tests.live.went_through import went_through_the_link
 
 pytestmark = [pytest.mark.live, pytest.mark.net, pytest.mark.usefixtures("no_process_left")]
 
@@ -45,38 +49,24 @@ def rows(folder: Path) -> list[Row]:
     return list(parse_log((folder / LINK_LOG).read_text()))
 
 
-def is_proven(measurement: Measurement) -> None:
-    applied, late = measurement.metrics["netem_actually_applied"], measurement.metrics["network_lateness_p99_ms"]
-    if not applied.value and late.value is not None and late.value > LATE_MS:
-        pytest.skip(f"the host was too busy for the relay, which proves nothing either way: {applied.reason}")
-    theirs, ours = (measurement.metrics[f"network_rtt_{name}_ms"].value for name in ("webrtc", "log"))
-    if theirs is not None and ours is not None and theirs > ours + max(RTC_TOLERANCE_MS, RTC_TOLERANCE * ours):
-        # a busy host holds up browser and server too; media that goes around the link would be quicker, not slower
-        assert "the relay's log agrees" in applied.reason
-        assert "the echo agrees" in applied.reason
-        assert SLOW_END in applied.reason
-        return
-    assert applied.value == 1, applied.reason
-
-
 @pytest.mark.parametrize("network", ["wifi_good", "4g_ok", "bad_wifi"])
-async def test_a_profile_is_proven_without_a_browser(bench: OpenBench, built: Built, network: str) -> None:
-    _, manifest, measurement = await call(bench, built("question_short"), network)
+async def test_a_call_goes_through_a_profile_without_a_browser(bench: OpenBench, built: Built, network: str) -> None:
+    folder, manifest, measurement = await call(bench, built("question_short"), network)
     assert manifest.status is CaptureStatus.OK, manifest.detail
     assert manifest.link == network
-    is_proven(measurement)
+    went_through_the_link(folder, measurement)
 
 
-async def test_a_profile_is_proven_in_the_browser(bench: OpenBench, built: Built) -> None:
+async def test_a_call_goes_through_a_profile_in_the_browser(bench: OpenBench, built: Built) -> None:
     folder, manifest, measurement = await call(bench, built("question_short"), "bad_wifi", "browser")
     assert manifest.status is CaptureStatus.OK, manifest.detail
-    is_proven(measurement)
-    for way in NAMES:  # both directions carry media, and lose some of it
+    went_through_the_link(folder, measurement)
+    for way in NAMES:  # both directions lose some of it: by this seed their 7th and 47th packet
         assert {"ok", "loss"} <= {row.fate for row in rows(folder) if row.way == way}
 
 
 @pytest.mark.parametrize("lane", ["bot", "browser"])
-async def test_a_call_through_the_kernel_is_proven(
+async def test_a_call_goes_through_the_kernel(
     bench: OpenBench, built: Built, lane: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     way = way_into_a_namespace()
@@ -86,14 +76,14 @@ async def test_a_call_through_the_kernel_is_proven(
         folder, manifest = await b.attempt(built("question_short"))
     assert manifest.status is CaptureStatus.OK, manifest.detail
     assert LinkRecord.model_validate_json((folder / LINK).read_text()).kind == "netem"
-    is_proven(listen(folder))
+    went_through_the_link(folder, listen(folder))
 
 
 @pytest.mark.parametrize("lane", ["bot", "browser"])
 async def test_with_udp_blocked_the_call_is_held_over_tcp(bench: OpenBench, built: Built, lane: str) -> None:
     folder, manifest, measurement = await call(bench, built("question_short"), "udp_blocked", lane)
     assert manifest.status is CaptureStatus.OK, manifest.detail
-    is_proven(measurement)
+    went_through_the_link(folder, measurement)
     reports = [report for line in read_capture(folder).stats for report in line.reports]
     if lane == "browser":
         used = {r["remoteCandidateId"] for r in reports if r.get("type") == "candidate-pair" and r.get("nominated")}
@@ -105,7 +95,7 @@ async def test_an_outage_in_the_reply_happens_at_its_mark(bench: OpenBench, buil
     network.write_text(yaml.safe_dump({"outages": [{"after": "reply_start", "delay_ms": 1000, "for_ms": 300}]}))
     folder, manifest, measurement = await call(bench, built("long_reply_story"), str(network))
     assert manifest.status is CaptureStatus.OK, manifest.detail
-    is_proven(measurement)
+    went_through_the_link(folder, measurement)
     (done,) = LinkRecord.model_validate_json((folder / LINK).read_bytes()).done
     assert done.for_ms == 300
     lost = [row for row in rows(folder) if row.fate == "outage" and row.kind == "rtp"]
@@ -131,7 +121,7 @@ async def test_the_network_can_be_changed_in_mid_call_by_the_api(bench: OpenBenc
     async with bench(network=NetworkSpec("wifi_good")) as b:
         folder, manifest = await b.attempt(built("question_short"), on_phase, links.append)
     assert manifest.status is CaptureStatus.OK, manifest.detail
-    is_proven(listen(folder))
+    went_through_the_link(folder, listen(folder))
     (done,) = LinkRecord.model_validate_json((folder / LINK).read_bytes()).done
     assert done.down is not None
     assert done.down.delay_ms == 120
