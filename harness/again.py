@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from harness.model.degraded import degraded_in
 from harness.model.side_by_side import SideBySide
 from harness.model.status import Status
 from harness.model.verdict import READABLE, SUMMARY_SCHEMA_VERSION, AttemptVerdict, Summary
+from harness.own_limits import limits_of
 from harness.suite import SUMMARY
 
 CAPTURES = "captures"
@@ -48,7 +50,8 @@ def read_summary(run_dir: Path) -> Summary:
 
 
 def judge_again(run_dir: Path, *, strict: bool, on_capture: Callable[[str], None] = lambda name: None) -> Summary:
-    """Every capture heard anew (its measurement.json is rewritten) and judged by today's table. Raises UsageError, OSError.
+    """Every capture heard anew (its measurement.json is rewritten) and judged by today's table, with the limits that the run had
+    of its own. Raises UsageError, OSError.
 
     What only the run knew (suite, times, errors of the harness) comes from its summary, of whatever schema it is.
     """
@@ -56,6 +59,7 @@ def judge_again(run_dir: Path, *, strict: bool, on_capture: Callable[[str], None
     folders = _captures_in(run_dir)
     if not folders:
         raise UsageError(f"{run_dir}: holds no capture ({CAPTURES}/*/{MANIFEST}), so there is nothing to hear")
+    limits = limits_of(run_dir)
     manifests: list[Manifest] = []
     cases: dict[str, Case] = {}
     attempts: dict[str, list[AttemptVerdict]] = {}
@@ -72,10 +76,10 @@ def judge_again(run_dir: Path, *, strict: bool, on_capture: Callable[[str], None
             continue
         cases[case.id] = case
         where = folder.relative_to(run_dir).as_posix()
-        verdict = judge_attempt(case, manifest, measurement, where, degraded_in(folder))
+        verdict = judge_attempt(case, manifest, measurement, where, degraded_in(folder), limits)
         attempts.setdefault(case.id, []).append(verdict)
     errors = [*_errors_of_the_run(told, manifests), *errors]
-    facts = _facts(told, manifests, tuple(errors), strict=strict)
+    facts = replace(_facts(told, manifests, tuple(errors), strict=strict), limits=limits)
     judged = [judge_case(cases[name], _in_order(attempts[name])) for name in _case_order(told, cases)]
     return judge_run(facts, judged, cases)
 

@@ -69,6 +69,7 @@ def show(
             table = Table(title=f"baseline {baseline.title}", title_justify="left", show_header=False)
             for key, value in baseline.environment.items():
                 table.add_row(key, value)
+            table.add_row("limits its runs passed by", baseline.about.get("limits", "those that ship"))
             table.add_row("commits", ", ".join(baseline.about["commits"]))
             table.add_row("runs", ", ".join(baseline.runs))
             table.add_row("cases", ", ".join(sorted(baseline.cases)))

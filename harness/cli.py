@@ -108,7 +108,7 @@ def cases(
     from harness.suite import build_cases, load_checked_cases, select_cases
 
     settings = load_settings({"cases": cases})
-    chosen = select_cases(load_checked_cases([settings.cases]), suite, case or [])
+    chosen = select_cases(load_checked_cases([settings.cases], settings.run_limits()), suite, case or [])
     built = build_cases(chosen, cache_dir() / "cases")
     table = Table(title=f"{len(built)} cases")
     for heading in ("case", "tier", "suites", "seconds", "what the user does"):
@@ -160,7 +160,7 @@ def sweep(
     axis = parse_axis({**of_network, "bitrate": bitrate, "dtx": dtx, "red": red, "fec": fec})
     settings = load_settings({"network": network, "repeat": repeat, "lane": lane, "suite": suite, "runs": runs})
     make_profiles(settings, axis)
-    chosen = select_cases(load_checked_cases([settings.cases]), settings.suite, case or [])
+    chosen = select_cases(load_checked_cases([settings.cases], settings.run_limits()), settings.suite, case or [])
     built = build_cases(chosen, cache_dir() / "cases")
     done, folder = _until_done(run_sweep(settings, built, axis, console.print))
     console.print(f"{headline(done)}; report: {folder / 'sweep.md'}", soft_wrap=True)

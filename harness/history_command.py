@@ -135,7 +135,7 @@ def show(
             table.add_column(heading)
         for gate in gates_of(session, record.run_id):
             value = shown(gate.value, gate.unit, beside=gate.threshold)
-            limit = show_limit(gate.op, gate.threshold, gate.unit)
+            limit = ", ".join(filter(None, [show_limit(gate.op, gate.threshold, gate.unit), gate.limit_note]))
             table.add_row(gate.gate_id, value, limit, str(gate.n), gate.status, gate.reason)
         console.print(table)
 

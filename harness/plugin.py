@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.errors import CaseError, EarwitnessError
+from harness.errors import EarwitnessError
 from harness.loop_thread import STOP_TIMEOUT_S, LoopThread
 from harness.model.status import Status
 from harness.plugin_xdist import ERRORS, SOCKET, Controller, show_summary
 
 if TYPE_CHECKING:
     from harness.model.case import Case
+    from harness.model.limits import Limits
     from harness.model.plan import BuiltCase
     from harness.model.verdict import CaseVerdict, Summary
     from harness.plugin_ahead import Ahead
@@ -39,6 +40,9 @@ OPTIONS = (
     ("network", "the user's network: a profile by name or a YAML file (default: nothing in between)"),
     ("link", "what applies it: auto, user or netem (default: auto)"),
     ("livekit-url", "an external media server"),
+    ("limits", "the limits to begin with: shipped or field (default: shipped)"),
+    ("gate", "a limit of your own, as in eot_to_first_audio=1500; several with commas between them"),
+    ("floor", "allow what the path costs on top: run folder of `earwitness calibrate`"),
     ("attempts", "attempts a case at most (default: 1)"),
     ("jobs", "sessions at once: a number or auto (default: 1; with pytest -n, as many as there are workers)"),
     ("history", "where every measurement goes: a file, a database URL, or off (default: history.sqlite in the runs)"),
@@ -92,8 +96,8 @@ class CaseFile(pytest.File):
         from harness.suite import load_checked_cases
 
         try:
-            ((_, case),) = load_checked_cases([self.path])
-        except CaseError as error:
+            ((_, case),) = load_checked_cases([self.path], _session_of(self.config).limits())
+        except EarwitnessError as error:
             raise self.CollectError(str(error)) from error
         yield CaseItem.from_parent(self, name=case.id, case=case)
 
@@ -112,13 +116,14 @@ class CaseItem(pytest.Item):
         self.add_marker("live")
 
     def runtest(self) -> None:
-        session = self.config.pluginmanager.get_plugin("earwitness-session")
-        assert isinstance(session, _Session)
+        session = _session_of(self.config)
         try:
             ahead = [(i.path, i.case) for i in self.session.items if isinstance(i, CaseItem)]
             verdict = session.speak(self.path, self.case, ahead)
         except EarwitnessError as error:
             raise CaseNotPassedError(str(error)) from error
+        if session.told_limits:
+            self.user_properties.append(("limits", session.told_limits))  # junit.xml has it too
         accepted = (Status.PASS,) if session.strict else (Status.PASS, Status.WARN)
         if verdict.status not in accepted:
             raise CaseNotPassedError(describe(verdict, session.run_dir))
@@ -149,6 +154,12 @@ def describe(verdict: CaseVerdict, run_dir: Path | None) -> str:
     return "\n".join(lines)
 
 
+def _session_of(config: pytest.Config) -> _Session:
+    session = config.pluginmanager.get_plugin("earwitness-session")
+    assert isinstance(session, _Session)
+    return session
+
+
 class _Session:
     """One run for the whole pytest session, opened at the first case, on an event loop in a thread of its own."""
 
@@ -160,6 +171,7 @@ class _Session:
         self._ahead: Ahead | None = None
         self._failure: EarwitnessError | None = None
         self._controller: Controller | None = None
+        self._limits: Limits | None = None
         self.summary: Summary | None = None
 
     @property
@@ -171,6 +183,13 @@ class _Session:
         return bool(self._run is not None and self._run.plan.strict)
 
     @property
+    def told_limits(self) -> str:
+        """By what the run judges, where that is not what ships."""
+        from harness.judge.limits import told
+
+        return told(self._run.plan.limits) if self._run is not None and not self._run.plan.limits.shipped else ""
+
+    @property
     def _socket(self) -> str | None:
         """In a worker of xdist: where the controller holds the run."""
         return getattr(self._config, "workerinput", {}).get(SOCKET)
@@ -180,7 +199,14 @@ class _Session:
 
         flags: dict[str, Any] = {n.replace("-", "_"): self._config.getoption(f"--ew-{n}") for n, _ in OPTIONS}
         flags["strict"] = self._config.getoption("--ew-strict")
+        flags["gate"] = flags["gate"].split(",") if flags["gate"] is not None else None
         return load_settings(flags, folder=self._config.rootpath)
+
+    def limits(self) -> Limits:
+        """Those the cases are checked against. Raises UsageError."""
+        if self._limits is None:
+            self._limits = self._settings().run_limits()
+        return self._limits
 
     def speak(self, path: Path, case: Case, ahead: Sequence[tuple[Path, Case]] = ()) -> CaseVerdict:
         """Raises EarwitnessError; the same one for every case if the bench could not be opened.

@@ -116,6 +116,28 @@ def run_command(
             help="Where every measurement goes: a file, a database URL, or off.", show_default="RUNS/history.sqlite"
         ),
     ] = None,
+    limits: Annotated[
+        str | None,
+        typer.Option(
+            help="The limits to begin with: shipped, or field (an agent that thinks with a model; docs/limits.md).",
+            show_default="shipped",
+        ),
+    ] = None,
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A limit of your own, looser or tighter, as in eot_to_first_audio=1500; more than once.",
+            metavar="ID=VALUE",
+        ),
+    ] = None,
+    floor: Annotated[
+        str | None,
+        typer.Option(
+            help="Allow on top of each latency limit what the path itself costs: run folder of `earwitness calibrate`.",
+            metavar="RUN_DIR",
+            show_default="off",
+        ),
+    ] = None,
     strict: Annotated[bool | None, typer.Option("--strict", help="WARN counts as a failure too.")] = None,
     headed: Annotated[bool | None, typer.Option("--headed", help="Show the browser window.")] = None,
 ) -> None:
@@ -147,6 +169,9 @@ def run_command(
         "repeat": repeat,
         "jobs": jobs,
         "history": history,
+        "limits": limits,
+        "gate": gate,
+        "floor": floor,
         "strict": strict,
         "headed": headed,
     }
@@ -159,7 +184,7 @@ def run_command(
         settings.agent_env(),
     )
     wanted = "all" if cases is not None and suite is None else settings.suite  # one's own cases need not name a suite
-    chosen = select_cases(load_checked_cases([settings.cases]), wanted, case or [])
+    chosen = select_cases(load_checked_cases([settings.cases], settings.run_limits()), wanted, case or [])
     built = build_cases(chosen, cache_dir() / "cases")
     plan = make_plan(settings, built)
     if settings.jobs == "auto":

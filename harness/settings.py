@@ -1,33 +1,31 @@
 """Settings: every default in one place. Flags > environment > `earwitness.toml` > default.
 
 Environment names are EARWITNESS_<FIELD> (LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET keep the names that
-LiveKit gave them). The file's keys are the field names, in a table [earwitness]; an unknown key is an error with its
-line.
+LiveKit gave them). The file's keys are the field names, in a table [earwitness]; limits of one's own stand in [gates]. An
+unknown key is an error with its line, an unknown variable one with its name.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import UsageError
+from harness.model.limits import LimitProfile, Limits
 from harness.model.plan import AgentSpec, CallRules, NetworkSpec, PageSpec
+from harness.own_limits import from_words, read_floor
+from harness.settings_sources import from_environment, from_file
 
 CONFIG_FILE = "earwitness.toml"
 HISTORY_FILE = "history.sqlite"
 LONGEST_WAIT_MS = 60_000.0
-_ENV_NAMES = {
-    "livekit_url": "LIVEKIT_URL",
-    "livekit_api_key": "LIVEKIT_API_KEY",
-    "livekit_api_secret": "LIVEKIT_API_SECRET",
-}
+OF_GATES = ("limits", "gates", "floor")  # in the file they stand in a table of their own
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,9 @@ class Settings:
     headed: bool = False
     history: str | None = None  # a file or a database URL; None: history.sqlite beside the runs; "off": none is kept
     machine_class: str | None = None  # this machine's class by a name of your own; None: system, architecture, cores
+    limits: LimitProfile = "shipped"  # the limits to begin with
+    gates: Mapping[str, float] = field(default_factory=dict)  # limits of one's own by gate
+    floor: str | None = None  # what the path costs is allowed on top: a calibration's run folder; "off": none
     network: str | None = None  # a profile by name, or a YAML file
     link: Literal["auto", "user", "netem"] = "auto"  # what applies it; auto is the user-space link
     network_seed: int = 1
@@ -68,6 +69,15 @@ class Settings:
         if self.history == "off":
             return None
         return self.history if self.history is not None else self.runs / HISTORY_FILE
+
+    def run_limits(self) -> Limits:
+        """Raises UsageError for a floor that is none of this machine's."""
+        floor = None
+        if self.floor is not None and self.floor != "off":
+            from harness.jobs import this_machine
+
+            floor = read_floor(self.floor, this_machine(self.machine_class))
+        return Limits(profile=self.limits, own=dict(self.gates), floor=floor)
 
     def agent_spec(self) -> AgentSpec:
         """Raises UsageError for an agent that names no known kind."""
@@ -133,41 +143,23 @@ class Settings:
         return self.livekit_url, self.livekit_api_key, self.livekit_api_secret
 
 
-def _from_file(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    text = path.read_text(encoding="utf-8")
-    try:
-        table = tomllib.loads(text).get("earwitness", {})
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from error
-    known = {field.name for field in dataclasses.fields(Settings)}
-    for key in table:
-        if key not in known:
-            line = next((n for n, row in enumerate(text.splitlines(), 1) if row.strip().startswith(key)), None)
-            raise UsageError(f"{path}:{line or 1}: unknown key {key!r}; known: {', '.join(sorted(known))}")
-    return dict(table)
-
-
-def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
-    found = {}
-    for field in dataclasses.fields(Settings):
-        name = _ENV_NAMES.get(field.name, f"EARWITNESS_{field.name.upper()}")
-        if env.get(name):
-            found[field.name] = env[name]
-    return found
-
-
 def load_settings(
     flags: Mapping[str, Any], *, folder: Path | None = None, env: Mapping[str, str] | None = None
 ) -> Settings:
     """`flags` holds what was given on the command line (None: not given). Raises UsageError."""
     path = (folder or Path.cwd()) / CONFIG_FILE
-    layers: dict[str, Any] = {
-        **_from_file(path),
-        **_from_environment(os.environ if env is None else env),
-        **{name: value for name, value in flags.items() if value is not None},
-    }
+    fields = [field.name for field in dataclasses.fields(Settings)]
+    in_file = from_file(path, [name for name in fields if name not in OF_GATES])
+    in_environment: dict[str, Any] = dict(from_environment(os.environ if env is None else env, fields))
+    given = {name: value for name, value in flags.items() if value is not None}
+    layers: dict[str, Any] = {**in_file, **in_environment, **given}
+    if "gates" not in given:  # each limit by itself: a flag takes the place of one line of the file
+        words = in_environment.get("gates", "").replace(",", " ").split()
+        layers["gates"] = {
+            **in_file.get("gates", {}),
+            **from_words(words, "EARWITNESS_GATES"),
+            **from_words(layers.pop("gate", []), "--gate"),
+        }
     try:
         return TypeAdapter(Settings).validate_python(layers)
     except ValidationError as error:

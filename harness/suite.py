@@ -28,6 +28,7 @@ from harness.listen.measure import listen, write_measurement
 from harness.model.capture import Manifest, write_atomic
 from harness.model.case import Case
 from harness.model.degraded import degraded_in
+from harness.model.limits import LIMITS, SHIPPED, Limits
 from harness.model.measurement import Measurement
 from harness.model.plan import BuiltCase, Plan
 from harness.model.status import Status
@@ -55,15 +56,15 @@ def new_run_id(now: datetime.datetime | None = None) -> str:
     return f"{now:%Y%m%d_%H%M%S}-{secrets.token_hex(2)}"
 
 
-def load_checked_cases(paths: Sequence[Path]) -> list[tuple[Path, Case]]:
-    """All cases under `paths`, each checked against the gate table too. Raises CaseError, UsageError."""
+def load_checked_cases(paths: Sequence[Path], limits: Limits = SHIPPED) -> list[tuple[Path, Case]]:
+    """All cases under `paths`, each checked against the gate table and the run's limits too. Raises CaseError, UsageError."""
     loaded: list[tuple[Path, Case]] = []
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder of cases")
         loaded += load_cases(path)
     for path, case in loaded:
-        problems = check_overrides(case)
+        problems = check_overrides(case, limits)
         if problems:
             raise CaseError(path, None, "; ".join(problems))
     return loaded
@@ -101,6 +102,8 @@ def make_plan(settings: Settings, cases: tuple[BuiltCase, ...], *, resumed: str 
         run_dir.mkdir(parents=True, exist_ok=resumed is not None)
     except OSError as error:
         raise UsageError(f"--runs {settings.runs}: cannot make {run_dir}: {error.strerror}") from error
+    if not plan.limits.shipped:
+        write_atomic(run_dir / LIMITS, plan.limits.model_dump_json(indent=2).encode())
     place = settings.history_place()
     if place is not None:
         from harness.history.run_history import check_history  # SQLAlchemy loads only where a history is kept
@@ -109,6 +112,8 @@ def make_plan(settings: Settings, cases: tuple[BuiltCase, ...], *, resumed: str 
             check_history(place)
         except EarwitnessError:
             with suppress(OSError):  # a resumed run's is not empty
+                if resumed is None:
+                    (run_dir / LIMITS).unlink(missing_ok=True)
                 run_dir.rmdir()  # refused before anything is recorded: nothing is left behind
             raise
     return plan
@@ -132,6 +137,7 @@ def plan_in(settings: Settings, cases: tuple[BuiltCase, ...], run_id: str, run_d
         strict=settings.strict,
         jobs=jobs.jobs,
         jobs_why=jobs.why,
+        limits=settings.run_limits(),
         network=settings.network_spec(),
     )
 
@@ -210,7 +216,7 @@ class Run:
             except (EarwitnessError, OSError) as error:
                 self.errors.append(f"{manifest.trace_id}: {error}")
             where = folder.relative_to(self.plan.run_dir).as_posix()
-            verdict = judge_attempt(built.case, manifest, measurement, where, degraded_in(folder))
+            verdict = judge_attempt(built.case, manifest, measurement, where, degraded_in(folder), self.plan.limits)
             if self.history is not None:
                 self.history.attempt(manifest, verdict, built.truth)
             return verdict
@@ -247,6 +253,7 @@ class Run:
             environment=_environment(first) if first is not None else {},
             wall_s=round(time.monotonic() - self._started, 1),
             kpi_limit=limit,
+            limits=self.plan.limits,
             side_by_side=self.staging.record() if self.staging is not None else None,
         )
         planned = self.order or [built.case.id for built in self.plan.cases]
@@ -289,7 +296,7 @@ def run_history(plan: Plan, settings: Settings) -> RunHistory | None:
     from harness.history.run_history import RunHistory
 
     started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return RunHistory(place, plan.suite, plan.run_dir, started_at, settings.machine_class)
+    return RunHistory(place, plan.suite, plan.run_dir, started_at, settings.machine_class, limits=plan.limits)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.judge.fixes import Fix, suggest
+from harness.judge.limits import told
 from harness.judge.numbers import show
 from harness.judge.verdict import PASSING
 from harness.model.status import SEVERITY, Status
@@ -119,6 +120,7 @@ class Page:
     funnel: FunnelPicture | None
     degraded: DegradedView | None
     doubts: tuple[str, ...]
+    limits: str | None  # what the run judged by, where that is not what ships
     facts: tuple[tuple[str, str], ...]
     environment: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 
@@ -128,7 +130,7 @@ def make_page(summary: Summary, run_dir: Path) -> Page:
     browser = summary.lane == "browser"
     fixes = {fix.about: fix for fix in suggest(summary.cases, summary.gates)}
     gates = _gate_groups(summary, fixes)
-    told = {row.gate_id for group in gates for row in group.rows if row.fix is not None}
+    suggested = {row.gate_id for group in gates for row in group.rows if row.fix is not None}
     return Page(
         summary=summary,
         tones=TONES,
@@ -141,7 +143,7 @@ def make_page(summary: Summary, run_dir: Path) -> Page:
         ),
         moments=tuple(view_moment(moment, run_dir) for moment in worst_moments(summary)),
         gates=gates,
-        other_fixes=tuple(fix for fix in fixes.values() if fix.about not in told),
+        other_fixes=tuple(fix for fix in fixes.values() if fix.about not in suggested),
         first_pass=show(summary.first_attempt_pass_rate, "share"),
         unexplained=short(summary.unexplained_ms),
         flaky=flaky_cases(summary),
@@ -156,6 +158,7 @@ def make_page(summary: Summary, run_dir: Path) -> Page:
         funnel=funnel_picture(funnel_view(summary, run_dir), bot=not browser),
         degraded=degraded_view(summary),
         doubts=doubts(summary),
+        limits=told(summary.limits) if not summary.limits.shipped else None,
         facts=_facts(summary),
         environment=_environment(summary),
     )
@@ -223,6 +226,7 @@ def _facts(summary: Summary) -> tuple[tuple[str, str], ...]:
         ("microphone", summary.mic),
         ("agent", summary.agent.kind + spec),
         ("page", summary.page.kind),
+        ("limits", told(summary.limits)),
         ("network profile", link),
         *((("side by side", summary.side_by_side.told()),) if summary.side_by_side is not None else ()),
         ("exit status", str(summary.exit_code)),

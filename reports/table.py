@@ -6,7 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.judge.numbers import show, show_limit
+from harness.judge.limits import limit_in_words, told
+from harness.judge.numbers import show
 from harness.model.status import Status
 from harness.model.verdict import Summary
 
@@ -27,11 +28,7 @@ def verdict_table(summary: Summary) -> Group:
     for heading in ("gate", "value", "threshold", "status"):
         gates.add_column(heading)
     for gate in summary.gates:
-        limit = (
-            "the case's own"
-            if gate.gate_id.startswith("reply_not_")
-            else show_limit(gate.op, gate.threshold, gate.unit)
-        )
+        limit = "the case's own" if gate.gate_id.startswith("reply_not_") else limit_in_words(gate)
         kind = "" if gate.blocking else " [dim](warns)[/]"
         gates.add_row(gate.gate_id + kind, gate.shown, limit, Text(gate.status.value, COLOURS[gate.status]))
     kpi = summary.turn_taking.raw_ms
@@ -39,5 +36,7 @@ def verdict_table(summary: Summary) -> Group:
     if kpi.n:
         tail = f"max of {kpi.n} {show(kpi.max, 'ms')}" if kpi.n < 20 else f"P95 {show(kpi.p95, 'ms')}"
         lines.append(Text(f"USER_KPI P50 {show(kpi.p50, 'ms')}, {tail}"))
+    if not summary.limits.shipped:
+        lines.append(Text(f"limits: {told(summary.limits)}"))
     lines += [Text(f"error: {error}", "magenta") for error in summary.errors]
     return Group(*lines)

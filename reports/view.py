@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from harness.judge.fixes import Fix, suggest
-from harness.judge.numbers import show, show_limit
+from harness.judge.limits import limit_in_words, told
+from harness.judge.numbers import show
 from harness.judge.verdict import explain
 from harness.model.degraded import LABEL
 from harness.model.measurement import Metric, Turn
@@ -111,6 +112,7 @@ class View:
     trend_picture: str | None
     network: NetworkView | None = None
     side_by_side: str | None = None
+    limits: str | None = None  # what the run judged by, where that is not what ships
     network_headings: tuple[str, ...] = NETWORK_HEADINGS
     networks: NetworksView | None = None
     flaky: str = ""
@@ -157,6 +159,7 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
         trend_picture=quote(pictures[TREND]) if TREND in pictures else None,
         network=network_view(summary),
         side_by_side=plain(summary.side_by_side.told()) if summary.side_by_side is not None else None,
+        limits=plain(told(summary.limits)) if not summary.limits.shipped else None,
         networks=networks_view(summary.changes.networks if summary.changes is not None else None),
         flaky=plain(flaky_cases(summary)),
     )
@@ -223,7 +226,7 @@ def has_own_limits(gate: GateResult) -> bool:
 
 def limit_of(gate: GateResult) -> str:
     """What a gate over the run demands."""
-    return "the case's own" if has_own_limits(gate) else show_limit(gate.op, gate.threshold, gate.unit)
+    return "the case's own" if has_own_limits(gate) else limit_in_words(gate)
 
 
 def _gate_row(gate: GateResult) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import pytest
 from harness.again import judge_again, read_summary
 from harness.cli import main
 from harness.model.capture import MEASUREMENT, read_manifest, write_manifest
+from harness.model.limits import LIMITS, Limits
 from harness.model.status import CaptureStatus, Status
 from harness.model.verdict import SUMMARY_SCHEMA_VERSION
 from harness.suite import SUMMARY, write_run
@@ -242,3 +243,17 @@ def test_the_comparison_goes_where_it_is_wished(ew: Callable[..., Done], tmp_pat
     done = ew(one, two, "--out", tmp_path / "nowhere" / "side.html")
     assert done.code == 2
     assert "--out FILE writes elsewhere" in done.err
+
+
+def test_again_judges_by_the_limits_the_run_was_made_with(
+    ew: Callable[..., Done], tmp_path: Path, finished: Finished
+) -> None:
+    run_dir = finished(tmp_path / "bad", "holed")
+    assert ew(run_dir, "--again").code == 1
+    own = {"max_gap": 600, "audible_dropout": 5, "ear_dropout": 5, "audio_valid": 0}
+    (run_dir / LIMITS).write_text(Limits(own=own).model_dump_json())
+    gates = {gate.gate_id: gate for gate in judge_again(run_dir, strict=False).gates}
+    assert (gates["max_gap"].threshold, gates["max_gap"].status) == (600, Status.PASS)
+    (run_dir / LIMITS).write_text("{}}")
+    done = ew(run_dir, "--again")
+    assert (done.code, "limits.json: the limits of this run cannot be read" in done.err) == (2, True)

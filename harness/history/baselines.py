@@ -21,6 +21,7 @@ from harness.history.environment import case_differences, differences
 from harness.history.reading import IN_ORDER, RunRecord, TurnValue, read_run, turn_values
 from harness.history.tables import Baseline, BaselineLog, BaselineSample
 from harness.judge.compared import METRICS, PRIMARY
+from harness.judge.limits import highest_kpi_ms, told
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,10 @@ def _must_fit(name: str, runs: Sequence[RunRecord]) -> None:
             problems.append(f"run {run.run_id} has {what}, which are not of the engines as configured")
     first = runs[0]
     for run in runs[1:]:
+        if run.limits != first.limits:
+            problems.append(
+                f"run {run.run_id} was judged by limits {told(run.limits)}; run {first.run_id} by {told(first.limits)}"
+            )
         found, _ = differences(run.environment, first.environment)
         if found:
             problems += [f"run {run.run_id}: {d} in run {first.run_id}" for d in found]
@@ -196,6 +201,8 @@ def _about(runs: Sequence[RunRecord]) -> dict[str, Any]:
         "started": [run.started_at for run in runs],
         "hosts": [dict(host) for host in {tuple(sorted(run.host.items())): run.host for run in runs}.values()],
         "versions": runs[-1].versions,
+        "limits": told(runs[-1].limits),
+        "highest_ms": highest_kpi_ms(runs[-1].limits),
     }
 
 

@@ -16,11 +16,15 @@ from harness.history.environment import ACCEPTABLE, Difference, case_differences
 from harness.history.networks import beside_the_clean_link
 from harness.history.promotion import limit_for
 from harness.history.reading import RunRecord, TurnValue, gates_of, latest_runs, turn_values
+from harness.history.tables import GateRow
 from harness.history.turns import same_cases, turns_by_metric
 from harness.judge.compared import METRICS, PRIMARY
 from harness.judge.comparison import RUNS_FOR_SPREAD, compare
+from harness.judge.limits import told
+from harness.judge.numbers import show_limit
 from harness.judge.statistics import ENOUGH_FOR_P95, distribution
 from harness.model.changes import Against, Changes, Comparison, TrendPoint
+from harness.model.limits import SHIPPED
 
 LAST_RUNS = 10  # of the trend, and of what runs differ by
 LOOK_BACK = 200  # runs that are looked at to find them
@@ -72,11 +76,16 @@ def against_run(
         return found
     now, then = (turn_values(session, [one.run_id], METRICS) for one in (run, other))
     spread = turn_values(session, [one.run_id for one in pool], METRICS)
-    worse, better = _gates(session, run, other)
+    worse, better, limits = _gates(session, run, other)
     return found.model_copy(
         update={
             "comparisons": _compare(run, now, then, cases, spread),
-            "noted": [*_degraded(run, other), *_commits(run, [_commit(other)]), *_versions(run, other.versions)],
+            "noted": [
+                *limits,
+                *_degraded(run, other),
+                *_commits(run, [_commit(other)]),
+                *_versions(run, other.versions),
+            ],
             "newly_failing": worse,
             "newly_passing": better,
         }
@@ -96,11 +105,18 @@ def against_baseline(
     own = [f"run {run.run_id} is part of the baseline itself"] if run.run_id in baseline.runs else []
     noted = [
         *own,
+        *_limits(run, baseline),
         *_degraded(run),
         *_commits(run, baseline.about["commits"]),
         *_versions(run, baseline.about["versions"]),
     ]
     return found.model_copy(update={"comparisons": _compare(run, now, then, cases), "noted": noted})
+
+
+def _limits(run: RunRecord, baseline: BaselineRecord) -> list[str]:
+    """Numbers are compared whatever they were judged by; that the runs passed by other limits is said."""
+    now, then = told(run.limits), baseline.about.get("limits", told(SHIPPED))
+    return [] if now == then else [f"limits are {now}, were {then}"]
 
 
 def _degraded(*runs: RunRecord) -> list[str]:
@@ -157,16 +173,28 @@ def _baseline_for(session: Session, run: RunRecord) -> BaselineRecord | None:
     return next(iter(fitting or known), None)
 
 
-def _gates(session: Session, run: RunRecord, other: RunRecord) -> tuple[list[str], list[str]]:
-    """(in order then and not now, the other way round), over the run, by what became of what."""
-    then = {gate.gate_id: gate.status for gate in gates_of(session, other.run_id)}
+def _gates(session: Session, run: RunRecord, other: RunRecord) -> tuple[list[str], list[str], list[str]]:
+    """(in order then and not now, the other way round), over the run, by what became of what; and gates that were judged by
+    another limit: what became of them says nothing of the agent.
+    """
+    then = {gate.gate_id: gate for gate in gates_of(session, other.run_id)}
     moved: dict[tuple[str, str], list[str]] = {}
+    other_limit = []
     for gate in gates_of(session, run.run_id):
         before = then.get(gate.gate_id)
-        if before is not None and (before in IN_ORDER) != (gate.status in IN_ORDER):
-            moved.setdefault((before, gate.status), []).append(gate.gate_id)
+        if before is None:
+            continue
+        if (before.threshold, before.op) != (gate.threshold, gate.op):
+            other_limit.append(f"limit of {gate.gate_id} is {_limit(gate)}, was {_limit(before)}")
+        elif (before.status in IN_ORDER) != (gate.status in IN_ORDER):
+            moved.setdefault((before.status, gate.status), []).append(gate.gate_id)
     said = [(now in IN_ORDER, f"{before} → {now}: {', '.join(names)}") for (before, now), names in moved.items()]
-    return [text for better, text in said if not better], [text for better, text in said if better]
+    return [text for better, text in said if not better], [text for better, text in said if better], other_limit
+
+
+def _limit(gate: GateRow) -> str:
+    note = f" ({gate.limit_note})" if gate.limit_note else ""
+    return show_limit(gate.op, gate.threshold, gate.unit) + note
 
 
 def _trend(session: Session, runs: Sequence[RunRecord], kpi: str) -> list[TrendPoint]:

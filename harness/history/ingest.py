@@ -22,8 +22,10 @@ from harness.listen.measure import listen, write_measurement
 from harness.model.capture import CASE, MANIFEST, MEASUREMENT, TRUTH, Manifest, read_manifest
 from harness.model.case import Case, Truth
 from harness.model.degraded import degraded_in
+from harness.model.limits import Limits
 from harness.model.measurement import Measurement
 from harness.model.verdict import AttemptVerdict, Summary
+from harness.own_limits import limits_of
 
 SUMMARY = "summary.json"
 CAPTURES = "captures"
@@ -48,6 +50,7 @@ def ingest_run(
 ) -> Ingested:
     """One run folder. `again`: hear its recordings anew, with today's ears. Raises UsageError, HistoryError."""
     summary = read_summary(run_dir)
+    limits = limits_of(run_dir)
     problems: list[str] = []
     attempts = Counter[str]()
     run: RunInfo | None = None
@@ -55,11 +58,11 @@ def ingest_run(
         on_capture(folder.name)
         try:
             manifest = read_manifest(folder)
-            verdict = _verdict(folder, manifest, None if again else summary, again=again)
+            verdict = _verdict(folder, manifest, None if again else summary, limits, again=again)
         except (EarwitnessError, OSError, ValidationError) as error:
             problems.append(f"{folder}: {_one_line(error)}")
             continue
-        run = run or _run_info(run_dir, manifest, summary, again=again, machine=machine)
+        run = run or _run_info(run_dir, manifest, summary, limits, again=again, machine=machine)
         written = record_attempt(history, run, AttemptInfo(verdict, manifest.case_id, hash_of(folder)))
         attempts[written] += 1
     if run is None:
@@ -96,7 +99,7 @@ def _captures(run_dir: Path) -> Iterator[Path]:
 
 
 def _run_info(
-    run_dir: Path, manifest: Manifest, summary: Summary | None, *, again: bool, machine: str | None
+    run_dir: Path, manifest: Manifest, summary: Summary | None, limits: Limits, *, again: bool, machine: str | None
 ) -> RunInfo:
     recorded = (summary.environment.get("versions") or {}).get("ears") if summary is not None else None
     return RunInfo(
@@ -106,10 +109,13 @@ def _run_info(
         folder=str(run_dir.resolve()),
         ears=ears_version() if again else recorded,
         machine=machine,
+        limits=limits,
     )
 
 
-def _verdict(folder: Path, manifest: Manifest, summary: Summary | None, *, again: bool) -> AttemptVerdict:
+def _verdict(
+    folder: Path, manifest: Manifest, summary: Summary | None, limits: Limits, *, again: bool
+) -> AttemptVerdict:
     """As the run judged it, else judged now. Raises UsageError, OSError, ValidationError."""
     for judged in summary.cases if summary is not None else ():
         for attempt in judged.attempts:
@@ -123,7 +129,7 @@ def _verdict(folder: Path, manifest: Manifest, summary: Summary | None, *, again
         measurement = Measurement.model_validate_json((folder / MEASUREMENT).read_bytes())
     else:
         raise UsageError("was not measured; `earwitness history add --again` hears it first")
-    return judge_attempt(case, manifest, measurement, folder.name, degraded_in(folder))
+    return judge_attempt(case, manifest, measurement, folder.name, degraded_in(folder), limits)
 
 
 def _one_line(error: Exception) -> str:

@@ -17,6 +17,7 @@ from harness.errors import UsageError
 from harness.history.environment import environment_of
 from harness.history.recording import DEGRADED
 from harness.history.tables import Attempt, GateRow, MetricRow, Run, TurnRow
+from harness.model.limits import Limits
 
 IN_ORDER = ("PASS", "WARN")
 
@@ -41,6 +42,7 @@ class RunRecord:
     versions: dict[str, Any]
     host: dict[str, Any]
     folder: str | None
+    limits: Limits  # by which it was judged
 
 
 @dataclass(frozen=True)
@@ -152,4 +154,5 @@ def _record(session: Session, run: Run) -> RunRecord:
         versions=run.versions,
         host=run.host,
         folder=run.folder,
+        limits=Limits.model_validate(run.limits),
     )

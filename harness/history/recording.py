@@ -16,6 +16,7 @@ from harness.history.database import History
 from harness.history.environment import machine_class
 from harness.history.tables import Attempt, GateRow, MetricRow, Run, TurnRow
 from harness.model.capture import Manifest
+from harness.model.limits import SHIPPED, Limits
 from harness.model.measurement import Metric
 from harness.model.verdict import AttemptVerdict, GateResult, Summary
 
@@ -34,6 +35,7 @@ class RunInfo:
     folder: str | None
     ears: str | None  # which listening code measures it; None: not recorded
     machine: str | None = None  # the user's own name for the class of machine
+    limits: Limits = SHIPPED
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,15 @@ def finish_run(history: History, summary: Summary, *, ears: str | None) -> None:
 
 
 def _content(attempt: AttemptInfo) -> str:
-    """Pictures come later and are no number; of an attempt without DEGRADED turns the hash is as it was before there were any."""
+    """Pictures come later and are no number. What came later to the record is left out where it says nothing: without DEGRADED
+    turns, or limits of one's own, the hash is as it was before there were any.
+    """
     verdict = attempt.verdict.model_copy(update={"pictures": []})
-    said = verdict.model_dump_json(exclude=None if verdict.degraded else {"degraded"}) + (attempt.case_hash or "")
+    added = {"shipped": True, "limit_note": True}
+    without: dict[str, Any] = {} if verdict.degraded else {"degraded": True}
+    if not any(gate.limit_note for gate in verdict.gates):
+        without["gates"] = {"__all__": added}
+    said = verdict.model_dump_json(exclude=without) + (attempt.case_hash or "")
     return hashlib.sha256(said.encode()).hexdigest()
 
 
@@ -109,6 +117,7 @@ def _run_row(run: RunInfo) -> Run:
         versions=dict(manifest.versions),
         host=dict(manifest.host),
         folder=run.folder,
+        limits={} if run.limits.shipped else run.limits.model_dump(mode="json"),
         wall_s=None,
         first_attempt_pass_rate=None,
     )
@@ -162,5 +171,6 @@ def _gate_row(run_id: str, gate: GateResult) -> GateRow:
     fields: dict[str, Any] = {
         name: getattr(gate, name) for name in ("gate_id", "blocking", "value", "threshold", "op", "unit", "n", "reason")
     }
+    fields["limit_note"] = gate.limit_note
     would_be = gate.would_be.value if gate.would_be is not None else None
     return GateRow(run_id=run_id, status=gate.status.value, would_be=would_be, **fields)

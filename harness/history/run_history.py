@@ -22,6 +22,7 @@ from harness.judge.promoted import KpiLimit
 from harness.model.capture import Manifest
 from harness.model.case import Truth
 from harness.model.changes import Changes
+from harness.model.limits import SHIPPED, Limits
 from harness.model.verdict import AttemptVerdict, Summary
 
 
@@ -45,13 +46,16 @@ class RunHistory:
     machine: str | None = None
     problem: str | None = None
     limit_unknown: str | None = None
+    limits: Limits = SHIPPED
     _pending: list[tuple[RunInfo, AttemptInfo]] = field(default_factory=list)
     _manifest: Manifest | None = None
     _cases: dict[str, str | None] = field(default_factory=dict)
 
     def attempt(self, manifest: Manifest, verdict: AttemptVerdict, truth: Truth | None) -> None:
         """Written now, or kept for the next time."""
-        run = RunInfo(manifest, self.started_at, self.suite, str(self.folder.resolve()), ears_version(), self.machine)
+        run = RunInfo(
+            manifest, self.started_at, self.suite, str(self.folder.resolve()), ears_version(), self.machine, self.limits
+        )
         hashed = case_hash(truth) if truth is not None else None
         self._manifest = self._manifest or manifest
         self._cases[manifest.case_id] = hashed

@@ -4,7 +4,8 @@ An attempt is written whole, in one transaction: its turns, metrics and gates. A
 was computed, with the reason; a metric of the call as a whole has no turn, a gate over the whole run no attempt. A row of
 `baseline` and of `baseline_log` is never changed or deleted: a new version is a new row.
 
-SCHEMA_VERSION history: 1 runs, attempts, turns, metrics, gates; 2 baselines, their samples, their log.
+SCHEMA_VERSION history: 1 runs, attempts, turns, metrics, gates; 2 baselines, their samples, their log; 3 limits of one's own
+(`run.limits`, `gate.limit_note`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _ALL = "all, delete-orphan"
 
@@ -47,6 +48,7 @@ class Run(Base):
     versions: Mapped[dict[str, Any]]
     host: Mapped[dict[str, Any]]
     folder: Mapped[str | None]
+    limits: Mapped[dict[str, Any]]  # {}: those that ship
     wall_s: Mapped[float | None]
     first_attempt_pass_rate: Mapped[float | None]
     attempts: Mapped[list[Attempt]] = relationship(
@@ -122,6 +124,7 @@ class GateRow(Base):
     unit: Mapped[str]
     n: Mapped[int]
     reason: Mapped[str]
+    limit_note: Mapped[str]  # whose the threshold is, where it is not the one that ships
 
 
 class Baseline(Base):

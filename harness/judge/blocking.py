@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.judge.gates import Gate, Sample, evaluate, gates_for, samples_of, too_tight
-from harness.judge.network import on_network
+from harness.judge.gates import Gate, Sample, evaluate, gate_of_run, gates_for, samples_of, too_tight
 from harness.model.case import Case, Tier
+from harness.model.limits import SHIPPED, Limits
 from harness.model.measurement import Measurement
 from harness.model.status import Status, worst
 from harness.model.verdict import GateResult
@@ -43,14 +43,13 @@ def as_warning(gate: GateResult) -> GateResult:
     return gate.model_copy(update={"blocking": False, "status": Status.WARN, "would_be": gate.status})
 
 
-def over_run(gate: Gate, attempts: Sequence[Judged]) -> GateResult:
+def over_run(gate: Gate, attempts: Sequence[Judged], limits: Limits = SHIPPED) -> GateResult:
     """One row over all attempts. `blocking` says in which table it stands, its status what it does to the run."""
-    if attempts:  # one network a run
-        gate = on_network(gate, attempts[0].measurement)
+    gate = gate_of_run(gate, attempts[0].measurement if attempts else None, limits)  # one path, one network a run
     everything: list[Sample] = []
     held: list[Sample] = []  # of the cases that this gate blocks
     for attempt in attempts:
-        own = next((g for g in gates_for(attempt.case, attempt.measurement) if g.id == gate.id), None)
+        own = next((g for g in gates_for(attempt.case, attempt.measurement, limits) if g.id == gate.id), None)
         if own is not None:
             samples = samples_of(own, attempt.case, attempt.measurement)
             everything += samples
@@ -68,6 +67,8 @@ def over_run(gate: Gate, attempts: Sequence[Judged]) -> GateResult:
                 "value": whole.value,
                 "shown": whole.shown,
                 "threshold": whole.threshold,
+                "shipped": whole.shipped,
+                "limit_note": whole.limit_note,
                 "n": whole.n,
                 "reason": f"holds over the run; not in {case_fails.worst_trace_id or 'a case'}: {case_fails.shown}",
             }

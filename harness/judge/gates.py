@@ -11,11 +11,13 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from harness.judge.limits import limit_note, limited, loosens, of_case, on_path
 from harness.judge.network import on_network
 from harness.judge.numbers import show, show_limit
 from harness.judge.statistics import ENOUGH_FOR_P95, distribution
 from harness.judge.table import BY_ID, TABLE, Gate, Op
 from harness.model.case import Case, Tier
+from harness.model.limits import SHIPPED, Limits
 from harness.model.measurement import Measurement, Metric
 from harness.model.status import Status
 from harness.model.verdict import GateResult
@@ -28,6 +30,7 @@ __all__ = [
     "Sample",
     "check_overrides",
     "evaluate",
+    "gate_of_run",
     "gates_for",
     "holds",
     "how_bad",
@@ -48,33 +51,41 @@ RESOLUTION_MS = 128 / 48  # of an onset in the browser: one render quantum
 CLUSTER_MIN_N = 8
 
 
-def gates_for(case: Case, measurement: Measurement | None = None) -> list[Gate]:
-    """The rows that judge `case`, with its own limits in them, and what the network of `measurement` allows."""
-    limits = {"reply_not_short": case.min_reply_ms, "reply_not_long": case.max_reply_ms, **case.gates_override}
-    rows = [replace(g, threshold=limits[g.id]) if g.id in limits else g for g in TABLE if g.scope(case)]
-    return [on_network(gate, measurement) for gate in rows]
+def gates_for(case: Case, measurement: Measurement | None = None, limits: Limits = SHIPPED) -> list[Gate]:
+    """The rows that judge `case`, with the run's and its own limits in them, and what path and network of `measurement` allow."""
+    rows = [of_case(limited(gate, limits), case) for gate in TABLE if gate.scope(case)]
+    return [on_the_way(gate, measurement, limits) for gate in rows]
 
 
-def check_overrides(case: Case) -> list[str]:
-    """What is wrong with the case's gates_override: an unknown gate, or a P0 gate that would be loosened."""
+def gate_of_run(gate: Gate, measurement: Measurement | None, limits: Limits) -> Gate:
+    """The row over all cases. `measurement`: any of the run's, for its path and network."""
+    return on_the_way(limited(gate, limits), measurement, limits)
+
+
+def on_the_way(gate: Gate, measurement: Measurement | None, limits: Limits) -> Gate:
+    lane = measurement.lane if measurement is not None else None
+    return on_network(on_path(gate, limits.floor, lane), measurement)
+
+
+def check_overrides(case: Case, limits: Limits = SHIPPED) -> list[str]:
+    """What is wrong with the case's gates_override: an unknown gate, or a P0 gate that would be loosened.
+
+    What the run itself allows is no loosening; a run that allows less than ships does not make a case wrong.
+    """
     problems = []
     for gate_id, threshold in case.gates_override.items():
-        gate = BY_ID.get(gate_id)
-        if gate is None or gate.fixed:
+        shipped = BY_ID.get(gate_id)
+        if shipped is None or shipped.fixed:
             known = ", ".join(g.id for g in TABLE if not g.fixed)
             problems.append(f"gates_override.{gate_id}: no gate of this name can be overridden; known: {known}")
-        elif case.tier is Tier.P0 and _loosens(gate, threshold):
+        elif case.tier is Tier.P0 and loosens(shipped, threshold) and loosens(limited(shipped, limits), threshold):
+            allowed = limited(shipped, limits)
+            allowed = allowed if loosens(shipped, allowed.threshold) else shipped
             problems.append(
-                f"gates_override.{gate_id}: {threshold:g} loosens {gate.op} {gate.threshold:g}; "
+                f"gates_override.{gate_id}: {threshold:g} loosens {allowed.op} {allowed.threshold:g}; "
                 "a P0 case may only tighten"
             )
     return problems
-
-
-def _loosens(gate: Gate, threshold: float) -> bool:
-    if gate.op in ("<=", "<"):
-        return threshold > gate.threshold
-    return threshold != gate.threshold if gate.op == "==" else threshold < gate.threshold
 
 
 @dataclass(frozen=True)
@@ -133,7 +144,15 @@ def how_bad(gate: Gate, value: float) -> float:
 
 
 def evaluate(gate: Gate, samples: Sequence[Sample]) -> GateResult:
-    """One row over `samples`. Each sample is held to its own case's threshold; the table's is shown."""
+    """One row over `samples`. Each sample is held to its own case's threshold; the row's is shown, and that there are others."""
+    result = _evaluated(gate, samples)
+    if _own_limits(gate, [s for s in samples if s.metric.value is not None]):
+        note = "; ".join(filter(None, [result.limit_note, "or the case's own"]))
+        return result.model_copy(update={"limit_note": note})
+    return result
+
+
+def _evaluated(gate: Gate, samples: Sequence[Sample]) -> GateResult:
     applicable = [s for s in samples if not s.metric.not_applicable]
     if not applicable:
         reason = samples[0].metric.reason if samples else "no case of this run is in its scope"
@@ -143,7 +162,7 @@ def evaluate(gate: Gate, samples: Sequence[Sample]) -> GateResult:
     valid = [s for s in applicable if s.metric.value is not None and not s.metric.invalid]
     value, shown, worst = _aggregate(gate, valid)
     failed = [s for s in valid if not _holds(gate, s)] if _each(gate, len(valid)) else []
-    held = not failed if _each(gate, len(valid)) else value is not None and OPS[gate.op](value, gate.threshold)
+    held = not failed if _each(gate, len(valid)) else _holds_together(gate, valid)
     where = failed[0] if failed else worst
     if valid and not held and gate.blocking:
         return _result(gate, value, shown, len(valid), Status.FAIL, _why_failed(gate, failed), where)
@@ -159,6 +178,26 @@ def evaluate(gate: Gate, samples: Sequence[Sample]) -> GateResult:
     return _result(gate, value, shown, len(valid), Status.PASS, "", where)
 
 
+def _own_limits(gate: Gate, valid: Sequence[Sample]) -> bool:
+    """Whether some case has a limit of its own, so that one value over all cannot be read against the row's."""
+    return not gate.fixed and any(sample.threshold != gate.threshold for sample in valid)
+
+
+def _beyond(gate: Gate, sample: Sample) -> float:
+    """By how much a value is above the limit of its own case; below 0: within."""
+    assert sample.metric.value is not None
+    return (abs(sample.metric.value) if gate.aggregate == "p95_abs" else sample.metric.value) - sample.threshold
+
+
+def _holds_together(gate: Gate, valid: Sequence[Sample]) -> bool:
+    """A share by itself. By a P95 at most 1 in 20 turns may be above the limit; each is held to its own case's."""
+    if gate.aggregate != "share" and _own_limits(gate, valid):
+        beyond = distribution([_beyond(gate, sample) for sample in valid]).p95
+        return beyond is not None and OPS[gate.op](beyond, 0.0)
+    value, _, _ = _aggregate(gate, valid)
+    return value is not None and OPS[gate.op](value, gate.threshold)
+
+
 def _why_failed(gate: Gate, failed: Sequence[Sample]) -> str:
     """What is known of the first value that failed, and the limit it is held to if that is not the row's."""
     if not failed:
@@ -172,8 +211,10 @@ def _why_failed(gate: Gate, failed: Sequence[Sample]) -> str:
 
 
 def _each(gate: Gate, n: int) -> bool:
-    """Whether every single value must hold: always for max, min, share; for a P95 below 20 turns."""
-    return gate.aggregate in ("max", "max_abs", "min", "share", "sum") or n < ENOUGH_FOR_P95
+    """Whether every single value must hold: always, but for a P95 from 20 turns on and for a share that need not be all."""
+    if gate.aggregate == "share":
+        return gate.op == "=="
+    return gate.aggregate in ("max", "max_abs", "min", "sum") or n < ENOUGH_FOR_P95
 
 
 def _holds(gate: Gate, sample: Sample) -> bool:
@@ -184,6 +225,8 @@ def _holds(gate: Gate, sample: Sample) -> bool:
 def holds(gate: Gate, value: float, threshold: float) -> bool:
     """Whether a single value is within the limit."""
     size = abs(value) if gate.aggregate in ("p95_abs", "max_abs") else value
+    if gate.op == "==" and threshold != gate.threshold:  # a limit of the case's own: at most, or at least, so many
+        return size >= threshold if gate.aggregate == "share" else size <= threshold
     return OPS[gate.op](size, threshold)
 
 
@@ -218,7 +261,14 @@ def _aggregate(gate: Gate, valid: Sequence[Sample]) -> tuple[float | None, str, 
                     worst,
                 )
             p95 = distribution(values).p95
-            return p95, f"P95 of {len(values)}: {show(p95, gate.unit, beside=gate.threshold)}", worst
+            said = f"P95 of {len(values)}: {show(p95, gate.unit, beside=gate.threshold)}"
+            if _own_limits(gate, valid):
+                beyond = [_beyond(gate, sample) for sample in valid]
+                worst, over = valid[beyond.index(max(beyond))], distribution(beyond).p95
+                assert over is not None
+                side = "above" if over > 0 else "within"
+                said += f"; against each case's own limit: {show(abs(over), gate.unit)} {side} it"
+            return p95, said, worst
 
 
 def too_tight(gate: Gate, samples: Sequence[Sample]) -> str:
@@ -261,4 +311,6 @@ def _result(
         reason=reason,
         worst_trace_id=where.trace_id if where is not None else None,
         worst_reply_seq=where.reply_seq if where is not None else None,
+        shipped=gate.shipped,
+        limit_note=limit_note(gate),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.judge.limits import allow
 from harness.judge.table import Gate
 from harness.model.measurement import Measurement
 from harness.model.status import Status
@@ -24,10 +25,10 @@ def on_network(gate: Gate, measurement: Measurement | None) -> Gate:
     metrics = measurement.metrics if measurement is not None else {}
     allowance, impaired = metrics.get(ALLOWANCE), metrics.get(IMPAIRED)
     if allowance is not None and allowance.value:
-        if gate.id in ROUND_TRIPS:
-            gate = replace(gate, threshold=gate.threshold + allowance.value)
-        elif gate.id in ONE_WAY:
-            gate = replace(gate, threshold=gate.threshold + allowance.value / 2)
+        more_ms = allowance.value if gate.id in ROUND_TRIPS else allowance.value / 2 if gate.id in ONE_WAY else 0.0
+        # of the limit that ships, what a network allows is said once, beside the network
+        allowed = replace(gate, threshold=gate.threshold + more_ms)
+        gate = allow(gate, more_ms, "network") if more_ms and gate.whose else allowed
     if impaired is not None and impaired.value and gate.id in NETWORKS_OWN:
         gate = replace(gate, blocking=False)
     return gate

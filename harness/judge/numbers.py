@@ -36,6 +36,11 @@ def show_limit(op: str, threshold: float, unit: str = "") -> str:
     return f"{op} {threshold:.10g} {unit}".rstrip()
 
 
+def plain_number(value: float) -> str:
+    """A number that somebody set, as it is: 1500, 0.1."""
+    return f"{value:.10g}"
+
+
 def _faithful(value: float, digits: int, limits: Sequence[float]) -> str:
     """Rounded to `digits`, with more of them while that puts it on another side of a limit."""
     while digits < MOST_DIGITS and not _same_side(round(value, digits), value, limits):

@@ -19,6 +19,7 @@ from harness.judge.gates import evaluate, gates_for, samples_of
 from harness.judge.network import APPLIED
 from harness.judge.verdict import COMPLETE
 from harness.model.case import Case
+from harness.model.limits import Limits
 from harness.model.measurement import Measurement
 from harness.model.status import Status
 from harness.model.verdict import Summary
@@ -88,7 +89,7 @@ def point(value: float, summary: Summary, cases: dict[str, Case], run: str, *, c
     gates: dict[str, int] = {}
     failed = 0
     for case, measurement in measured:
-        bad = _failing(case, measurement)
+        bad = _failing(case, measurement, summary.limits)
         failed += bool(bad)
         for gate_id in bad:
             gates[gate_id] = gates.get(gate_id, 0) + 1
@@ -117,9 +118,9 @@ def _believed(measurement: Measurement) -> bool:
     return measurement.validity.ok and applied is not None and applied.value == 1
 
 
-def _failing(case: Case, measurement: Measurement) -> list[str]:
+def _failing(case: Case, measurement: Measurement, limits: Limits) -> list[str]:
     """Blocking gates that fail by the limits of a clean network."""
-    judged = [(gate, evaluate(gate, samples_of(gate, case, measurement))) for gate in gates_for(case)]
+    judged = [(gate, evaluate(gate, samples_of(gate, case, measurement))) for gate in gates_for(case, limits=limits)]
     return [gate.id for gate, result in judged if blocks(gate, case) and result.status is Status.FAIL]
 
 

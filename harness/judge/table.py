@@ -36,6 +36,8 @@ class Gate:
     if_absent: Literal["no_data", "skip", "optional"] = "no_data"
     fixed: bool = False  # a case's own limit; not to be overridden
     also: tuple[str, ...] = ()  # the same thing in other rings: the worst of them is judged
+    whose: str = ""  # whose limit it is, where it is not the one that ships
+    shipped: float | None = None  # what ships, then
 
 
 def _p0(case: Case) -> bool:

@@ -17,13 +17,14 @@ from typing import Any, Literal
 from harness.judge.blocking import Judged, as_warning, blocks, over_run
 from harness.judge.degraded import degraded_in_words
 from harness.judge.gates import TABLE, evaluate, gates_for, samples_of
+from harness.judge.limits import limit_in_words
 from harness.judge.network import network_status
-from harness.judge.numbers import show_limit
 from harness.judge.promoted import KpiLimit, apply_limit
 from harness.judge.statistics import distribution
 from harness.model.capture import AgentUnderTest, Manifest, PageUnderTest
 from harness.model.case import Case
 from harness.model.degraded import DegradedTurn
+from harness.model.limits import SHIPPED, Limits
 from harness.model.measurement import Measurement, Turn
 from harness.model.side_by_side import SideBySide
 from harness.model.status import CaptureStatus, Status, worst
@@ -68,6 +69,7 @@ class RunFacts:
     wall_s: float | None = None
     kpi_limit: KpiLimit | None = None  # of a promoted baseline
     side_by_side: SideBySide | None = None
+    limits: Limits = SHIPPED
 
 
 def status_of_capture(status: CaptureStatus) -> Status:
@@ -85,13 +87,14 @@ def judge_attempt(
     measurement: Measurement | None,
     folder: str,
     degraded: Sequence[DegradedTurn] = (),
+    limits: Limits = SHIPPED,
 ) -> AttemptVerdict:
     """One attempt against the gates of its case. `folder` is relative to the run's folder; `degraded` is noted."""
     status = measurement.capture_status if measurement is not None else manifest.status
     detail = (measurement.detail if measurement is not None else "") or manifest.detail
     gates: list[GateResult] = []
     if measurement is not None and status in COMPLETE:
-        gates = [evaluate(gate, samples_of(gate, case, measurement)) for gate in gates_for(case, measurement)]
+        gates = [evaluate(gate, samples_of(gate, case, measurement)) for gate in gates_for(case, measurement, limits)]
         gates = [g if blocks(g, case) else as_warning(g) for g in gates]
     own = status_of_capture(status)
     applied, why_not = network_status(measurement) if status in COMPLETE else (Status.PASS, "")
@@ -146,7 +149,7 @@ def explain(gate: GateResult) -> str:
     would_be = f"{gate.would_be}: " if gate.would_be is not None else ""
     if gate.value is None or (gate.would_be or gate.status) in NOT_MEASURED:
         return would_be + (gate.reason or "no value")
-    wanted = f"{gate.shown}, wanted {show_limit(gate.op, gate.threshold, gate.unit)}"
+    wanted = f"{gate.shown}, wanted {limit_in_words(gate)}"
     return would_be + (f"{wanted} ({gate.reason})" if gate.reason else wanted)
 
 
@@ -158,7 +161,8 @@ def judge_run(facts: RunFacts, cases: Sequence[CaseVerdict], definitions: dict[s
         for attempt in case.attempts
         if attempt.measurement is not None and attempt.capture_status in COMPLETE
     ]
-    gates = apply_limit([over_run(gate, judged) for gate in TABLE], facts.kpi_limit, judged)
+    gates = [over_run(gate, judged, facts.limits) for gate in TABLE]
+    gates = apply_limit(gates, facts.kpi_limit, judged)
     turns = [(j.measurement, turn) for j in judged for turn in j.measurement.turns]
     attempts = [attempt for case in cases for attempt in case.attempts]
     statuses = _statuses(facts, cases, gates)
@@ -189,6 +193,7 @@ def judge_run(facts: RunFacts, cases: Sequence[CaseVerdict], definitions: dict[s
         errors=list(facts.errors),
         not_measured=_not_measured([j.measurement for j in judged], attempts, facts),
         environment=facts.environment,
+        limits=facts.limits,
         side_by_side=facts.side_by_side,
         wall_s=facts.wall_s,
     )

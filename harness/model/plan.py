@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.model.case import Case, Truth
+from harness.model.limits import SHIPPED, Limits
 
 Lane = Literal["browser", "bot"]
 MicMode = Literal["scheduled", "device"]
@@ -83,4 +84,5 @@ class Plan:
     jobs: int = 1  # sessions at once, at most
     jobs_why: str = ""  # how that number came about
     rules: CallRules = field(default_factory=CallRules)
+    limits: Limits = SHIPPED
     network: NetworkSpec | None = None  # None: nothing stands between the user and the media server

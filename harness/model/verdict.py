@@ -3,7 +3,7 @@
 SUMMARY_SCHEMA_VERSION history: 1 first version; 2 a gate names the reply to look at (`worst_reply_seq`) and what it
 would have been where it blocks (`would_be`); 3 what changed since earlier runs (`changes`); 4 how sessions were kept apart
 (`side_by_side`), and this run beside one over the clean link (`changes.networks`); 5 which turns were DEGRADED
-(`degraded` of an attempt).
+(`degraded` of an attempt); 6 limits of one's own (`limits`, and `shipped` and `limit_note` of a gate).
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from harness.model.capture import AgentUnderTest, PageUnderTest
 from harness.model.case import Tier
 from harness.model.changes import Changes
 from harness.model.degraded import DegradedTurn
+from harness.model.limits import SHIPPED, Limits
 from harness.model.measurement import Measurement
 from harness.model.side_by_side import SideBySide
 from harness.model.status import CaptureStatus, Status
 
-SUMMARY_SCHEMA_VERSION = 5
-READABLE = frozenset({3, 4, 5})  # each of these reads as the newest: what came later has a default
+SUMMARY_SCHEMA_VERSION = 6
+READABLE = frozenset({3, 4, 5, 6})  # each of these reads as the newest: what came later has a default
 
 
 class _Frozen(BaseModel):
@@ -46,6 +47,8 @@ class GateResult(_Frozen):
     worst_trace_id: str | None = None  # where to look
     worst_reply_seq: int | None = None  # None: the call as a whole
     would_be: Status | None = None  # of a WARN: its status where the gate blocks
+    shipped: float | None = None  # the threshold that ships, where another one judges
+    limit_note: str = ""  # whose the threshold is then: "yours; shipped 650"
 
 
 class AttemptVerdict(_Frozen):
@@ -116,6 +119,7 @@ class Summary(_Frozen):
     errors: list[str] = Field(default_factory=list)  # of the harness
     not_measured: list[str] = Field(default_factory=list)
     environment: dict[str, Any] = Field(default_factory=dict)
+    limits: Limits = SHIPPED  # what the run judged by, where that is not what ships
     side_by_side: SideBySide | None = None  # None: one session after the other
     changes: Changes | None = None  # None: no history is kept, or it holds nothing to compare with
     wall_s: float | None = None

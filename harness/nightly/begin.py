@@ -54,7 +54,7 @@ def _check_history(settings: Settings) -> None:
 
 def plan_night(plan: NightPlan, settings: Settings) -> tuple[list[PlannedPart], list[tuple[Path, Case]]]:
     """Its parts, and all cases there are. Raises UsageError, CaseError."""
-    cases = load_checked_cases([settings.cases])
+    cases = load_checked_cases([settings.cases], settings.run_limits())
     return lay_out(plan, settings, cases), cases
 
 
@@ -90,7 +90,7 @@ def take_up(name: str, out: Path | None) -> Begun:
     night = read_night(folder)
     plan = NightPlan.model_validate(night.plan)
     settings = load_settings(_flags(night.options))
-    built = _built(load_checked_cases([settings.cases]), night.parts)
+    built = _built(load_checked_cases([settings.cases], settings.run_limits()), night.parts)
     now = night_environment(settings, built.values(), networks_of(plan), browser=_needs_browser(night.parts))
     found = differences(now, night.environment)
     if found:
@@ -112,7 +112,7 @@ def _flags(options: Mapping[str, Any]) -> dict[str, Any]:
     default = Settings()
     for name in ("lane", "agent", "suite", "mic", "strict", "attempts", "repeat", "link", "network_seed"):
         given.setdefault(name, getattr(default, name))
-    return given
+    return {"limits": default.limits, "gates": default.gates, "floor": "off", **given}
 
 
 def _built(cases: Sequence[tuple[Path, Case]], parts: Sequence[PlannedPart]) -> dict[str, BuiltCase]:

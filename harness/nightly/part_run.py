@@ -42,7 +42,7 @@ class PartRun(Run):
             return self.judge(built, folder, manifest)
         self._manifests.append(manifest)
         where = folder.relative_to(self.plan.run_dir).as_posix()
-        verdict = judge_attempt(built.case, manifest, measurement, where, degraded_in(folder))
+        verdict = judge_attempt(built.case, manifest, measurement, where, degraded_in(folder), self.plan.limits)
         if self.history is not None:
             self.history.attempt(manifest, verdict, built.truth)
         return verdict

@@ -13,6 +13,7 @@ from harness.judge.verdict import judge_attempt, judge_case
 from harness.model.capture import Manifest, PageUnderTest, write_manifest
 from harness.model.case import Case
 from harness.model.degraded import DegradedTurn
+from harness.model.limits import SHIPPED, Limits
 from harness.model.measurement import Measurement
 from harness.model.verdict import AttemptVerdict, CaseVerdict, Summary
 from tests.judge import canned
@@ -46,9 +47,17 @@ def measured(
     return made.model_copy(update={"trace_id": f"{run_id}-{case}-a{attempt}"})
 
 
-def verdict(run_id: str, case: str, kpi_ms: float | None, attempt: int = 1, *, gap_ms: float = 0.0) -> AttemptVerdict:
+def verdict(
+    run_id: str,
+    case: str,
+    kpi_ms: float | None,
+    attempt: int = 1,
+    *,
+    gap_ms: float = 0.0,
+    limits: Limits = SHIPPED,
+) -> AttemptVerdict:
     found = measured(run_id, case, kpi_ms, attempt, gap_ms=gap_ms)
-    return judge_attempt(canned.case(case), manifest(run_id, case, attempt), found, "captures/x")
+    return judge_attempt(canned.case(case), manifest(run_id, case, attempt), found, "captures/x", limits=limits)
 
 
 def write_run(
@@ -64,6 +73,7 @@ def write_run(
     complete: bool = True,
     gap_ms: float = 0.0,
     degraded: int = 0,
+    limits: Limits = SHIPPED,
     **fields: object,
 ) -> None:
     """One attempt a KPI, the cases in turn. `said` is the hash of what each case says; `fields` go into the manifest.
@@ -73,21 +83,28 @@ def write_run(
     judged: dict[str, list[AttemptVerdict]] = {}
     for i, kpi_ms in enumerate(kpis_ms):
         case, attempt = cases[i % len(cases)], 1 + i // len(cases)
-        told = verdict(run_id, case, kpi_ms, attempt, gap_ms=gap_ms)
+        told = verdict(run_id, case, kpi_ms, attempt, gap_ms=gap_ms, limits=limits)
         if i < degraded:
             told = told.model_copy(update={"degraded": [DegradedTurn(reply_seq=0, notes=["tts: refused"])]})
         judged.setdefault(case, []).append(told)
-        run = RunInfo(manifest(run_id, case, attempt, **fields), started_at, "fast", None, ears)
+        run = RunInfo(manifest(run_id, case, attempt, **fields), started_at, "fast", None, ears, limits=limits)
         record_attempt(history, run, AttemptInfo(told, case, said))
     if finished:
-        finish_run(history, summary(run_id, judged, started_at, complete=complete), ears=ears)
+        finish_run(history, summary(run_id, judged, started_at, complete=complete, limits=limits), ears=ears)
 
 
-def summary(run_id: str, judged: dict[str, list[AttemptVerdict]], started_at: str, *, complete: bool = True) -> Summary:
+def summary(
+    run_id: str,
+    judged: dict[str, list[AttemptVerdict]],
+    started_at: str,
+    *,
+    complete: bool = True,
+    limits: Limits = SHIPPED,
+) -> Summary:
     cases: list[tuple[Case, CaseVerdict]] = [
         (canned.case(name), judge_case(canned.case(name), attempts)) for name, attempts in judged.items()
     ]
-    return canned.summary(cases, run_id=run_id, started_at=started_at, complete=complete)
+    return canned.summary(cases, run_id=run_id, started_at=started_at, complete=complete, limits=limits)
 
 
 def nights(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from harness.errors import UsageError
 from harness.history.baselines import set_baseline
 from harness.history.changes import changes_of
 from harness.history.database import open_history
 from harness.history.reading import read_run
 from harness.model.changes import Changes, Verdict
+from harness.model.limits import Limits
 from tests.history import made
 
 
@@ -105,3 +109,39 @@ def test_turns_by_an_engines_reserve_are_said_to_be_among_the_others(tmp_path: P
     (noted,) = found.previous.noted
     assert noted.startswith("3 of the turns of run now were DEGRADED")
     assert noted.endswith("they are counted with the others")
+
+
+LOOSER = Limits(own={"max_gap": 400})
+
+
+def test_what_passes_by_another_limit_is_no_gate_that_newly_passes(tmp_path: Path) -> None:
+    with open_history(tmp_path / "h.sqlite") as history:
+        made.write_run(history, "then", [450.0] * 3, gap_ms=300)
+        made.write_run(history, "now", [450.0] * 3, gap_ms=300, started_at="2026-01-02T00:00:00+00:00", limits=LOOSER)
+    found = changes(tmp_path / "h.sqlite", "now")
+    assert found is not None
+    assert found.previous is not None
+    assert found.previous.newly_passing == []
+    assert found.previous.noted == ["limit of max_gap is < 400 ms (yours; shipped 200), was < 200 ms"]
+    assert found.previous.comparisons  # numbers are compared whatever they were judged by
+
+
+def test_a_baseline_knows_by_which_limits_its_runs_passed(tmp_path: Path) -> None:
+    with open_history(tmp_path / "h.sqlite") as history:
+        for name, day in (("a", 1), ("b", 2)):
+            started = f"2026-01-0{day}T00:00:00+00:00"
+            made.write_run(
+                history, name, [440.0 + 10 * k for k in range(10)], gap_ms=300, started_at=started, limits=LOOSER
+            )
+        made.write_run(history, "now", [440.0 + 10 * k for k in range(10)], started_at="2026-01-03T00:00:00+00:00")
+        with history.writing() as session:
+            with pytest.raises(
+                UsageError, match="run now was judged by limits those that ship; run a by yours: max_gap"
+            ):
+                set_baseline(session, "mixed", ["a", "now"], "")
+            made_of = set_baseline(session, "main", ["a", "b"], "")
+        assert made_of.about["limits"] == "yours: max_gap < 400 ms (shipped 200 ms)"
+    found = changes(tmp_path / "h.sqlite", "now")
+    assert found is not None
+    assert found.baseline is not None
+    assert "limits are those that ship, were yours: max_gap < 400 ms (shipped 200 ms)" in found.baseline.noted

@@ -21,6 +21,7 @@ from harness.history.database import MIGRATIONS, open_history, schema_version
 from harness.history.reading import read_run, turn_values
 from harness.history.recording import AttemptInfo, RunInfo, record_attempt
 from harness.history.tables import SCHEMA_VERSION, Attempt, Base, MetricRow
+from harness.model.limits import SHIPPED
 from tests.history import made
 
 ROOT = Path(__file__).parents[2]
@@ -48,12 +49,15 @@ def test_a_history_of_version_1_is_migrated_and_keeps_its_runs(tmp_path: Path) -
     database = sqlite3.connect(place)
     for table in ("baseline_sample", "baseline_log", "baseline"):
         database.execute(f"DROP TABLE {table}")
+    database.execute("ALTER TABLE run DROP COLUMN limits")
+    database.execute("ALTER TABLE gate DROP COLUMN limit_note")
     database.execute("UPDATE alembic_version SET version_num = '1'")
     database.commit()
     database.close()
     with open_history(place) as history, history.reading() as session:
         assert schema_version(session.connection()) == SCHEMA_VERSION
         assert [v.value for v in turn_values(session, ["r1"], ["user_kpi_raw_ms"])] == [450.0, 460.0]
+        assert read_run(session, "r1").limits == SHIPPED
 
 
 def test_a_newer_schema_is_refused_with_both_versions_and_nothing_is_changed(tmp_path: Path) -> None:
@@ -105,6 +109,7 @@ def test_a_wrong_url_is_told_without_its_password(url: str) -> None:
 WRITER = """
 import sys
 from harness.history.database import open_history
+from harness.model.limits import SHIPPED
 from tests.history import made
 with open_history(sys.argv[1]) as history:
     for i in range(int(sys.argv[3])):
@@ -157,6 +162,7 @@ HALF = """
 import os, sys
 from harness.history.database import open_history
 from harness.history.recording import _attempt_row, AttemptInfo, record_attempt, RunInfo
+from harness.model.limits import SHIPPED
 from tests.history import made
 with open_history(sys.argv[1]) as history:
     made.write_run(history, "whole", [450.0], finished=False)

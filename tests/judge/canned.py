@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.judge.verdict import RunFacts, judge_attempt, judge_case, judge_run
 from harness.model.capture import AgentUnderTest, Manifest, PageUnderTest
 from harness.model.case import Case, Recipe
+from harness.model.limits import SHIPPED, Limits
 from harness.model.measurement import Measurement, Metric, Turn, Validity, WaterfallStep
 from harness.model.status import CaptureStatus
 from harness.model.verdict import CaseVerdict, Summary
@@ -118,10 +119,16 @@ def manifest(
 
 
 def verdict(
-    definition: Case, measured: Measurement | None, *, status: CaptureStatus = CaptureStatus.OK, detail: str = ""
+    definition: Case,
+    measured: Measurement | None,
+    *,
+    status: CaptureStatus = CaptureStatus.OK,
+    detail: str = "",
+    limits: Limits = SHIPPED,
 ) -> CaseVerdict:
     told = manifest(definition.id, status=status, detail=detail)
-    return judge_case(definition, [judge_attempt(definition, told, measured, f"captures/r-{definition.id}-a1")])
+    folder = f"captures/r-{definition.id}-a1"
+    return judge_case(definition, [judge_attempt(definition, told, measured, folder, limits=limits)])
 
 
 def summary(cases: list[tuple[Case, CaseVerdict]], **facts: object) -> Summary:

@@ -7,8 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from harness.judge.fixes import FIXES, suggest
+from harness.model.limits import Limits
 from harness.model.measurement import Defect, Turn
 from harness.model.status import CaptureStatus
 from harness.model.verdict import Summary
@@ -103,8 +105,6 @@ def test_the_summary_survives_its_own_json() -> None:
 
 
 def test_the_terminal_shows_gates_and_headline() -> None:
-    from rich.console import Console
-
     console = Console(width=100, file=io.StringIO())
     console.print(verdict_table(summary([(case(), verdict(case(), measurement()))])))
     text = console.file.getvalue()  # type: ignore[attr-defined]
@@ -249,3 +249,21 @@ def test_what_only_the_run_shows_has_its_advice_too() -> None:
     (fix,) = {fix.about: fix for fix in suggest(whole.cases, whole.gates)}.values()
     assert "resolution" in fix.about
     assert fix.evidence == ("the run: eot_to_first_audio, user_kpi",)
+
+
+def test_limits_that_do_not_ship_are_said_in_every_report(tmp_path: Path) -> None:
+    limits = Limits(own={"max_gap": 400})
+    told = verdict(case(), measurement(max_gap_ms=metric(300.0)), limits=limits)
+    whole = finish_report(summary([(case(), told)], limits=limits), tmp_path)
+    console = Console(width=300, file=io.StringIO())
+    console.print(verdict_table(whole))
+    for text in ((tmp_path / "report.md").read_text(), console.file.getvalue()):  # type: ignore[attr-defined]
+        assert "< 400 ms, yours; shipped 200" in text
+        assert "yours: max_gap < 400 ms (shipped 200 ms)" in text.replace("\\", "")
+    page = (tmp_path / "report.html").read_text()
+    assert "Limits that do not ship:" in page
+    assert "&lt; 400 ms, yours; shipped 200" in page
+    assert whole.status.value == "PASS"
+    shipped = rendered(summary([(case(), verdict(case(), measurement()))]), tmp_path)
+    assert "do not ship" not in shipped
+    assert "yours" not in shipped
