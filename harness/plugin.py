@@ -36,6 +36,7 @@ OPTIONS = (
     ("agent", 'reference, "command: …", dispatch:NAME or room (default: reference)'),
     ("page", "URL template of a page of your own"),
     ("page-script", "JavaScript for the clicks that page needs"),
+    ("ear", "played (what the page plays) or received (every remote track) (default: played)"),
     ("runs", "where runs are written (default: runs/)"),
     ("network", "the user's network: a profile by name or a YAML file (default: nothing in between)"),
     ("link", "what applies it: auto, user or netem (default: auto)"),

@@ -69,6 +69,13 @@ def run_command(
     page_script: Annotated[
         Path | None, typer.Option(help="JavaScript that does the clicks your page needs to connect.")
     ] = None,
+    ear: Annotated[
+        str | None,
+        typer.Option(
+            help="What ear.wav holds: played (what the page plays) or received (every remote track, played or not).",
+            show_default="played",
+        ),
+    ] = None,
     cases: CasesOption = None,
     runs: Annotated[Path | None, typer.Option(help="Where runs are written.", show_default="runs/")] = None,
     network: Annotated[
@@ -159,6 +166,7 @@ def run_command(
         "engines": engines,
         "page": page,
         "page_script": page_script,
+        "ear": ear,
         "cases": cases,
         "runs": runs,
         "network": network,

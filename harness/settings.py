@@ -45,6 +45,7 @@ class Settings:
     engines: Path | None = None  # the reference agent's engines.toml (docs/engines.md); None: all embedded
     page: str | None = None  # URL template with {livekit_url} {token} {room}
     page_script: Path | None = None  # JavaScript for the clicks a foreign page needs
+    ear: Literal["played", "received"] = "played"  # what the page plays, or every remote track as it comes
     cases: Path = Path("cases")
     runs: Path = Path("runs")
     attempts: int = 1  # a second one only as evidence: a case that fails and then passes is FLAKY
@@ -117,7 +118,7 @@ class Settings:
             raise UsageError(f"--page {self.page!r}: needs {{token}} (and usually {{livekit_url}} and {{room}}) in it")
         if self.page_script is not None and not self.page_script.is_file():
             raise UsageError(f"--page-script {self.page_script}: no such file")
-        return PageSpec(self.page, self.page_script)
+        return PageSpec(self.page, self.page_script, self.ear)
 
     def network_spec(self) -> NetworkSpec | None:
         """Raises UsageError, ProfileError for a profile that is not there or not valid."""

@@ -23,6 +23,7 @@ from harness.browser.page import PageSession
 from harness.browser.records import RATE_HZ, AudioBlock, ClockMap, JitterBufferSample, PageProblem
 from harness.errors import AttemptError, ProvisionError
 from harness.model.case import Echo
+from harness.model.plan import EarMode
 from harness.model.status import CaptureStatus
 
 if TYPE_CHECKING:
@@ -82,12 +83,14 @@ class Browser:
             session.closed.set()
 
     @asynccontextmanager
-    async def session(self, *, record_webm: bool = True, echo: Echo | None = None) -> AsyncIterator[PageSession]:
+    async def session(
+        self, *, record_webm: bool = True, echo: Echo | None = None, ear: EarMode = "played"
+    ) -> AsyncIterator[PageSession]:
         """A fresh context with one page, its taps ready. Raises AttemptError(BROWSER_CRASH) if Chromium is gone."""
         async with self._context() as context:
             with _no_page_is_a_crash():
                 async with asyncio.timeout(SESSION_TIMEOUT_S):
-                    session = await self._new_session(context, record_webm, echo)
+                    session = await self._new_session(context, record_webm, echo, ear)
             self._sessions.add(session)
             try:
                 yield session
@@ -105,12 +108,14 @@ class Browser:
         finally:
             await _ended_quietly(context.close())
 
-    async def _new_session(self, context: BrowserContext, record_webm: bool, echo: Echo | None) -> PageSession:
+    async def _new_session(
+        self, context: BrowserContext, record_webm: bool, echo: Echo | None, ear: EarMode
+    ) -> PageSession:
         page = await context.new_page()
         session = PageSession(page, self._mic, self.version, self.user_agent)
         # The binding first: the init script takes it from the window.
         await context.expose_binding(BINDING, session.receive)
-        await context.add_init_script(init_script(self._mic, record_webm, echo))
+        await context.add_init_script(init_script(self._mic, record_webm, echo, ear))
         return session
 
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from harness.browser.clock import PingPong, map_clock
 from harness.browser.injection import HANDLE
-from harness.browser.records import AudioBlock, ClockMap, JitterBufferSample, PageProblem
+from harness.browser.records import AudioBlock, ClockMap, JitterBufferSample, PageProblem, Unplayed
 from harness.errors import AttemptError
 from harness.model.audio import FloatArray
 from harness.model.capture import write_atomic
@@ -124,6 +124,11 @@ class PageSession:
     async def jitter_buffer(self) -> JitterBufferSample | None:
         """Counters of all inbound audio; None while there is no inbound audio."""
         return _summed([entry for entry in await self._reports(["inbound-rtp"]) if entry.get("kind") == "audio"])
+
+    async def unplayed(self) -> Unplayed:
+        """What the page knows of remote tracks that carried sound and that nobody hears."""
+        told = await self._ask(f"() => window.{HANDLE}.players.unplayed()", what="what the page plays")
+        return Unplayed(tuple(told["reasons"]), told["undecoded"])
 
     async def stats(self) -> list[dict[str, Any]]:
         """getStats() of all peer connections that are not closed, each report with `pc` and `t_perf_ms`."""
@@ -289,7 +294,9 @@ class PageSession:
 
 def _block(record: dict[str, Any]) -> AudioBlock:
     length = record["length"]
-    return AudioBlock(record["frame"], _samples(record["mic"], length), _samples(record["ear"], length))
+    return AudioBlock(
+        record["frame"], _samples(record["mic"], length), _samples(record["ear"], length), record["arrived"]
+    )
 
 
 def _samples(text: str | None, length: int) -> FloatArray:

@@ -15,11 +15,12 @@ RATE_HZ = 48_000
 
 @dataclass(frozen=True, eq=False)
 class AudioBlock:
-    """Microphone and agent as heard in the page, contiguous from context frame `frame`; both of one length."""
+    """Microphone and ear as heard in the page, contiguous from context frame `frame`; both of one length."""
 
     frame: int
     mic: FloatArray
     ear: FloatArray
+    arrived: float = 0.0  # RMS of what came on remote tracks, played or not
 
     @property
     def end_frame(self) -> int:
@@ -54,6 +55,14 @@ class JitterBufferSample:
         """Mean delay of what was emitted between the two; None if nothing was."""
         emitted = self.emitted_samples - earlier.emitted_samples
         return 1e3 * (self.delay_s - earlier.delay_s) / emitted if emitted > 0 else None
+
+
+@dataclass(frozen=True)
+class Unplayed:
+    """Of remote tracks that carried sound: what keeps each from being heard, and whether one was not even decoded."""
+
+    reasons: tuple[str, ...]
+    undecoded: bool
 
 
 @dataclass(frozen=True)

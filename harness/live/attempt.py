@@ -319,6 +319,7 @@ class Attempt:
             attempt=self.number,
             lane=scene.lane,
             mic="bot" if scene.lane == "bot" else scene.mic,
+            ear="none" if scene.lane == "bot" else scene.page.ear,
             status=self.status,
             detail=self.detail,
             phase=phase,

@@ -131,7 +131,7 @@ class Conversation:
         limit_s = self.case.reply_timeout_ms / 1e3 + PLAYBACK_GRACE_S
         await wait_on_audio(self.user, heard, limit_s=limit_s, what="the agent's reply")
         if not found:
-            raise self._no_reply()
+            raise await self.user.unplayed(sample) or self._no_reply()
         return found[0]
 
     def _no_reply(self) -> AttemptError:

@@ -111,7 +111,9 @@ class Joining:
         browser: Browser = await stack.enter_async_context(scene.open_browser(self.built))
         self.browser_version = browser.version
         lead = int(DEVICE_LEAD_S * RATE_HZ)
-        user = await stack.enter_async_context(browser_user(browser, scene.mic, host_id(), lead, self._slack_s, echo))
+        user = await stack.enter_async_context(
+            browser_user(browser, scene.mic, host_id(), lead, self._slack_s, echo, scene.page.ear)
+        )
         self.page_user = user
         values = {"livekit_url": self._url_for(USER_IDENTITY), "token": token, "room": self.room}
         url = scene.page_url

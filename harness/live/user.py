@@ -26,9 +26,10 @@ from harness.browser.page import PageSession
 from harness.browser.records import AudioBlock, ClockMap, PageProblem
 from harness.errors import AttemptError
 from harness.live.hearing import Hearing
+from harness.live.unplayed import unplayed
 from harness.model.capture import SCREENSHOT, Timeline
 from harness.model.case import Echo
-from harness.model.plan import MicMode
+from harness.model.plan import EarMode, MicMode
 from harness.model.status import CaptureStatus
 
 Int16Array = npt.NDArray[np.int16]
@@ -66,6 +67,10 @@ class User(Protocol):
         ...
 
     async def stats(self) -> list[dict[str, Any]]: ...
+    async def unplayed(self, after: int) -> AttemptError | None:
+        """Asked when no reply was heard after sample `after`: whether one came that the user's side does not play."""
+        ...
+
     async def finish(self, folder: Path) -> UserRecording: ...
 
 
@@ -168,6 +173,9 @@ class BrowserUser:
 
     async def stats(self) -> list[dict[str, Any]]:
         return await self.session.stats()
+
+    async def unplayed(self, after: int) -> AttemptError | None:
+        return await unplayed(self.session, self._blocks, after)
 
     async def finish(self, folder: Path) -> UserRecording:
         """Everything that can still be had; a page that is gone or hangs costs only what it was asked for, and at most
@@ -294,19 +302,28 @@ class BotUser:
         own = [item for item in await self.bot.stats() if "remote_inbound_rtp" in item]
         return [*await self.probe.stats(), *own]
 
+    async def unplayed(self, after: int) -> AttemptError | None:
+        return None
+
     async def finish(self, folder: Path) -> UserRecording:
         return UserRecording()
 
 
 @asynccontextmanager
 async def browser_user(
-    browser: Browser, mic: MicMode, host_id: str, device_lead_samples: int, slack_s: float, echo: Echo | None
+    browser: Browser,
+    mic: MicMode,
+    host_id: str,
+    device_lead_samples: int,
+    slack_s: float,
+    echo: Echo | None,
+    ear: EarMode,
 ) -> AsyncIterator[BrowserUser]:
     """Raises AttemptError where the microphone cannot carry the case's echo."""
     if echo is not None and mic == "device":
         detail = "the device microphone plays a file and cannot carry an echo: run this case with the scheduled one"
         raise AttemptError(CaptureStatus.HARNESS_ERROR, detail)
-    async with browser.session(echo=echo) as session:
+    async with browser.session(echo=echo, ear=ear) as session:
         yield BrowserUser(browser, session, mic, host_id, device_lead_samples, slack_s)
 
 

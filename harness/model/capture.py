@@ -141,6 +141,7 @@ class Manifest(_Frozen):
     primed_ms: float | None = None
     jitter_buffer_stable: bool | None = None
     second_listener: Literal["probe", "none"] = "probe"
+    ear: Literal["played", "received", "none"] = "received"  # what ear.wav holds; older captures had every remote track
     source: Literal["call", "recordings"] = "call"  # recordings: made by somebody else, nothing but sound is known
     versions: dict[str, str] = Field(default_factory=dict)
     host: dict[str, Any] = Field(default_factory=dict)

@@ -11,6 +11,7 @@ from harness.model.limits import SHIPPED, Limits
 
 Lane = Literal["browser", "bot"]
 MicMode = Literal["scheduled", "device"]
+EarMode = Literal["played", "received"]  # what the page plays, or every remote track as it comes
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class PageSpec:
 
     template: str | None = None
     script: Path | None = None
+    ear: EarMode = "played"
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,13 @@ async function call({ play }) {
   here.onicecandidate = ({ candidate }) => candidate && there.addIceCandidate(candidate);
   there.onicecandidate = ({ candidate }) => candidate && here.addIceCandidate(candidate);
   there.ontrack = ({ streams: [stream] }) => {
+    window.agentStream = stream;
     if (!play) return;
     const audio = document.createElement("audio");
     audio.autoplay = true;
     audio.srcObject = stream;
     document.body.append(audio);
+    window.player = audio;
   };
   const constraints = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
   const stream = await navigator.mediaDevices.getUserMedia({ audio: constraints });

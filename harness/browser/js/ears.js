@@ -1,4 +1,5 @@
-// The one AudioContext of a page: microphone and agent on one 48 kHz frame counter, the voice, the webm recorder.
+// The one AudioContext of a page: microphone and ear on one 48 kHz frame counter, the voice, the webm recorder.
+// The ear is the sum of what the page plays (players.js); with config.ear "received", of every remote track as it comes.
 // Part of one closure (see injection.py); uses `config`, `report`, `bytes`; gives makeEars().
 
 const RATE_HZ = 48000;
@@ -7,7 +8,8 @@ function makeEars() {
   // Taken before the page's own scripts can replace them.
   const { AudioContext, AudioWorkletNode, MediaRecorder, MediaStream } = window;
   const clock = crypto.randomUUID?.() ?? `${Math.random()}`; // names this document's frame counter
-  const heard = new Set(); // 'track' fires again for a track that is subscribed anew; connected twice it would be louder
+  const received = new Set(); // remote tracks; 'track' fires again for one that is subscribed anew
+  const sources = new Map(); // track → its one node: two of one track lie up to 384 samples apart and comb
   const starts = new Map(); // utterance → told the frame at which it begins
   let utterances = 0;
   let opening = null;
@@ -20,10 +22,10 @@ function makeEars() {
     await context.audioWorklet.addModule(module);
     URL.revokeObjectURL(module);
     const mono = { channelCount: 1, channelCountMode: "explicit" };
-    const tap = new AudioWorkletNode(context, "earwitness-tap", { numberOfInputs: 2, outputChannelCount: [1], ...mono });
+    const tap = new AudioWorkletNode(context, "earwitness-tap", { numberOfInputs: 3, outputChannelCount: [1], ...mono });
     const voice = new AudioWorkletNode(context, "earwitness-voice", { numberOfInputs: 0, outputChannelCount: [1] });
     const microphone = context.createMediaStreamDestination();
-    const agent = context.createGain(); // every remote track is summed here: the mix a person hears
+    const agent = context.createGain(); // what the page plays is summed here: the mix a person hears
     const recording = context.createMediaStreamDestination();
 
     tap.port.onmessage = ({ data }) => deliver(data);
@@ -76,15 +78,24 @@ function makeEars() {
     return opening;
   }
 
-  function deliver({ frame, length, mic, ear }) {
-    report("audio", { clock, frame, length, mic: mic && bytes.encode(mic), ear: ear && bytes.encode(ear) });
+  function deliver({ frame, length, mic, ear, arrived }) {
+    report("audio", { clock, frame, length, mic: mic && bytes.encode(mic), ear: ear && bytes.encode(ear), arrived });
   }
 
-  async function hear(track) {
-    if (heard.has(track)) return;
-    heard.add(track);
-    const { context, agent, recording } = await open();
-    context.createMediaStreamSource(new MediaStream([track])).connect(agent);
+  function sourceOf({ context }, track) {
+    if (!sources.has(track)) sources.set(track, context.createMediaStreamSource(new MediaStream([track])));
+    return sources.get(track);
+  }
+
+  // A remote track has come. Whether anybody hears it is for the page's players to say.
+  async function receive(track) {
+    if (received.has(track)) return;
+    received.add(track);
+    const graph = await open();
+    const { agent, recording, tap } = graph;
+    const source = sourceOf(graph, track);
+    source.connect(tap, 0, 2);
+    if (config.ear === "received") source.connect(agent);
     if (config.recordWebm && recorder === null) recorder = record(recording.stream);
     report("track", { clock, id: track.id });
   }
@@ -119,10 +130,29 @@ function makeEars() {
     return start;
   }
 
+  // The way of one track from one player to the ear, silent at first.
+  function wayOf(graph, track) {
+    const source = sourceOf(graph, track);
+    const gain = graph.context.createGain();
+    gain.gain.value = 0;
+    source.connect(gain).connect(graph.agent);
+    return {
+      set(level) {
+        if (gain.gain.value !== level) gain.gain.value = level;
+      },
+      end() {
+        source.disconnect(gain);
+        gain.disconnect();
+      },
+    };
+  }
+
   return {
     clock,
     open,
-    hear,
+    receive,
+    received,
+    wayOf,
     speak,
     async microphoneStream() {
       const { microphone } = await open();

@@ -3,10 +3,12 @@
 
 const ears = inherited()?.ears ?? makeEars();
 const peers = inherited()?.peers ?? makePeers();
+const players = inherited()?.players ?? makePlayers();
 
 // A frame's first empty document hands its window on to the real one: shimmed once is enough.
 if (!Object.hasOwn(window, config.handle)) {
-  Object.defineProperty(window, config.handle, { value: { ears, peers } });
+  Object.defineProperty(window, config.handle, { value: { ears, peers, players } });
   shimMicrophone();
   wrapPeerConnection();
+  watchElements();
 }

@@ -1,14 +1,19 @@
-// Every RTCPeerConnection of a page: its remote audio goes to the ears, its statistics can be asked for.
+// Every RTCPeerConnection of a page: its remote audio is told to the ears, its statistics can be asked for.
 // Part of one closure (see injection.py); uses `ears`; gives makePeers().
+
+const SOUND_ENERGY = 1e-5; // full scale squared × seconds: 1 s at -50 dBFS
+const SOUND_PACKET_BYTES = 40; // silence in Opus takes a few bytes a packet, speech 60 and more
+const SOUND_PACKETS = 10; // of which that is the mean at least once
 
 function makePeers() {
   const connections = [];
+  const packets = new Map(); // inbound track → counters when last looked at, and whether it spoke since the call began
 
   function watch(connection) {
     connections.push(connection);
     ears.open().catch(() => {}); // warm before the first track: a context that is still starting loses frames
     connection.addEventListener("track", ({ track }) => {
-      if (track.kind === "audio") ears.hear(track).catch(() => {}); // reported by open()
+      if (track.kind === "audio") ears.receive(track).catch(() => {}); // reported by open()
     });
   }
 
@@ -20,10 +25,31 @@ function makePeers() {
       const wanted = [...(await connection.getStats()).values()].filter(({ type }) => types.includes(type));
       return wanted.map((entry) => ({ ...entry, pc, t_perf_ms }));
     }));
-    return found.flat();
+    const all = found.flat();
+    for (const entry of all) if (entry.type === "inbound-rtp" && entry.kind === "audio") weigh(entry);
+    return all;
   }
 
-  return { watch, reports };
+  // A remote track that nothing plays is not decoded and has no level; the size of its packets tells speech from silence.
+  function weigh({ trackIdentifier, bytesReceived, packetsReceived }) {
+    const last = packets.get(trackIdentifier) ?? { bytes: 0, count: 0, spoke: false };
+    const count = packetsReceived - last.count;
+    if (count < SOUND_PACKETS) return;
+    const spoke = last.spoke || bytesReceived - last.bytes > SOUND_PACKET_BYTES * count;
+    packets.set(trackIdentifier, { bytes: bytesReceived, count: packetsReceived, spoke });
+  }
+
+  // Remote tracks that carried sound, and those among them that were never decoded.
+  async function sounding() {
+    const inbound = (await reports(["inbound-rtp"])).filter(({ kind }) => kind === "audio");
+    const known = new Map([...ears.received].map((track) => [track.id, track]));
+    const undecoded = inbound.filter((entry) => !entry.totalSamplesReceived && packets.get(entry.trackIdentifier)?.spoke);
+    const loud = inbound.filter((entry) => entry.totalSamplesReceived && entry.totalAudioEnergy > SOUND_ENERGY);
+    const tracks = (entries) => entries.map((entry) => known.get(entry.trackIdentifier)).filter(Boolean);
+    return { tracks: tracks([...loud, ...undecoded]), undecoded: tracks(undecoded) };
+  }
+
+  return { watch, reports, sounding };
 }
 
 function wrapPeerConnection() {

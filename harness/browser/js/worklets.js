@@ -1,4 +1,5 @@
-// The two audio-thread halves: Tap hears microphone and agent on one frame counter, Voice speaks at an exact frame.
+// The two audio-thread halves: Tap hears microphone and ear on one frame counter, Voice speaks at an exact frame.
+// Of the third thing the tap gets, what arrived on remote tracks, it keeps the level alone.
 // Units: frames of the one 48 kHz AudioContext. Loaded as an AudioWorklet module of its own.
 
 const BLOCK_FRAMES = 4096; // 85 ms: 32 render quanta; small enough to notice an onset, large enough to be cheap
@@ -26,9 +27,10 @@ class Tap extends AudioWorkletProcessor {
     this.length = 0;
     this.mic = new Float32Array(BLOCK_FRAMES);
     this.ear = new Float32Array(BLOCK_FRAMES);
+    this.energy = 0;
   }
 
-  process([mic, ear], [output]) {
+  process([mic, ear, arrived], [output]) {
     const quantum = output[0].length;
     if (!this.settled) {
       this.settle(quantum);
@@ -41,15 +43,17 @@ class Tap extends AudioWorkletProcessor {
     // An input without a live connection has no channel at all; the block is zero there already.
     if (mic.length > 0) this.mic.set(mic[0], this.length);
     if (ear.length > 0) this.ear.set(ear[0], this.length);
+    if (arrived.length > 0) for (const sample of arrived[0]) this.energy += sample * sample;
     this.length += quantum;
     if (this.length === BLOCK_FRAMES) this.deliver();
     return true;
   }
 
   deliver() {
-    const block = { frame: this.frame, length: this.length, mic: this.taken(this.mic), ear: this.taken(this.ear) };
-    const buffers = [block.mic, block.ear].filter((samples) => samples !== null).map((samples) => samples.buffer);
-    this.port.postMessage(block, buffers);
+    const [mic, ear] = [this.taken(this.mic), this.taken(this.ear)];
+    const arrived = Math.sqrt(this.energy / this.length); // RMS
+    const buffers = [mic, ear].filter((samples) => samples !== null).map((samples) => samples.buffer);
+    this.port.postMessage({ frame: this.frame, length: this.length, mic, ear, arrived }, buffers);
     this.length = 0;
   }
 

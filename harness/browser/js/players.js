@@ -1,0 +1,98 @@
+// Media elements of a page, attached to the document or not: the audio of each one's stream goes to the ear, as loud as
+// the element plays it. Gains follow the element's events, so an edge lies within 8 ms of the true one.
+// Part of one closure (see injection.py); uses `config`, `ears`, `peers`; gives makePlayers().
+
+// 'timeupdate' comes four times a second while an element plays: it finds what no event tells of.
+const PLAYER_EVENTS = ["play", "playing", "pause", "ended", "emptied", "loadeddata", "volumechange", "timeupdate"];
+
+function makePlayers() {
+  const ways = new Map(); // element with a stream → Map(track → its way to the ear)
+  let graph = null;
+
+  function tracksOf({ srcObject }) {
+    return srcObject?.getAudioTracks?.() ?? [];
+  }
+
+  // Why nobody hears this element, or null.
+  function silence(element) {
+    if (element.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return "the element has no data";
+    if (element.ended) return "the element has ended";
+    if (element.paused) return "the element is paused";
+    if (element.muted) return "the element is muted";
+    return element.volume === 0 ? "the element's volume is 0" : null;
+  }
+
+  function follow(element) {
+    const now = tracksOf(element);
+    const known = ways.get(element) ?? new Map();
+    if (now.length === 0 && known.size === 0) return;
+    if (graph === null) {
+      openFor(element);
+      return;
+    }
+    for (const [track, way] of known) {
+      if (now.includes(track)) continue;
+      way.end();
+      known.delete(track);
+    }
+    for (const track of now) if (!known.has(track)) known.set(track, ears.wayOf(graph, track));
+    if (known.size > 0) ways.set(element, known);
+    else ways.delete(element);
+    const level = silence(element) === null ? element.volume : 0;
+    for (const way of known.values()) way.set(level);
+  }
+
+  async function openFor(element) {
+    try {
+      graph = await ears.open();
+    } catch {
+      return; // reported by open()
+    }
+    follow(element);
+  }
+
+  function watch(element) {
+    // Adding the same listener again does nothing.
+    for (const name of PLAYER_EVENTS) element.addEventListener(name, changed);
+    follow(element);
+  }
+
+  function changed({ currentTarget }) {
+    follow(currentTarget);
+  }
+
+  function streamChanged(stream) {
+    for (const element of ways.keys()) if (element.srcObject === stream) follow(element);
+  }
+
+  // Of the remote tracks that carried sound: what keeps them from being heard, as far as it is known.
+  async function unplayed() {
+    const { tracks, undecoded } = await peers.sounding();
+    const holders = [...ways.keys()].filter((element) => tracksOf(element).some((track) => tracks.includes(track)));
+    const reasons = holders.map(silence).filter((reason) => reason !== null);
+    if (holders.length === 0) reasons.push("it was never given to an element");
+    return { reasons: [...new Set(reasons)], undecoded: undecoded.length > 0 };
+  }
+
+  return { watch, streamChanged, unplayed };
+}
+
+function watchElements() {
+  if (config.ear !== "played") return;
+  const native = Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, "srcObject");
+  Object.defineProperty(HTMLMediaElement.prototype, "srcObject", {
+    ...native,
+    set(stream) {
+      native.set.call(this, stream);
+      players.watch(this);
+    },
+  });
+  // What a page does to a stream itself fires no event of the stream.
+  for (const name of ["addTrack", "removeTrack"]) {
+    const change = MediaStream.prototype[name];
+    MediaStream.prototype[name] = { [name](track) {
+      change.call(this, track);
+      players.streamChanged(this);
+    } }[name];
+  }
+}

@@ -1,0 +1,117 @@
+"""The ear is what the page plays: elements muted, paused, replaced, never attached, loud and soft, graphs of the page's own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.browser.driver import RATE_HZ
+
+pytestmark = pytest.mark.live
+
+SILENT_DB = -90.0
+
+
+class Call:
+    """A page in a call with itself: chirps are spoken, and how loud each is heard is measured."""
+
+    def __init__(self, session, recording, chirp, tmp_path):
+        self.session, self.recording, self.chirp, self.script = session, recording, chirp, tmp_path / "step.js"
+
+    async def does(self, script: str) -> None:
+        self.script.write_text(script)
+        await self.session.run_script(self.script)
+
+    async def level_db(self) -> float:
+        """Of the chirp at the ear, from full scale; what the page was told before it was spoken holds."""
+        frame = await self.session.speak(self.chirp, await self.session.current_frame() + RATE_HZ // 4)
+        await self.recording.reach(frame + RATE_HZ)
+        heard = self.recording.ear(frame, frame + RATE_HZ).astype(np.float64)
+        return 20 * float(np.log10(max(1e-6, np.abs(heard).max())))
+
+
+@pytest.fixture
+async def in_call(browser, site, record, wait_for, chirp, tmp_path):
+    """Opens a page of the site, waits for its call, gives the Call; a first chirp settles the jitter buffer."""
+    sessions = []
+
+    async def opened(page: str, **options) -> Call:
+        context = browser.session(**options)
+        session = await context.__aenter__()
+        sessions.append(context)
+        recording = record(session)
+        await session.open(site(page), timeout_s=20)
+        await wait_for(session.agent_track_seen)
+        await wait_for(session.tap_started)
+        call = Call(session, recording, chirp, tmp_path)
+        await call.level_db()
+        return call
+
+    yield opened
+    for context in sessions:
+        await context.__aexit__(None, None, None)
+
+
+async def test_an_element_is_heard_as_loud_as_it_plays(in_call):
+    call = await in_call("talks")
+    full = await call.level_db()
+    assert full > -20
+    await call.does("player.volume = 0.25;")
+    assert await call.level_db() == pytest.approx(full - 12, abs=1)
+    await call.does("player.muted = true;")
+    assert await call.level_db() < SILENT_DB
+    await call.does("player.muted = false; player.volume = 1; player.pause();")
+    assert await call.level_db() < SILENT_DB
+    await call.does("await player.play();")
+    assert await call.level_db() == pytest.approx(full, abs=1)
+    await call.does("player.remove();")  # taken out of the document it is paused
+    await call.does("await player.play();")  # and plays on without one
+    assert await call.level_db() == pytest.approx(full, abs=1)
+    await call.does("player.srcObject = null;")
+    assert await call.level_db() < SILENT_DB
+
+
+async def test_elements_that_come_and_go_are_followed(in_call):
+    call = await in_call("talks")
+    full = await call.level_db()
+    await call.does("""
+        player.srcObject = new MediaStream();
+        window.other = new Audio();
+        other.srcObject = agentStream;""")
+    assert await call.level_db() < SILENT_DB  # `other` was never played
+    await call.does("other.autoplay = true; await other.play();")
+    assert await call.level_db() == pytest.approx(full, abs=1)
+    await call.does("""
+        window.track = agentStream.getAudioTracks()[0];
+        other.srcObject = null;
+        player.srcObject = new MediaStream([track]);""")
+    assert await call.level_db() == pytest.approx(full, abs=1)
+    await call.does("player.srcObject.removeTrack(track);")
+    assert await call.level_db() < SILENT_DB
+    await call.does("player.srcObject.addTrack(track);")
+    assert await call.level_db() == pytest.approx(full, abs=1)
+
+
+async def test_what_arrives_and_is_not_played_is_known_with_its_reason(in_call):
+    call = await in_call("talks")
+    await call.does("player.muted = true;")
+    await call.level_db()
+    assert (await call.session.unplayed()).reasons == ("the element is muted",)
+    await call.does("player.muted = false; player.pause();")
+    assert (await call.session.unplayed()).reasons == ("the element is paused",)
+    assert not (await call.session.unplayed()).undecoded
+
+
+async def test_a_track_that_no_element_holds_is_known_to_have_spoken(in_call):
+    call = await in_call("plays_nothing")
+    await call.level_db()
+    told = await call.session.unplayed()
+    assert told.reasons == ("it was never given to an element",)
+    assert told.undecoded
+
+
+async def test_ear_hears_every_track_where_that_is_asked_for(in_call):
+    call = await in_call("talks", ear="received")
+    full = await call.level_db()
+    await call.does("player.muted = true;")
+    assert await call.level_db() == pytest.approx(full, abs=1)
