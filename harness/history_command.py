@@ -133,11 +133,17 @@ def show(
         table = Table(title="gates", title_justify="left")
         for heading in ("gate", "value", "threshold", "n", "status", "reason"):
             table.add_column(heading)
+        excluded: dict[str, list[str]] = {}  # one reason often holds for many gates
         for gate in gates_of(session, record.run_id):
+            if gate.status == "NOT_APPLICABLE":
+                excluded.setdefault(gate.reason, []).append(gate.gate_id)
+                continue
             value = shown(gate.value, gate.unit, beside=gate.threshold)
             limit = ", ".join(filter(None, [show_limit(gate.op, gate.threshold, gate.unit), gate.limit_note]))
             table.add_row(gate.gate_id, value, limit, str(gate.n), gate.status, gate.reason)
         console.print(table)
+        for reason, names in excluded.items():
+            console.print(f"NOT_APPLICABLE: {', '.join(names)}: {reason}", markup=False, soft_wrap=True)
 
 
 def first_latency(run: RunRecord) -> str:

@@ -15,12 +15,13 @@ from harness.judge.verdict import NOT_MEASURED, PASSING
 from harness.model.capture import write_atomic
 from harness.model.status import Status
 from harness.model.verdict import CaseVerdict, Distribution, Summary
+from reports.examined import examined
 from reports.heard import badness, doubt, first_latency
 from reports.html import write_page
 from reports.markdown import render_template
 from reports.networks import NetworksView, Said, networks_view, side_by_side
 from reports.page import TONES
-from reports.view import attempts_of, bot_latency
+from reports.view import attempts_of, bot_latency, turns_of
 
 ENOUGH_FOR_P95 = 20
 NOT_THERE = "–"
@@ -120,9 +121,12 @@ def _gates(*statuses: Status) -> Callable[[Summary], str]:
 
 
 def _audible(summary: Summary) -> str:
-    measured = [attempt.measurement for attempt in attempts_of(summary) if attempt.measurement is not None]
-    turns = [turn for measurement in measured for turn in measurement.turns]
-    return f"{sum(badness(turn)[0] for turn in turns)} in {len(turns)} turns" if turns else NOT_THERE
+    turns = turns_of(summary)
+    if not turns:
+        return NOT_THERE
+    looked = examined(turns)
+    partly = "" if looked.all_of_it else f" ({', '.join(looked.whole) or 'nothing'} examined in all)"
+    return f"{sum(badness(turn)[0] for turn in turns)} in {len(turns)} {'turn' if len(turns) == 1 else 'turns'}{partly}"
 
 
 def _longest_hole(summary: Summary) -> str:

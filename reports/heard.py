@@ -15,6 +15,7 @@ from harness.listen.gaps import find_packets, histogram, holes_ms
 from harness.model.measurement import Born, Defect, Measurement, Metric, Turn
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, GateResult, Summary
+from reports.examined import examined, in_replies
 from reports.markdown import plain
 
 RINGS: tuple[Literal["pre_rtc", "post_rtc", "ear"], ...] = ("pre_rtc", "post_rtc", "ear")
@@ -52,10 +53,12 @@ class DefectTable:
 class Heard:
     """`counts`: a kind, its count in each ring, and where they were born."""
 
-    replies: int
+    replies: str  # "1 reply", "12 replies"
     counts: tuple[tuple[str, ...], ...]
     worst: DefectTable  # of the turns that are in no failing case
     holes: tuple[str, ...] = ()  # how long they are, a line a ring; empty without holes
+    clean: str = ""  # what it says that no defect was found
+    not_examined: str = ""
 
 
 def hear(summary: Summary, shown: Sequence[AttemptVerdict]) -> Heard:
@@ -71,11 +74,14 @@ def hear(summary: Summary, shown: Sequence[AttemptVerdict]) -> Heard:
         rows += [_row(measurement, turn, defect, named=True) for defect in defects[:MOST_OF_A_TURN]]
         left_out += len(defects[MOST_OF_A_TURN:])
     left_out += sum(len(turn.defects) for _, turn in others[WORST_TURNS:])
+    looked = examined([turn for _, turn in turns])
     return Heard(
-        replies=sum(1 for _, turn in turns if turn.spans),
+        replies=in_replies(looked.replies),
         counts=_counts(turns),
         worst=DefectTable(tuple(rows), left_out),
         holes=_holes([turn for _, turn in turns]),
+        clean=plain(looked.clean_bill()),
+        not_examined=plain(looked.not_examined()),
     )
 
 

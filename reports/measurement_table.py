@@ -11,6 +11,7 @@ from rich.text import Text
 from harness.judge.numbers import show
 from harness.model.measurement import Measurement, Metric, Turn
 from harness.model.status import CaptureStatus
+from reports.examined import examined
 from reports.likeness import likeness_of
 
 TURNS_SIDE_BY_SIDE = 5
@@ -82,9 +83,11 @@ def _reasons(measurement: Measurement) -> Iterator[Text]:
 
 def _defects(turns: Sequence[Turn]) -> RenderableType:
     rows = [(turn.reply_seq, defect) for turn in turns for defect in turn.defects]
+    looked = examined(turns)
     if not rows:
-        return Text("no defects", "green")
-    table = Table(title=f"{len(rows)} defects", title_justify="left")
+        return Text(looked.clean_bill(), "green" if looked.all_of_it else "yellow")
+    title = f"{len(rows)} {'defect' if len(rows) == 1 else 'defects'}"
+    table = Table(title=title, title_justify="left", caption=looked.not_examined() or None, caption_justify="left")
     for heading in ("reply", "kind", "in", "at", "length", "born", "what"):
         table.add_column(heading, justify="right" if heading in ("reply", "at", "length") else "left")
     for seq, defect in rows:

@@ -16,6 +16,7 @@ from harness.judge.verdict import explain
 from harness.model.measurement import Measurement, RingName, Turn
 from harness.model.status import Status, worst
 from reports.axis import FILES, NAMES, RATE_HZ, Row, main_ring, read_rows, zeros_of
+from reports.examined import examined
 from reports.heard import BORN, doubt, first_latency
 from reports.moments import Mark, Moment
 from reports.words import Words, read_script
@@ -116,10 +117,13 @@ def _why(moment: Moment) -> tuple[str, ...]:
     if reasons and not any(reasons in line for line in lines):
         lines.append(f"The wait is not to be believed: {reasons}")
     elif not moment.gates:
+        looked = examined([moment.turn])
         lines.append(
             "No gate fails or warns by it."
             if defect is not None
             else "Nothing is wrong here: no turn is worse, and of the others this is the slowest."
+            if looked.all_of_it
+            else f"Of the turns in which nothing was found this is the slowest. {looked.not_examined()}"
         )
     return tuple(lines)
 

@@ -19,6 +19,8 @@ from reports.case_view import CaseBlock, view_case
 from reports.changes import HEADINGS, TREND_HEADINGS, ChangesView, changes_view
 from reports.degraded import DegradedView, degraded_view
 from reports.doubts import doubts
+from reports.examined import examined
+from reports.excluded import excluded
 from reports.funnel import funnel_view
 from reports.funnel_steps import FunnelPicture, funnel_picture
 from reports.moment_view import MomentView, view_moment
@@ -36,6 +38,7 @@ from reports.view import (
     needs_attention,
     percentiles,
     short,
+    turns_of,
 )
 
 KPI_TITLE = "USER_KPI: user's last word → agent audible at the ear"
@@ -105,6 +108,8 @@ class Page:
     attention: tuple[Attention, ...]
     moments: tuple[MomentView, ...]
     gates: tuple[GateGroup, ...]
+    excluded: tuple[tuple[str, str], ...]  # gates that are not applicable, and why
+    examined: str  # for defects, where not everything was
     other_fixes: tuple[Fix, ...]
     first_pass: str
     unexplained: str
@@ -143,6 +148,8 @@ def make_page(summary: Summary, run_dir: Path) -> Page:
         ),
         moments=tuple(view_moment(moment, run_dir) for moment in worst_moments(summary)),
         gates=gates,
+        excluded=tuple((", ".join(names), why) for names, why in excluded(summary.gates)),
+        examined=examined(turns_of(summary)).not_examined(),
         other_fixes=tuple(fix for fix in fixes.values() if fix.about not in suggested),
         first_pass=show(summary.first_attempt_pass_rate, "share"),
         unexplained=short(summary.unexplained_ms),
@@ -173,6 +180,8 @@ def _gate_groups(summary: Summary, fixes: dict[str, Fix]) -> tuple[GateGroup, ..
     attempts = {attempt.trace_id: (case, attempt) for case in summary.cases for attempt in case.attempts}
     groups = []
     for status in SEVERITY:
+        if status is Status.NOT_APPLICABLE:  # told apart, by reason
+            continue
         rows = [gate for gate in summary.gates if gate.status is status]
         rows.sort(key=lambda gate: not gate.blocking)
         if rows:

@@ -10,6 +10,8 @@ from harness.judge.limits import limit_in_words, told
 from harness.judge.numbers import show
 from harness.model.status import Status
 from harness.model.verdict import Summary
+from reports.examined import examined
+from reports.excluded import excluded
 
 COLOURS = {
     Status.PASS: "green",
@@ -28,14 +30,21 @@ def verdict_table(summary: Summary) -> Group:
     for heading in ("gate", "value", "threshold", "status"):
         gates.add_column(heading)
     for gate in summary.gates:
+        if gate.status is Status.NOT_APPLICABLE:
+            continue
         limit = "the case's own" if gate.gate_id.startswith("reply_not_") else limit_in_words(gate)
         kind = "" if gate.blocking else " [dim](warns)[/]"
         gates.add_row(gate.gate_id + kind, gate.shown, limit, Text(gate.status.value, COLOURS[gate.status]))
     kpi = summary.turn_taking.raw_ms
-    lines: list[RenderableType] = [gates, Text(summary.headline, COLOURS[summary.status])]
+    apart = [Text(f"not applicable: {', '.join(names)}: {reason}", "dim") for names, reason in excluded(summary.gates)]
+    lines: list[RenderableType] = [gates, *apart, Text(summary.headline, COLOURS[summary.status])]
     if kpi.n:
         tail = f"max of {kpi.n} {show(kpi.max, 'ms')}" if kpi.n < 20 else f"P95 {show(kpi.p95, 'ms')}"
         lines.append(Text(f"USER_KPI P50 {show(kpi.p50, 'ms')}, {tail}"))
+    measured = [a.measurement for case in summary.cases for a in case.attempts if a.measurement is not None]
+    not_examined = examined([turn for measurement in measured for turn in measurement.turns]).not_examined()
+    if measured and not_examined:
+        lines.append(Text(not_examined, "yellow"))
     if not summary.limits.shipped:
         lines.append(Text(f"limits: {told(summary.limits)}"))
     lines += [Text(f"error: {error}", "magenta") for error in summary.errors]

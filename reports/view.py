@@ -20,6 +20,7 @@ from harness.model.verdict import AttemptVerdict, CaseVerdict, Distribution, Gat
 from reports.changes import HEADINGS, ChangesView, changes_view
 from reports.degraded import DegradedView, degraded_view
 from reports.doubts import doubts
+from reports.excluded import excluded
 from reports.funnel import FunnelView, funnel_view
 from reports.heard import DefectTable, Heard, defects_of, doubt, hear, turn_to_show
 from reports.likeness import likeness_lines
@@ -92,6 +93,7 @@ class View:
     kpi: tuple[tuple[str, str], ...]
     gates: tuple[tuple[str, ...], ...]
     warn_gates: tuple[tuple[str, ...], ...]
+    excluded: tuple[tuple[str, str], ...]  # gates that are not applicable, and why: once for all with one reason
     failures: tuple[Failure, ...]
     heard: Heard
     cases: tuple[CaseRow, ...]
@@ -122,6 +124,7 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
     """`pictures`: `trace_id:reply_seq` → path relative to `run_dir`. Only files that exist are linked."""
     browser = summary.lane == "browser"
     first = summary.turn_taking.raw_ms if browser else bot_latency(summary)
+    judged = [gate for gate in summary.gates if gate.status is not Status.NOT_APPLICABLE]
     title = "USER_KPI (user's last word → agent audible at the ear)"
     return View(
         summary=summary,
@@ -132,8 +135,11 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
         not_measured=tuple(plain(line) for line in summary.not_measured),
         kpi_title=title if browser else "End of turn → first audio at the second listener (the bot lane has no ear)",
         kpi=percentiles(first),
-        gates=tuple(_gate_row(gate) for gate in summary.gates if gate.blocking),
-        warn_gates=tuple(_gate_row(gate) for gate in summary.gates if not gate.blocking),
+        gates=tuple(_gate_row(gate) for gate in judged if gate.blocking),
+        warn_gates=tuple(_gate_row(gate) for gate in judged if not gate.blocking),
+        excluded=tuple(
+            (", ".join(f"`{name}`" for name in names), plain(why)) for names, why in excluded(summary.gates)
+        ),
         failures=tuple(_failure(case, run_dir, pictures) for case in summary.cases if needs_attention(case)),
         heard=hear(summary, [_failed_attempt(case) for case in summary.cases if needs_attention(case)]),
         cases=tuple(
@@ -167,6 +173,11 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
 
 def attempts_of(summary: Summary) -> list[AttemptVerdict]:
     return [attempt for case in summary.cases for attempt in case.attempts]
+
+
+def turns_of(summary: Summary) -> list[Turn]:
+    measured = [attempt.measurement for attempt in attempts_of(summary) if attempt.measurement is not None]
+    return [turn for measurement in measured for turn in measurement.turns]
 
 
 def flaky_cases(summary: Summary) -> str:

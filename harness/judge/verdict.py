@@ -294,14 +294,18 @@ def _first_pass_rate(cases: Sequence[CaseVerdict]) -> float | None:
 
 def _not_measured(measured: Sequence[Measurement], attempts: Sequence[AttemptVerdict], facts: RunFacts) -> list[str]:
     """What this run could not tell, each with how to get it."""
-    notes: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for measurement in measured:
         for turn in measurement.turns:
             for name, metric in turn.metrics.items():
                 if metric.not_applicable:
-                    notes.setdefault(name, f"{name}: {metric.reason}")
+                    reasons.setdefault(name, metric.reason)
+    alike: dict[str, list[str]] = {}  # one reason often holds for many
+    for name, reason in reasons.items():
+        alike.setdefault(reason, []).append(name)
+    notes = [f"{', '.join(names)}: {reason}" for reason, names in alike.items()]
     broken = [attempt for attempt in attempts if attempt.capture_status not in COMPLETE]
     unmeasured = [f"{a.trace_id}: {a.capture_status}" for a in broken]
     if facts.link == "none":
         unmeasured.append("impaired networks: this run used no link profile")
-    return [*unmeasured, *notes.values()]
+    return [*unmeasured, *notes]

@@ -11,14 +11,16 @@ from rich.console import Console
 
 from harness.judge.fixes import FIXES, suggest
 from harness.model.limits import Limits
-from harness.model.measurement import Defect, Turn
+from harness.model.measurement import Defect, Measurement, Metric, Span, Turn
 from harness.model.status import CaptureStatus
 from harness.model.verdict import Summary
+from reports.examined import examined
 from reports.heard import turn_to_show
 from reports.markdown import code, plain
+from reports.measurement_table import measurement_table
 from reports.render import finish_report, render_report
 from reports.table import verdict_table
-from tests.judge.canned import case, measurement, metric, summary, verdict
+from tests.judge.canned import GOOD, case, measurement, metric, summary, verdict
 
 
 def rendered(whole: Summary, folder: Path) -> str:
@@ -202,7 +204,73 @@ def test_holes_are_told_by_their_length_and_packets_are_named(tmp_path: Path) ->
 
 
 def test_a_run_without_a_defect_says_so(tmp_path: Path) -> None:
-    assert "No defect was found" in rendered(summary([(case(), verdict(case(), measurement()))]), tmp_path)
+    whole = summary([(case(), verdict(case(), replied(measurement())))])
+    assert "No defect was found in 1 reply.\n" in rendered(whole, tmp_path)
+    assert "Not examined" not in rendered(whole, tmp_path)
+
+
+def replied(measured: Measurement, **left_out: Metric) -> Measurement:
+    """With a reply that was heard; `left_out` takes the place of metrics in it."""
+    turn = measured.turns[0]
+    told = {"spans": {"ear": Span(start=0, end=48_000)}, "metrics": turn.metrics | left_out}
+    return measured.model_copy(update={"turns": [turn.model_copy(update=told)]})
+
+
+def uninstrumented() -> Measurement:
+    """As of an agent of which nothing but its sound is known."""
+    why = "the agent is not instrumented: let it write agent_trace.jsonl and pre_rtc.wav (docs/own_agent.md)"
+    kept = {name for name in GOOD if name.startswith(("user_kpi", "eot_to", "clipping", "reply_ms", "audio_valid"))}
+    return replied(
+        measurement(),
+        **{name: metric(None, reason=why, not_applicable=True) for name in GOOD if name not in kept},
+    )
+
+
+def test_what_was_not_examined_gets_no_clean_bill_anywhere(tmp_path: Path) -> None:
+    whole = finish_report(summary([(case(), verdict(case(), uninstrumented()))]), tmp_path)
+    said = "No defect was found in 1 reply by what was examined: clipping. Not examined: holes, clicks, booms"
+    assert said in (tmp_path / "report.md").read_text()
+    assert "(without pre_rtc.wav; see docs/own_agent.md)." in (tmp_path / "report.md").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert "Nothing is wrong here" not in page
+    assert "Not examined: holes, clicks" in page
+    console = Console(width=300, file=io.StringIO())
+    console.print(verdict_table(whole), measurement_table(uninstrumented()))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert text.count("Not examined: holes, clicks") == 2
+    assert "no defects" not in text
+
+
+def test_where_no_reply_was_heard_nothing_was_examined(tmp_path: Path) -> None:
+    text = rendered(summary([(case(), verdict(case(), measurement()))]), tmp_path)
+    assert "No reply was heard, so nothing was examined for defects." in text
+    assert "No defect" not in text
+
+
+def test_what_only_some_replies_lack_is_counted() -> None:
+    good = replied(measurement()).turns[0]
+    torn = replied(
+        measurement(), dropout_count=metric(None), dropout_count_ear=metric(None), dropout_count_pre=metric(None)
+    )
+    looked = examined([good, good, *torn.turns])
+    assert looked.not_examined() == "Not examined: holes in 1 of 3 replies."
+
+
+def test_a_reason_that_many_gates_share_is_said_once(tmp_path: Path) -> None:
+    whole = finish_report(summary([(case(), verdict(case(), uninstrumented()))]), tmp_path)
+    excluded = [gate.gate_id for gate in whole.gates if gate.status.value == "NOT_APPLICABLE"]
+    assert len(excluded) > 15
+    console = Console(width=2000, file=io.StringIO())
+    console.print(verdict_table(whole))
+    for text in (
+        (tmp_path / "report.md").read_text().replace("\\", ""),
+        (tmp_path / "report.html").read_text(),
+        console.file.getvalue(),  # type: ignore[attr-defined]
+    ):
+        for reason in ("the agent is not instrumented", "nothing in this run", "no case of this run is in its scope"):
+            assert text.count(reason) <= 2, text  # of the gates, and of what was not measured
+        assert all(gate_id in text for gate_id in excluded)
+    assert sum("the agent is not instrumented" in line for line in whole.not_measured) == 1
 
 
 def test_the_turn_that_failed_is_shown_and_not_the_first() -> None:
