@@ -30,7 +30,7 @@ from harness.model.case import Case
 from harness.model.degraded import degraded_in
 from harness.model.limits import LIMITS, SHIPPED, Limits
 from harness.model.measurement import Measurement
-from harness.model.plan import BuiltCase, Plan
+from harness.model.plan import BuiltCase, Plan, under_rules
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict, Summary
 from harness.settings import Settings
@@ -172,6 +172,7 @@ class Run:
         Raises CancelledError after what was recorded of the attempt is judged.
         """
         attempts: list[AttemptVerdict] = []
+        built = under_rules(built, self.plan.rules)
         self.definitions[built.case.id] = built.case
         try:
             for _ in range(self.plan.repeat):

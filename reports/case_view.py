@@ -63,6 +63,7 @@ class AttemptBlock:
     detail: str
     folder: str
     problems: tuple[str, ...]
+    happenings: tuple[str, ...]
     turns: tuple[TurnBlock, ...]
 
 
@@ -130,17 +131,23 @@ def _attempt(attempt: AttemptVerdict, run_dir: Path) -> AttemptBlock:
         detail=attempt.detail,
         folder=attempt.folder,
         problems=tuple(f"{', '.join(gates)} {text}" for text, gates in said.items()),
+        happenings=tuple(measurement.happenings) if measurement is not None else (),
         turns=tuple(_turn(attempt, measurement, turn, script.of(turn)) for turn in turns if measurement is not None),
     )
+
+
+def _asked(turn: Turn) -> str:
+    if turn.utterance is not None:
+        return f"to utterance {turn.utterance}"
+    return "a greeting" if turn.greeting else "nobody asked for it"
 
 
 def _turn(attempt: AttemptVerdict, measurement: Measurement, turn: Turn, words: Words) -> TurnBlock:
     kpi, note = _kpi(attempt, measurement, turn)
     steps = _steps(turn)
     known = [step.ms for step in turn.waterfall if step.ms is not None]
-    asked = f"to utterance {turn.utterance}" if turn.utterance is not None else "nobody asked for it"
     return TurnBlock(
-        title=f"Reply {turn.reply_seq}, {asked}",
+        title=f"Reply {turn.reply_seq}, {_asked(turn)}",
         kpi=kpi,
         kpi_note=note,
         degraded=notes_of(attempt, turn),

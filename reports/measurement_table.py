@@ -32,6 +32,7 @@ def measurement_table(measurement: Measurement) -> Group:
         parts.append(_turns(measurement.turns[first : first + TURNS_SIDE_BY_SIDE]))
     if not measurement.turns:
         parts.append(Text("no turn: nobody asked and nobody answered", "magenta"))
+    parts += [Text(line) for line in measurement.happenings]
     parts += [_call(measurement), *_reasons(measurement), _defects(measurement.turns), *_likenesses(measurement)]
     parts.append(_validity(measurement))
     return Group(*parts)
@@ -41,7 +42,8 @@ def _turns(turns: Sequence[Turn]) -> Table:
     table = Table(title="turns", title_justify="left")
     table.add_column("metric")
     for turn in turns:
-        asked = f"to utterance {turn.utterance}" if turn.utterance is not None else "unasked"
+        asked = "greeting" if turn.greeting else "unasked"
+        asked = f"to utterance {turn.utterance}" if turn.utterance is not None else asked
         table.add_column(f"reply {turn.reply_seq}\n{asked}", justify="right")
     for name in sorted({name for turn in turns for name in turn.metrics}):
         table.add_row(name, *(_cell(turn.metrics.get(name)) for turn in turns))

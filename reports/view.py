@@ -118,6 +118,7 @@ class View:
     network_headings: tuple[str, ...] = NETWORK_HEADINGS
     networks: NetworksView | None = None
     flaky: str = ""
+    happenings: tuple[str, ...] = ()
 
 
 def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View:
@@ -168,6 +169,16 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
         limits=plain(told(summary.limits)) if not summary.limits.shipped else None,
         networks=networks_view(summary.changes.networks if summary.changes is not None else None),
         flaky=plain(flaky_cases(summary)),
+        happenings=_happenings(summary),
+    )
+
+
+def _happenings(summary: Summary) -> tuple[str, ...]:
+    return tuple(
+        f"{code(attempt.trace_id)}: {plain(line)}"
+        for attempt in attempts_of(summary)
+        if attempt.measurement is not None
+        for line in attempt.measurement.happenings
     )
 
 

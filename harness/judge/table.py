@@ -50,7 +50,7 @@ def _reply_due(case: Case) -> bool:
 
 def _not_cut_short(case: Case, turn: Turn) -> bool:
     """The reply that the user interrupts is not judged for its length; neither is one nobody waited for."""
-    return turn.utterance is not None and not (case.interrupts and turn.reply_seq == 0)
+    return turn.utterance is not None and not (case.interrupts and 0 in (turn.reply_seq, turn.utterance))
 
 
 def _answers(case: Case, turn: Turn) -> bool:
@@ -84,7 +84,7 @@ TABLE: tuple[Gate, ...] = (
     Gate("replies", "turns of the user that got no reply", "unanswered_turn_count", "2",
          "sum", "==", 0, "", True, per="call", scope=_reply_due, fixed=True),
     Gate("no_reply", "sounds of the agent where nothing was to be said", "unexpected_onset_count", "2",
-         "sum", "==", 0, "", True, per="call", scope=lambda case: not case.expect_reply, fixed=True),
+         "sum", "==", 0, "", True, per="call", scope=lambda case: not case.expect_reply or case.greeting == "none", fixed=True),
     Gate("said_once", "times the user's speech is found in the recording", "user_heard_count", "2",
          "max", "==", 1, "", True, per="call", scope=_reply_due, fixed=True),
     Gate("reply_not_short", "length of a reply, at least", "reply_ms", "2",
@@ -93,6 +93,10 @@ TABLE: tuple[Gate, ...] = (
          "max", "<=", 0, "ms", True, keep=_not_cut_short, scope=_reply_due, fixed=True),
     Gate("interruption", "the user spoke into a reply, and it fell silent", "barge_in_to_silence_ms", "2",
          "min", ">=", 0, "ms", True, if_absent="skip", scope=lambda case: case.interrupts, fixed=True),
+    Gate("talked_on", "interruption → silence: it was heeded at all", "barge_in_to_silence_ms", "2",
+         "max", "<=", 2_000, "ms", True, if_absent="skip", scope=lambda case: case.interrupts, fixed=True),
+    Gate("greeting", "greetings before the user's first word", "greeting_count", "2",
+         "min", ">=", 1, "", True, per="call", scope=lambda case: case.greeting == "required", fixed=True),
     # warnings
     Gate("user_kpi", "USER_KPI: user's last word → agent audible at the ear", "user_kpi_ms", "2",
          "p95", "<=", 900, "ms", False, keep=_answers, scope=_reply_due),
@@ -148,6 +152,13 @@ TABLE: tuple[Gate, ...] = (
          "sum", "==", 0, "", False, per="call", also=("user_echo_count_ear",)),
     Gate("foreign_sound", "sounds that no reply of the agent explains", "foreign_sound_count", "1",
          "sum", "==", 0, "", False, per="call", also=("foreign_sound_count_ear",)),
+    # of agents that tell nothing of their replies
+    Gate("bed", "continuous background under the agent's voice", "bed_dbfs", "1",
+         "max", "<=", -55, "dBFS", False, per="call", scope=_reply_due, also=("bed_ear_dbfs",)),
+    Gate("hung_up", "times the agent hung up after its reply", "hung_up_count", "2",
+         "sum", "==", 0, "", False, per="call", scope=_reply_due),
+    Gate("reopened", "times the agent spoke again when its turn was over", "reopened_count", "2",
+         "sum", "==", 0, "", False, per="call", scope=_reply_due),
     Gate("leading_silence", "silence published ahead of a reply", "leading_silence_ms", "agent",
          "max", "<=", 45, "ms", False, scope=_reply_due, if_absent="skip"),
     Gate("way", "first frame published → heard, without the jitter buffer", "way_besides_buffer_ms", "2",

@@ -7,6 +7,7 @@ alone").
 
 from __future__ import annotations
 
+from harness.listen.bed import onset_error_ms
 from harness.listen.clocks import Clocks
 from harness.listen.onset import HOP_MS
 from harness.listen.records import disbelieved, no_number, not_applicable, number
@@ -22,6 +23,7 @@ from harness.model.measurement import Metric, WaterfallStep
 
 ONSET_ERROR_MS = 2.5  # of the onset detector on a codec's output; see tests/listen/test_onset.py
 SLIP_LIMIT_MS = 10.0  # one tick of a native audio device
+TALKED_ON_MS = 1_000.0  # said in words from here on; the limit stands in the gate table
 ONSET_TOLERANCE_MS = 60.0  # a sound that begins so much ahead of the aligned reply is not the reply
 NOT_INSTRUMENTED = "the agent is not instrumented: let it write agent_trace.jsonl and pre_rtc.wav (docs/own_agent.md)"
 NO_EAR = "needs the browser lane (--user browser)"
@@ -97,7 +99,7 @@ def _kpi(scene: Scene, turn: TurnHeard, ring: str) -> Metric:
         if scene.rings[ring].silent():
             return no_number("ms", f"{ring}.wav holds no sound of the agent")
         return no_number("ms", f"no reply is heard in {ring}.wav after this turn")
-    error_ms = round(answer.turn.error_ms + ONSET_ERROR_MS + HOP_MS, 2)
+    error_ms = round(answer.turn.error_ms + ONSET_ERROR_MS + HOP_MS + onset_error_ms(scene.rings[ring].bed), 2)
     kpi = number(raw_ms, "ms", uncertainty=error_ms)
     doubt = _doubt(scene, answer, answer.reply, ring) or _too_fast(scene, turn, raw_ms, ring)
     return disbelieved(kpi, doubt) if doubt else kpi
@@ -164,7 +166,7 @@ def _plausible(scene: Scene, kpi: Metric, turn: TurnHeard) -> Metric:
     hangover_ms = trace.vad_hangover_ms if trace is not None else scene.capture.manifest.agent.vad_hangover_ms
     if kpi.value is None:
         return no_number("bool", f"there is no KPI: {kpi.reason}")
-    if hangover_ms is None:
+    if hangover_ms is None and scene.tells:
         return not_applicable("bool", "the agent's hangover is not known, so neither is the least possible latency")
     reason = _too_fast(scene, turn, kpi.value, scene.primary)
     return number(1, "bool") if reason is None else number(0, "bool", reason=reason)
@@ -227,7 +229,9 @@ def _barge_in(scene: Scene, turn: TurnHeard) -> Metric | None:
     told: ToldReply | None = next((t for t in scene.told if t.seq == reply.seq), None)
     if not meant and told is not None and told.cause == ReplyCause.COMPLETED:
         return None  # it was at its end anyway
-    return number(silence_after_barge_in_ms(answer.turn, reply), "ms", uncertainty=ONSET_ERROR_MS)
+    silence_ms = silence_after_barge_in_ms(answer.turn, reply)
+    talked_on = f"talked on {silence_ms / 1e3:.1f} s after the interruption" if silence_ms > TALKED_ON_MS else ""
+    return number(silence_ms, "ms", uncertainty=ONSET_ERROR_MS, reason=talked_on)
 
 
 def _last_turn(scene: Scene) -> int | None:

@@ -13,6 +13,7 @@ from harness.listen.blame import assign_blame
 from harness.listen.changes import change_metrics
 from harness.listen.drift import clock_metrics, drift_reasons
 from harness.listen.gaps import hole_metrics
+from harness.listen.happenings import happening_metrics, happenings_in_words
 from harness.listen.latency import latencies, turn_waterfall
 from harness.listen.network import network_metrics, on_the_network
 from harness.listen.quality import quality_metrics
@@ -20,7 +21,7 @@ from harness.listen.reading import Capture, read_capture
 from harness.listen.recordings import as_declared
 from harness.listen.records import no_number, number
 from harness.listen.recovery import on_recovery, recovery_of_call
-from harness.listen.replies import SAMPLES_PER_MS
+from harness.listen.replies import SAMPLES_PER_MS, HeardReply
 from harness.listen.scene import PAIRS, Scene
 from harness.listen.sound import is_syllable, sound_metrics
 from harness.listen.spectrum import spectra_of
@@ -28,7 +29,7 @@ from harness.listen.spoken import Place
 from harness.listen.status import refine_status
 from harness.listen.timing import onsets_in_user_turns, unexpected_onsets
 from harness.listen.transport import transport_metrics, way_besides_buffer
-from harness.listen.turns import TurnHeard, due_utterances, list_turns
+from harness.listen.turns import TurnHeard, due_utterances, is_greeting, list_turns, noted_as_greeting
 from harness.listen.validity import find_reasons, host_metrics, undistorted, user_heard_count
 from harness.listen.wire import wire_metrics
 from harness.model import capture
@@ -64,6 +65,7 @@ def measure(heard: Capture, *, quality: bool = False) -> Measurement:
         detail=detail,
         turns=records,
         metrics=as_declared(heard, metrics) | network_metrics(heard) | recovery_of_call(heard.link, records),
+        happenings=happenings_in_words(scene, metrics),
         alignments=_alignments(scene),
         validity=Validity(ok=not reasons, reasons=reasons),
     )
@@ -89,6 +91,7 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     return Turn(
         reply_seq=turn.reply_seq,
         utterance=turn.utterance,
+        greeting=first is not None and not turn.is_answer and is_greeting(scene, first),
         metrics=dict(sorted(on_the_network(scene, turn, as_declared(scene.capture, metrics)).items())),
         mic_end_sample=round(answer.turn.end) if answer is not None else None,
         onset_sample=first.start if first is not None else None,
@@ -128,6 +131,7 @@ def _call_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
     timeline = scene.clocks.of(PAIRS[scene.primary])
     if timeline is not None:
         metrics["capture_lost_samples"] = number(timeline.lost_samples, "samples")
+    metrics |= happening_metrics(scene, turns)
     return metrics | clock_metrics(scene) | _onset_metrics(scene, turns) | background_metrics(scene)
 
 
@@ -157,9 +161,18 @@ def _onset_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
     answers = list(scene.answers[ring].values())
     metrics["unanswered_turn_count"] = _unanswered_turns(scene)
     metrics["talk_over_count"] = number(onsets_in_user_turns(answers), "count")
-    metrics["unexpected_onset_count"] = number(unexpected_onsets(user_turns, heard, scene.expect_reply), "count")
+    asked = [h for h in heard if not _may_be_first(scene, h)]
+    metrics["unexpected_onset_count"] = number(unexpected_onsets(user_turns, asked, scene.expect_reply), "count")
     metrics["replies_complete_after_final_eot"] = number(_complete_after_final_eot(scene, turns), "count")
     return metrics
+
+
+def _may_be_first(scene: Scene, heard: HeardReply) -> bool:
+    """A greeting nobody forbade. An agent that tells its replies is not taken to greet unless it is to."""
+    case = scene.capture.case
+    asked = case.greeting if case is not None else None
+    allowed = asked == "required" or (asked != "none" and not scene.tells)
+    return allowed and (is_greeting(scene, heard) or noted_as_greeting(scene, heard))
 
 
 def _reply_count(scene: Scene, turns: list[TurnHeard]) -> int:

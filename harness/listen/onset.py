@@ -39,6 +39,18 @@ class Sound:
     end: int
 
 
+@dataclass(frozen=True)
+class Threshold:
+    """dBFS: above `loud` it is sound; a sound is walked out to where it falls to `quiet`."""
+
+    loud: float
+    quiet: float
+
+
+def threshold_above(floor_dbfs: float) -> Threshold:
+    return Threshold(max(floor_dbfs + ABOVE_FLOOR_DB, AUDIBLE_DBFS), floor_dbfs + WALK_ABOVE_FLOOR_DB)
+
+
 def level_db(audio: Audio) -> FloatLevels:
     """dBFS of the WINDOW_MS that end at sample (i + 1) · hop, for each hop; shape (len // hop,)."""
     hop = round(audio.rate_hz * HOP_MS / 1e3)
@@ -62,19 +74,24 @@ def noise_floor_dbfs(levels: FloatLevels) -> float:
     return max(LOWEST_FLOOR_DBFS, float(np.percentile(levels, FLOOR_PERCENTILE)))
 
 
-def find_sounds(audio: Audio, floor_dbfs: float | None = None, levels: FloatLevels | None = None) -> list[Sound]:
+def find_sounds(
+    audio: Audio,
+    floor_dbfs: float | None = None,
+    levels: FloatLevels | None = None,
+    threshold: Threshold | None = None,
+) -> list[Sound]:
     """All runs of sound in order; `floor_dbfs` where the noise floor is known from a longer recording, `levels` where
-    they are known already.
+    they are known already, `threshold` where it is none of a noise floor's.
     """
     levels = level_db(audio) if levels is None else levels
-    floor = noise_floor_dbfs(levels) if floor_dbfs is None else floor_dbfs
-    threshold = max(floor + ABOVE_FLOOR_DB, AUDIBLE_DBFS)
-    quiet = np.concatenate([[-1], np.flatnonzero(levels <= floor + WALK_ABOVE_FLOOR_DB), [len(levels)]])
+    if threshold is None:
+        threshold = threshold_above(noise_floor_dbfs(levels) if floor_dbfs is None else floor_dbfs)
+    quiet = np.concatenate([[-1], np.flatnonzero(levels <= threshold.quiet), [len(levels)]])
     hop = round(audio.rate_hz * HOP_MS / 1e3)
     window_hops = round(WINDOW_MS / HOP_MS)
     limit = round(WALK_LIMIT_MS / HOP_MS)
     sounds: list[Sound] = []
-    for first, last in _bridged(runs(levels > threshold), round((BRIDGE_MS - WINDOW_MS) / HOP_MS)):
+    for first, last in _bridged(runs(levels > threshold.loud), round((BRIDGE_MS - WINDOW_MS) / HOP_MS)):
         if (last - first + 1 - window_hops) * HOP_MS < MIN_RUN_MS:
             continue
         at = int(np.searchsorted(quiet, first))

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, sosfilt
 
+from harness.listen.bed import Bed, find_bed
 from harness.listen.onset import Sound, find_sounds, level_db, noise_floor_dbfs
 from harness.listen.storage import Mapped, is_long, resampled, spill
 from harness.model.audio import Audio
@@ -43,16 +44,26 @@ def _band_blocks(audio: Audio) -> Iterator[BandArray]:
 
 @dataclass(frozen=True, eq=False)
 class Ring:
-    """A recording by its name ("ear"). Sounds are in samples of the recording, the band in samples at 8 kHz."""
+    """A recording by its name ("ear"). Sounds are in samples of the recording, the band in samples at 8 kHz.
+
+    `may_have_bed`: of an agent that is not known to be silent between its replies.
+    """
 
     name: str
     audio: Audio
+    may_have_bed: bool = False
 
     @cached_property
-    def _loudness(self) -> tuple[float, list[Sound]]:
+    def _loudness(self) -> tuple[float, list[Sound], Bed | None]:
         levels = level_db(self.audio)
-        floor = noise_floor_dbfs(levels)
-        return floor, find_sounds(self.audio, floor, levels)
+        bed = find_bed(levels) if self.may_have_bed else None
+        floor = noise_floor_dbfs(levels) if bed is None else bed.floor_dbfs
+        return floor, find_sounds(self.audio, floor, levels, bed.threshold if bed is not None else None), bed
+
+    @property
+    def bed(self) -> Bed | None:
+        """What sounds under the agent's voice all the time, and is not counted as a sound of its own."""
+        return self._loudness[2]
 
     @property
     def floor_dbfs(self) -> float:

@@ -47,7 +47,8 @@ class Scene:
 
     @cached_property
     def rings(self) -> dict[str, Ring]:
-        return {name: Ring(name, audio) for name, audio in self.capture.audio.items()}
+        stranger = not self.capture.manifest.agent.instrumented and not self.capture.traces
+        return {name: Ring(name, audio, stranger and name in PAIRS) for name, audio in self.capture.audio.items()}
 
     @cached_property
     def told(self) -> list[ToldReply]:

@@ -153,6 +153,19 @@ def is_greeting(scene: Scene, heard: HeardReply) -> bool:
     return first is not None and heard.start < first
 
 
+def noted_as_greeting(scene: Scene, heard: HeardReply) -> bool:
+    """While the call ran the live half took this for a greeting; it counts where nobody spoke to the agent at all."""
+    if scene.first_speech(PAIRS[scene.primary]) is not None:
+        return False
+    for happening in scene.capture.manifest.happenings:
+        if happening.kind == "greeting" and happening.t_mono_ms is not None:
+            first_ms, last_ms = (scene.clocks.mono_ms(scene.primary, at) for at in (heard.start, heard.end))
+            until_ms = happening.t_mono_ms + (happening.duration_ms or 0.0)
+            if first_ms is not None and last_ms is not None and first_ms < until_ms and last_ms > happening.t_mono_ms:
+                return True
+    return False
+
+
 def _parts_of(scene: Scene, answer: Answer | None, known: set[int]) -> list[HeardReply]:
     """All that answers a turn: from the first sound after it to the user's next turn."""
     if answer is None or answer.reply is None:

@@ -28,6 +28,9 @@ CLOCK_ERROR_LIMIT_MS = 10.0  # one tick of a native audio device
 LOAD_LIMIT_PERCENT = 98.0
 CROWDED_PERCENT = 95.0  # measured: an answer 700 ms late at 97 %, while our own loop was 11 ms late at most
 BEFORE_ANSWER_MS = 1_000.0  # what the agent makes of the user's words it makes while they are spoken
+# the shortest silence that anybody's detector ships with (silero-vad min_silence_duration_ms 100; Pipecat stop_secs
+# 200, LiveKit Agents min_endpointing_delay 500), and two ways of a 20 ms frame and what buffers it
+LEAST_LATENCY_MS = 150.0
 LOADED_LAG_MS = 50.0  # with the processor full as well: the call itself, not only our loop, was starved
 
 
@@ -189,7 +192,9 @@ def implausible(
     kpi_ms: float, hangover_ms: float | None, speculative: bool, utterance: SpokenUtterance, agent_eot_ms: float | None
 ) -> str | None:
     """Why a latency cannot be true, or None. `agent_eot_ms`: the agent's end of turn relative to the true one."""
-    if kpi_ms < 0 or hangover_ms is None or speculative or kpi_ms >= hangover_ms:
+    if hangover_ms is None:
+        return _too_soon_for_any(kpi_ms, utterance)
+    if kpi_ms < 0 or speculative or kpi_ms >= hangover_ms:
         return None  # a negative one is talk-over, which is judged as such
     if utterance.pauses and agent_eot_ms is not None:
         rate_ms = 1e3 / 48_000
@@ -199,4 +204,14 @@ def implausible(
     return (
         f"{kpi_ms:.0f} ms is below the agent's own hangover of {hangover_ms:.0f} ms: "
         "measured from a later event than the user's end of turn"
+    )
+
+
+def _too_soon_for_any(kpi_ms: float, utterance: SpokenUtterance) -> str | None:
+    """Of an agent whose hangover nobody knows."""
+    if not 0 <= kpi_ms < LEAST_LATENCY_MS or utterance.pauses:
+        return None  # at a designed pause it may have taken the user to be done
+    return (
+        f"{kpi_ms:.0f} ms is sooner than any agent can know that the user is done ({LEAST_LATENCY_MS:.0f} ms): "
+        "what is heard there had begun for another reason, such as a greeting"
     )

@@ -96,6 +96,7 @@ class Turn(_Frozen):
 
     reply_seq: int
     utterance: int | None  # index of the utterance it answers; None for a reply nobody asked for
+    greeting: bool = False  # said before the user's first word
     metrics: dict[str, Metric]
     mic_end_sample: int | None = None  # true end of turn in mic.wav (bot lane: in post_user.wav)
     onset_sample: int | None = None  # first audible agent sample in ear.wav (bot lane: in post_rtc.wav)
@@ -125,5 +126,6 @@ class Measurement(_Frozen):
     detail: str = ""
     turns: list[Turn]
     metrics: dict[str, Metric] = Field(default_factory=dict)  # of the call as a whole
+    happenings: list[str] = Field(default_factory=list)  # what is no fault by itself and has to be known, in words
     alignments: list[Alignment] = Field(default_factory=list)
     validity: Validity

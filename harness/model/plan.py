@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -57,6 +57,17 @@ class CallRules:
     greeting_window_ms: float = 5_000.0
     turn_quiet_ms: float = 5_000.0
     hangup: Literal["warn", "expected"] = "warn"
+
+
+def under_rules(built: BuiltCase, rules: CallRules) -> BuiltCase:
+    """The case as it is held and judged: what it leaves open is as the run's rules say, where they say more than usual."""
+    own, usual = built.case, CallRules()
+    said = {
+        name: getattr(rules, name)
+        for name in ("greeting", "turn_quiet_ms", "hangup")
+        if getattr(own, name) is None and getattr(rules, name) != getattr(usual, name)
+    }
+    return replace(built, case=own.model_copy(update=said)) if said else built
 
 
 @dataclass(frozen=True)

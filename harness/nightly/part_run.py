@@ -16,7 +16,7 @@ from harness.judge.verdict import judge_attempt, judge_case
 from harness.model.capture import MEASUREMENT, Manifest
 from harness.model.degraded import degraded_in
 from harness.model.measurement import Measurement
-from harness.model.plan import BuiltCase
+from harness.model.plan import BuiltCase, under_rules
 from harness.model.verdict import AttemptVerdict, Summary
 from harness.suite import Run
 
@@ -28,12 +28,14 @@ class PartRun(Run):
     async def play(self, built: BuiltCase, number: int, on_phase: Callable[[str], None]) -> AttemptVerdict:
         """Attempt `number` of a case. Raises CancelledError and OSError after what was recorded is written."""
         assert self.bench is not None
+        built = under_rules(built, self.plan.rules)
         self.definitions[built.case.id] = built.case
         self.bench.resume_after(built.case.id, number - 1)
         return await self._attempt(built, on_phase)
 
     def recall(self, built: BuiltCase, folder: Path, manifest: Manifest) -> AttemptVerdict:
         """An attempt that an earlier session recorded. Raises OSError."""
+        built = under_rules(built, self.plan.rules)
         self.definitions[built.case.id] = built.case
         self._started -= sum(manifest.wall_s.values())
         self.started_at = min(self.started_at, manifest.started_at)

@@ -59,6 +59,9 @@ CALL = {
     "unexpected_onset_count": 0.0,
     "user_heard_count": 1.0,
     "replies_complete_after_final_eot": 1.0,
+    "bed_dbfs": -120.0,
+    "hung_up_count": 0.0,
+    "reopened_count": 0.0,
 }
 UNITS = {"audio_valid": "", "identity": "", "dropout_count": "", "clipping_ratio": ""}
 

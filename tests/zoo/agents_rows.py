@@ -67,15 +67,15 @@ AGENTS = (
         capture=CaptureStatus.TWO_AGENTS, says="two agents are in the room", turns=0, options=BRISK,
     ),
     Row(
-        "bed_music_45", "has music of −45 dBFS under its voice", WARN, agent="bed.py music -45", says="noise_floor",
+        "bed_music_45", "has music of −45 dBFS under its voice", WARN, agent="bed.py music -45", says="background at",
         options=BRISK, latency=ANSWERED,
     ),
     Row(
-        "bed_music_35", "has music of −35 dBFS under its voice", WARN, agent="bed.py music -35", says="noise_floor",
+        "bed_music_35", "has music of −35 dBFS under its voice", WARN, agent="bed.py music -35", says="background at",
         options=BRISK, latency=ANSWERED,
     ),
     Row(
-        "bed_noise_40", "has pink noise of −40 dBFS under its voice", WARN, agent="bed.py noise -40", says="noise_floor",
+        "bed_noise_40", "has pink noise of −40 dBFS under its voice", WARN, agent="bed.py noise -40", says="background at",
         options=BRISK, latency=ANSWERED,
     ),
     Row(
