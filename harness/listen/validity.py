@@ -94,7 +94,13 @@ def _windows(scene: Scene) -> list[str]:
         if not replies:
             reasons.append(f"utterance {index} hangs on a reply that was not heard")
             continue
-        anchor = replies[0].start if utterance.after == "reply_start" else replies[0].end
+        # of an agent that tells nothing, all it said until then is one reply
+        last = (
+            replies[0]
+            if scene.tells
+            else max((r for r in replies if r.start < place.start), key=lambda r: r.end, default=replies[0])
+        )
+        anchor = replies[0].start if utterance.after == "reply_start" else last.end
         delay_ms = (place.start - anchor) / SAMPLES_PER_MS
         low, high = utterance.window_ms
         if not low <= delay_ms <= high:

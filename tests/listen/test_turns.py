@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from harness.listen.measure import listen
 from harness.model.capture import AgentUnderTest
 from harness.model.measurement import Measurement, Turn
-from tests.listen.captures import Call, Replied, Said, Samples, hole, ms, silence, speech
+from tests.listen.captures import T0_MONO_MS, Call, Replied, Said, Samples, hole, ms, silence, speech
 
 STRANGER = AgentUnderTest(kind="command")
 QUESTION = Said(4_000.0, speech(1_200, 1))
@@ -148,3 +149,22 @@ def test_a_hole_at_one_listener_leaves_the_reply_one(tmp_path: Path) -> None:
     (turn,) = measurement.turns
     assert (turn.spans["post_rtc"].end - turn.spans["post_rtc"].start) / 48 == pytest.approx(4_000, abs=10)
     assert value(turn, "reply_ms") == pytest.approx(2_500, abs=20)
+
+
+def test_what_only_the_second_listener_has_is_a_turn_that_the_ear_lacks(tmp_path: Path) -> None:
+    folder = call(Replied(500, speech(1_500, 3), at_ear=np.zeros_like), ANSWER).write(tmp_path / "capture")
+    receiving = {"type": "inbound-rtp", "kind": "audio", "packetsReceived": 5}
+    (folder / "rtc_stats.jsonl").write_text(json.dumps({"t_mono_ms": T0_MONO_MS, "reports": [receiving]}) + "\n")
+    answer, hello = listen(folder).turns
+    assert (answer.utterance, hello.utterance) == (0, None)
+    assert hello.spans.keys() == {"post_rtc"}
+    assert hello.metrics["reply_ms"].reason == "the reply is not heard in ear.wav"
+
+
+def test_a_start_that_hangs_on_the_end_of_a_reply_in_parts_counts_from_its_last_part(tmp_path: Path) -> None:
+    filler = Replied(QUESTION.end_ms + 500, speech(600, 5))
+    answer = Replied(filler.at_ms + 2_500, speech(1_000, 6))
+    again = Said(answer.at_ms + 1_800, speech(900, 7), after="reply_end", window_ms=(500, 1_200))
+    last = Replied(again.end_ms + 700, speech(1_000, 8))
+    made = call(filler, answer, last, said=[QUESTION, again], total_ms=18_000.0, mic_mode="device")
+    assert heard(tmp_path, made).validity.ok
