@@ -13,18 +13,20 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.errors import UsageError
+from harness.errors import EarwitnessError, UsageError
+from harness.faults import note_fault
 from harness.judge.verdict import EXIT_FAIL, EXIT_INTERRUPTED, RunFacts, judge_attempt, judge_case, judge_run
 from harness.listen.measure import listen, write_measurement
 from harness.listen.reading import first_problem
 from harness.model.capture import CASE, MANIFEST, Manifest, read_manifest
 from harness.model.case import Case
 from harness.model.degraded import degraded_in
+from harness.model.measurement import Measurement
 from harness.model.side_by_side import SideBySide
 from harness.model.status import Status
 from harness.model.verdict import READABLE, SUMMARY_SCHEMA_VERSION, AttemptVerdict, Summary
 from harness.own_limits import limits_of
-from harness.suite import SUMMARY
+from harness.written_run import SUMMARY, not_measured
 
 CAPTURES = "captures"
 MEASURE_ANEW = "`earwitness report --again` hears and judges its captures anew"
@@ -66,9 +68,16 @@ def judge_again(run_dir: Path, *, strict: bool, on_capture: Callable[[str], None
     errors: list[str] = []
     for folder in folders:
         on_capture(folder.name)
-        measurement = listen(folder)
-        write_measurement(folder, measurement)
         manifest = read_manifest(folder)
+        measurement: Measurement | None = None
+        try:
+            measurement = listen(folder)
+            write_measurement(folder, measurement)
+        except (EarwitnessError, OSError):
+            raise
+        except Exception as error:  # a fault of ours in one capture does not keep the others from being heard
+            problem = note_fault(run_dir, f"hearing {folder.name}", error)
+            errors.append(f"{manifest.trace_id}: {problem}")
         manifests.append(manifest)
         case = _case_of(folder)
         if isinstance(case, str):
@@ -77,7 +86,9 @@ def judge_again(run_dir: Path, *, strict: bool, on_capture: Callable[[str], None
         cases[case.id] = case
         where = folder.relative_to(run_dir).as_posix()
         verdict = judge_attempt(case, manifest, measurement, where, degraded_in(folder), limits)
-        attempts.setdefault(case.id, []).append(verdict)
+        attempts.setdefault(case.id, []).append(
+            verdict if measurement is not None else not_measured(verdict, errors[-1])
+        )
     errors = [*_errors_of_the_run(told, manifests), *errors]
     facts = replace(_facts(told, manifests, tuple(errors), strict=strict), limits=limits)
     judged = [judge_case(cases[name], _in_order(attempts[name])) for name in _case_order(told, cases)]

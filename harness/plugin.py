@@ -19,7 +19,7 @@ import pytest
 from harness.errors import EarwitnessError
 from harness.loop_thread import STOP_TIMEOUT_S, LoopThread
 from harness.model.status import Status
-from harness.plugin_xdist import ERRORS, SOCKET, Controller, show_summary
+from harness.plugin_xdist import BROKEN, ERRORS, SOCKET, Controller, show_summary
 
 if TYPE_CHECKING:
     from harness.model.case import Case
@@ -173,6 +173,7 @@ class _Session:
         self._failure: EarwitnessError | None = None
         self._controller: Controller | None = None
         self._limits: Limits | None = None
+        self._skipped: set[str] = set()
         self.summary: Summary | None = None
 
     @property
@@ -276,20 +277,36 @@ class _Session:
             return
         try:
             if self._ahead is not None:
-                self._loop.wait(self._ahead.stop(), STOP_TIMEOUT_S)
+                self._loop.wait_in_order(self._ahead.stop(), STOP_TIMEOUT_S)
             if self._run is not None:
-                self._loop.wait(self._stack.aclose(), STOP_TIMEOUT_S)
-                self._finish(self._run, session)
+                broken = self._run.broken
+                self._loop.wait_in_order(self._stack.aclose(), STOP_TIMEOUT_S)
+                self._finish(self._run, session, broken)
         finally:
             self._loop.stop()
 
-    def _finish(self, run: Run, session: pytest.Session) -> None:
+    def _finish(self, run: Run, session: pytest.Session, broken: str | None) -> None:
+        """`broken`: why the bench gave no further attempt before it was closed, or None."""
+        if broken is not None and (said := f"the run was broken off: {broken}") not in run.errors:
+            run.errors.append(said)
         if self._socket is not None:
             self._config.workeroutput[ERRORS] = run.errors  # type: ignore[attr-defined]
+            self._config.workeroutput[BROKEN] = broken is not None  # type: ignore[attr-defined]
         elif run.verdicts:
-            self.summary = run.finish(complete=not run.interrupted)
+            run.order = self._meant_to_run(session)
+            complete = not run.interrupted and broken is None and set(run.order) <= set(run.verdicts)
+            self.summary = run.finish(complete=complete)
             if self.summary.exit_code != 0 and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED  # what only the whole run shows
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped:
+            self._skipped.add(report.nodeid)
+
+    def _meant_to_run(self, session: pytest.Session) -> list[str]:
+        """The cases that were selected, also those that -x, a broken bench or an error of their own left without a verdict."""
+        items = [item for item in getattr(session, "items", ()) if isinstance(item, CaseItem)]
+        return list(dict.fromkeys(item.case.id for item in items if item.nodeid not in self._skipped))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.summary is not None and self._run is not None:

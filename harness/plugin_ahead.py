@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from harness.errors import EarwitnessError
+from harness.faults import broken_off, note_fault
 from harness.loop_thread import LoopThread
 from harness.model.plan import BuiltCase
 from harness.model.verdict import CaseVerdict
@@ -41,8 +42,15 @@ class Ahead:
         error: BaseException = EarwitnessError("the run was broken off before this case")
         try:
             await run_cases(self._run, self._cases, on_verdict=lambda v: waiting.pop(v.case_id).set_result(v))
+            if self._run.broken is not None:
+                error = EarwitnessError(f"the run is broken off: {self._run.broken}")
         except (EarwitnessError, OSError) as why:
-            error = why
+            error = why if isinstance(why, EarwitnessError) else EarwitnessError(broken_off(why))
+            self._run.errors.append(str(error))
+        except Exception as why:  # a fault of ours: each test that waits is told, and the run's report
+            said = note_fault(self._run.plan.run_dir, "running the cases", why)
+            error = EarwitnessError(said)
+            self._run.errors.append(said)
         finally:
             for future in waiting.values():
                 future.set_exception(error)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SOCKET = "earwitness_socket"  # workerinput: where the run is asked for
 ERRORS = "earwitness_errors"  # workeroutput: what went wrong with the harness in a worker
+BROKEN = "earwitness_broken"  # workeroutput: its bench ended before its cases did
+CASE_FILES = (".yaml", ".yml")
 WORKER_RUN_ENDS = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
 
@@ -46,7 +48,8 @@ class Controller:
         self._socket = str(self._loop.wait(self._shared.open()))
         self._order: list[str] = []
         self._errors: list[str] = []
-        self._crashed = False
+        self._skipped: set[str] = set()
+        self._broken = False
         self.summary: Summary | None = None
 
     def configure(self, node: Any) -> None:
@@ -54,22 +57,29 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
-        self._order = self._order or [name.rpartition("::")[2] for name in ids]
+        self._order = self._order or [name for name in ids if name.partition("::")[0].endswith(CASE_FILES)]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped:
+            self._skipped.add(report.nodeid)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object | None) -> None:
-        self._errors += getattr(node, "workeroutput", {}).get(ERRORS, [])
+        told = getattr(node, "workeroutput", {})
+        self._errors += [error for error in told.get(ERRORS, []) if error not in self._errors]
+        self._broken = self._broken or bool(told.get(BROKEN))
         if error is not None:
-            self._crashed = True
+            self._broken = True
             self._errors.append(f"a pytest worker ended in the middle: {error}")
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, Any, Any]:
         result = yield  # the workers are ended meanwhile
         try:
-            self._loop.wait(self._shared.close(), STOP_TIMEOUT_S)
-            complete = session.exitstatus in WORKER_RUN_ENDS and not self._crashed
-            self.summary = self._shared.report(complete=complete, order=self._order, errors=self._errors)
+            self._loop.wait_in_order(self._shared.close(), STOP_TIMEOUT_S)
+            complete = session.exitstatus in WORKER_RUN_ENDS and not self._broken
+            order = [name.rpartition("::")[2] for name in self._order if name not in self._skipped]
+            self.summary = self._shared.report(complete=complete, order=order, errors=self._errors)
         finally:
             self._loop.stop()
         if self.summary is not None and self.summary.exit_code != 0 and session.exitstatus == pytest.ExitCode.OK:

@@ -68,7 +68,7 @@ def report_command(
 def _write(folder: Path, again: bool, strict: bool) -> Summary:
     """Raises UsageError."""
     from harness.again import judge_again, read_summary
-    from harness.suite import write_run
+    from harness.written_run import write_run
 
     summary = None if again else read_summary(folder)
     try:

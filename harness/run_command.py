@@ -210,5 +210,6 @@ def run_command(
     from reports.table import verdict_table
 
     console.print(verdict_table(summary))
-    console.print(f"report: {plan.run_dir / 'report.md'}, {plan.run_dir / 'report.html'}", soft_wrap=True)
+    if (plan.run_dir / "report.md").is_file():  # a full disk keeps none
+        console.print(f"report: {plan.run_dir / 'report.md'}, {plan.run_dir / 'report.html'}", soft_wrap=True)
     raise typer.Exit(summary.exit_code)

@@ -80,7 +80,10 @@ class SharedRun:
         return asked.jobs, f"of {self.workers} processes, {asked.why}"
 
     def report(self, *, complete: bool, order: Sequence[str], errors: Sequence[str]) -> Summary | None:
-        """Judge what all have recorded; None if nobody recorded anything. Raises OSError."""
+        """Judge what all have recorded; None if nobody recorded anything. Raises OSError.
+
+        `order`: all cases that were meant to run; without a verdict of each the run is not complete.
+        """
         run = self.run
         if run is None:
             return None
@@ -97,7 +100,7 @@ class SharedRun:
                 attempts.setdefault(built.case.id, []).append(verdict)
         for name, judged in attempts.items():
             run.verdicts[name] = judge_case(run.definitions[name], sorted(judged, key=lambda a: a.attempt))
-        return run.finish(complete=complete)
+        return run.finish(complete=complete and set(order) <= set(run.verdicts))
 
 
 def _built(folder: Path, run: Run) -> BuiltCase | None:
@@ -141,6 +144,8 @@ async def join_run(path: Path, settings: Settings) -> AsyncIterator[Run]:
         plan = plan_in(settings, (), about["run_id"], Path(about["run_dir"]))
         server = MediaServer(**about["server"], lost=ended)
         staging = SharedStaging(path, about["sessions"])
-        run = Run(plan, history=run_history(plan, settings), staging=staging, started_at=about["started_at"])
+        run = Run(
+            plan, history=run_history(plan, settings), staging=staging, keeps=False, started_at=about["started_at"]
+        )
         async with open_bench_of(plan, settings, server=server, staging=staging) as run.bench:
             yield run

@@ -2,7 +2,7 @@
 
 The command line and the pytest plugin both come in here. Each attempt is measured from its folder, between attempts (or,
 with sessions side by side, by a process of its own while none is measured), so that nothing else runs while a call is
-measured. Whatever ends a run early, what was recorded is judged and reported.
+measured. Whatever ends a run early, what was recorded is judged and reported; `summary.json` is kept from the first case on.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import CaseError, EarwitnessError, UsageError
+from harness.faults import broken_off, note_fault
 from harness.history.environment import ears_version
 from harness.jobs import decide_jobs
 from harness.judge.gates import check_overrides
@@ -38,16 +39,25 @@ from harness.side_by_side import OnCase, OnPhase, OnVerdict, run_cases
 from harness.speech.build import build_case
 from harness.speech.case_file import load_cases
 from harness.speech.espeak_worker import EspeakWorker
+from harness.uninterrupted import to_its_end
+from harness.written_run import (
+    SUMMARY,
+    captures_of,
+    not_measured,
+    not_written,
+    with_error,
+    without_measurements,
+    write_run,
+)
 
 if TYPE_CHECKING:
     from harness.history.run_history import RunHistory
+    from harness.judge.promoted import KpiLimit
     from harness.live.bench import Bench
     from harness.live.governor import Staging
     from harness.provide.media_server import MediaServer
 
 log = logging.getLogger(__name__)
-
-SUMMARY = "summary.json"
 
 
 def new_run_id(now: datetime.datetime | None = None) -> str:
@@ -151,13 +161,15 @@ class Run:
     history: RunHistory | None = None
     staging: Staging | None = None  # sessions run side by side
     hear: Callable[[Path], Measurement] | None = None  # None: here, in this process
-    order: list[str] = field(default_factory=list)  # of the cases in the report; those of the plan if empty
+    keeps: bool = True  # summary.json while it is under way; not where several processes share the run
+    order: list[str] = field(default_factory=list)  # of all cases that are meant to run; those of the plan if empty
     verdicts: dict[str, CaseVerdict] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     interrupted: bool = False
     _manifests: list[Manifest] = field(default_factory=list)
     definitions: dict[str, Case] = field(default_factory=dict)  # of the cases by name
-    _judging: threading.Lock = field(default_factory=threading.Lock)
+    _judged: dict[str, AttemptVerdict] = field(default_factory=dict)  # by trace_id
+    _judging: threading.RLock = field(default_factory=threading.RLock)
     _started: float = field(default_factory=time.monotonic)
     started_at: str = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
 
@@ -169,69 +181,135 @@ class Run:
     async def case(self, built: BuiltCase, on_phase: Callable[[str], None] = lambda phase: None) -> CaseVerdict:
         """`plan.repeat` attempts of one case; up to `plan.attempts` each time the first did not pass, as evidence.
 
-        Raises CancelledError after what was recorded of the attempt is judged.
+        Raises CancelledError after what was recorded is judged.
         """
         attempts: list[AttemptVerdict] = []
         built = under_rules(built, self.plan.rules)
+        earlier = frozenset(self._judged)
         self.definitions[built.case.id] = built.case
         try:
             for _ in range(self.plan.repeat):
-                attempts.append(await self._attempt(built, on_phase))
+                await self._attempt(built, on_phase, attempts)
                 for _ in range(self.plan.attempts - 1):
                     if attempts[-1].status in (Status.PASS, Status.WARN):
                         break
-                    attempts.append(await self._attempt(built, on_phase))
-        except asyncio.CancelledError:
-            self.interrupted = True
+                    await self._attempt(built, on_phase, attempts)
+        except BaseException as error:
+            self.interrupted = self.interrupted or isinstance(error, asyncio.CancelledError)
+            await to_its_end(asyncio.to_thread(self._left_behind, built, attempts, earlier))
             raise
-        finally:
-            attempts = attempts or self._left_behind(built)
-            if attempts:
-                self.verdicts[built.case.id] = judge_case(built.case, attempts)
         return self.verdicts[built.case.id]
 
-    async def _attempt(self, built: BuiltCase, on_phase: Callable[[str], None]) -> AttemptVerdict:
+    async def _attempt(
+        self, built: BuiltCase, on_phase: Callable[[str], None], attempts: list[AttemptVerdict] | None = None
+    ) -> AttemptVerdict:
+        """One more, which is added to the case's `attempts`, if these are counted here."""
         assert self.bench is not None
         folder, manifest = await self.bench.attempt(built, on_phase)
         on_phase("measure")
-        async with self.staging.hearing() if self.staging is not None else nullcontext():
-            return await asyncio.to_thread(self.judge, built, folder, manifest)
 
-    def _left_behind(self, built: BuiltCase) -> list[AttemptVerdict]:
-        """The attempt that was interrupted, from its folder."""
-        folder = self.plan.run_dir / "captures" / f"{self.plan.run_id}-{built.case.id}-a1"
-        try:
-            manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
-        except (OSError, ValueError):
-            return []
-        return [self.judge(built, folder, manifest)]
+        def judged() -> AttemptVerdict:
+            verdict = self.judge(built, folder, manifest)
+            if attempts is not None:
+                self._add(built, attempts, verdict)
+                self.keep()
+            return verdict
+
+        async with self.staging.hearing() if self.staging is not None else nullcontext():
+            return await to_its_end(asyncio.to_thread(judged))
+
+    def _add(self, built: BuiltCase, attempts: list[AttemptVerdict], verdict: AttemptVerdict) -> None:
+        with self._judging:
+            attempts.append(verdict)
+            self.verdicts[built.case.id] = judge_case(built.case, attempts)
+
+    def _left_behind(self, built: BuiltCase, attempts: list[AttemptVerdict], earlier: frozenset[str]) -> None:
+        """What was recorded of the case and is not judged yet, from its folders: the attempt that was interrupted."""
+        known = earlier | {attempt.trace_id for attempt in attempts}
+        for folder, manifest in captures_of(self.plan, built.case.id):
+            if manifest.trace_id not in known:
+                self._add(built, attempts, self.judge(built, folder, manifest))
 
     def judge(self, built: BuiltCase, folder: Path, manifest: Manifest) -> AttemptVerdict:
-        """What a capture is worth, noted in the history too."""
+        """What a capture is worth, noted in the history too. A fault of ours costs this capture's measurement alone."""
         with self._judging:  # an interrupted case is judged at once, perhaps while another one is
             self.definitions[built.case.id] = built.case
             self._manifests.append(manifest)
-            measurement: Measurement | None = None
-            try:
-                measurement = self.hear(folder) if self.hear is not None else _hear_here(folder)
-            except (EarwitnessError, OSError) as error:
-                self.errors.append(f"{manifest.trace_id}: {error}")
+            measurement, problem = self._heard(folder)
             where = folder.relative_to(self.plan.run_dir).as_posix()
-            verdict = judge_attempt(built.case, manifest, measurement, where, degraded_in(folder), self.plan.limits)
+            try:
+                verdict = judge_attempt(built.case, manifest, measurement, where, degraded_in(folder), self.plan.limits)
+            except Exception as error:  # a fault of ours in one gate: it is named and logged, and exits with 3
+                problem = note_fault(self.plan.run_dir, f"judging {manifest.trace_id}", error)
+                verdict = judge_attempt(built.case, manifest, None, where)
+            if problem:
+                self.errors.append(f"{manifest.trace_id}: {problem}")
+                verdict = not_measured(verdict, problem)
+            self._judged[manifest.trace_id] = verdict
             if self.history is not None:
-                self.history.attempt(manifest, verdict, built.truth)
+                try:
+                    self.history.attempt(manifest, verdict, built.truth)
+                except Exception as error:  # a fault of ours; what was judged is kept without the history
+                    self.errors.append(note_fault(self.plan.run_dir, f"noting {manifest.trace_id}", error))
             return verdict
+
+    def _heard(self, folder: Path) -> tuple[Measurement | None, str]:
+        """What is heard in a capture, or why nothing is."""
+        try:
+            if self.hear is not None:
+                return self.hear(folder), ""
+            measurement = listen(folder)
+        except (EarwitnessError, OSError) as error:
+            return None, str(error)
+        except Exception as error:  # a fault of ours in one metric: it is named and logged, and exits with 3
+            return None, note_fault(self.plan.run_dir, f"hearing {folder.name}", error)
+        try:
+            write_measurement(folder, measurement)
+        except OSError as error:
+            self.errors.append(f"{folder.name}: measurement.json cannot be written: {error.strerror or error}")
+        return measurement, ""
+
+    def keep(self) -> None:
+        """What is judged so far, as summary.json: a kill or a full disk later loses none of it."""
+        if not self.keeps:
+            return
+        with self._judging, suppress(OSError):  # the disk is full: what was kept stays, and the end says so
+            summary = self._judge_run(self._facts(complete=False, limit=None, finished_at=None))
+            write_atomic(self.plan.run_dir / SUMMARY, summary.model_dump_json(indent=2).encode())
 
     def finish(self, *, complete: bool) -> Summary:
         """Judge, and write what there is to read. Raises OSError."""
-        first = self._manifests[0] if self._manifests else None
+        return write_run(self.conclude_run(complete=complete), self.plan.run_dir)
+
+    def conclude_run(self, *, complete: bool) -> Summary:
+        """The run's verdict, in the history too; nothing is written in its folder."""
         limit = self.history.limit() if self.history is not None else None
         if self.history is not None and self.history.limit_unknown is not None:
             self.errors.append(self.history.limit_unknown)
-        facts = RunFacts(
+        finished_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        summary = self._judge_run(self._facts(complete=complete, limit=limit, finished_at=finished_at))
+        try:
+            return self.history.finish(summary) if self.history is not None else summary
+        except Exception as error:  # a fault of ours; the verdict is kept without what changed
+            return with_error(summary, note_fault(self.plan.run_dir, "noting the run in the history", error))
+
+    def _judge_run(self, facts: RunFacts) -> Summary:
+        planned = self.order or [built.case.id for built in self.plan.cases]
+        order = [name for name in planned if name in self.verdicts]
+        order += [name for name in self.verdicts if name not in planned]
+        verdicts = [self.verdicts[name] for name in order]
+        try:
+            return judge_run(facts, verdicts, self.definitions)
+        except Exception as error:  # a fault of ours in what is over the run: the cases' verdicts stand
+            said = note_fault(self.plan.run_dir, "judging the run", error)
+            return judge_run(replace(facts, errors=(*facts.errors, said)), without_measurements(verdicts), {})
+
+    def _facts(self, *, complete: bool, limit: KpiLimit | None, finished_at: str | None) -> RunFacts:
+        first = self._manifests[0] if self._manifests else None
+        return RunFacts(
             run_id=self.plan.run_id,
             started_at=self.started_at,
-            finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            finished_at=finished_at,
             complete=complete and not self.interrupted,
             interrupted=self.interrupted,
             strict=self.plan.strict,
@@ -250,39 +328,13 @@ class Run:
             if self.plan.network is None
             else self.plan.network.network,
             errors=tuple(self.errors),
-            planned=tuple(built.case.id for built in self.plan.cases),
+            planned=tuple(self.order or [built.case.id for built in self.plan.cases]),
             environment=_environment(first) if first is not None else {},
             wall_s=round(time.monotonic() - self._started, 1),
             kpi_limit=limit,
             limits=self.plan.limits,
             side_by_side=self.staging.record() if self.staging is not None else None,
         )
-        planned = self.order or [built.case.id for built in self.plan.cases]
-        order = [name for name in planned if name in self.verdicts]
-        order += [name for name in self.verdicts if name not in planned]
-        summary = judge_run(facts, [self.verdicts[name] for name in order], self.definitions)
-        if self.history is not None:
-            summary = self.history.finish(summary)
-        return write_run(summary, self.plan.run_dir)
-
-
-def _hear_here(folder: Path) -> Measurement:
-    measurement = listen(folder)
-    write_measurement(folder, measurement)
-    return measurement
-
-
-def write_run(summary: Summary, run_dir: Path) -> Summary:
-    """`summary.json` first, whatever becomes of the rest; then pictures and reports, and the summary names the pictures.
-
-    Raises OSError.
-    """
-    from reports.render import finish_report  # matplotlib loads only where a report is drawn
-
-    write_atomic(run_dir / SUMMARY, summary.model_dump_json(indent=2).encode())
-    summary = finish_report(summary, run_dir)
-    write_atomic(run_dir / SUMMARY, summary.model_dump_json(indent=2).encode())
-    return summary
 
 
 def _environment(manifest: Manifest) -> dict[str, Any]:
@@ -337,7 +389,7 @@ async def open_run(
     on_note: Callable[[str], None] = lambda note: None,
 ) -> AsyncIterator[Run]:
     """A run with its bench open; `run`: one that has begun already. Raises ProvisionError, HarnessError."""
-    from harness.hearing_apart import HearingProcess
+    from harness.hearing_apart import EARS_LOG, HearingProcess
     from harness.live.governor import open_governor
 
     run = run or Run(plan, history=run_history(plan, settings))
@@ -345,7 +397,7 @@ async def open_run(
         if plan.jobs > 1:
             governor = open_governor(plan.jobs, why=plan.jobs_why, on_note=on_note)
             run.staging = await stack.enter_async_context(governor)
-            run.hear = stack.enter_context(HearingProcess()).hear
+            run.hear = stack.enter_context(HearingProcess(plan.run_dir / EARS_LOG)).hear
         bench = open_bench_of(plan, settings, staging=run.staging, agent_env=agent_env, on_note=on_note)
         run.bench = await stack.enter_async_context(bench)
         yield run
@@ -370,4 +422,12 @@ async def run_plan(
         run.interrupted = True
     except EarwitnessError as error:
         run.errors.append(str(error))
-    return await asyncio.to_thread(run.finish, complete=complete)
+    except OSError as error:
+        run.errors.append(broken_off(error))
+    except Exception as error:  # a fault of ours must not cost the report; it is named, logged and exits with 3
+        run.errors.append(note_fault(plan.run_dir, "running the cases", error))
+    summary = await to_its_end(asyncio.to_thread(run.conclude_run, complete=complete))
+    try:
+        return await to_its_end(asyncio.to_thread(write_run, summary, plan.run_dir))
+    except OSError as error:
+        return not_written(summary, plan.run_dir, error)

@@ -32,7 +32,8 @@ def add_turns(path: Path, turns: Iterable[AgentTurnTrace], *, with_words: bool) 
 def read_turns(path: Path) -> tuple[list[AgentTurnTrace], int]:
     """The turns, and how many lines are none (cut off, or of another version). Raises OSError."""
     turns, broken = [], 0
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    # not splitlines(): what was said may hold U+2028 or U+0085, which JSON does not escape
+    for line in filter(str.strip, path.read_text(encoding="utf-8", errors="replace").split("\n")):
         try:
             turns.append(AgentTurnTrace.model_validate_json(line))
         except ValidationError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import threading
 
@@ -45,3 +46,36 @@ def test_what_is_under_way_at_the_end_is_cancelled() -> None:
     loop.wait(answer(), PATIENCE_S)
     loop.stop()
     assert ended.wait(PATIENCE_S)
+
+
+def test_ctrl_c_is_raised_when_the_work_has_ended_in_order_and_a_second_one_does_not_break_it_off() -> None:
+    kept: list[str] = []
+
+    async def work() -> None:
+        _thread.interrupt_main()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            _thread.interrupt_main()
+            await asyncio.to_thread(kept.append, "what was recorded")
+            raise
+
+    loop = LoopThread()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            loop.wait(work(), PATIENCE_S)
+        assert kept == ["what was recorded"]
+    finally:
+        loop.stop()
+
+
+def test_what_ends_the_session_is_not_broken_off_by_ctrl_c() -> None:
+    async def closing() -> str:
+        _thread.interrupt_main()
+        return await asyncio.to_thread(lambda: "closed")
+
+    loop = LoopThread()
+    try:
+        assert loop.wait_in_order(closing(), PATIENCE_S) == "closed"
+    finally:
+        loop.stop()

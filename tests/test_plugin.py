@@ -23,9 +23,9 @@ from tests.judge.canned import case, measurement, metric, summary, verdict
 ROOT = Path(__file__).parents[1]
 
 
-def run_pytest(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_pytest(tmp_path: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, f"--ew-runs={tmp_path / 'runs'}"]
-    env = {**os.environ, "COLUMNS": "200"}
+    env = {**os.environ, "COLUMNS": "200", **more}
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
 
 
@@ -55,10 +55,91 @@ def test_what_only_the_whole_run_shows_fails_the_session(latency_step_ms: float,
     whole = summary(told)
     plugin: Any = _Session(SimpleNamespace())  # type: ignore[arg-type]
     plugin._loop = LoopThread()
-    plugin._run = SimpleNamespace(verdicts={"c": told[0][1]}, interrupted=False, finish=lambda complete: whole)
+    verdicts = {"c": told[0][1]}
+    plugin._run = SimpleNamespace(
+        verdicts=verdicts, interrupted=False, broken=None, order=[], finish=lambda complete: whole
+    )
     session = SimpleNamespace(exitstatus=0)
     plugin.pytest_sessionfinish(session)
     assert session.exitstatus == exit_status
+
+
+#: A bench without a call; it breaks after the case that EW_TEST_BREAKS names.
+CONFTEST = """
+import os
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from harness import suite
+from harness.model.capture import write_manifest
+from tests.history import made
+from tests.judge import canned
+
+class Bench:
+    scene = SimpleNamespace(agent=SimpleNamespace(about=canned.manifest().agent))
+    broken = None
+
+    def __init__(self, plan):
+        self.plan = plan
+
+    async def attempt(self, built, on_phase):
+        manifest = made.manifest(self.plan.run_id, built.case.id)
+        folder = self.plan.run_dir / "captures" / manifest.trace_id
+        folder.mkdir(parents=True)
+        write_manifest(folder, manifest)
+        if built.case.id == os.environ.get("EW_TEST_BREAKS"):
+            self.broken = "the media server ended"
+        return folder, manifest
+
+@asynccontextmanager
+async def open_bench_of(plan, settings, **_):
+    yield Bench(plan)
+
+def listen(folder):
+    manifest = suite.Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+    late = manifest.case_id == os.environ.get("EW_TEST_FAILS")
+    return made.measured(manifest.run_id, manifest.case_id, 5_000.0 if late else 440.0)
+
+suite.open_bench_of, suite.listen = open_bench_of, listen
+"""
+THREE = ("one", "three", "two")  # in the order of their files
+
+
+def without_a_call(tmp_path: Path, *arguments: str, **env: str) -> tuple[subprocess.CompletedProcess[str], Summary]:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "conftest.py").write_text(CONFTEST)
+    for name in THREE:
+        words = (ROOT / "cases" / "endpoint_short_hello.yaml").read_text()
+        (folder / f"{name}.yaml").write_text(words.replace("id: endpoint_short_hello", f"id: {name}"))
+    env = {f"EW_TEST_{key.upper()}": value for key, value in env.items()}
+    done = run_pytest(tmp_path, str(folder), *arguments, **env)
+    (path,) = (tmp_path / "runs").glob("*/summary.json")
+    return done, Summary.model_validate_json(path.read_bytes())
+
+
+def test_a_run_whose_bench_broke_is_not_complete_and_says_what_was_not_run(tmp_path: Path) -> None:
+    done, summary = without_a_call(tmp_path, breaks="three")
+    assert done.returncode == 1, done.stdout
+    assert not summary.complete
+    assert [case.case_id for case in summary.cases] == ["one", "three"]
+    assert summary.errors == ["the run was broken off: the media server ended"]
+    assert summary.headline.startswith("PARTIAL, the run was broken off: 2 of 2 cases passed")
+    assert summary.headline.endswith("1 case was not run")
+
+
+def test_side_by_side_a_bench_that_broke_in_the_last_case_leaves_no_complete_run_either(tmp_path: Path) -> None:
+    done, summary = without_a_call(tmp_path, "--ew-jobs=2", breaks="two")
+    assert len(summary.cases) == 3
+    assert not summary.complete
+    assert done.returncode == 1, "the tests passed, the run did not"
+    assert summary.errors == ["the run was broken off: the media server ended"]
+
+
+def test_a_session_that_stops_at_its_first_failure_is_not_complete(tmp_path: Path) -> None:
+    done, summary = without_a_call(tmp_path, "-x", fails="one")
+    assert not summary.complete
+    assert "2 cases were not run" in summary.headline
+    assert done.returncode == 1
 
 
 @pytest.mark.live
@@ -70,6 +151,7 @@ def test_a_session_leaves_one_run_with_its_report(tmp_path: Path) -> None:
     summary = Summary.model_validate_json((folder / "summary.json").read_bytes())
     assert [case.case_id for case in summary.cases] == ["endpoint_short_hello", "question_short"], done.stdout
     assert all(case.attempts[0].capture_status is CaptureStatus.OK for case in summary.cases)
+    assert summary.complete
     assert f"report: {folder}/report.md" in done.stdout
     assert (folder / "report.md").is_file()
     assert 'name="question_short"' in junit.read_text()

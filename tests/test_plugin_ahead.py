@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.errors import EarwitnessError
+from harness.faults import FAULTS
 from harness.live.governor import Governor
 from harness.loop_thread import LoopThread
 from harness.plugin_ahead import Ahead
@@ -64,3 +66,37 @@ def test_what_is_not_run_any_more_says_so_and_stopping_breaks_off_what_is_under_
     assert sorted(run.verdicts) == ["a", "b"]
     with pytest.raises(EarwitnessError, match="broken off before this case"):
         ahead.verdict_of("d")
+
+
+def test_a_fault_of_ours_is_told_to_each_test_that_waits_and_in_the_report(
+    tmp_path: Path, loop: LoopThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, bench = made(tmp_path, loop)
+
+    def fault(*_: object) -> None:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    monkeypatch.setattr(bench, "attempt", fault)
+    ahead = Ahead(run, [built(name) for name in NAMES], loop)
+    said = "a fault of Earwitness while running the cases: RuntimeError: dictionary changed size during iteration"
+    for name in NAMES:
+        with pytest.raises(EarwitnessError, match=said):
+            ahead.verdict_of(name)
+    assert run.errors == [f"{said} (traceback: {FAULTS})"]
+    assert "in fault" in (run.plan.run_dir / FAULTS).read_text()
+
+
+def test_a_full_disk_is_told_to_each_test_that_waits(
+    tmp_path: Path, loop: LoopThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, bench = made(tmp_path, loop)
+
+    async def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "ear.wav")
+
+    monkeypatch.setattr(bench, "attempt", full)
+    ahead = Ahead(run, [built(name) for name in NAMES], loop)
+    for name in NAMES:
+        with pytest.raises(EarwitnessError, match=r"broken off: ear\.wav: No space left"):
+            ahead.verdict_of(name)
+    assert run.errors == ["the run was broken off: ear.wav: No space left on device; what was recorded is kept"]

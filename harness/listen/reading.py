@@ -25,6 +25,7 @@ from harness.model.audio import Audio
 from harness.model.capture import CAPTURE_SCHEMA_VERSION, Manifest
 from harness.model.case import Case, Truth
 from harness.model.events import AgentTurnTrace, Event
+from harness.model.json_lines import lines_of
 
 RECORDINGS = {
     "said": capture.SAID,
@@ -184,7 +185,7 @@ def _read_lines(path: Path, parse: Callable[[dict[str, object]], Line], missing:
         missing[path.name] = f"{path.name} is missing ({error.strerror})"
         return []
     rows: list[Line] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(lines_of(text), start=1):
         if not line.strip():
             continue
         try:

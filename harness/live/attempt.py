@@ -39,6 +39,7 @@ from harness.model import capture
 from harness.model.capture import Manifest, PageUnderTest, SpokenAt, Timeline
 from harness.model.plan import BuiltCase
 from harness.model.status import CaptureStatus
+from harness.uninterrupted import to_its_end
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ class Attempt:
         except Exception as error:  # a fault of ours must not cost the recordings; it is named, logged and exits with 3
             log.exception("attempt %s", self.trace_id)
             self.detail = f"{type(error).__name__}: {error}"
-        manifest = await asyncio.shield(asyncio.to_thread(self._write, writer))
+        manifest = await to_its_end(asyncio.to_thread(self._write, writer))
         if broken_off:
             raise asyncio.CancelledError
         return manifest

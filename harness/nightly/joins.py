@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.model import capture
 from harness.model.capture import Manifest
 from harness.model.events import EventType
+from harness.model.json_lines import lines_of
 
 
 def joins(folder: Path, manifest: Manifest) -> bool:
@@ -37,7 +38,7 @@ def _rows(path: Path) -> list[dict]:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
-    for line in text.splitlines():
+    for line in lines_of(text):
         try:
             row = json.loads(line)
         except ValueError:

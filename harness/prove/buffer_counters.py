@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.model.capture import RTC_STATS
+from harness.model.json_lines import lines_of
 
 FLAT_NAMES = (
     "jitterBufferDelay", "jitterBufferEmittedCount", "insertedSamplesForDeceleration", "removedSamplesForAcceleration",
@@ -81,7 +82,7 @@ def read_counters(folder: Path) -> BufferCounters:
     if not path.is_file():
         return BufferCounters(())
     found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in lines_of(path.read_text(encoding="utf-8")):
         try:
             row = json.loads(line)
         except ValueError:  # a torn last line

@@ -18,6 +18,7 @@ import soundfile
 from pydantic import BaseModel, ConfigDict
 
 from harness.model.capture import write_atomic
+from harness.model.json_lines import lines_of
 from harness.prove.catalogue import BY_ID, Where, Words
 from harness.prove.stream import Applied, Effect, Frame, Plain, ReplyStream
 
@@ -104,4 +105,4 @@ def plan_room(folder: Path, room: str, faults: RoomFaults) -> None:
 def applied_in(folder: Path, room: str) -> list[Applied]:
     """What was done in `room`."""
     path = folder / f"{room}.applied.jsonl"
-    return [Applied(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+    return [Applied(**json.loads(line)) for line in lines_of(path.read_text())] if path.exists() else []

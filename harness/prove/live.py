@@ -21,6 +21,7 @@ from harness.listen.measure import listen, write_measurement
 from harness.live.bench import Bench, open_bench
 from harness.model.capture import CASE, Manifest, read_manifest
 from harness.model.case import Case
+from harness.model.json_lines import lines_of
 from harness.model.measurement import Measurement
 from harness.model.plan import AgentSpec, BuiltCase, Lane, PageSpec, Plan
 from harness.prove.calls import SENTENCES, VOICES, build_call, make_call
@@ -66,7 +67,7 @@ def note_call(folder: Path, record: CallRecord) -> None:
 
 def played_calls(folder: Path) -> list[CallRecord]:
     path = folder / CALLS
-    return [CallRecord.model_validate_json(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [CallRecord.model_validate_json(line) for line in lines_of(path.read_text())] if path.exists() else []
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import harness.listen
 from harness.code_hash import code_hash
 from harness.judge.gates import evaluate, gates_for, samples_of
 from harness.model.case import Case
+from harness.model.json_lines import lines_of
 from harness.model.measurement import Measurement, Turn
 from harness.model.status import Status
 from harness.prove.catalogue import BORN, BY_ID, Fault
@@ -235,7 +236,7 @@ def read_trials(folder: Path, ears: str) -> tuple[list[Trial], int]:
     others = 0
     if not path.exists():
         return mine, others
-    for line in path.read_text().splitlines():
+    for line in lines_of(path.read_text()):
         try:
             trial = Trial.model_validate_json(line)
         except ValueError:

@@ -265,7 +265,7 @@ def line_of(text: str, location: Location) -> int | None:
     """The line of the deepest part of `location` that stands in the TOML text; None if no part does."""
     best: tuple[int, int] | None = None
     table: Location = ()
-    for number, row in enumerate(text.splitlines(), 1):
+    for number, row in enumerate(text.split("\n"), 1):
         if header := re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]", row):
             table = tuple(part.strip().strip("\"'") for part in header[1].split("."))
             place = table
