@@ -55,6 +55,14 @@ FIXES: dict[str, str] = {
     "reply_not_long": "A reply is longer than the case allows.",
     "interruption": "Nothing was interrupted: the reply was over before the user spoke into it, or it never fell silent.",
     "barge_in_to_silence": "The agent goes on after an interruption: flush the publisher's queue on cancel.",
+    "talked_on": "The agent did not heed the interruption: it does not listen while it speaks, or its queue plays on after a "
+    "cancel.",
+    "greeting": "The case wants the agent to speak first, and it did not: look at what its greeting waits for, or let "
+    "--greeting-window-ms be longer.",
+    "bed": "Something sounds under the agent's voice all the time: a background player, or noise in its voice. Turn it down if "
+    "it is not meant.",
+    "hung_up": "The agent leaves after its reply: if that is meant, set hangup: expected.",
+    "reopened": "The agent spoke again when its turn was taken for over: set lk.agent.state, or a longer --turn-quiet-ms.",
     "lost_head": "The first word arrives cut: the publisher starts before the track is heard, or a jitter buffer drops its "
     "first packets.",
     "lost_tail": "The last word arrives cut: the publisher is closed or flushed before its queue has played.",
