@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from harness.listen.bed import Bed
 from harness.listen.records import not_applicable, number
+from harness.listen.replies import SAMPLES_PER_MS
 from harness.listen.scene import PAIRS, Scene
 from harness.listen.turns import TurnHeard, is_greeting
 from harness.model.measurement import Metric
@@ -31,8 +32,8 @@ def happening_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]
     return metrics | _beds(scene)
 
 
-def happenings_in_words(scene: Scene, metrics: Mapping[str, Metric]) -> list[str]:
-    """One sentence each: what the live half noted, then what the recordings say of a greeting and of a bed."""
+def happenings_in_words(scene: Scene, turns: list[TurnHeard], metrics: Mapping[str, Metric]) -> list[str]:
+    """One sentence each: what the live half noted, then what the recordings say of replies in parts, a greeting, a bed."""
     noted = scene.capture.manifest.happenings
     words = [
         f"{happening.who}: {happening.detail}" if happening.kind in OF_OTHERS else happening.detail
@@ -41,11 +42,24 @@ def happenings_in_words(scene: Scene, metrics: Mapping[str, Metric]) -> list[str
     greeting = metrics["greeting_count"]
     if greeting.value and not any(happening.kind == "greeting" for happening in noted):
         words.append(greeting.reason)
+    words += [told for turn in turns if (told := _in_parts(turn, scene.primary))]
     beds = [metrics[name] for name in BED_NAMES.values() if name in metrics]
     loudest = max((bed for bed in beds if bed.value is not None), key=lambda bed: bed.value or 0.0, default=None)
     if loudest is not None and loudest.value is not None and loudest.value > SILENCE_DBFS:
         words.append(loudest.reason)
     return words
+
+
+def _in_parts(turn: TurnHeard, ring: str) -> str:
+    """Of an answer with a long silence inside: what a tool call sounds like."""
+    heard = turn.heard.get(ring)
+    if heard is None or not turn.is_answer or len(heard.parts) < 2:
+        return ""
+    silences_ms = [(b.start - a.end) / SAMPLES_PER_MS for a, b in zip(heard.parts, heard.parts[1:], strict=False)]
+    return (
+        f"reply {turn.reply_seq} came in {len(heard.parts)} parts, with {max(silences_ms) / 1e3:.1f} s of silence "
+        f"{'between them' if len(silences_ms) == 1 else 'at most between them'}"
+    )
 
 
 def _count(scene: Scene, kind: str, *, expected: bool = False) -> Metric:

@@ -65,7 +65,7 @@ def measure(heard: Capture, *, quality: bool = False) -> Measurement:
         detail=detail,
         turns=records,
         metrics=as_declared(heard, metrics) | network_metrics(heard) | recovery_of_call(heard.link, records),
-        happenings=happenings_in_words(scene, metrics),
+        happenings=happenings_in_words(scene, turns, metrics),
         alignments=_alignments(scene),
         validity=Validity(ok=not reasons, reasons=reasons),
     )

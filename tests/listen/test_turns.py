@@ -92,6 +92,7 @@ def test_a_filler_a_tool_call_and_the_answer_are_one_reply_dated_by_its_first_so
     (turn,) = measurement.turns
     assert value(turn, "user_kpi_ms") == pytest.approx(500, abs=5)
     assert value(turn, "reply_ms") == pytest.approx(3_200, abs=20)
+    assert measurement.happenings == ["reply 0 came in 2 parts, with 4.0 s of silence between them"]
     assert counts(measurement) == ONE_ANSWER | {"reply_count": 1.0}
 
 
