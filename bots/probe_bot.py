@@ -1,13 +1,14 @@
 """The probe: a second listener in the room, and the voice of the harness on the data channel.
 
 It subscribes to the agent's and the user's audio, records both (see `bots.timeline`), sends the user-side events and
-receives the agent's. It computes nothing about the sound. Identities: the user's is given; everybody else but the probe
-is taken for the agent.
+receives the agent's. It computes nothing about the sound but who speaks (`bots.roster`): the user's identity is given, and
+whoever else is heard is the agent, unless its identity is named.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -20,14 +21,17 @@ from google.protobuf.json_format import MessageToDict
 from livekit import rtc
 
 from bots.connection import CONNECT_TIMEOUT_S, joined
+from bots.roster import AGENT_STATE, ON_BEHALF, VOICE_DBFS, Roster
 from bots.timeline import FRAME_MS, RATE_HZ, ProbeRecording, Take, place_on_one_clock
 from harness.model.events import TOPIC, Clock, ClockKind, Event, EventError, EventType, parse_event
 
 log = logging.getLogger(__name__)
 
-AGENT, USER = "agent", "user"
+AGENT, USER, OTHER = "agent", "user", "other"
+ROOM_ENDED = (rtc.DisconnectReason.ROOM_DELETED, rtc.DisconnectReason.ROOM_CLOSED)
 STATS_TIMEOUT_S = 2.0
 SEND_TIMEOUT_S = 3.0
+STALE_MS = 1_000.0  # a track of which nothing came for this long is not what sounds now
 
 
 def mono_ms() -> float:
@@ -60,23 +64,29 @@ class SeenEvent:
 
 @dataclass
 class Probe:
-    """See the module. Waitable facts are asyncio.Events; `on_agent_frame` is called with (arrival ms, int16
-    samples).
+    """See the module. Waitable facts are asyncio.Events; `on_agent_frame` is called with (track, arrival ms, int16 samples),
+    `on_change` whenever who is there, or what the agent says of its state, has changed.
     """
 
     identity: Identity
     user_identity: str
     room: rtc.Room = field(default_factory=rtc.Room)
-    on_agent_frame: Callable[[float, np.ndarray], None] | None = None
+    roster: Roster = field(default_factory=Roster)
+    on_agent_frame: Callable[[str, float, np.ndarray], None] | None = None
+    on_change: Callable[[], None] | None = None
     seen: list[SeenEvent] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
     takes: list[Take] = field(default_factory=list)
     agent_present: asyncio.Event = field(default_factory=asyncio.Event)
     agent_gone: asyncio.Event = field(default_factory=asyncio.Event)
+    second_agent: asyncio.Event = field(default_factory=asyncio.Event)
     agent_frame: asyncio.Event = field(default_factory=asyncio.Event)
     user_frame: asyncio.Event = field(default_factory=asyncio.Event)
-    disconnected: asyncio.Event = field(default_factory=asyncio.Event)
-    _tracks: dict[str, rtc.Track] = field(default_factory=dict)
+    disconnected: asyncio.Event = field(default_factory=asyncio.Event)  # our own connection
+    room_ended: asyncio.Event = field(default_factory=asyncio.Event)  # somebody deleted the room
+    disconnect_reason: str = ""
+    others: set[str] = field(default_factory=set)  # sids of audio tracks that are neither the user's nor the agent's
+    _tracks: list[tuple[Take, rtc.Track]] = field(default_factory=list)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _sent: int = 0
@@ -85,11 +95,13 @@ class Probe:
     @asynccontextmanager
     async def in_room(self, url: str, token: str, timeout_s: float = CONNECT_TIMEOUT_S) -> AsyncIterator[Probe]:
         """Joined, listening; on the way out every stream is closed. Raises RoomJoinError."""
+        self.room.on("track_published", self._track_published)
         self.room.on("track_subscribed", self._track_subscribed)
         self.room.on("participant_connected", self._participant_connected)
         self.room.on("participant_disconnected", self._participant_disconnected)
+        self.room.on("participant_attributes_changed", lambda _, participant: self._participant_connected(participant))
         self.room.on("data_received", self._data_received)
-        self.room.on("disconnected", lambda *_: self.disconnected.set())
+        self.room.on("disconnected", self._disconnected)
         async with joined(self.room, url, token, auto_subscribe=True, timeout_s=timeout_s):
             for participant in self.room.remote_participants.values():
                 self._participant_connected(participant)
@@ -101,44 +113,110 @@ class Probe:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    # what happens in the room
+    # who is in the room
 
     def _who(self, identity: str) -> str:
-        return USER if identity == self.user_identity else AGENT
+        if identity == self.user_identity:
+            return USER
+        return AGENT if self.roster.heard_as_agent(identity) else OTHER
 
     def _participant_connected(self, participant: rtc.RemoteParticipant) -> None:
-        if self._who(participant.identity) == AGENT:
-            self.agent_gone.clear()
-            self.agent_present.set()
+        """Somebody came, or says something new of itself."""
+        if participant.identity != self.user_identity:
+            kind = participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+            behalf = participant.attributes.get(ON_BEHALF, "")
+            self.roster.came(participant.identity, is_agent_kind=kind, on_behalf_of=behalf)
+            for publication in participant.track_publications.values():
+                self._track_published(publication, participant)
+        self._look_round()
 
     def _participant_disconnected(self, participant: rtc.RemoteParticipant) -> None:
-        if self._who(participant.identity) == AGENT and not self._leaving:
+        self.roster.left(participant.identity)
+        self._look_round()
+
+    def _track_published(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> None:
+        if publication.kind != rtc.TrackKind.KIND_AUDIO or participant.identity == self.user_identity:
+            return
+        self.roster.published(participant.identity)
+        if self._who(participant.identity) == OTHER:
+            self.others.add(publication.sid)
+        self._look_round()
+
+    def _look_round(self) -> None:
+        if self._leaving:
+            return
+        if self.roster.agent_present:
+            self.agent_gone.clear()
+            self.agent_present.set()
+        elif self.agent_present.is_set():
             self.agent_present.clear()
             self.agent_gone.set()
+        if self.roster.second_agent is not None:
+            self.second_agent.set()
+        if self.on_change is not None:
+            self.on_change()
 
-    def _track_subscribed(self, track: rtc.Track, _pub: Any, participant: rtc.RemoteParticipant) -> None:
+    @property
+    def agent_state(self) -> str | None:
+        """What the agent says it does (`lk.agent.state`: listening, thinking, speaking, …); None if it says nothing."""
+        agent = self.room.remote_participants.get(self.roster.agent or "")
+        return agent.attributes.get(AGENT_STATE) if agent is not None else None
+
+    @property
+    def agent_has_track(self) -> bool:
+        return any(seat.has_audio and self.roster.heard_as_agent(seat.identity) for seat in self.roster.seats.values())
+
+    def _disconnected(self, reason: Any) -> None:
+        with contextlib.suppress(TypeError, ValueError):
+            self.disconnect_reason = rtc.DisconnectReason.Name(reason).lower()
+        if not self._leaving:
+            (self.room_ended if reason in ROOM_ENDED else self.disconnected).set()
+
+    @property
+    def lost_why(self) -> str:
+        because = f" ({self.disconnect_reason})" if self.disconnect_reason else ""
+        return f"the probe lost its connection to the media server{because}"
+
+    # what is heard of it
+
+    def _track_subscribed(
+        self, track: rtc.Track, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
+    ) -> None:
         if track.kind != rtc.TrackKind.KIND_AUDIO:
             return
-        task = asyncio.create_task(self._record(track, self._who(participant.identity)))
+        self._track_published(publication, participant)
+        source = rtc.TrackSource.Name(publication.source).removeprefix("SOURCE_").lower()
+        take = Take(self._who(participant.identity), publication.sid, publication.name, source)
+        task = asyncio.create_task(self._record(track, take, participant.identity))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _record(self, track: rtc.Track, who: str) -> None:
-        take = Take(who)
+    async def _record(self, track: rtc.Track, take: Take, identity: str) -> None:
         self.takes.append(take)
-        self._tracks[who] = track
+        self._tracks.append((take, track))
         stream = rtc.AudioStream(track, sample_rate=RATE_HZ, num_channels=1, frame_size_ms=int(FRAME_MS))
-        arrived = self.agent_frame if who == AGENT else self.user_frame
+        arrived = {AGENT: self.agent_frame, USER: self.user_frame}.get(take.who)
         try:
             async for event in stream:
                 t_ms = mono_ms()
                 samples = np.frombuffer(event.frame.data, np.int16).copy()
-                take.add(t_ms, samples)
-                arrived.set()
-                if who == AGENT and self.on_agent_frame is not None:
-                    self.on_agent_frame(t_ms, samples)
+                loud = take.add(t_ms, samples) > VOICE_DBFS
+                if arrived is not None:
+                    arrived.set()
+                if take.who == AGENT:
+                    self._heard(identity, take, t_ms, samples, loud)
         finally:
             await stream.aclose()
+
+    def _heard(self, identity: str, take: Take, t_ms: float, samples: np.ndarray, loud: bool) -> None:
+        if loud:
+            speakers = len(self.roster.speakers)
+            take.loud_frames += 1
+            self.roster.sounded(identity, 1e3 * len(samples) / RATE_HZ)
+            if len(self.roster.speakers) != speakers:
+                self._look_round()
+        if self.on_agent_frame is not None:
+            self.on_agent_frame(take.sid, t_ms, samples)
 
     # events
 
@@ -207,12 +285,15 @@ class Probe:
         return place_on_one_clock(self.takes, arrivals_of=AGENT)
 
     async def stats(self) -> list[dict[str, Any]]:
-        """WebRTC's statistics of the agent's track at the probe; empty before there is one. Raises TimeoutError."""
-        track = self._tracks.get(AGENT)
-        if track is None:
+        """WebRTC's statistics of the agent's voice at the probe; empty before there is one. Raises TimeoutError."""
+        voices = [(take, track) for take, track in self._tracks if take.who == AGENT and take.frames]
+        latest_ms = max((take.arrivals_ms[-1] for take, _ in voices), default=0.0)
+        voices = [item for item in voices if item[0].arrivals_ms[-1] >= latest_ms - STALE_MS]  # a track may be gone
+        if not voices:
             return []
+        voice = max(voices, key=lambda item: item[0].loud_frames)[1]
         async with asyncio.timeout(STATS_TIMEOUT_S):
-            stats = await track.get_stats()
+            stats = await voice.get_stats()
         return [MessageToDict(item, preserving_proto_field_name=True) for item in stats]
 
 

@@ -9,6 +9,7 @@ times ms on the host's monotonic clock.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,21 +19,36 @@ RATE_HZ = 48_000
 TICK_MS = 10.0  # webrtc::AudioDeviceModule's playout interval
 FRAME_MS = 20.0
 FRAME_SAMPLES = 960
+SILENCE_DBFS = -120.0
 
 Int16Array = npt.NDArray[np.int16]
 
 
 @dataclass
 class Take:
-    """One uninterrupted run of frames of one track, in order of arrival."""
+    """One uninterrupted run of frames of one track, in order of arrival. `sid`, `name`, `source`: as LiveKit calls it."""
 
     who: str
+    sid: str = ""
+    name: str = ""
+    source: str = ""
     arrivals_ms: list[float] = field(default_factory=list)
     frames: list[Int16Array] = field(default_factory=list)
+    levels_dbfs: list[float] = field(default_factory=list)
+    loud_frames: int = 0  # in which a voice may be
 
-    def add(self, t_ms: float, samples: Int16Array) -> None:
+    def add(self, t_ms: float, samples: Int16Array) -> float:
+        """The frame's level, dBFS."""
         self.arrivals_ms.append(t_ms)
         self.frames.append(samples)
+        power = float(np.mean((samples / 32_768.0) ** 2)) if len(samples) else 0.0
+        self.levels_dbfs.append(10 * math.log10(max(power, 1e-12)))
+        return self.levels_dbfs[-1]
+
+    @property
+    def level_dbfs(self) -> float:
+        """RMS of its frames, 95th percentile: what it is like when it sounds."""
+        return float(np.percentile(self.levels_dbfs, 95)) if self.levels_dbfs else SILENCE_DBFS
 
     def envelope_ms(self) -> float:
         """When this take's sample 0 was pulled for playout: lower envelope of arrival − position, less the frame's
@@ -44,12 +60,17 @@ class Take:
 
 @dataclass(frozen=True)
 class ProbeRecording:
-    """All takes on one clock: sample 0 of each array in `audio` is the instant `t0_mono_ms`."""
+    """All takes on one clock: sample 0 of each array is the instant `t0_mono_ms`.
+
+    `audio` is the sum of all that one participant published, `tracks` each track of the one whose arrivals are kept.
+    """
 
     audio: dict[str, Int16Array]
-    arrivals: npt.NDArray[np.float64]  # (n, 2): arrival ms, sample index of each frame of the agent
+    arrivals: npt.NDArray[np.float64]  # (n, 2): arrival ms, sample index of each frame of the agent's voice
     t0_mono_ms: float | None
     error_ms: float  # largest residual of a take to the common tick
+    tracks: dict[str, Int16Array] = field(default_factory=dict)  # by sid
+    voice: frozenset[str] = frozenset()  # sids of the tracks that `arrivals` speak of
 
 
 def place_on_one_clock(takes: list[Take], arrivals_of: str) -> ProbeRecording:
@@ -63,14 +84,45 @@ def place_on_one_clock(takes: list[Take], arrivals_of: str) -> ProbeRecording:
     error_ms = max(abs((start - t0) - tick * TICK_MS) for start, tick in zip(starts, ticks, strict=True))
     offsets = [int(tick * TICK_MS * RATE_HZ / 1e3) for tick in ticks]
     length = max(offset + sum(map(len, take.frames)) for offset, take in zip(offsets, takes, strict=True))
-    audio: dict[str, Int16Array] = {}
-    arrivals: list[tuple[float, float]] = []
-    for take, offset in zip(takes, offsets, strict=True):
-        track = audio.setdefault(take.who, np.zeros(length, np.int16))
-        position = offset
-        for t_ms, frame in zip(take.arrivals_ms, take.frames, strict=True):
-            track[position : position + len(frame)] = frame
-            if take.who == arrivals_of:
-                arrivals.append((t_ms, float(position)))
-            position += len(frame)
-    return ProbeRecording(audio, np.asarray(arrivals, np.float64).reshape(-1, 2), t0, error_ms)
+    placed = list(zip(takes, offsets, strict=True))
+    audio = {
+        who: _summed([p for p in placed if p[0].who == who], length) for who in dict.fromkeys(t.who for t in takes)
+    }
+    own = [p for p in placed if p[0].who == arrivals_of]
+    tracks = {sid: _summed([p for p in own if p[0].sid == sid], length) for sid in dict.fromkeys(p[0].sid for p in own)}
+    voice = _voice_of(own)
+    arrivals = [row for take, offset in voice for row in _arrivals(take, offset)]
+    return ProbeRecording(
+        audio,
+        np.asarray(arrivals, np.float64).reshape(-1, 2),
+        t0,
+        error_ms,
+        tracks,
+        frozenset(take.sid for take, _ in voice),
+    )
+
+
+def _summed(placed: list[tuple[Take, int]], length: int) -> Int16Array:
+    total = np.zeros(length, np.int32)
+    for take, offset in placed:
+        joined = np.concatenate(take.frames)
+        total[offset : offset + len(joined)] += joined
+    return np.clip(total, -32_768, 32_767).astype(np.int16)
+
+
+def _voice_of(placed: list[tuple[Take, int]]) -> list[tuple[Take, int]]:
+    """The loudest takes of which no two sound at once, in order of time: a track that came again is still the voice."""
+    chosen: list[tuple[Take, int, int]] = []
+    for take, start in sorted(placed, key=lambda p: -p[0].level_dbfs):
+        end = start + sum(map(len, take.frames))
+        if all(end <= other or start >= until for _, other, until in chosen):
+            chosen.append((take, start, end))
+    return [(take, start) for take, start, _ in sorted(chosen, key=lambda item: item[1])]
+
+
+def _arrivals(take: Take, offset: int) -> list[tuple[float, float]]:
+    position, rows = offset, []
+    for t_ms, frame in zip(take.arrivals_ms, take.frames, strict=True):
+        rows.append((t_ms, float(position)))
+        position += len(frame)
+    return rows

@@ -7,7 +7,7 @@ WebRTC at `t0_mono_ms` + n / 48 ms, paced by absolute deadlines with a small lea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,7 @@ from google.protobuf.json_format import MessageToDict
 from livekit import rtc
 
 from bots.connection import CONNECT_TIMEOUT_S, joined
-from bots.probe_bot import STATS_TIMEOUT_S, mono_ms
+from bots.probe_bot import ROOM_ENDED, STATS_TIMEOUT_S, mono_ms
 from bots.timeline import FRAME_SAMPLES, RATE_HZ, Int16Array
 
 LEAD_MS = 60.0  # what the native queue holds, so that a late event loop is not heard
@@ -31,7 +31,8 @@ class UserBot:
     room: rtc.Room = field(default_factory=rtc.Room)
     t0_mono_ms: float | None = None
     published: asyncio.Event = field(default_factory=asyncio.Event)
-    disconnected: asyncio.Event = field(default_factory=asyncio.Event)
+    disconnected: asyncio.Event = field(default_factory=asyncio.Event)  # and nobody deleted the room
+    on_frame: Callable[[], None] | None = None  # called after each frame: the clock has gone on
     _track: rtc.LocalAudioTrack | None = None
     _segments: list[tuple[int, Int16Array]] = field(default_factory=list)
     _sent_samples: int = 0
@@ -39,7 +40,7 @@ class UserBot:
     @asynccontextmanager
     async def in_room(self, url: str, token: str, timeout_s: float = CONNECT_TIMEOUT_S) -> AsyncIterator[UserBot]:
         """Joined and publishing silence. Raises RoomJoinError."""
-        self.room.on("disconnected", lambda *_: self.disconnected.set())
+        self.room.on("disconnected", self._lost)
         async with joined(self.room, url, token, auto_subscribe=False, timeout_s=timeout_s):
             source = rtc.AudioSource(RATE_HZ, 1, queue_size_ms=QUEUE_MS)
             track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
@@ -53,6 +54,10 @@ class UserBot:
                 pump.cancel()
                 await asyncio.gather(pump, return_exceptions=True)
                 await source.aclose()
+
+    def _lost(self, reason: Any) -> None:
+        if reason not in ROOM_ENDED:
+            self.disconnected.set()
 
     async def stats(self) -> list[dict[str, Any]]:
         """WebRTC's statistics of its own voice as it is sent and as the server reports it. Raises TimeoutError."""
@@ -98,5 +103,7 @@ class UserBot:
             frame = self._frame(self._sent_samples)
             self._sent_samples += FRAME_SAMPLES
             await source.capture_frame(rtc.AudioFrame(frame.tobytes(), RATE_HZ, 1, FRAME_SAMPLES))
+            if self.on_frame is not None:
+                self.on_frame()
             due_s = start_s + self._sent_samples / RATE_HZ - LEAD_MS / 1e3
             await asyncio.sleep(max(0.0, due_s - loop.time()))  # paced by an absolute deadline

@@ -22,6 +22,7 @@ from typing import IO, Protocol
 
 import aiohttp
 
+from bots.roster import AGENT_STATE
 from harness.errors import AttemptError, HarnessError
 from harness.live.rooms import Participants, Rooms
 from harness.model.capture import AgentUnderTest
@@ -34,6 +35,7 @@ JOIN_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
 METRICS_TIMEOUT_S = 5.0
 LINKED_STATES = ("listening", "idle", "thinking", "speaking")  # lk.agent.state once a worker has linked to the user
+NO_TRACK_S = 8.0  # in the room for so long without an audio track
 LOG_TAIL_CHARS = 600
 
 
@@ -56,28 +58,45 @@ class Attendance:
 
     lost: asyncio.Event = field(default_factory=asyncio.Event)
     lost_why: str = ""
+    exit_code: int | None = None  # of its process, once `lost`
     dismissed: asyncio.Event = field(default_factory=asyncio.Event)
+    identity: str | None = None  # of the participant that came for the agent
+    has_track: bool = True  # it had an audio track when it came
 
 
 def _others(participants: Participants, user_identity: str) -> list:
     return [p for p in participants if p.identity != user_identity and not p.identity.startswith("probe")]
 
 
-async def wait_until_linked(room: str, rooms: Rooms, user_identity: str, absent: CaptureStatus, why: str) -> None:
-    """Until somebody else is in the room with an audio track and, if it says so, has linked to the user."""
+async def wait_until_linked(
+    room: str, rooms: Rooms, user_identity: str, absent: CaptureStatus, why: str, named: str | None = None
+) -> tuple[str, bool]:
+    """Until somebody else (`named`: that one) is in the room with an audio track and, if it says so, has linked to the
+    user: (its identity, whether it has a track). One that has no track after NO_TRACK_S may publish it when it speaks.
+    """
+    loop = asyncio.get_running_loop()
+    came_s: dict[str, float] = {}
+    found: list[tuple[str, bool]] = []
 
     def linked(participants: Participants) -> bool:
         for participant in _others(participants, user_identity):
-            state = participant.attributes.get("lk.agent.state")
-            if any(track.type == 0 for track in participant.tracks) and (state is None or state in LINKED_STATES):
-                return True
-        return False
+            if named is not None and participant.identity != named:
+                continue
+            since_s = came_s.setdefault(participant.identity, loop.time())
+            state = participant.attributes.get(AGENT_STATE)
+            if state is not None and state not in LINKED_STATES:
+                continue
+            has_track = any(track.type == 0 for track in participant.tracks)
+            if has_track or loop.time() - since_s >= NO_TRACK_S:
+                found.append((participant.identity, has_track))
+        return bool(found)
 
     try:
         async with asyncio.timeout(JOIN_TIMEOUT_S):
             await rooms.wait_for_participants(room, linked)
     except TimeoutError as error:
         raise AttemptError(absent, f"{why} (waited {JOIN_TIMEOUT_S:.0f} s)") from error
+    return max(found, key=lambda item: item[1])
 
 
 class Process:
@@ -234,6 +253,7 @@ async def _watched(running: Process) -> AsyncIterator[Attendance]:
 
     async def watch() -> None:
         code = await running.process.wait()
+        attendance.exit_code = code
         attendance.lost_why = f"its process ended with {code}: {running.log_tail()[-200:]}"
         attendance.lost.set()
 
@@ -267,7 +287,7 @@ class CommandAgent:
             async with _watched(running) as attendance:
                 why = f"the command {argv[0]!r} started, but no agent with an audio track came into the room"
                 arrival = asyncio.create_task(
-                    wait_until_linked(room, rooms, user_identity, CaptureStatus.AGENT_ABSENT, why)
+                    wait_until_linked(room, rooms, user_identity, CaptureStatus.AGENT_ABSENT, why, self.about.identity)
                 )
                 ended = asyncio.create_task(attendance.lost.wait())
                 await asyncio.wait({arrival, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -276,7 +296,7 @@ class CommandAgent:
                     arrival.cancel()
                     await asyncio.gather(arrival, ended, return_exceptions=True)
                     raise AttemptError(CaptureStatus.AGENT_ABSENT, f"before it joined, {attendance.lost_why}")
-                await arrival
+                attendance.identity, attendance.has_track = await arrival
                 yield attendance
         finally:
             await running.stop()
@@ -295,7 +315,9 @@ class DispatchedAgent:
         await rooms.dispatch(room, self.name)
         why = f"the worker {self.name!r} took the job, but published no audio track"
         try:
-            await wait_until_linked(room, rooms, user_identity, CaptureStatus.AGENT_ABSENT, why)
+            identity, has_track = await wait_until_linked(
+                room, rooms, user_identity, CaptureStatus.AGENT_ABSENT, why, self.about.identity
+            )
         except AttemptError as error:
             if await rooms.dispatched_jobs(room) > 0:
                 raise
@@ -304,7 +326,7 @@ class DispatchedAgent:
                 "none is registered under this name, or it declared itself unavailable (load threshold)"
             )
             raise AttemptError(CaptureStatus.AGENT_UNAVAILABLE, unavailable) from error
-        yield Attendance()
+        yield Attendance(identity=identity, has_track=has_track)
 
 
 @dataclass
@@ -317,8 +339,9 @@ class RoomAgent:
     @asynccontextmanager
     async def attend(self, room: str, rooms: Rooms, user_identity: str) -> AsyncIterator[Attendance]:
         why = "no agent with an audio track came into the room by itself"
-        await wait_until_linked(room, rooms, user_identity, CaptureStatus.AGENT_ABSENT, why)
-        yield Attendance()
+        status, named = CaptureStatus.AGENT_ABSENT, self.about.identity
+        identity, has_track = await wait_until_linked(room, rooms, user_identity, status, why, named)
+        yield Attendance(identity=identity, has_track=has_track)
 
 
 def _fill(word: str, values: dict[str, str]) -> str:
@@ -334,7 +357,7 @@ async def open_agent(
     """The agent that `spec` names, for a whole run. Raises HarnessError if the reference agent does not come up."""
     logs = run_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    about = AgentUnderTest(kind=spec.kind, spec=spec.value, instrumented=spec.instrumented)
+    about = AgentUnderTest(kind=spec.kind, spec=spec.value, instrumented=spec.instrumented, identity=spec.identity)
     async with AsyncExitStack() as stack:
         match spec.kind:
             case "reference":

@@ -11,7 +11,7 @@ import asyncio
 import datetime
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -24,7 +24,6 @@ from bots.timeline import RATE_HZ, ProbeRecording
 from harness.errors import AttemptError, EarwitnessError, first_explained
 from harness.link.link import Link
 from harness.link.record import LinkRecord
-from harness.live.agents import Attendance
 from harness.live.barrier import pass_barrier, prime
 from harness.live.capture_writer import CaptureWriter
 from harness.live.conversation import Conversation
@@ -33,10 +32,12 @@ from harness.live.governor import Seat
 from harness.live.host import HostLoad, describe_host, host_id, own_versions
 from harness.live.joining import Joining, served
 from harness.live.network import explained, marks_kept
+from harness.live.presence import Presence
+from harness.live.room_record import tracks_of, what_was_there
 from harness.live.scene import PROBE_IDENTITY, USER_IDENTITY, Scene
 from harness.live.user import BrowserUser, User, UserRecording
 from harness.model import capture
-from harness.model.capture import Manifest, PageUnderTest, SpokenAt, Timeline
+from harness.model.capture import Happening, Manifest, PageUnderTest, SpokenAt, Timeline
 from harness.model.plan import BuiltCase
 from harness.model.status import CaptureStatus
 from harness.uninterrupted import to_its_end
@@ -62,6 +63,7 @@ class Attempt:
     detail: str = ""
     phase: str = "join"
     spoken: list[SpokenAt] = field(default_factory=list)
+    happenings: list[Happening] = field(default_factory=list)
     stats: list[dict[str, Any]] = field(default_factory=list)
     load: HostLoad = field(default_factory=HostLoad)
     primed: tuple[float, bool] | None = None
@@ -125,26 +127,38 @@ class Attempt:
                 try:
                     await self._open_link(stack)
                     self.joining.link = self.link
-                    user, attendance = await self._guarded(None, None, self.joining.everybody(stack, agents))
-                    await self._guarded(user, attendance, self._converse(user))
+                    user, attendance = await self._guarded(None, self.joining.everybody(stack, agents))
+                    assert self.probe is not None
+                    talk = self._conversation(user, self.probe)
+                    presence = Presence(talk, self.probe, attendance, user.hearing)
+                    await self._guarded(user, self._converse(user, talk), presence.watch())
                 finally:
                     await self._bring_home(stack)
         finally:
             self.enter("done")
             await scene.rooms.delete(self.room)
 
-    async def _converse(self, user: User) -> None:
+    def _conversation(self, user: User, probe: Probe) -> Conversation:
+        scene, case = self.scene, self.built.case
+        if scene.network is not None:
+            case = scene.network.patient(case)
+        said, _ = soundfile.read(self.built.wav, dtype="int16")
+        instrumented = scene.agent.about.instrumented
+        probe.on_change = user.hearing.notify  # what the agent says of its state is a reason to look again
+        return Conversation(
+            case, self.built.truth, np.asarray(said), user, probe, instrumented, self.spoken, scene.rules,
+            happenings=self.happenings,
+        )  # fmt: skip
+
+    async def _converse(self, user: User, talk: Conversation) -> None:
         assert self.probe is not None
-        case = self.built.case
-        instrumented = self.scene.agent.about.instrumented
         self.enter("barrier")
         async with asyncio.TaskGroup() as group:  # the jitter buffer settles while the barrier is passed
             priming = group.create_task(self._prime(user))
             await pass_barrier(
                 self.probe,
-                instrumented=instrumented,
+                instrumented=talk.instrumented,
                 user_identity=USER_IDENTITY,
-                listener_is_late=not instrumented,
                 slack_s=self._slack_s,
             )
             if user.mic != "device":
@@ -157,10 +171,7 @@ class Attempt:
             if await self.seat.measure():
                 self.primed = await prime(user)
         self.enter("speak")
-        said, _ = soundfile.read(self.built.wav, dtype="int16")
-        if self.scene.network is not None:
-            case = self.scene.network.patient(case)
-        talk = Conversation(case, self.built.truth, np.asarray(said), user, self.probe, instrumented, self.spoken)
+        talk.there_ms = self.joining.agent_there_ms
         async with marks_kept(self.link, user.hearing):
             await talk.hold()
 
@@ -178,7 +189,7 @@ class Attempt:
 
     async def _prime(self, user: User) -> tuple[float, bool]:
         if isinstance(user, BrowserUser):
-            await user.tapped()
+            await user.tapped(agent_track=self.joining.attendance is None or self.joining.attendance.has_track)
         return await prime(user)
 
     async def _until(self, event: asyncio.Event, timeout_s: float, what: str) -> None:
@@ -190,8 +201,10 @@ class Attempt:
 
     # watching over it
 
-    async def _guarded(self, user: User | None, attendance: Attendance | None, work: Awaitable[Any]) -> Any:
-        """`work`, unless the server, the agent, the user's side or the probe's connection is lost before it ends."""
+    async def _guarded(
+        self, user: User | None, work: Awaitable[Any], presence: Coroutine[Any, Any, AttemptError] | None = None
+    ) -> Any:
+        """`work`, unless the server, the user's side or the probe's connection is lost before it ends, or `presence` ends."""
         lost: dict[asyncio.Task[Any], Callable[[], AttemptError]] = {}
 
         def watch(event: asyncio.Event, error: Callable[[], AttemptError]) -> None:
@@ -201,15 +214,14 @@ class Attempt:
             link = self.link
             watch(link.lost, lambda: AttemptError(CaptureStatus.LINK_LOST, link.lost_why))
         watch(self.scene.server_lost, lambda: AttemptError(CaptureStatus.SERVER_LOST, "the media server ended"))
-        if attendance is not None:
-            watch(attendance.lost, lambda: AttemptError(CaptureStatus.AGENT_CRASH, attendance.lost_why))
         if user is not None:
             watch(user.failed, user.failure)
         if self.probe is not None and user is not None:
-            left = "the agent left the room in the middle of the call"
-            watch(self.probe.agent_gone, lambda: AttemptError(CaptureStatus.AGENT_CRASH, left))
-            cut = "the probe lost its connection to the media server"
-            watch(self.probe.disconnected, lambda: AttemptError(CaptureStatus.SERVER_LOST, cut))
+            probe = self.probe
+            watch(probe.disconnected, lambda: AttemptError(CaptureStatus.SERVER_LOST, probe.lost_why))
+        if presence is not None:
+            deciding = asyncio.create_task(presence)
+            lost[deciding] = deciding.result
         task = asyncio.ensure_future(work)
         statistics = asyncio.create_task(self._statistics(user)) if user is not None else None
         try:
@@ -233,6 +245,7 @@ class Attempt:
             await asyncio.sleep(max(0.0, due - loop.time()))  # the sampling interval of the issue: once a second
             with suppress(TimeoutError, EarwitnessError):
                 self.stats.append({"t_mono_ms": round(mono_ms(), 1), "reports": await user.stats()})
+            await self.joining.keep_others_away()
 
     # leaving
 
@@ -272,8 +285,8 @@ class Attempt:
 
     def _write(self, writer: CaptureWriter) -> Manifest:
         heard = self.heard
-        if heard is not None:
-            writer.probe(heard)
+        if heard is not None and self.probe is not None:
+            writer.probe(heard, tracks_of(self.probe, heard))
         writer.user(self.recording)
         if self.probe is not None:
             writer.events(self.probe.seen)
@@ -311,6 +324,8 @@ class Attempt:
         versions = {**own_versions(), "livekit-server": scene.server_version, **scene.agent.versions}
         if scene.open_browser is not None:
             versions |= {"chromium": self.joining.browser_version, "livekit-client": scene.library_version}
+        tracks = tracks_of(self.probe, self.heard)
+        more = what_was_there(self.probe, self.heard, self.joining.attendance)
         kind: Literal["product", "own", "none"]
         kind = "none" if scene.open_browser is None else "product" if scene.page.template is None else "own"
         return Manifest(
@@ -337,5 +352,8 @@ class Attempt:
             host=describe_host(),
             files=files,
             link=scene.network.profile.name if scene.network is not None else "none",
+            happenings=[*self.happenings, *more],
+            agent_tracks=tracks,
+            agent_identity=self.probe.roster.agent if self.probe is not None else None,
             pre_rtc_reason=(self.pre_rtc_reason or "the agent did not write it") if missing else None,
         )

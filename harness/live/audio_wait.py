@@ -1,7 +1,8 @@
 """Waiting on audio: until something is true of what the user hears, or until the audio itself stops coming.
 
-A wait of a conversation ends by what is heard, counted in samples. Only when the samples stop does its limit in seconds
-pass; then nothing can be said about the agent, and the error says whose audio stopped and how much of it came.
+A wait of a conversation ends by what is heard, counted in samples. Only when the samples stop, or come slower than time
+passes, does a limit in seconds end it; then nothing can be said about the agent, and the error says whose audio stopped and
+how much of it came.
 """
 
 from __future__ import annotations
@@ -14,21 +15,30 @@ from harness.live.hearing import RATE_HZ
 from harness.live.user import User
 from harness.model.status import CaptureStatus
 
+STOPPED_S = 8.0  # without a single sample: the slowest machine seen stood still for less
+
 
 async def wait_on_audio(user: User, condition: Callable[[], bool], *, limit_s: float, what: str) -> None:
-    """Until `condition` holds. Raises AttemptError if `limit_s` passes first: PAGE_ERROR where a page is the ear."""
-    begin = user.hearing.now
-    try:
-        async with asyncio.timeout(limit_s):
-            await user.hearing.wait_for(condition)
-    except TimeoutError as error:
-        heard_s = (user.hearing.now - begin) / RATE_HZ
-        detail = (
-            f"the call's audio stopped: {heard_s:.1f} s of it came in the {limit_s:.1f} s that were waited for {what}"
-        )
-        if user.mic == "bot":
-            raise AttemptError(
-                CaptureStatus.HARNESS_ERROR, f"{detail} (the bot lane hears through the probe)"
+    """Until `condition` holds. Raises AttemptError if no audio came for STOPPED_S, or `limit_s` passes: PAGE_ERROR where a
+    page is the ear.
+    """
+    hearing, loop = user.hearing, asyncio.get_running_loop()
+    begin, begin_s = hearing.now, loop.time()
+    while not condition():
+        seen = hearing.now
+        left_s = min(STOPPED_S, begin_s + limit_s - loop.time())
+        try:
+            async with asyncio.timeout(left_s):
+                await hearing.wait_for(lambda: condition() or hearing.now > seen)  # noqa: B023 - asked in this turn only
+        except TimeoutError as error:
+            came_s, waited_s = (hearing.now - begin) / RATE_HZ, loop.time() - begin_s
+            raise _stopped(
+                user, f"{came_s:.1f} s of it came in the {waited_s:.1f} s that were waited for {what}"
             ) from error
-        hint = "the page or its audio context stands still"
-        raise AttemptError(CaptureStatus.PAGE_ERROR, f"{detail} ({hint})") from error
+
+
+def _stopped(user: User, how: str) -> AttemptError:
+    detail = f"the call's audio stopped: {how}"
+    if user.mic == "bot":
+        return AttemptError(CaptureStatus.HARNESS_ERROR, f"{detail} (the bot lane hears through the probe)")
+    return AttemptError(CaptureStatus.PAGE_ERROR, f"{detail} (the page or its audio context stands still)")

@@ -1,7 +1,7 @@
 """The two-way barrier before the user speaks (H-50 to H-60), and the priming of the call.
 
 probe → trace, agent → trace_ack; the probe has the agent's first frame → probe_ready, agent → agent_ready. An agent
-that does not speak the events passes on its first frame alone. Priming waits until the receiver's jitter buffer has
+that does not speak the events has nothing to pass. Priming waits until the receiver's jitter buffer has
 kept its delay for STABLE_MS, at most PRIME_LIMIT_S: a fresh NetEQ starts high and would charge its start-up to the
 first turn.
 """
@@ -43,9 +43,7 @@ async def _answered(probe: Probe, question: EventType, answer: EventType, unsent
     unsent.clear()
 
 
-async def pass_barrier(
-    probe: Probe, *, instrumented: bool, user_identity: str, listener_is_late: bool, slack_s: float = 0.0
-) -> None:
+async def pass_barrier(probe: Probe, *, instrumented: bool, user_identity: str, slack_s: float = 0.0) -> None:
     """Raises AttemptError with BARRIER_TIMEOUT and the step that was not passed. `slack_s`: for a slow network."""
     step = "agent_frame"
     unsent: list[str] = []
@@ -56,9 +54,7 @@ async def pass_barrier(
                 step = EventType.TRACE_ACK.value
                 await _answered(probe, EventType.TRACE, EventType.TRACE_ACK, unsent, user=user_identity)
                 step = "agent_frame"
-            if instrumented or not listener_is_late:
                 await probe.agent_frame.wait()
-            if instrumented:
                 step = EventType.AGENT_READY.value
                 await _answered(probe, EventType.PROBE_READY, EventType.AGENT_READY, unsent)
     except TimeoutError as error:

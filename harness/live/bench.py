@@ -162,6 +162,7 @@ async def open_bench(
             page_sha256=sha,
             library_version=library_version,
             open_browser=browsers.open if browsers is not None else None,
+            rules=plan.rules,
             network=network,
         )
         yield Bench(plan, scene, server, staging)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from bots.timeline import ProbeRecording
 from harness.link.record import LinkRecord
 from harness.live.user import UserRecording
 from harness.model import capture
-from harness.model.capture import write_atomic
+from harness.model.capture import AgentTrack, write_atomic
 from harness.model.plan import BuiltCase
 
 RATE_HZ = 48_000
@@ -59,11 +59,14 @@ class CaptureWriter:
         except OSError as error:
             self.problems.append(f"{name}: {error.strerror or error}")
 
-    def probe(self, recording: ProbeRecording) -> None:
+    def probe(self, recording: ProbeRecording, tracks: Sequence[AgentTrack]) -> None:
         for who, name in ((AGENT, capture.POST_RTC), (USER, capture.POST_USER)):
             samples = recording.audio.get(who)
             if samples is not None:
                 self._put(name, partial(wav_bytes, samples, "PCM_16"))
+        for track in tracks:
+            if track.file is not None:
+                self._put(track.file, partial(wav_bytes, recording.tracks[track.sid], "PCM_16"))
         if len(recording.arrivals):
             buffer = io.BytesIO()
             np.save(buffer, recording.arrivals)

@@ -8,19 +8,23 @@ All waiting is on audio that arrives (`Hearing.wait_for`); each wait has its lim
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
-from bots.probe_bot import Probe
+from bots.probe_bot import Probe, mono_ms
 from harness.errors import AttemptError
 from harness.live.audio_wait import wait_on_audio
+from harness.live.greeting import Greeting
 from harness.live.segments import Segment, cut_segments
+from harness.live.turn_over import STATE_GRACE_MS, ByEar, ByEvents, TurnOver
 from harness.live.user import SPEAK_LEAD_SAMPLES, User
-from harness.model.capture import SpokenAt
+from harness.model.capture import Happening, HappeningKind, SpokenAt
 from harness.model.case import Case, Truth
 from harness.model.events import EventType
+from harness.model.plan import CallRules
 from harness.model.status import CaptureStatus
 
 SAMPLES_PER_MS = 48
@@ -28,15 +32,32 @@ TAIL_MS = 1_000.0
 LISTEN_ON_MS = 3_000.0
 FOREIGN_TAIL_MS = 2_000.0  # without reply_end only silence tells the end; natural pauses stay below a second
 FOREIGN_REPLY_END_MS = 1_000.0
-GREETING_LIMIT_S = 15.0
-EVENTS_GRACE_MS = 5_000.0  # silent for this long without a reply_end: it will not come
+REOPEN_MS = 1_000.0  # a foreign agent's turn that was taken for over may go on
+SOON_MS = 500.0  # a start that is due within it is handed over at once
+TALKED_ON_MS = 2_000.0  # after an interruption: longer than any agent needs to notice it
+BREATH_MS = 600.0  # between two sentences of one reply; who stopped for the user is silent for longer
+FALLEN_SILENT_MS = 300.0  # as a new onset asks for
 ENDLESS_GRACE_MS = 2_000.0
 PLAYBACK_GRACE_S = 5.0
 
 
+class Stage(StrEnum):
+    """What the agent's leaving would mean now."""
+
+    BEFORE = "before"  # nobody has spoken to it yet
+    DUE = "due"  # the user speaks, or its reply is due
+    REPLY = "reply"  # it replies, or has just replied
+    LAST_REPLY = "last reply"
+    LISTENING_ON = "listening on"  # nothing is to be said
+
+
 @dataclass
 class Conversation:
-    """One case spoken to one agent. `spoken` grows as it goes, so a broken attempt keeps it."""
+    """One case spoken to one agent. `spoken` and `happenings` grow as it goes, so a broken attempt keeps them.
+
+    `there_ms`: for how long the agent had been there when the conversation began; `present` is cleared while it has left
+    the room, `hung_up` set when it will not come back and has said its last reply.
+    """
 
     case: Case
     truth: Truth
@@ -45,31 +66,49 @@ class Conversation:
     probe: Probe
     instrumented: bool
     spoken: list[SpokenAt] = field(default_factory=list)
+    rules: CallRules = field(default_factory=CallRules)
+    there_ms: float = 0.0
+    happenings: list[Happening] = field(default_factory=list)
+    present: asyncio.Event = field(default_factory=asyncio.Event)
+    hung_up: bool = False
+    stage: Stage = Stage.BEFORE
+    _starts: dict[int, int] = field(default_factory=dict)  # utterance → its first sample on the user's clock
     _ends: dict[int, int] = field(default_factory=dict)  # utterance → its true end on the user's clock
+
+    def __post_init__(self) -> None:
+        self.present.set()
+        self.rules = rules_of(self.case, self.rules)
+        hearing = self.user.hearing
+        hearing.follow_floor = not self.instrumented
+        self.turn: TurnOver = (
+            ByEvents(self.probe, hearing)
+            if self.instrumented
+            else ByEar(self.probe, hearing, self.rules.turn_quiet_ms, self._note_stuck)
+        )
 
     async def hold(self) -> None:
         """Raises AttemptError when the agent does not do its part in time."""
-        await self._quiet_before()
-        for segment in self._segments():
+        greeting = await Greeting(self.user, self.turn, self.rules, self.instrumented, self.there_ms).let_finish()
+        if greeting is not None:
+            self.happenings.append(greeting)
+        segments = self._segments()
+        for segment in segments:
             await self._speak(segment)
         await self._listen()
+
+    def _note(self, kind: HappeningKind, detail: str, duration_ms: float | None = None) -> None:
+        self.happenings.append(
+            Happening(kind=kind, detail=detail, t_mono_ms=round(mono_ms(), 1), duration_ms=duration_ms)
+        )
+
+    def _note_stuck(self, detail: str) -> None:
+        self._note("state_stuck", detail)
 
     def _segments(self) -> list[Segment]:
         if self.user.mic == "device":  # the file plays as it is; achieved starts are measured afterwards
             utterances = tuple(enumerate(self.truth.utterances))
             return [Segment(0, self.truth.n_samples, utterances)]
         return cut_segments(self.truth)
-
-    async def _quiet_before(self) -> None:
-        """A greeting is let finish; the user does not talk into it."""
-        hearing = self.user.hearing
-        quiet_ms = 0.0 if self.instrumented else FOREIGN_REPLY_END_MS
-        try:
-            async with asyncio.timeout(GREETING_LIMIT_S):
-                await hearing.wait_for(lambda: hearing.last_sound is None or hearing.quiet_ms() >= max(300.0, quiet_ms))
-        except TimeoutError as error:
-            detail = f"the agent was never silent in the first {GREETING_LIMIT_S:.0f} s, before anybody spoke to it"
-            raise AttemptError(CaptureStatus.REPLY_ENDLESS, detail) from error
 
     # speaking
 
@@ -82,9 +121,12 @@ class Conversation:
             due = due_utterance - (trigger.start_sample - segment.start)
         else:
             due = await self.user.now_sample() + SPEAK_LEAD_SAMPLES
+        await self.present.wait()  # whoever watches the agent's presence ends the attempt if it stays away
+        self.stage = Stage.DUE
         start = await self.user.speak(self.said[segment.start : segment.end], due)
         for index, utterance in segment.utterances:
             begin = start + utterance.start_sample - segment.start
+            self._starts[index] = begin
             self._ends[index] = start + utterance.end_sample - segment.start
             delay_ms = (begin - onset) / SAMPLES_PER_MS if onset is not None else None
             scheduled = self.user.mic == "scheduled"
@@ -110,44 +152,121 @@ class Conversation:
         assert utterance.after is not None
         assert utterance.delay_ms is not None
         after = self._ends[index - 1] if index > 0 else 0
+        delay = int(utterance.delay_ms * SAMPLES_PER_MS)
         anchor = await self._onset_after(after)
-        if utterance.after == "reply_end":
+        if utterance.after == "reply_start":
+            return anchor, anchor + delay
+        self.stage = Stage.REPLY
+        while True:
             anchor = await self._reply_end(after)
-        return anchor, anchor + int(utterance.delay_ms * SAMPLES_PER_MS)
+            if not await self._speaks_before(anchor + delay - int(SOON_MS * SAMPLES_PER_MS)):
+                return anchor, anchor + delay
+
+    async def _speaks_before(self, sample: int) -> bool:
+        """Whether the agent, whose turn was taken for over, speaks again before `sample`; noted if so."""
+        hearing, since = self.user.hearing, self.user.hearing.now
+        if self.instrumented or sample <= since:
+            return False
+        limit_s = (sample - since) / SAMPLES_PER_MS / 1e3 + PLAYBACK_GRACE_S
+        await wait_on_audio(
+            self.user,
+            lambda: hearing.now >= sample or self._again(since),
+            limit_s=limit_s,
+            what="the user's next words",
+        )
+        if not self._again(since):
+            return False
+        quiet_ms = (hearing.onsets[-1] - hearing.silence_before(hearing.onsets[-1])) / SAMPLES_PER_MS
+        self._note("reopened", f"the agent spoke again after {quiet_ms / 1e3:.1f} s of silence, when its turn was over")
+        return True
+
+    def _again(self, since: int) -> bool:
+        return self.user.hearing.first_onset_after(since) is not None
 
     # listening
 
     async def _onset_after(self, sample: int) -> int:
+        """Where the reply begins that is due from `sample` on. An agent that was interrupted before it may talk on."""
         hearing = self.user.hearing
-        limit = sample + int(self.case.reply_timeout_ms * SAMPLES_PER_MS)
-        found: list[int] = []
+        timeout = int(self.case.reply_timeout_ms * SAMPLES_PER_MS)
+        endless = sample + timeout + int((self.case.max_reply_ms + ENDLESS_GRACE_MS) * SAMPLES_PER_MS)
+        barge_in = self._barge_in_before(sample)
 
-        def heard() -> bool:
-            onset = hearing.first_onset_after(sample)
-            if onset is not None:
-                found.append(onset)
-            return onset is not None or hearing.now > limit
+        def due() -> int:
+            talking_until = self._talking_until(barge_in)
+            return sample + timeout if talking_until is None else min(endless, max(sample, talking_until) + timeout)
 
-        limit_s = self.case.reply_timeout_ms / 1e3 + PLAYBACK_GRACE_S
-        await wait_on_audio(self.user, heard, limit_s=limit_s, what="the agent's reply")
-        if not found:
-            raise await self.user.unplayed(sample) or self._no_reply()
-        return found[0]
+        limit_s = (endless - hearing.now) / SAMPLES_PER_MS / 1e3 + PLAYBACK_GRACE_S
+        await wait_on_audio(
+            self.user,
+            lambda: self.hung_up or self._reply_onset(sample, barge_in) is not None or hearing.now > due(),
+            limit_s=limit_s,
+            what="the agent's reply",
+        )
+        onset = self._reply_onset(sample, barge_in)
+        talked_on_ms = self._talked_on_ms(barge_in)
+        if onset is None:
+            onset = self._began_in_last_turn(sample) if talked_on_ms is None else None
+        if onset is None:
+            raise await self.user.unplayed(sample) or self._no_reply(talked_on_ms)
+        return onset
 
-    def _no_reply(self) -> AttemptError:
+    def _barge_in_before(self, sample: int) -> int | None:
+        """Where the user began the utterance that ended at `sample`, if the agent was speaking there. An agent that tells
+        its replies is not guessed about.
+        """
+        start = next((self._starts[index] for index, end in self._ends.items() if end == sample), None)
+        if self.instrumented or start is None:
+            return None
+        return start if any(begin < start <= end for begin, end in self.user.hearing.runs(BREATH_MS)) else None
+
+    def _talking_until(self, barge_in: int | None) -> int | None:
+        """The end, so far, of what the agent was saying when the user interrupted it."""
+        if barge_in is None:
+            return None
+        return next((end for start, end in self.user.hearing.runs(BREATH_MS) if start < barge_in <= end), None)
+
+    def _reply_onset(self, sample: int, barge_in: int | None) -> int | None:
+        if barge_in is None:
+            return self.user.hearing.first_onset_after(sample)
+        return next((start for start, _ in self.user.hearing.runs(BREATH_MS) if start >= sample), None)
+
+    def _talked_on_ms(self, barge_in: int | None) -> float | None:
+        """How long the agent went on after it was interrupted; noted where that was longer than noticing takes."""
+        until = self._talking_until(barge_in)
+        if until is None or barge_in is None:
+            return None
+        talked_on_ms = (until - barge_in) / SAMPLES_PER_MS
+        if talked_on_ms < TALKED_ON_MS:
+            return None
+        detail = f"the agent talked on {talked_on_ms / 1e3:.1f} s after the interruption"
+        self._note("talked_on", detail, round(talked_on_ms, 1))
+        return talked_on_ms
+
+    def _began_in_last_turn(self, sample: int) -> int | None:
+        """A reply that began while the user still spoke, and had nothing more to say: talk-over, but a reply."""
+        start = next((self._starts[index] for index, end in self._ends.items() if end == sample), None)
+        onset = self.user.hearing.first_onset_after(start) if start is not None else None
+        return onset if onset is not None and onset < sample else None
+
+    def _no_reply(self, talked_on_ms: float | None) -> AttemptError:
         waited = f"within {self.case.reply_timeout_ms:.0f} ms of the user's last word"
-        if self.user.hearing.quiet_ms() < 300:
+        quiet_ms = self.user.hearing.quiet_ms()
+        if talked_on_ms is not None:
+            talked = f"the agent talked on {talked_on_ms / 1e3:.1f} s after the interruption"
+            if quiet_ms < FALLEN_SILENT_MS:
+                return AttemptError(CaptureStatus.REPLY_ENDLESS, f"{talked}, and did not stop")
+            return AttemptError(CaptureStatus.REPLY_TIMEOUT, f"{talked}, and then gave no reply")
+        if quiet_ms < FALLEN_SILENT_MS:
             return AttemptError(CaptureStatus.REPLY_ENDLESS, f"the agent was never silent {waited}, so no reply began")
         if self.instrumented and not self.probe.received(EventType.REPLY_START):
             return AttemptError(CaptureStatus.REPLY_TIMEOUT, f"no reply_start came and nothing was heard {waited}")
+        if not self.instrumented and not self.probe.agent_has_track:
+            detail = (
+                f"the agent joined and published no audio track, until {self.case.reply_timeout_ms:.0f} ms after the "
+            )
+            return AttemptError(CaptureStatus.AGENT_ABSENT, detail + "user's last word")
         return AttemptError(CaptureStatus.REPLY_TIMEOUT, f"nothing was heard of the agent {waited}")
-
-    def _replies_open(self) -> bool:
-        """A reply has started and not ended, or one is being prepared."""
-        starts, ends = self.probe.received(EventType.REPLY_START), self.probe.received(EventType.REPLY_END)
-        states = self.probe.received(EventType.AGENT_STATE)
-        thinking = bool(states) and states[-1].event.data.get("state") == "THINKING"
-        return len(ends) < len(starts) or thinking
 
     async def _reply_end(self, after: int) -> int:
         """The sample after the last sound of the reply that began after `after`."""
@@ -156,34 +275,46 @@ class Conversation:
         return self.user.hearing.last_sound
 
     async def _until_quiet(self, quiet_ms: float, after: int) -> None:
-        """Until every reply has ended and nothing was heard for `quiet_ms`."""
+        """Until the agent's turn is over, and nothing was heard for `quiet_ms`."""
         hearing = self.user.hearing
-        limit = after + int((self.case.reply_timeout_ms + self.case.max_reply_ms + ENDLESS_GRACE_MS) * SAMPLES_PER_MS)
+        speaking_ms = self.case.reply_timeout_ms + self.case.max_reply_ms + ENDLESS_GRACE_MS
+        limit = after + int(speaking_ms * SAMPLES_PER_MS)
+        patience = 0 if self.instrumented else int((self.rules.turn_quiet_ms + STATE_GRACE_MS) * SAMPLES_PER_MS)
 
         def done() -> bool:
-            if hearing.quiet_ms() < quiet_ms:
-                return hearing.now > limit
-            if not self.instrumented or not self._replies_open():
+            if self.hung_up or self.turn.over(quiet_ms):
                 return True
-            return hearing.quiet_ms() >= EVENTS_GRACE_MS or hearing.now > limit
+            speaking = hearing.quiet_ms() < max(quiet_ms, FALLEN_SILENT_MS)
+            return hearing.now > (limit if speaking else limit + patience)
 
-        limit_s = max(0, limit - hearing.now) / SAMPLES_PER_MS / 1e3 + PLAYBACK_GRACE_S
+        limit_s = max(0, limit + patience - hearing.now) / SAMPLES_PER_MS / 1e3 + PLAYBACK_GRACE_S
         await wait_on_audio(self.user, done, limit_s=limit_s, what="the end of the agent's reply")
-        if hearing.quiet_ms() < quiet_ms:
+        if not self.hung_up and hearing.quiet_ms() < quiet_ms:
             detail = (
-                f"the agent was still speaking {self.case.max_reply_ms:.0f} ms (max_reply_ms) after its reply was due"
+                f"the agent was still speaking {speaking_ms / 1e3:.1f} s after the user's last word (reply_timeout_ms + "
+                f"max_reply_ms + {ENDLESS_GRACE_MS / 1e3:.0f} s)"
             )
             raise AttemptError(CaptureStatus.REPLY_ENDLESS, detail)
-        if self.instrumented and self._replies_open():
-            detail = f"the agent fell silent, but no reply_end came within {EVENTS_GRACE_MS:.0f} ms"
-            raise AttemptError(CaptureStatus.REPLY_EVENTS_MISSING, detail)
+        if not self.hung_up:
+            self.turn.check()
 
     async def _listen(self) -> None:
         turns = [i for i, utterance in enumerate(self.truth.utterances) if utterance.is_turn]
         last_word = max(self._ends.values(), default=self.user.hearing.now)
         if not self.case.expect_reply:
+            self.stage = Stage.LISTENING_ON
             await self._heard_until(last_word + int(LISTEN_ON_MS * SAMPLES_PER_MS), "listening on")
             return
         final_end = self._ends[turns[-1]] if turns else last_word
         await self._onset_after(final_end)
-        await self._until_quiet(TAIL_MS if self.instrumented else FOREIGN_TAIL_MS, final_end)
+        self.stage = Stage.LAST_REPLY
+        while True:
+            await self._until_quiet(TAIL_MS if self.instrumented else FOREIGN_TAIL_MS, final_end)
+            if self.hung_up or not await self._speaks_before(self.user.hearing.now + int(REOPEN_MS * SAMPLES_PER_MS)):
+                return
+
+
+def rules_of(case: Case, rules: CallRules) -> CallRules:
+    """The run's rules with what the case says otherwise."""
+    own = {name: getattr(case, name) for name in ("greeting", "turn_quiet_ms", "hangup")}
+    return replace(rules, **{name: value for name, value in own.items() if value is not None})

@@ -2,12 +2,15 @@
 metric.
 
 Fed with blocks of the agent's audio on the user's sample clock (48 kHz, float32 or int16, gaps allowed). Level is RMS
-over 10 ms; sound is 30 ms above the threshold, and a new onset needs 300 ms of quiet before it.
+over 10 ms; sound is 30 ms above the threshold, and a new onset needs 300 ms of quiet before it. `follow_floor`: under an
+agent with music or noise behind its voice the threshold lies above what sounds all the time (minimum statistics, Martin
+2001, in their simplest form: a low percentile of the last seconds).
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -19,6 +22,12 @@ RATE_HZ = 48_000
 THRESHOLD_DBFS = -50.0
 ONSET_HOPS = 3
 QUIET_BEFORE_ONSET_MS = 300.0
+FLOOR_HOPS = 400  # 4 s: longer than a voice goes on without a pause
+FLOOR_WARM_HOPS = 100  # before that a floor is no more than a guess
+FLOOR_PERCENTILE = 15.0
+ABOVE_FLOOR_DB = 12.0
+HIGHEST_FLOOR_DBFS = -32.0  # louder than that all the time is no background
+DIGITAL_SILENCE = 1e-10
 
 
 @dataclass
@@ -26,8 +35,13 @@ class Hearing:
     """Streaming detector; `wait_for` wakes at every block, so waiting is on audio, not on the wall clock."""
 
     onsets: list[int] = field(default_factory=list)  # sample at which sound began
+    ends: list[int] = field(default_factory=list)  # of each sound but the last: one past its last loud hop
     last_sound: int | None = None  # one past the last loud hop
     now: int = 0  # one past the last sample heard
+    follow_floor: bool = False
+    _levels: deque[float] = field(
+        default_factory=lambda: deque(maxlen=FLOOR_HOPS)
+    )  # power of the last hops, from the first sound on
     _loud_hops: int = 0
     _rest: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
     _rest_at: int = 0
@@ -40,12 +54,26 @@ class Hearing:
         x = np.concatenate([self._rest, x])
         hops = len(x) // HOP_SAMPLES
         power = np.mean(x[: hops * HOP_SAMPLES].reshape(hops, HOP_SAMPLES) ** 2, axis=1)
+        threshold = self._threshold(power)
         for k in range(hops):
-            self._hop(self._rest_at + k * HOP_SAMPLES, bool(power[k] > 10 ** (THRESHOLD_DBFS / 10)))
+            self._hop(self._rest_at + k * HOP_SAMPLES, bool(power[k] > threshold))
         self._rest = x[hops * HOP_SAMPLES :].astype(np.float32)
         self._rest_at += hops * HOP_SAMPLES
         self.now = at_sample + len(samples)
         self.notify()
+
+    def _threshold(self, power: npt.NDArray[np.float32]) -> float:
+        """Power above which a hop is loud."""
+        fixed: float = 10 ** (THRESHOLD_DBFS / 10)
+        if not self.follow_floor:
+            return fixed
+        for level in power.tolist():
+            if self._levels or level > DIGITAL_SILENCE:  # before its track there is no floor of the agent's
+                self._levels.append(level)
+        if len(self._levels) < FLOOR_WARM_HOPS:
+            return fixed
+        floor = min(float(np.percentile(self._levels, FLOOR_PERCENTILE)), 10 ** (HIGHEST_FLOOR_DBFS / 10))
+        return max(fixed, floor * 10 ** (ABOVE_FLOOR_DB / 10))
 
     def _hop(self, start: int, loud: bool) -> None:
         if not loud:
@@ -56,12 +84,30 @@ class Hearing:
             return
         begin = start - (self._loud_hops - 1) * HOP_SAMPLES
         if self.last_sound is None or begin - self.last_sound >= QUIET_BEFORE_ONSET_MS * RATE_HZ / 1e3:
+            if self.last_sound is not None:
+                self.ends.append(self.last_sound)
             self.onsets.append(begin)
         self.last_sound = start + HOP_SAMPLES
 
     def quiet_ms(self) -> float:
         """How long it has been quiet; since the beginning if nothing was heard."""
         return (self.now - (self.last_sound or 0)) * 1e3 / RATE_HZ
+
+    def silence_before(self, onset: int) -> int:
+        """Where the sound ended that came before `onset`; `onset` itself if it was the first."""
+        at = self.onsets.index(onset)
+        return self.ends[at - 1] if at > 0 else onset
+
+    def runs(self, pause_ms: float) -> list[tuple[int, int]]:
+        """[start, end) of what was heard, pauses below `pause_ms` included; the last one may still go on."""
+        found: list[tuple[int, int]] = []
+        ends = [*self.ends, self.last_sound] if self.last_sound is not None else []
+        for start, end in zip(self.onsets, ends, strict=True):
+            if found and start - found[-1][1] < pause_ms * RATE_HZ / 1e3:
+                found[-1] = (found[-1][0], end)
+            else:
+                found.append((start, end))
+        return found
 
     def first_onset_after(self, sample: int) -> int | None:
         return next((onset for onset in self.onsets if onset >= sample), None)

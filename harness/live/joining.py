@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +18,7 @@ from livekit import api
 
 from bots.connection import CONNECT_TIMEOUT_S, RoomJoinError
 from bots.probe_bot import Identity, Probe, host_clock
+from bots.roster import Roster
 from bots.timeline import RATE_HZ
 from harness.browser.driver import Browser
 from harness.errors import AttemptError
@@ -46,12 +47,14 @@ class Joining:
     page_user: BrowserUser | None = None
     attendance: Attendance | None = None
     browser_version: str = ""
+    _agent_since_s: float | None = None
+    _kept_away: set[str] = field(default_factory=set)
 
     async def everybody(self, stack: AsyncExitStack, agents: AsyncExitStack) -> tuple[User, Attendance]:
         """Raises AttemptError. What is opened is left on the two stacks."""
         if self.scene.agent.about.instrumented:
             return await self._with_probe_first(stack, agents)
-        return await self._with_probe_last(stack, agents)
+        return await self._with_agent_last(stack, agents)
 
     async def _with_probe_first(self, stack: AsyncExitStack, agents: AsyncExitStack) -> tuple[User, Attendance]:
         """An agent that knows us waits for our events: all join at once."""
@@ -61,35 +64,47 @@ class Joining:
             joining = group.create_task(self._enter_user(stack, probe))
         return joining.result(), attending.result()
 
-    async def _with_probe_last(self, stack: AsyncExitStack, agents: AsyncExitStack) -> tuple[User, Attendance]:
-        """A foreign agent links to the first participant it sees: that must be the user."""
-        probe = self._make_probe()
+    async def _with_agent_last(self, stack: AsyncExitStack, agents: AsyncExitStack) -> tuple[User, Attendance]:
+        """A foreign agent links to the first participant it sees: that must be the user. It does not see the probe, which
+        hears its first word.
+        """
+        probe = await self._enter_probe(stack, hidden=True)
         user = await self._enter_user(stack, probe)
         await self.scene.rooms.wait_for_participants(
             self.room, lambda present: any(p.identity == USER_IDENTITY for p in present)
         )
         attendance = await self._attend(agents)
-        await self._enter_probe(stack, probe)
+        probe.roster.invited = attendance.identity
+        self._agent_since_s = asyncio.get_running_loop().time()
         return user, attendance
+
+    @property
+    def agent_there_ms(self) -> float:
+        """For how long the agent has been there and able to speak."""
+        since = self._agent_since_s
+        return 0.0 if since is None else 1e3 * (asyncio.get_running_loop().time() - since)
 
     @property
     def _slack_s(self) -> float:
         return self.scene.network.slack_s if self.scene.network is not None else 0.0
+
+    async def keep_others_away(self) -> None:
+        """Where the agent is named, the user does not hear whoever speaks beside it."""
+        new = self.probe.others - self._kept_away if self.probe is not None else set()
+        if new and await self.scene.rooms.keep_from(self.room, USER_IDENTITY, sorted(new)):
+            self._kept_away |= new
 
     def _url_for(self, identity: str) -> str:
         """By which this participant joins: through the link if it is behind one."""
         link = self.link
         return link.url if link is not None and identity in link.behind else self.scene.rooms.url
 
-    def _make_probe(self) -> Probe:
+    async def _enter_probe(self, stack: AsyncExitStack, *, hidden: bool = False) -> Probe:
         scene, case = self.scene, self.built.case
         identity = Identity(self.trace_id, scene.run_id, case.id, self.number, host_clock(host_id()))
-        self.probe = Probe(identity, USER_IDENTITY)
-        return self.probe
-
-    async def _enter_probe(self, stack: AsyncExitStack, probe: Probe | None = None) -> Probe:
-        probe = probe or self._make_probe()
-        token = self.scene.rooms.token(self.room, PROBE_IDENTITY, role="probe")
+        probe = Probe(identity, USER_IDENTITY, roster=Roster(named=scene.agent.about.identity))
+        self.probe = probe
+        token = scene.rooms.token(self.room, PROBE_IDENTITY, hidden=hidden, role="probe")
         timeout_s = CONNECT_TIMEOUT_S + self._slack_s
         await served(stack.enter_async_context(probe.in_room(self._url_for(PROBE_IDENTITY), token, timeout_s)))
         return probe

@@ -32,9 +32,9 @@ class Rooms:
     api_secret: str
     service: api.LiveKitAPI
 
-    def token(self, room: str, identity: str, **attributes: str) -> str:
-        """A short-lived token for one identity in one room."""
-        grants = api.VideoGrants(room_join=True, room=room)
+    def token(self, room: str, identity: str, *, hidden: bool = False, **attributes: str) -> str:
+        """A short-lived token for one identity in one room; `hidden`: the others do not see it there."""
+        grants = api.VideoGrants(room_join=True, room=room, hidden=hidden)
         return (
             api.AccessToken(self.api_key, self.api_secret)
             .with_identity(identity)
@@ -68,6 +68,17 @@ class Rooms:
         """Until `condition` holds of the room's participants. The caller sets the timeout."""
         while not condition(await self.participants(room)):  # noqa: ASYNC110 - no event reaches those outside the room
             await asyncio.sleep(POLL_S)
+
+    async def keep_from(self, room: str, identity: str, track_sids: Sequence[str]) -> bool:
+        """`identity` does not receive these tracks any more; False if the server did not do it."""
+        try:
+            async with asyncio.timeout(API_TIMEOUT_S):
+                await self.service.room.update_subscriptions(
+                    api.UpdateSubscriptionsRequest(room=room, identity=identity, track_sids=track_sids, subscribe=False)
+                )
+        except (TimeoutError, aiohttp.ClientError, api.TwirpError):
+            return False
+        return True
 
     async def dispatch(self, room: str, agent_name: str) -> None:
         async with asyncio.timeout(API_TIMEOUT_S):

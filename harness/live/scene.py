@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.live.agents import Agent
 from harness.live.network import Network
 from harness.live.rooms import Rooms
-from harness.model.plan import BuiltCase, Lane, MicMode, PageSpec
+from harness.model.plan import BuiltCase, CallRules, Lane, MicMode, PageSpec
 
 USER_IDENTITY, PROBE_IDENTITY = "user", "probe"
 
@@ -33,4 +33,5 @@ class Scene:
     page_sha256: str | None
     library_version: str
     open_browser: Callable[[BuiltCase], Any] | None  # → async context manager of a Browser
+    rules: CallRules = field(default_factory=CallRules)
     network: Network | None = None  # what stands between the user and the media server

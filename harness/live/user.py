@@ -19,6 +19,7 @@ import numpy.typing as npt
 import psutil
 
 from bots.connection import CONNECT_TIMEOUT_S
+from bots.mixer import Mixer
 from bots.probe_bot import Probe
 from bots.user_bot import UserBot
 from harness.browser.driver import Browser
@@ -145,12 +146,13 @@ class BrowserUser:
             f" (it said: {problems})" if problems else ""
         )
 
-    async def tapped(self) -> None:
-        """Until the taps deliver sound samples (of silence, mostly)."""
+    async def tapped(self, *, agent_track: bool = True) -> None:
+        """Until the taps deliver sound samples (of silence, mostly); `agent_track`: the agent has one to be attached."""
         try:
             async with asyncio.timeout(TAP_TIMEOUT_S + self.slack_s):
                 await self.session.tap_started.wait()
-                await self.session.agent_track_seen.wait()
+                if agent_track:
+                    await self.session.agent_track_seen.wait()
         except TimeoutError as error:
             raise AttemptError(
                 CaptureStatus.PAGE_ERROR, self._never_connected("attached no audio track of the agent")
@@ -259,18 +261,27 @@ class BotUser:
     hearing: Hearing = field(default_factory=Hearing)
     echo: Echo | None = None
 
+    _mixer: Mixer = field(default_factory=Mixer)
+
     def __post_init__(self) -> None:
         self.probe.on_agent_frame = self._heard
+        self.bot.on_frame = lambda: self._go_on(self.bot.now_sample())
 
-    def _heard(self, t_ms: float, samples: Int16Array) -> None:
-        # placed by count from the first frame on: arrival times jitter, the stream does not
-        if self.hearing.now == 0:
-            start = self.bot.sample_at(t_ms) - len(samples)
-            self.hearing.now = max(0, start)
-        if self.echo is not None:
+    def _heard(self, track: str, t_ms: float, samples: Int16Array) -> None:
+        now = self.bot.sample_at(t_ms)
+        self._mixer.add(track, now - len(samples), samples)
+        self._go_on(now)
+
+    def _go_on(self, now: int) -> None:
+        """What is complete by now is heard; the clock goes on also while the agent has no track."""
+        at = self._mixer.given
+        samples = self._mixer.take(self._mixer.due(now))
+        if not len(samples):
+            return
+        if self.echo is not None and samples.any():
             back = (samples * 10 ** (self.echo.gain_db / 20)).astype(np.int16)
-            self.bot.speak(back, self.hearing.now + int(self.echo.delay_ms * 48))
-        self.hearing.feed(self.hearing.now, samples)
+            self.bot.speak(back, at + int(self.echo.delay_ms * 48))
+        self.hearing.feed(at, samples)
 
     @property
     def failed(self) -> asyncio.Event:

@@ -67,6 +67,7 @@ class AgentUnderTest(_Frozen):
     instrumented: bool = False  # speaks the events, writes pre_rtc.wav and agent_trace.jsonl
     vad_hangover_ms: float | None = None
     speculative: bool = False
+    identity: str | None = None  # which participant it is, where the user of the harness said so
 
 
 class PageUnderTest(_Frozen):

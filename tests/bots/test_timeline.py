@@ -52,3 +52,22 @@ def test_nothing_recorded_is_no_error() -> None:
     recording = place_on_one_clock([Take("agent")], "agent")
     assert recording.audio == {}
     assert recording.t0_mono_ms is None
+
+
+def test_two_tracks_of_one_participant_are_summed_and_kept_apart(signal: np.ndarray) -> None:
+    voice, music = take("agent", signal, 0.0), take("agent", signal // 16, 200.0, seed=5)
+    voice.sid, music.sid = "voice", "music"
+    recording = place_on_one_clock([music, voice], "agent")
+    at = 200 * 48
+    assert np.array_equal(recording.audio["agent"][at : at + 9_600], signal[at : at + 9_600] + signal[:9_600] // 16)
+    assert np.array_equal(recording.tracks["music"][at : at + 9_600], signal[:9_600] // 16)
+    assert recording.voice == {"voice"}
+    assert np.all(np.diff(recording.arrivals[:, 1]) == FRAME_SAMPLES)  # of the voice alone
+
+
+def test_a_track_that_was_published_anew_is_the_voice_as_well(signal: np.ndarray) -> None:
+    first, again = take("agent", signal[: FRAME_SAMPLES * 20], 0.0), take("agent", signal, 1_000.0, seed=6)
+    first.sid, again.sid = "first", "again"
+    recording = place_on_one_clock([first, again], "agent")
+    assert recording.voice == {"first", "again"}
+    assert len(recording.arrivals) == 120

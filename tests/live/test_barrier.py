@@ -44,7 +44,7 @@ def answer(probe: Probe, question: Event, kind: EventType) -> None:
 
 
 async def passed(probe: Probe) -> None:
-    await barrier.pass_barrier(probe, instrumented=True, user_identity="user", listener_is_late=False)
+    await barrier.pass_barrier(probe, instrumented=True, user_identity="user")
 
 
 async def test_an_event_that_could_not_be_sent_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from harness.errors import AttemptError
-from harness.live import conversation
+from harness.live import audio_wait
 from harness.live.conversation import Conversation
 from harness.live.hearing import Hearing
 from harness.model.case import Case, Recipe, SpokenUtterance, Tier, Truth
+from harness.model.plan import CallRules
 from harness.model.status import CaptureStatus
 
 PER_MS = 48
@@ -48,8 +50,7 @@ class DeafUser:
 async def test_audio_that_stops_is_named_for_whose_it_was_and_never_for_the_agent(
     monkeypatch: pytest.MonkeyPatch, mic: str, status: CaptureStatus, then_ms: int, level: float, waited_for: str
 ) -> None:
-    monkeypatch.setattr(conversation, "PLAYBACK_GRACE_S", 0.2)
-    monkeypatch.setattr(conversation, "ENDLESS_GRACE_MS", 0.0)
+    monkeypatch.setattr(audio_wait, "STOPPED_S", 0.2)
     case = Case(
         id="x", title="x", tier=Tier.P1, speech=Recipe(), reply_timeout_ms=100, min_reply_ms=0, max_reply_ms=600
     )
@@ -62,7 +63,8 @@ async def test_audio_that_stops_is_named_for_whose_it_was_and_never_for_the_agen
         utterances=[SpokenUtterance(start_sample=0, end_sample=len(said))],
     )
     user: Any = DeafUser(mic, then_ms, level)
-    talk = Conversation(case, truth, said, user, cast(Any, None), instrumented=False)
+    probe: Any = SimpleNamespace(agent_state=None, agent_has_track=True)
+    talk = Conversation(case, truth, said, user, probe, instrumented=False, rules=CallRules(greeting="none"))
     with pytest.raises(AttemptError) as caught:
         await talk.hold()
     assert caught.value.status is status

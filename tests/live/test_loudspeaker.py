@@ -21,7 +21,7 @@ async def test_the_bots_microphone_holds_the_agents_voice_at_its_gain_and_delay(
     BotUser(bot, probe, echo=Echo(gain_db=-20, delay_ms=200))  # type: ignore[arg-type]
     voice = np.arange(1, 4 * 480 + 1, dtype=np.int16) * 10
     for k, piece in enumerate(voice.reshape(-1, 480)):
-        probe.on_agent_frame(1_000.0 + 10 * k, piece)
+        probe.on_agent_frame("track", 1_000.0 + 10 * k, piece)
     heard = np.concatenate([bot._frame(start) for start in range(0, 80_000, FRAME_SAMPLES)])
     first = 48_000 - 480 + 9_600
     assert np.array_equal(heard[first : first + len(voice)], (voice * 0.1).astype(np.int16))

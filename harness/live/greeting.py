@@ -1,0 +1,76 @@
+"""An agent that speaks first is let finish: the user does not talk into its greeting, nor takes it for an answer.
+
+How long it is waited for counts from the agent's being there and able to speak. Durations are ms of the user's audio.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bots.probe_bot import mono_ms
+from harness.errors import AttemptError
+from harness.live.audio_wait import wait_on_audio
+from harness.live.hearing import RATE_HZ
+from harness.live.turn_over import GREETING_QUIET_MS, TurnOver
+from harness.live.user import User
+from harness.model.capture import Happening
+from harness.model.plan import CallRules
+from harness.model.status import CaptureStatus
+
+SAMPLES_PER_MS = RATE_HZ / 1e3
+GREETING_LIMIT_S = 60.0  # a greeting with what the law wants said in it
+QUIET_BEFORE_MS = 300.0  # the user begins in silence, whoever made it
+STOPPED_GRACE_S = 5.0
+
+
+@dataclass
+class Greeting:
+    """`there_ms`: for how long the agent has been there already."""
+
+    user: User
+    turn: TurnOver
+    rules: CallRules
+    instrumented: bool
+    there_ms: float = 0.0
+
+    async def let_finish(self) -> Happening | None:
+        """Raises AttemptError for one that does not end (REPLY_ENDLESS), or audio that stops."""
+        hearing = self.user.hearing
+        begin = hearing.now
+        window = begin + int(max(0.0, self._window_ms - self.there_ms) * SAMPLES_PER_MS)
+        limit = max(window, begin) + int(GREETING_LIMIT_S * RATE_HZ)
+
+        def done() -> bool:
+            if hearing.now > limit:
+                return True
+            if hearing.last_sound is None:
+                return hearing.now >= window and not (self._waits and self.turn.busy())
+            if not self._waits:
+                return hearing.quiet_ms() >= QUIET_BEFORE_MS
+            return self.turn.over(GREETING_QUIET_MS, greeting=True)
+
+        limit_s = (limit - begin) / RATE_HZ + STOPPED_GRACE_S
+        await wait_on_audio(self.user, done, limit_s=limit_s, what="the agent's greeting")
+        if hearing.quiet_ms() < QUIET_BEFORE_MS and hearing.last_sound is not None:
+            spoken_s = (hearing.now - (hearing.onsets[0] if hearing.onsets else begin)) / RATE_HZ
+            detail = f"the agent was never silent for {spoken_s:.0f} s, before anybody spoke to it"
+            raise AttemptError(CaptureStatus.REPLY_ENDLESS, detail)
+        if not hearing.onsets or hearing.last_sound is None:
+            return None
+        onset = hearing.onsets[0]
+        duration_ms = (hearing.last_sound - onset) / SAMPLES_PER_MS
+        return Happening(
+            kind="greeting",
+            detail=f"the agent spoke first, for {duration_ms / 1e3:.1f} s",
+            t_mono_ms=round(mono_ms() - (hearing.now - onset) / SAMPLES_PER_MS, 1),
+            duration_ms=round(duration_ms, 1),
+        )
+
+    @property
+    def _waits(self) -> bool:
+        """An instrumented agent is waited for only where a greeting is asked for: it says itself when it speaks."""
+        return self.rules.greeting == "required" or (self.rules.greeting == "auto" and not self.instrumented)
+
+    @property
+    def _window_ms(self) -> float:
+        return self.rules.greeting_window_ms if self._waits else 0.0

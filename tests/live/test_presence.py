@@ -1,0 +1,142 @@
+"""What the agent's leaving means is told by when it leaves. No call is made: a script plays the agent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from harness.errors import AttemptError
+from harness.live import presence
+from harness.live.agents import Attendance
+from harness.live.presence import Presence
+from harness.model.status import CaptureStatus
+from tests.live.made_call import Script, held, made_talk
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "RECOUNT_S", 0.001)
+    monkeypatch.setattr(presence, "COME_BACK_S", 0.2)
+
+
+async def played(script: Script, turns: int = 1, attendance: Attendance | None = None, **kept: Any) -> tuple[Any, Any]:
+    talk = made_talk(script, turns, **kept)
+    watch = Presence(talk, script.probe, attendance or Attendance(), script.hearing).watch()  # type: ignore[arg-type]
+    script.probe.agent_present.set()
+    return talk, await held(script, talk, also=watch)
+
+
+def leave(script: Script) -> None:
+    script.probe.agent_present.clear()
+    script.probe.agent_gone.set()
+
+
+async def test_leaving_after_the_last_reply_is_a_hang_up() -> None:
+    script = Script()
+
+    def on_said(n: int, end_ms: float) -> None:
+        script.play(end_ms + 500, 1_000)
+        script.at_ms[end_ms + 2_000] = lambda: leave(script)
+
+    script.on_said = on_said
+    talk, error = await played(script)
+    assert error is None
+    assert [h.kind for h in talk.happenings] == ["hung_up"]
+
+
+async def test_deleting_the_room_after_the_last_reply_is_a_hang_up_too() -> None:
+    script = Script()
+
+    def on_said(n: int, end_ms: float) -> None:
+        script.play(end_ms + 500, 1_000)
+        script.at_ms[end_ms + 2_000] = script.probe.room_ended.set
+
+    script.on_said = on_said
+    talk, error = await played(script)
+    assert error is None
+    assert "deleted the room" in talk.happenings[0].detail
+
+
+@pytest.mark.parametrize(("after_ms", "where"), [(300, "while its reply was due"), (900, "in the middle of its reply")])
+async def test_leaving_in_mid_turn_is_a_crash(after_ms: float, where: str) -> None:
+    script = Script()
+
+    def gone() -> None:
+        leave(script)
+        script._played.clear()
+
+    def on_said(n: int, end_ms: float) -> None:
+        script.play(end_ms + 500, 1_000)
+        script.at_ms[end_ms + after_ms] = gone
+
+    script.on_said = on_said
+    _, error = await played(script)
+    assert isinstance(error, AttemptError)
+    assert error.status is CaptureStatus.AGENT_CRASH
+    assert where in error.detail
+
+
+async def test_who_comes_back_between_two_turns_is_waited_for() -> None:
+    script = Script()
+
+    def back() -> None:
+        script.probe.agent_gone.clear()
+        script.probe.agent_present.set()
+
+    def on_said(n: int, end_ms: float) -> None:
+        script.play(end_ms + 500, 1_000)
+        if n == 0:
+            script.at_ms[end_ms + 2_000] = lambda: leave(script)
+            script.at_ms[end_ms + 6_000] = back
+
+    script.on_said = on_said
+    talk, error = await played(script, turns=2)
+    assert error is None
+    assert [h.kind for h in talk.happenings] == ["came_back"]
+    assert script.said_ms[1][0] >= script.said_ms[0][1] + 6_000
+
+
+async def test_who_stays_away_with_turns_still_to_come_has_left() -> None:
+    script = Script()
+
+    def on_said(n: int, end_ms: float) -> None:
+        script.play(end_ms + 500, 1_000)
+        script.at_ms[end_ms + 2_000] = lambda: leave(script)
+
+    script.on_said = on_said
+    _, error = await played(script, turns=2)
+    assert error.status is CaptureStatus.AGENT_LEFT
+    assert "before the user's next turn" in error.detail
+
+
+@pytest.mark.parametrize(("code", "status"), [(0, None), (-9, CaptureStatus.AGENT_CRASH)])
+async def test_a_process_that_ends_in_order_after_its_last_reply_has_hung_up_and_one_that_dies_has_not(
+    code: int, status: CaptureStatus | None
+) -> None:
+    script, attendance = Script(), Attendance()
+
+    def ended() -> None:
+        attendance.exit_code, attendance.lost_why = code, f"its process ended with {code}"
+        attendance.lost.set()
+
+    def on_said(n: int, end_ms: float) -> None:
+        script.play(end_ms + 500, 1_000)
+        script.at_ms[end_ms + 2_000] = ended
+
+    script.on_said = on_said
+    _, error = await played(script, attendance=attendance)
+    assert (error.status if error is not None else None) is status
+
+
+async def test_two_who_speak_are_named() -> None:
+    script = Script()
+    for identity in ("a", "b"):
+        script.probe.roster.came(identity)
+        script.probe.roster.sounded(identity, 1_000)
+    script.at_ms[500.0] = script.probe.second_agent.set
+    _, error = await played(script)
+    assert error.status is CaptureStatus.TWO_AGENTS
+    assert "a, b" in error.detail
+    await asyncio.sleep(0)
