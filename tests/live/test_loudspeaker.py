@@ -35,7 +35,7 @@ def test_the_page_is_told_only_where_a_case_asks_for_it() -> None:
 
 async def test_a_microphone_that_plays_a_file_refuses_it() -> None:
     with pytest.raises(AttemptError, match="scheduled"):
-        async with browser_user(None, "device", "host", 0, 0.0, Echo(gain_db=-20)):  # type: ignore[arg-type]
+        async with browser_user(None, "device", "host", 0, 0.0, Echo(gain_db=-20), "played"):  # type: ignore[arg-type]
             pass
 
 
