@@ -33,8 +33,13 @@ class Rooms:
     service: api.LiveKitAPI
 
     def token(self, room: str, identity: str, *, hidden: bool = False, **attributes: str) -> str:
-        """A short-lived token for one identity in one room; `hidden`: the others do not see it there."""
+        """A short-lived token for one identity in one room; `hidden`: the others do not see it there.
+
+        An agent's lets it say in `lk.agent.state` what it does.
+        """
         grants = api.VideoGrants(room_join=True, room=room, hidden=hidden)
+        if attributes.get("role") == "agent":
+            grants.can_update_own_metadata = True  # without it the server drops its attributes, and tells nobody
         return (
             api.AccessToken(self.api_key, self.api_secret)
             .with_identity(identity)
