@@ -55,6 +55,19 @@ def run_command(
             "--agent-instrumented", help="The agent speaks the events and writes pre_rtc.wav (docs/own_agent.md)."
         ),
     ] = None,
+    dispatch_metadata: Annotated[
+        str | None,
+        typer.Option(help="With dispatch:NAME: metadata of the worker's job, as JSON or @FILE.", metavar="JSON"),
+    ] = None,
+    attributes: Annotated[
+        str | None,
+        typer.Option(
+            help='Attributes of the user as a participant, as in \'{"plan": "gold"}\', or @FILE.', metavar="JSON"
+        ),
+    ] = None,
+    room_metadata: Annotated[
+        str | None, typer.Option(help="Metadata of the room, as JSON or @FILE.", metavar="JSON")
+    ] = None,
     engines: Annotated[
         Path | None,
         typer.Option(help="The reference agent's engines (docs/engines.md).", show_default="embedded", metavar="FILE"),
@@ -163,6 +176,9 @@ def run_command(
         "mic": mic,
         "agent": agent,
         "agent_instrumented": agent_instrumented,
+        "dispatch_metadata": dispatch_metadata,
+        "attributes": attributes,
+        "room_metadata": room_metadata,
         "engines": engines,
         "page": page,
         "page_script": page_script,
@@ -190,6 +206,7 @@ def run_command(
         settings.external_server(),
         settings.network_spec(),
         settings.agent_env(),
+        settings.invitation(),
     )
     wanted = "all" if cases is not None and suite is None else settings.suite  # one's own cases need not name a suite
     chosen = select_cases(load_checked_cases([settings.cases], settings.run_limits()), wanted, case or [])

@@ -17,8 +17,9 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import UsageError
+from harness.invitation import read_invitation
 from harness.model.limits import LimitProfile, Limits
-from harness.model.plan import AgentSpec, CallRules, NetworkSpec, PageSpec
+from harness.model.plan import AgentSpec, CallRules, Invitation, NetworkSpec, PageSpec
 from harness.own_limits import from_words, read_floor
 from harness.settings_sources import from_environment, from_file
 
@@ -38,6 +39,9 @@ class Settings:
     agent: str = "reference"  # reference | command: … | dispatch:NAME | room
     agent_instrumented: bool = False  # a foreign agent that speaks the events and writes pre_rtc.wav
     agent_identity: str | None = None  # which participant is the agent, where several speak
+    dispatch_metadata: str | dict[str, Any] | None = None  # of a dispatched worker's job: JSON, @FILE, or a table
+    attributes: str | dict[str, Any] | None = None  # of the user as a participant
+    room_metadata: str | dict[str, Any] | None = None
     greeting: Literal["auto", "none", "required"] = CallRules.greeting
     greeting_window_ms: float = CallRules.greeting_window_ms
     turn_quiet_ms: float = CallRules.turn_quiet_ms
@@ -93,6 +97,12 @@ class Settings:
         if named == "dispatch" and value.strip():
             return AgentSpec("dispatch", value.strip(), self.agent_instrumented, self.agent_identity)
         raise UsageError(f'--agent {text!r}: expected reference, room, "command: PROGRAM ARGS…" or dispatch:NAME')
+
+    def invitation(self) -> Invitation:
+        """Raises UsageError for what is no JSON, or could reach nobody."""
+        if self.dispatch_metadata is not None and self.agent_spec().kind != "dispatch":
+            raise UsageError(f"--dispatch-metadata: needs --agent dispatch:NAME; --agent {self.agent!r} gets no job")
+        return read_invitation(self.dispatch_metadata, self.attributes, self.room_metadata)
 
     def call_rules(self) -> CallRules:
         """Raises UsageError for a time that no call could keep."""

@@ -142,6 +142,7 @@ def plan_in(settings: Settings, cases: tuple[BuiltCase, ...], run_id: str, run_d
         agent=settings.agent_spec(),
         rules=settings.call_rules(),
         page=settings.page_spec(),
+        invitation=settings.invitation(),
         attempts=settings.attempts,
         repeat=settings.repeat,
         strict=settings.strict,

@@ -277,7 +277,7 @@ class CommandAgent:
 
     @asynccontextmanager
     async def attend(self, room: str, rooms: Rooms, user_identity: str) -> AsyncIterator[Attendance]:
-        token = rooms.token(room, "agent", role="agent")
+        token = rooms.token(room, "agent", {"role": "agent"})
         values = {"livekit_url": rooms.url, "token": token, "room": room}
         argv = [_fill(word, values) for word in shlex.split(self.command)]
         env = {"LIVEKIT_URL": rooms.url, "LIVEKIT_TOKEN": token, "LIVEKIT_ROOM": room}
@@ -308,11 +308,12 @@ class DispatchedAgent:
 
     name: str
     about: AgentUnderTest
+    metadata: str = ""  # of its job
     versions: dict[str, str] = field(default_factory=dict)
 
     @asynccontextmanager
     async def attend(self, room: str, rooms: Rooms, user_identity: str) -> AsyncIterator[Attendance]:
-        await rooms.dispatch(room, self.name)
+        await rooms.dispatch(room, self.name, self.metadata)
         why = f"the worker {self.name!r} took the job, but published no audio track"
         try:
             identity, has_track = await wait_until_linked(
@@ -352,9 +353,12 @@ def _fill(word: str, values: dict[str, str]) -> str:
 
 @asynccontextmanager
 async def open_agent(
-    spec: AgentSpec, rooms: Rooms, run_dir: Path, extra_env: dict[str, str] | None = None
+    spec: AgentSpec, rooms: Rooms, run_dir: Path, extra_env: dict[str, str] | None = None, metadata: str = ""
 ) -> AsyncIterator[Agent]:
-    """The agent that `spec` names, for a whole run. Raises HarnessError if the reference agent does not come up."""
+    """The agent that `spec` names, for a whole run. Raises HarnessError if the reference agent does not come up.
+
+    `metadata`: of the jobs of a worker that is dispatched.
+    """
     logs = run_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     about = AgentUnderTest(kind=spec.kind, spec=spec.value, instrumented=spec.instrumented, identity=spec.identity)
@@ -374,6 +378,6 @@ async def open_agent(
             case "command":
                 yield CommandAgent(spec.value, logs, run_dir / "captures", about)
             case "dispatch":
-                yield DispatchedAgent(spec.value, about)
+                yield DispatchedAgent(spec.value, about, metadata)
             case "room":
                 yield RoomAgent(about)

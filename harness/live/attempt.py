@@ -121,7 +121,7 @@ class Attempt:
 
     async def _play(self) -> None:
         scene = self.scene
-        await served(scene.rooms.create(self.room))
+        await served(scene.rooms.create(self.room, scene.invitation.room_metadata))
         try:
             async with AsyncExitStack() as agents, AsyncExitStack() as stack:  # the agent leaves when the others have
                 try:

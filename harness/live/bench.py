@@ -147,7 +147,9 @@ async def open_bench(
             browsers = _Browsers(plan, found.path, headless, stack)
         on_note("agent")
         env = {SESSIONS: str(plan.jobs), **(agent_env or {})}
-        agent = await stack.enter_async_context(open_agent(plan.agent, rooms, plan.run_dir, env))
+        agent = await stack.enter_async_context(
+            open_agent(plan.agent, rooms, plan.run_dir, env, plan.invitation.dispatch_metadata)
+        )
         scene = Scene(
             run_id=plan.run_id,
             run_dir=plan.run_dir,
@@ -164,6 +166,7 @@ async def open_bench(
             open_browser=browsers.open if browsers is not None else None,
             rules=plan.rules,
             network=network,
+            invitation=plan.invitation,
         )
         yield Bench(plan, scene, server, staging)
 

@@ -104,7 +104,7 @@ class Joining:
         identity = Identity(self.trace_id, scene.run_id, case.id, self.number, host_clock(host_id()))
         probe = Probe(identity, USER_IDENTITY, roster=Roster(named=scene.agent.about.identity))
         self.probe = probe
-        token = scene.rooms.token(self.room, PROBE_IDENTITY, hidden=hidden, role="probe")
+        token = scene.rooms.token(self.room, PROBE_IDENTITY, {"role": "probe"}, hidden=hidden)
         timeout_s = CONNECT_TIMEOUT_S + self._slack_s
         await served(stack.enter_async_context(probe.in_room(self._url_for(PROBE_IDENTITY), token, timeout_s)))
         return probe
@@ -116,7 +116,8 @@ class Joining:
 
     async def _enter_user(self, stack: AsyncExitStack, probe: Probe) -> User:
         scene, echo = self.scene, self.built.case.echo
-        token = scene.rooms.token(self.room, USER_IDENTITY, role="user")
+        attributes = {"role": "user"} | dict(scene.invitation.attributes)
+        token = scene.rooms.token(self.room, USER_IDENTITY, attributes)
         if scene.open_browser is None:
             bot: BotUser = await served(
                 stack.enter_async_context(bot_user(probe, self._url_for(USER_IDENTITY), token, self._slack_s, echo))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +32,7 @@ class Rooms:
     api_secret: str
     service: api.LiveKitAPI
 
-    def token(self, room: str, identity: str, *, hidden: bool = False, **attributes: str) -> str:
+    def token(self, room: str, identity: str, attributes: Mapping[str, str], *, hidden: bool = False) -> str:
         """A short-lived token for one identity in one room; `hidden`: the others do not see it there.
 
         An agent's lets it say in `lk.agent.state` what it does.
@@ -44,14 +44,15 @@ class Rooms:
             api.AccessToken(self.api_key, self.api_secret)
             .with_identity(identity)
             .with_grants(grants)
-            .with_attributes(attributes)
+            .with_attributes(dict(attributes))
             .with_ttl(TOKEN_TTL)
             .to_jwt()
         )
 
-    async def create(self, room: str) -> None:
+    async def create(self, room: str, metadata: str = "") -> None:
         async with asyncio.timeout(API_TIMEOUT_S):
-            await self.service.room.create_room(api.CreateRoomRequest(name=room, empty_timeout=60))
+            wanted = api.CreateRoomRequest(name=room, empty_timeout=60, metadata=metadata)
+            await self.service.room.create_room(wanted)
 
     async def delete(self, room: str) -> None:
         """Delete `room`; a server that is gone, or a room that is, is no error here."""
@@ -85,10 +86,10 @@ class Rooms:
             return False
         return True
 
-    async def dispatch(self, room: str, agent_name: str) -> None:
+    async def dispatch(self, room: str, agent_name: str, metadata: str = "") -> None:
         async with asyncio.timeout(API_TIMEOUT_S):
             await self.service.agent_dispatch.create_dispatch(
-                api.CreateAgentDispatchRequest(agent_name=agent_name, room=room)
+                api.CreateAgentDispatchRequest(agent_name=agent_name, room=room, metadata=metadata)
             )
 
     async def dispatched_jobs(self, room: str) -> int:

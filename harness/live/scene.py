@@ -11,7 +11,7 @@ from typing import Any
 from harness.live.agents import Agent
 from harness.live.network import Network
 from harness.live.rooms import Rooms
-from harness.model.plan import BuiltCase, CallRules, Lane, MicMode, PageSpec
+from harness.model.plan import NOTHING_TOLD, BuiltCase, CallRules, Invitation, Lane, MicMode, PageSpec
 
 USER_IDENTITY, PROBE_IDENTITY = "user", "probe"
 
@@ -34,4 +34,5 @@ class Scene:
     library_version: str
     open_browser: Callable[[BuiltCase], Any] | None  # → async context manager of a Browser
     rules: CallRules = field(default_factory=CallRules)
+    invitation: Invitation = NOTHING_TOLD  # what an agent is told with the call
     network: Network | None = None  # what stands between the user and the media server

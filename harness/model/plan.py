@@ -36,6 +36,18 @@ class AgentSpec:
 
 
 @dataclass(frozen=True)
+class Invitation:
+    """What an agent is told with the call, beside the room. Texts as they are passed on; "" is none."""
+
+    dispatch_metadata: str = ""  # of the job that a worker is given
+    attributes: tuple[tuple[str, str], ...] = ()  # of the user as a participant
+    room_metadata: str = ""
+
+
+NOTHING_TOLD = Invitation()
+
+
+@dataclass(frozen=True)
 class PageSpec:
     """`--page TEMPLATE` with {livekit_url} {token} {room}; None is the product page. `script`: clicks it needs."""
 
@@ -91,6 +103,7 @@ class Plan:
     mic: MicMode = "scheduled"
     agent: AgentSpec = field(default_factory=AgentSpec)
     page: PageSpec = field(default_factory=PageSpec)
+    invitation: Invitation = NOTHING_TOLD
     attempts: int = 1  # at most; a second one only as evidence
     repeat: int = 1
     strict: bool = False

@@ -6,12 +6,13 @@ import shlex
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.live.bench import Bench, open_bench
-from harness.model.plan import AgentSpec, NetworkSpec, PageSpec, Plan
+from harness.model.plan import NOTHING_TOLD, AgentSpec, Invitation, NetworkSpec, PageSpec, Plan
 from harness.suite import new_run_id
 
 MISBEHAVING = Path(__file__).parents[1] / "agents" / "misbehaving.py"
@@ -38,11 +39,13 @@ def bench(tmp_path: Path) -> OpenBench:
         page: PageSpec | None = None,
         agent_env: dict[str, str] | None = None,
         network: NetworkSpec | None = None,
+        invitation: Invitation = NOTHING_TOLD,
     ) -> AsyncIterator[Bench]:
         run_id = new_run_id()
         run_dir = tmp_path / run_id
         run_dir.mkdir()
         plan = Plan(run_id, run_dir, (), "fast", lane, mic, agent, page or PageSpec(), network=network)  # type: ignore[arg-type]
+        plan = replace(plan, invitation=invitation)
         async with open_bench(plan, agent_env=agent_env) as opened:
             yield opened
 

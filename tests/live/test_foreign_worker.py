@@ -16,7 +16,7 @@ from harness.judge.verdict import judge_attempt
 from harness.listen.measure import listen
 from harness.live import agents
 from harness.live.bench import Bench
-from harness.model.plan import AgentSpec, BuiltCase
+from harness.model.plan import AgentSpec, BuiltCase, Invitation
 from harness.model.status import CaptureStatus, Status
 from harness.provide.cache import install
 from harness.provide.tools import find_uv, run_tool
@@ -25,6 +25,7 @@ from tests.live.conftest import OpenBench
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("no_process_left")]
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "livekit_worker"
+TOLD_WORKER = Path(__file__).parents[1] / "agents" / "told_worker.py"
 INSTALL_TIMEOUT_S = 300.0
 REGISTER_TIMEOUT_S = 60.0
 
@@ -46,12 +47,13 @@ def worker_python() -> Path:
 
 
 @asynccontextmanager
-async def worker(python: Path, b: Bench, log: Path, **env: str) -> AsyncIterator[None]:
-    """The example, registered with the bench's media server."""
+async def worker(python: Path, b: Bench, log: Path, script: Path | None = None, **env: str) -> AsyncIterator[None]:
+    """The example, or a script beside which it can be imported, registered with the bench's media server."""
     rooms = b.scene.rooms
     known = {"LIVEKIT_URL": rooms.url, "LIVEKIT_API_KEY": rooms.api_key, "LIVEKIT_API_SECRET": rooms.api_secret}
     process = await asyncio.create_subprocess_exec(
-        str(python), "worker.py", "start", cwd=EXAMPLE, env={**os.environ, **known, **env},
+        str(python), str(script or "worker.py"), "start", cwd=EXAMPLE,
+        env={**os.environ, "PYTHONPATH": str(EXAMPLE), **known, **env},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     assert process.stdout is not None
@@ -75,6 +77,19 @@ async def worker(python: Path, b: Bench, log: Path, **env: str) -> AsyncIterator
         os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
         await following
+
+
+async def test_a_worker_gets_the_metadata_of_its_job(
+    bench: OpenBench, built: Callable[[str], BuiltCase], worker_python: Path, tmp_path: Path
+) -> None:
+    log, agent = tmp_path / "worker.log", AgentSpec("dispatch", "told-worker")
+    told = Invitation(dispatch_metadata='{"customer": "acme"}')
+    async with (
+        bench(agent=agent, invitation=told) as b,
+        worker(worker_python, b, log, TOLD_WORKER),
+    ):
+        _, manifest = await b.attempt(built("endpoint_short_hello"))
+    assert manifest.status is CaptureStatus.OK, (manifest.detail, log.read_text()[-2000:])
 
 
 async def test_a_stock_worker_is_heard_at_the_ear(

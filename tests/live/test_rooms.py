@@ -18,7 +18,7 @@ async def test_an_agent_may_tell_its_state_and_nobody_else_needs_to(role: str, m
         rooms = Rooms(
             "ws://127.0.0.1", "key", secret, api.LiveKitAPI("http://127.0.0.1", "key", secret, session=session)
         )
-        token = rooms.token("room", "somebody", role=role)
+        token = rooms.token("room", "somebody", {"role": role})
     claims = api.TokenVerifier("key", secret).verify(token)
     assert claims.video is not None
     assert claims.video.can_update_own_metadata is may
