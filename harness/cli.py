@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -95,26 +95,30 @@ app.command("run", epilog=EPILOG)(run_command)
 @app.command(epilog=EPILOG)
 def cases(
     case: Annotated[list[str] | None, typer.Argument(help="Only these cases.", metavar="[CASE]...")] = None,
-    suite: Annotated[str, typer.Option(help="fast, mini, extended, or all.")] = "all",
+    suite: Annotated[str, typer.Option(help="fast, mini, extended, one that your cases name, or all.")] = "all",
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Of the suite, only cases that have one of these tags.", metavar="TAG")
+    ] = None,
     cases: CasesOption = None,
     export: Annotated[
         Path | None, typer.Option(help="Write each case's WAV, truth and a picture of it into this folder.")
     ] = None,
 ) -> None:
-    """List the cases with tier, suites and duration; --export gives the WAV and a picture with its truth marked."""
+    """List the cases with tier, suites, tags and duration; --export gives the WAV and a picture with its truth marked."""
     from harness.provide.cache import cache_dir
     from harness.settings import load_settings
     from harness.speech.catalogue import export_case, list_rows
     from harness.suite import build_cases, load_checked_cases, select_cases
 
     settings = load_settings({"cases": cases})
-    chosen = select_cases(load_checked_cases([settings.cases], settings.run_limits()), suite, case or [])
+    chosen = select_cases(load_checked_cases([settings.cases], settings.run_limits()), suite, case or [], tag or ())
     built = build_cases(chosen, cache_dir() / "cases")
     table = Table(title=f"{len(built)} cases")
-    for heading in ("case", "tier", "suites", "seconds", "what the user does"):
-        table.add_column(heading, justify="right" if heading == "seconds" else "left")
+    for heading in ("case", "tier", "suites", "tags", "seconds", "what the user does"):
+        justify: Literal["left", "right"] = "right" if heading == "seconds" else "left"
+        table.add_column(heading, justify=justify, no_wrap=heading == "case")
     for row in list_rows(built):
-        table.add_row(row.id, row.tier, " ".join(row.suites), f"{row.duration_s:.1f}", row.title)
+        table.add_row(row.id, row.tier, " ".join(row.suites), " ".join(row.tags), f"{row.duration_s:.1f}", row.title)
     console.print(table)
     if export is not None:
         for item in built:

@@ -2,6 +2,7 @@
 
     pytest cases/ -k endpoint_short_hello
     pytest cases/ -m "mini and p0" --ew-lane bot
+    pytest my_cases/ -m "mine and billing"      (suites and tags of one's own are markers too)
 
 A failing case shows its failing gates with value and threshold, and the path of its capture. Side by side with `--ew-jobs N`,
 or with pytest-xdist (`-n N`, see `harness.plugin_xdist`). Only hooks are wired here.
@@ -9,6 +10,7 @@ or with pytest-xdist (`-n N`, see `harness.plugin_xdist`). Only hooks are wired 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
@@ -51,6 +53,7 @@ OPTIONS = (
     ("jobs", "sessions at once: a number or auto (default: 1; with pytest -n, as many as there are workers)"),
     ("history", "where every measurement goes: a file, a database URL, or off (default: history.sqlite in the runs)"),
 )
+PYTESTS_OWN = frozenset({"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"})
 NIGHTLY_SUITES = ("fast", "mini")  # of harness/nightly/plans/default.yaml
 MARKERS = (
     "p0: a case whose gates block",
@@ -113,11 +116,22 @@ class CaseItem(pytest.Item):
         super().__init__(**kwargs)
         self.case = case
         self.add_marker(case.tier.lower())
-        for suite in case.suite:
-            self.add_marker(suite)
+        for name in dict.fromkeys([*case.suite, *case.tags]):
+            self._mark(name)
         if set(case.suite) & set(NIGHTLY_SUITES):
             self.add_marker("nightly")
         self.add_marker("live")
+
+    def _mark(self, name: str) -> None:
+        """A suite or a tag as a marker, for `-m`; not where pytest means something else by it, or has no such markers."""
+        from harness.model.case import SUITE_PATTERN
+
+        if name in PYTESTS_OWN or not re.match(SUITE_PATTERN, name):
+            return
+        known = (line.partition(":")[0].strip() for line in self.config.getini("markers"))
+        if name not in known:
+            self.config.addinivalue_line("markers", f"{name}: a case of this suite, or with this tag")
+        self.add_marker(name)
 
     def runtest(self) -> None:
         session = _session_of(self.config)

@@ -5,6 +5,7 @@ An option that is a setting is one row in the signature and one in `flags`; its 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +26,14 @@ def run_command(
         list[str] | None, typer.Argument(help="Cases by name; all of the suite if none is named.", metavar="[CASE]...")
     ] = None,
     suite: Annotated[
-        str | None, typer.Option(help="fast (16), mini (4), extended, or all.", show_default="fast; all with --cases")
+        str | None,
+        typer.Option(
+            help="fast (16), mini (4), extended, one that your cases name, or all.",
+            show_default="fast; all with --cases or --tag",
+        ),
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Of the suite, only cases that have one of these tags.", metavar="TAG")
     ] = None,
     lane: Annotated[
         str | None,
@@ -165,6 +173,7 @@ def run_command(
 
     Writes runs/RUN_ID/report.md, report.html, summary.json and one folder of recordings an attempt.
     """
+    from harness.model.case import EVERY_CASE
     from harness.progress import Progress
     from harness.provide.cache import cache_dir
     from harness.settings import load_settings
@@ -172,6 +181,7 @@ def run_command(
 
     flags: dict[str, Any] = {
         "suite": suite,
+        "tag": tag or None,
         "lane": lane,
         "mic": mic,
         "agent": agent,
@@ -208,8 +218,11 @@ def run_command(
         settings.agent_env(),
         settings.invitation(),
     )
-    wanted = "all" if cases is not None and suite is None else settings.suite  # one's own cases need not name a suite
-    chosen = select_cases(load_checked_cases([settings.cases], settings.run_limits()), wanted, case or [])
+    if suite is None and (cases is not None or tag):  # one's own cases need not name a suite
+        settings = replace(settings, suite=EVERY_CASE)
+    chosen = select_cases(
+        load_checked_cases([settings.cases], settings.run_limits()), settings.suite, case or [], settings.tag
+    )
     built = build_cases(chosen, cache_dir() / "cases")
     plan = make_plan(settings, built)
     if settings.jobs == "auto":

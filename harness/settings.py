@@ -33,7 +33,8 @@ OF_GATES = ("limits", "gates", "floor")  # in the file they stand in a table of 
 class Settings:
     """What a run is told. Paths are relative to the working folder."""
 
-    suite: Literal["fast", "mini", "extended", "all"] = "fast"
+    suite: str = "fast"  # fast, mini, extended, one of one's own, or all
+    tag: tuple[str, ...] = ()  # of the suite, only cases that have one of these
     lane: Literal["browser", "bot"] = "browser"
     mic: Literal["scheduled", "device"] = "scheduled"
     agent: str = "reference"  # reference | command: … | dispatch:NAME | room
@@ -164,6 +165,8 @@ def load_settings(
     in_environment: dict[str, Any] = dict(from_environment(os.environ if env is None else env, fields))
     given = {name: value for name, value in flags.items() if value is not None}
     layers: dict[str, Any] = {**in_file, **in_environment, **given}
+    if isinstance(layers.get("tag"), str):
+        layers["tag"] = [tag.strip() for tag in layers["tag"].split(",") if tag.strip()]
     if "gates" not in given:  # each limit by itself: a flag takes the place of one line of the file
         words = in_environment.get("gates", "").replace(",", " ").split()
         layers["gates"] = {

@@ -13,7 +13,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from harness.judge.gates import check_overrides
 from harness.judge.verdict import RunFacts, judge_attempt, judge_case, judge_run
 from harness.listen.measure import listen, write_measurement
 from harness.model.capture import Manifest, write_atomic
-from harness.model.case import Case
+from harness.model.case import EVERY_CASE, Case
 from harness.model.degraded import degraded_in
 from harness.model.limits import LIMITS, SHIPPED, Limits
 from harness.model.measurement import Measurement
@@ -80,18 +80,28 @@ def load_checked_cases(paths: Sequence[Path], limits: Limits = SHIPPED) -> list[
     return loaded
 
 
-def select_cases(cases: Sequence[tuple[Path, Case]], suite: str, names: Sequence[str]) -> list[tuple[Path, Case]]:
-    """Those of `suite` in the order of their tier and name, or those that `names` name. Raises UsageError."""
+def select_cases(
+    cases: Sequence[tuple[Path, Case]], suite: str, names: Sequence[str], tags: Collection[str] = ()
+) -> list[tuple[Path, Case]]:
+    """Those of `suite` that have any of `tags`, in the order of their tier and name, or those that `names` name.
+
+    Raises UsageError.
+    """
     if names:
         by_id = {case.id: (path, case) for path, case in cases}
         unknown = [name for name in names if name not in by_id]
         if unknown:
             raise UsageError(f"unknown case {', '.join(unknown)}; `earwitness cases` lists them")
         return [by_id[name] for name in names]
-    chosen = [(p, c) for p, c in cases if suite == "all" or suite in c.suite]
+    chosen = [(p, c) for p, c in cases if suite == EVERY_CASE or suite in c.suite]
     if not chosen:
-        raise UsageError(f"no case belongs to the suite {suite!r}; `earwitness cases` lists them with their suites")
-    return sorted(chosen, key=lambda item: (item[1].tier, item[1].id))
+        known = ", ".join(sorted({name for _, case in cases for name in case.suite})) or "none"
+        raise UsageError(f"no case belongs to the suite {suite!r}; suites of these cases: {known}, and {EVERY_CASE}")
+    tagged = [(p, c) for p, c in chosen if not tags or set(tags) & set(c.tags)]
+    if not tagged:
+        known = ", ".join(sorted({tag for _, case in chosen for tag in case.tags})) or "none"
+        raise UsageError(f"no case of the suite {suite!r} has the tag {' or '.join(tags)}; tags there: {known}")
+    return sorted(tagged, key=lambda item: (item[1].tier, item[1].id))
 
 
 def build_cases(cases: Sequence[tuple[Path, Case]], cache: Path) -> tuple[BuiltCase, ...]:
@@ -136,7 +146,7 @@ def plan_in(settings: Settings, cases: tuple[BuiltCase, ...], run_id: str, run_d
         run_id=run_id,
         run_dir=run_dir,
         cases=cases,
-        suite=settings.suite,
+        suite=settings.suite + (f", tagged {' or '.join(settings.tag)}" if settings.tag else ""),
         lane=settings.lane,
         mic=settings.mic,
         agent=settings.agent_spec(),

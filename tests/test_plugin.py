@@ -35,6 +35,28 @@ def test_cases_are_collected_with_their_markers(tmp_path: Path) -> None:
     assert sorted(names) == ["barge_in_mid_reply", "endpoint_short_hello", "long_reply_story"], done.stdout
 
 
+def test_suites_and_tags_of_ones_own_are_markers(tmp_path: Path) -> None:
+    for name, keys in (("mine_a", "suite: [mine]\ntags: [billing, skip, two words]"), ("mine_b", "suite: [mine]")):
+        text = f"id: {name}\ntitle: x\ntier: P0\n{keys}\nspeech: {{utterances: [{{parts: [{{say: hello}}]}}]}}\n"
+        (tmp_path / f"{name}.yaml").write_text(text)
+    options = (str(tmp_path), "--collect-only", "-q", "--strict-markers", "-m")
+    assert re.findall(r"::(\S+)", run_pytest(tmp_path, *options, "mine").stdout) == ["mine_a", "mine_b"]
+    assert re.findall(r"::(\S+)", run_pytest(tmp_path, *options, "mine and billing").stdout) == ["mine_a"]
+
+
+def test_a_limit_of_the_run_counts_when_a_case_is_checked(tmp_path: Path) -> None:
+    keys = "gates_override: {eot_to_first_audio: 1000}\nspeech: {utterances: [{parts: [{say: hello}]}]}\n"
+    (tmp_path / "own.yaml").write_text(f"id: own\ntitle: x\ntier: P0\n{keys}")
+    refused = run_pytest(tmp_path, str(tmp_path), "--collect-only", "-q")
+    assert "1000 loosens <= 650; a P0 case may only tighten" in refused.stdout
+    allowed = run_pytest(
+        tmp_path, str(tmp_path), "--collect-only", "-q", "--ew-gate=eot_to_first_audio=1500,max_gap=300"
+    )
+    assert "::own" in allowed.stdout
+    wrong = run_pytest(tmp_path, str(tmp_path), "--collect-only", "-q", "--ew-gate=eot=1500")
+    assert "no gate has the name 'eot'" in wrong.stdout
+
+
 def test_a_broken_case_file_is_an_error_of_its_own(tmp_path: Path) -> None:
     case = tmp_path / "broken.yaml"
     case.write_text("id: x\ntitle: x\ntear: P0\nspeech: {total_ms: 500}\n")

@@ -6,12 +6,15 @@ Reading the YAML (with line numbers in errors) and building the speech are done 
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 CASE_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$"
+SUITE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
+EVERY_CASE = "all"  # where a suite is named; no suite has this name
 CASE_RATE_HZ = 48_000
 
 
@@ -193,13 +196,24 @@ class Echo(_Strict):
     delay_ms: float = Field(default=200, ge=150, le=450)  # after it was heard; less cannot be kept by the user bot
 
 
+def _suite_name(name: str) -> str:
+    if name == EVERY_CASE:
+        raise ValueError(f"{EVERY_CASE} is every case there is; give a suite another name")
+    if not re.match(SUITE_PATTERN, name):
+        raise ValueError(f"{name!r} is no name of a suite: letters, digits, - and _, 40 at most")
+    return name
+
+
+SuiteName = Annotated[str, AfterValidator(_suite_name)]
+
+
 class Case(_Strict):
     """One case. Unknown keys are errors; `gates_override` may only tighten for P0."""
 
     id: str = Field(pattern=CASE_ID_PATTERN)
     title: str = Field(min_length=1, max_length=200)
     tier: Tier
-    suite: list[Literal["fast", "mini", "extended"]] = ["extended"]
+    suite: list[SuiteName] = ["extended"]  # those that ship (fast, mini, extended), or any of one's own
     speech: Speech
     expected_silence: list[ExpectedSilence] = Field(default_factory=list)
     expect_reply: bool = True

@@ -46,9 +46,10 @@ def _planned(
         about = f"{kind}, fast form, {lane}"
         folder = f"{PARTS}/{part.id}"
         return PlannedPart(id=part.id, kind=kind, about=about, lane=lane, mic=mic, run_id=run_id, folder=folder)
-    chosen = [case.id for _, case in select_cases(cases, part.suite or "all", part.cases or [])]
+    chosen = [case.id for _, case in select_cases(cases, part.suite or "all", part.cases or [], part.tags or ())]
     turns = plan.turns_of(part)
     what = f"{part.suite} suite" if part.suite is not None else f"{len(chosen)} cases"
+    what += f" tagged {' or '.join(part.tags)}" if part.tags else ""
     return PlannedPart(
         id=part.id,
         kind="cases",
@@ -79,6 +80,7 @@ def settings_of(part: Part, planned: PlannedPart, settings: Settings, night: Pat
     return replace(
         settings,
         suite=part.suite or "all",
+        tag=tuple(part.tags or ()),
         lane=planned.lane,
         mic=part.mic,
         attempts=1,

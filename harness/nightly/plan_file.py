@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from harness.errors import NightPlanError, UsageError
 from harness.link.profile import load_profile
+from harness.model.case import SUITE_PATTERN
 from harness.model.plan import Lane, MicMode
 from harness.yaml_file import Lines, Location, explain, read_yaml
 
@@ -37,7 +38,8 @@ class Part(_Strict):
     """One line of the plan."""
 
     id: str = Field(pattern=ID)
-    suite: Literal["fast", "mini", "extended", "all"] | None = None
+    suite: str | None = Field(default=None, pattern=SUITE_PATTERN)  # as of `earwitness run`
+    tags: list[str] | None = Field(default=None, min_length=1)  # of the suite, only cases that have one of these
     cases: list[str] | None = Field(default=None, min_length=1)
     proof: Literal["fast"] | None = None
     calibration: Literal["fast"] | None = None
@@ -59,6 +61,8 @@ class Part(_Strict):
         if len(kinds) != 1:
             found = ", ".join(kinds) or "none"
             raise ValueError(f"needs exactly one of suite, cases, proof, calibration; has {found}")
+        if self.tags is not None and self.suite is None:
+            raise ValueError("tags chooses among the cases of a suite; give suite, as in suite: all")
         if self.is_step:
             calls_alone = {"mic", "network", "link", "network_seed", "turns", "baseline"} & self.model_fields_set
             if calls_alone:

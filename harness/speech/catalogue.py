@@ -18,13 +18,21 @@ class Row:
     id: str
     tier: str
     suites: tuple[str, ...]
+    tags: tuple[str, ...]
     duration_s: float
     title: str
 
 
 def list_rows(cases: Sequence[BuiltCase]) -> list[Row]:
     return [
-        Row(b.case.id, b.case.tier.value, tuple(b.case.suite), b.truth.n_samples / CASE_RATE_HZ, b.case.title)
+        Row(
+            id=b.case.id,
+            tier=b.case.tier.value,
+            suites=tuple(b.case.suite),
+            tags=tuple(b.case.tags),
+            duration_s=b.truth.n_samples / CASE_RATE_HZ,
+            title=b.case.title,
+        )
         for b in cases
     ]
 

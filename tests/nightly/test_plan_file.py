@@ -93,3 +93,12 @@ def test_the_command_lists_a_plan_and_refuses_a_wrong_one(
     told = earwitness("nightly", "--resume", "x", "--turns", "3", "--out", str(tmp_path / "out"))
     assert told.returncode == 2
     assert "leave out --turns" in told.stderr
+
+
+def test_tags_choose_among_the_cases_of_a_suite(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text("parts:\n  - {id: a, suite: mine, tags: [billing]}\n")
+    assert read_plan(path).parts[0].tags == ["billing"]
+    path.write_text("parts:\n  - {id: a, cases: [x], tags: [billing]}\n")
+    with pytest.raises(NightPlanError, match="tags chooses among the cases of a suite"):
+        read_plan(path)
