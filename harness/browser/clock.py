@@ -47,4 +47,5 @@ def map_clock(pings: Sequence[PingPong], pairs: Sequence[tuple[float, float]], p
     zero_perf_ms, pair_error_ms = perf_of_frame_zero(pairs)
     t0_mono_ms = zero_perf_ms + offset_ms
     slip_ms = None if previous is None else t0_mono_ms - previous.t0_mono_ms
-    return ClockMap(t0_mono_ms=t0_mono_ms, error_ms=ping_error_ms + pair_error_ms, slip_ms=slip_ms)
+    error_ms = ping_error_ms + pair_error_ms
+    return ClockMap(t0_mono_ms=t0_mono_ms, error_ms=error_ms, slip_ms=slip_ms, mono_minus_perf_ms=offset_ms)

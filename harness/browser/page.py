@@ -54,6 +54,7 @@ class PageSession:
         self.closed = asyncio.Event()
         self.fatal = asyncio.Event()
         self.errors: list[PageProblem] = []
+        self.instants: list[tuple[float, float]] = []  # (frame, performance.now()) with every block of audio
         self.lost_frames = 0  # frames that the context skipped between two blocks
         self._page = page
         self._mic = mic
@@ -189,6 +190,9 @@ class PageSession:
     def _follow(self, kind: str, record: dict[str, Any]) -> None:
         """A report that only counts from the document whose clock counts."""
         if kind == "audio":
+            if record.get("at") is not None:
+                frame, perf_ms = record["at"]
+                self.instants.append((float(frame), float(perf_ms)))
             self._heard(_block(record))
         elif kind == "webm":
             self._webm[record["index"]] = base64.b64decode(record["data"])

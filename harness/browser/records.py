@@ -5,7 +5,7 @@ Frames count the page's 48 kHz AudioContext; `_perf_ms` is its performance.now()
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.model.audio import FloatArray
@@ -36,6 +36,7 @@ class ClockMap:
     slip_ms: (
         float | None
     )  # how far the audio clock fell behind the host since the previous map; None: this is the first
+    mono_minus_perf_ms: float = field(default=0.0, compare=False)  # performance.now() on the host's clock
 
     def mono_ms(self, frame: int) -> float:
         return self.t0_mono_ms + 1e3 * frame / RATE_HZ

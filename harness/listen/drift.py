@@ -57,7 +57,9 @@ def _browser(scene: Scene) -> Metric:
     if length_ms < SHORTEST_MS:
         return no_number("ppm", f"a call of {length_ms / 1e3:.1f} s is too short to tell")
     error_ppm = round(1e6 * 2 * timeline.error_ms / length_ms, 1)
-    return number(-1e6 * timeline.slip_ms / length_ms, "ppm", uncertainty=error_ppm)
+    local = scene.clocks.map_of("ear")
+    stepped_ms = sum(step.size_ms for step in local.steps) if local is not None else 0.0  # a step is no drift
+    return number(-1e6 * (timeline.slip_ms - stepped_ms) / length_ms, "ppm", uncertainty=error_ppm)
 
 
 def _probe(scene: Scene) -> Metric:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from harness.listen.bed import onset_error_ms
 from harness.listen.clocks import Clocks
+from harness.listen.ear_clock import told_of
 from harness.listen.onset import HOP_MS
 from harness.listen.records import disbelieved, no_number, not_applicable, number
 from harness.listen.replies import HeardReply, ToldReply
 from harness.listen.scene import PAIRS, Scene
 from harness.listen.spoken import NotFound
+from harness.listen.stepped import across, named, of_answer, over
 from harness.listen.timing import Answer, interrupted_by, silence_after_barge_in_ms
 from harness.listen.turns import TurnHeard
 from harness.listen.validity import implausible
@@ -100,7 +102,7 @@ def _kpi(scene: Scene, turn: TurnHeard, ring: str) -> Metric:
             return no_number("ms", f"{ring}.wav holds no sound of the agent")
         return no_number("ms", f"no reply is heard in {ring}.wav after this turn")
     error_ms = round(answer.turn.error_ms + ONSET_ERROR_MS + HOP_MS + onset_error_ms(scene.rings[ring].bed), 2)
-    kpi = number(raw_ms, "ms", uncertainty=error_ms)
+    kpi = across(scene, ring, number(raw_ms, "ms", uncertainty=error_ms), answer.turn.end, answer.reply.start)
     doubt = _doubt(scene, answer, answer.reply, ring) or _too_fast(scene, turn, raw_ms, ring)
     return disbelieved(kpi, doubt) if doubt else kpi
 
@@ -178,7 +180,12 @@ def _talk_over(scene: Scene, turn: TurnHeard) -> Metric:
         return no_number("ms", "the turn is not found")
     if answer.talk_over_ms is None:
         return no_number("ms", "the agent did not speak into this turn")
-    return number(answer.talk_over_ms, "ms")
+    talk_over = number(answer.talk_over_ms, "ms")
+    return (
+        talk_over
+        if answer.reply is None
+        else across(scene, scene.primary, talk_over, answer.turn.end, answer.reply.start)
+    )
 
 
 def _eot_error(scene: Scene, turn: TurnHeard) -> Metric:
@@ -231,7 +238,8 @@ def _barge_in(scene: Scene, turn: TurnHeard) -> Metric | None:
         return None  # it was at its end anyway
     silence_ms = silence_after_barge_in_ms(answer.turn, reply)
     talked_on = f"talked on {silence_ms / 1e3:.1f} s after the interruption" if silence_ms > TALKED_ON_MS else ""
-    return number(silence_ms, "ms", uncertainty=ONSET_ERROR_MS, reason=talked_on)
+    silence = number(silence_ms, "ms", uncertainty=ONSET_ERROR_MS, reason=talked_on)
+    return across(scene, scene.primary, silence, answer.turn.start, reply.end)
 
 
 def _last_turn(scene: Scene) -> int | None:
@@ -247,6 +255,8 @@ def _reply_lag(scene: Scene, turn: TurnHeard) -> Metric:
     if heard is None or turn.told is None:
         return no_number("ms", f"the reply is not heard in {scene.primary}.wav")
     lag = _metric(path_delay_ms(turn.told, heard, scene.primary, scene.clocks))
+    if scene.clocks.map_of(scene.primary) is not None:  # it holds on either side of a step, and only there
+        return named(lag, scene.clocks.steps(scene.primary, heard.start, heard.start))
     timeline = scene.clocks.of(scene.primary)
     if timeline is not None and timeline.slip_ms is not None and abs(timeline.slip_ms) > SLIP_LIMIT_MS:
         # figures within the recordings stay right (spec/metrics.md (e)); this one joins them with the agent's clock
@@ -262,7 +272,13 @@ def turn_waterfall(scene: Scene, turn: TurnHeard) -> list[WaterfallStep]:
         return []
     user, heard = PAIRS[scene.primary], turn.heard.get(scene.primary)
     told = turn.told
-    return waterfall(answer.raw_ms, user, answer.turn.end, told, heard, scene.primary, scene.clocks)
+    steps = waterfall(answer.raw_ms, user, answer.turn.end, told, heard, scene.primary, scene.clocks)
+    stepped = of_answer(scene, turn)
+    if not stepped:
+        return steps
+    *others, unexplained = steps  # the steps before it were each taken on one side
+    reason = "; ".join(filter(None, [unexplained.reason, told_of(stepped)]))
+    return [*others, unexplained.model_copy(update={"reason": reason})]
 
 
 def _unexplained(scene: Scene, turn: TurnHeard) -> Metric:
@@ -272,4 +288,6 @@ def _unexplained(scene: Scene, turn: TurnHeard) -> Metric:
     if not steps:
         return no_number("ms", "the turn is not found")
     last = steps[-1]
-    return no_number("ms", last.reason) if last.ms is None else number(last.ms, "ms")
+    if last.ms is None:
+        return no_number("ms", last.reason)
+    return over(number(last.ms, "ms"), of_answer(scene, turn))

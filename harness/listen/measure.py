@@ -12,6 +12,7 @@ from harness.listen.background import background_metrics
 from harness.listen.blame import assign_blame
 from harness.listen.changes import change_metrics
 from harness.listen.drift import clock_metrics, drift_reasons
+from harness.listen.ear_clock import told_of
 from harness.listen.gaps import hole_metrics
 from harness.listen.happenings import happening_metrics, happenings_in_words
 from harness.listen.latency import latencies, turn_waterfall
@@ -27,6 +28,7 @@ from harness.listen.sound import is_syllable, sound_metrics
 from harness.listen.spectrum import spectra_of
 from harness.listen.spoken import Place
 from harness.listen.status import refine_status
+from harness.listen.stepped import inside_reply
 from harness.listen.timing import onsets_in_user_turns, unexpected_onsets
 from harness.listen.transport import transport_metrics, way_besides_buffer
 from harness.listen.turns import TurnHeard, due_utterances, is_greeting, list_turns, noted_as_greeting
@@ -82,7 +84,7 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     metrics, defects = metrics | changed, assign_blame(scene, turn, [*defects, *more])
     metrics |= latencies(scene, turn) | transport_metrics(scene, turn)
     metrics["way_besides_buffer_ms"] = way_besides_buffer(metrics)
-    metrics |= on_recovery(scene, turn)
+    metrics = inside_reply(scene, turn, metrics) | on_recovery(scene, turn)
     if quality:
         metrics |= quality_metrics(scene, turn)
     metrics = undistorted(scene, turn, metrics) | host_metrics(scene, turn)
@@ -132,6 +134,10 @@ def _call_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
     if timeline is not None:
         metrics["capture_lost_samples"] = number(timeline.lost_samples, "samples")
     metrics |= happening_metrics(scene, turns)
+    local = scene.clocks.map_of(PAIRS[scene.primary])
+    if local is not None:
+        reason = told_of(local.steps) if local.steps else ""
+        metrics["ear_clock_steps"] = number(len(local.steps), "count", reason=reason)
     return metrics | clock_metrics(scene) | _onset_metrics(scene, turns) | background_metrics(scene)
 
 

@@ -86,6 +86,7 @@ class Capture:
     stats: tuple[StatsLine, ...] = ()
     link: LinkRecord | None = None
     packets: tuple[Row, ...] = ()  # the relay's log
+    ear_clock: npt.NDArray[np.float64] | None = None  # (n, 2): sample of ear.wav, ms; older captures have none
 
     def why_missing(self, name: str) -> str:
         return self.missing.get(name, f"{RECORDINGS.get(name, name)} is missing")
@@ -114,10 +115,11 @@ def read_capture(folder: Path) -> Capture:
         missing=missing,
         events=tuple(_read_lines(folder / capture.EVENTS, _seen_event, missing)),
         traces=tuple(_read_lines(folder / capture.AGENT_TRACE, AgentTurnTrace.model_validate, missing)),
-        arrivals=_read_arrivals(folder / capture.ARRIVALS, missing),
+        arrivals=_read_pairs(folder / capture.ARRIVALS, missing),
         load=tuple(_read_lines(folder / capture.HOST_LOAD, _load_line, missing)),
         stats=tuple(_read_lines(folder / capture.RTC_STATS, _stats_line, missing)),
         link=_read_record(folder / capture.LINK, LinkRecord, missing) if manifest.link != "none" else None,
+        ear_clock=_read_ear_clock(folder / capture.EAR_CLOCK, missing),
         packets=tuple(_read_packets(folder / capture.LINK_LOG, missing)) if manifest.link != "none" else (),
     )
 
@@ -238,7 +240,13 @@ def _stats_line(row: dict[str, object]) -> StatsLine:
     return StatsLine(float(t_mono_ms), tuple(report for report in reports if isinstance(report, dict)))
 
 
-def _read_arrivals(path: Path, missing: dict[str, str]) -> npt.NDArray[np.float64] | None:
+def _read_ear_clock(path: Path, missing: dict[str, str]) -> npt.NDArray[np.float64] | None:
+    """None for a call without a browser, and for one recorded before it was kept."""
+    pairs = _read_pairs(path, missing) if path.exists() else None
+    return pairs if pairs is not None and len(pairs) and np.isfinite(pairs).all() else None
+
+
+def _read_pairs(path: Path, missing: dict[str, str]) -> npt.NDArray[np.float64] | None:
     try:
         table = np.load(path, allow_pickle=False)
     except OSError as error:

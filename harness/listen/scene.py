@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness.listen.clocks import Clocks
+from harness.listen.ear_clock import EarClock
 from harness.listen.echo import Echo, find_echoes
 from harness.listen.elsewhere import hear_elsewhere
 from harness.listen.reading import Capture
@@ -43,7 +44,8 @@ class Scene:
 
     @cached_property
     def clocks(self) -> Clocks:
-        return Clocks(self.capture.manifest.timelines)
+        pairs = self.capture.ear_clock
+        return Clocks(self.capture.manifest.timelines, None if pairs is None else EarClock(pairs))
 
     @cached_property
     def rings(self) -> dict[str, Ring]:

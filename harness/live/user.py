@@ -83,6 +83,7 @@ class UserRecording:
     ear: npt.NDArray[np.float32] | None = None
     t0_sample: int = 0
     timeline: Timeline | None = None
+    ear_clock: npt.NDArray[np.float64] | None = None  # (n, 2): sample of ear.wav, host's monotonic ms, of one instant
     webm: bytes | None = None
     page_claims: dict[str, Any] = field(default_factory=dict)
     console: list[dict[str, Any]] = field(default_factory=list)
@@ -239,6 +240,8 @@ class BrowserUser:
                 lost_samples=(last - first) - covered,
                 slip_ms=self._slip_ms,
             )
+            instants = np.array(self.session.instants, np.float64).reshape(-1, 2)
+            recording.ear_clock = instants + np.array([-first, self._clock.mono_minus_perf_ms])
 
 
 def _alive(pid: int | None) -> bool:

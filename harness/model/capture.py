@@ -35,6 +35,7 @@ BROWSER_TRACE = "browser_trace.json"
 RTC_STATS = "rtc_stats.jsonl"
 HOST_LOAD = "host_load.jsonl"  # live half: once a second {t_ms, cpu_percent, loop_lag_ms}
 ARRIVALS = "arrivals.npy"  # probe: float64 (n, 2): arrival time in ms (monotonic), sample index of each 20 ms frame
+EAR_CLOCK = "ear_clock.npy"  # browser: float64 (n, 2): sample of ear.wav, monotonic ms of one instant, 12 a second
 LINK = "link.json"  # the network profile, what was done when, and the echo's measurement
 LINK_LOG = "link.csv"  # the relay's packet log (harness.link.log); streamed, so a kill leaves it torn at worst
 SCREENSHOT = "screenshot.png"

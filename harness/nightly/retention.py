@@ -27,7 +27,7 @@ SUMMARY = "summary.json"
 PLACES = (f"*/{SUMMARY}", f"*/parts/*/*/{SUMMARY}", f"sweep-*/*/*/{SUMMARY}")
 RECORDINGS = (capture.PRE_RTC, capture.POST_RTC, capture.POST_USER, capture.EAR, capture.MIC, capture.SAID)
 #: What goes with the recordings when only the numbers are kept.
-BULKY = (capture.EAR_WEBM, capture.ARRIVALS, capture.SCREENSHOT, capture.LINK_LOG)
+BULKY = (capture.EAR_WEBM, capture.ARRIVALS, capture.EAR_CLOCK, capture.SCREENSHOT, capture.LINK_LOG)
 FLAC_SHARE = 0.15  # of the WAV's size, for an estimate: 0.10 to 0.12 were seen
 SETTLED_S = 600.0  # a run whose summary is younger may still be drawing its report
 

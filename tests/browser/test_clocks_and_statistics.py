@@ -6,13 +6,27 @@ import base64
 import json
 import time
 
+import numpy as np
 import pytest
 
 from harness.browser.clock import PingPong, map_clock, mono_minus_perf, perf_of_frame_zero
 from harness.browser.driver import RATE_HZ, ClockMap, JitterBufferSample
+from harness.browser.injection import HANDLE
+from harness.listen.ear_clock import find_steps
 
 DEVICE_BUFFER_MS = 10  # currentTime moves in such steps
 READINGS = 20
+HELD_MS = 400
+STAND_STILL = f"""
+const {{ context }} = await window.{HANDLE}.ears.open();
+const resume = context.resume.bind(context);
+const held = new Promise((running) => {{
+  context.resume = () => setTimeout(() => running(resume()), {HELD_MS});  // the ears ask for it at once
+}});
+await context.suspend();
+await held;
+context.resume = resume;
+"""
 DECODE = """
 const bytes = Uint8Array.from(atob("%s"), (character) => character.charCodeAt(0));
 const audio = await new OfflineAudioContext(1, 48000, 48000).decodeAudioData(bytes.buffer);
@@ -66,6 +80,30 @@ async def test_frame_clock_lies_on_the_host_clock(browser, site, wait_for):
     margin_ms = first.error_ms + abs(second.slip_ms) + 2 * DEVICE_BUFFER_MS
     # a busy host holds the audio thread up now and then, and its frame is then an old one
     assert any(before - margin_ms <= first.mono_ms(frame) <= after + margin_ms for before, frame, after in asked)
+
+
+@pytest.mark.live
+async def test_a_context_that_stood_still_is_noticed_where_it_did(browser, site, record, wait_for, tmp_path):
+    ask, hold = tmp_path / "ask.js", tmp_path / "hold.js"
+    ask.write_text("await navigator.mediaDevices.getUserMedia({ audio: true });")
+    hold.write_text(STAND_STILL)
+    async with browser.session() as session:
+        recording = record(session)
+        await session.open(site("is_quiet"), timeout_s=20)
+        await session.run_script(ask)
+        await recording.reach_further(2 * RATE_HZ)
+        before = recording.blocks[-1].end_frame
+        await session.run_script(hold)
+        after = await session.current_frame()
+        await recording.reach_further(2 * RATE_HZ)
+        steps = find_steps(np.array(session.instants))
+    assert len(session.instants) > len(recording.blocks) / 2
+    held = max(steps, key=lambda step: step.size_ms)
+    assert held.size_ms > 0.9 * HELD_MS, "it fell behind by what it was held, or more on a busy host"
+    assert before - RATE_HZ < held.after < held.before < after + RATE_HZ
+    assert not any(block.ear.any() or block.mic.any() for block in recording.blocks), (
+        "what keeps it awake is not recorded"
+    )
 
 
 @pytest.mark.live

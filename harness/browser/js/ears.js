@@ -13,10 +13,11 @@ function makeEars() {
   const starts = new Map(); // utterance → told the frame at which it begins
   let utterances = 0;
   let opening = null;
+  let running = null; // the context, once it is built
   let recorder = null;
 
   async function build() {
-    const context = new AudioContext({ sampleRate: RATE_HZ });
+    const context = running = new AudioContext({ sampleRate: RATE_HZ });
     if (!context.audioWorklet) throw new Error("no AudioWorklet: the page is not a secure context (https or localhost)");
     const module = URL.createObjectURL(new Blob([config.worklets], { type: "application/javascript" }));
     await context.audioWorklet.addModule(module);
@@ -79,7 +80,16 @@ function makeEars() {
   }
 
   function deliver({ frame, length, mic, ear, arrived }) {
-    report("audio", { clock, frame, length, mic: mic && bytes.encode(mic), ear: ear && bytes.encode(ear), arrived });
+    const [spoken, heard] = [mic, ear].map((samples) => samples && bytes.encode(samples));
+    report("audio", { clock, frame, length, mic: spoken, ear: heard, arrived, at: instant() });
+  }
+
+  // [frame, performance.now()] of one instant. getOutputTimestamp lies within 0.3 ms on one line (currentTime moves in
+  // steps of a device buffer), but speaks of what leaves the loudspeaker: its latencies lead back to the processing.
+  function instant() {
+    const { contextTime, performanceTime } = running.getOutputTimestamp();
+    const latency = running.baseLatency + running.outputLatency;
+    return contextTime > 0 ? [(contextTime + latency) * RATE_HZ, performanceTime] : null;
   }
 
   function sourceOf({ context }, track) {
@@ -166,15 +176,12 @@ function makeEars() {
     async frame() {
       return Math.round((await open()).context.currentTime * RATE_HZ);
     },
-    // [frame, performance.now()] of one instant. getOutputTimestamp lies within 0.3 ms on one line (currentTime moves in
-    // steps of a device buffer), but speaks of what leaves the loudspeaker: its latencies lead back to the processing.
     async clockPairs(count, everyMs) {
-      const { context } = await open();
-      const latency = context.baseLatency + context.outputLatency;
+      await open();
       const pairs = [];
       while (pairs.length < count) {
-        const { contextTime, performanceTime } = context.getOutputTimestamp();
-        if (contextTime > 0) pairs.push([(contextTime + latency) * RATE_HZ, performanceTime]);
+        const pair = instant();
+        if (pair !== null) pairs.push(pair);
         await new Promise((resolve) => setTimeout(resolve, everyMs));
       }
       return pairs;

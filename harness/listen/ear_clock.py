@@ -1,0 +1,131 @@
+"""The ear's sample clock against the host's, all along a call: where it stepped, by how much, and the map at each place.
+
+Pairs (sample of ear.wav, host's monotonic ms) of one instant come with every block of audio, 12 a second, and lie within
+0.3 ms on one line; an audio context that is held up or suspended leaves the line by a device buffer (10 ms) or more. A step
+is a difference of two medians over a second beside each other; between steps the map is a median over ±1 s (drift aside, so
+a slow clock needs no step). Pure; samples at 48 kHz, ms. A step's size is positive where the sample clock fell behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+SAMPLES_PER_MS = 48.0
+STEP_MS = 2.0  # below it is no step: less than a render quantum (2.7 ms), 6 times what the pairs scatter by
+WINDOW_PAIRS = 12  # a second
+LEAST_PAIRS = 4  # on either side of a step
+REACH_SAMPLES = 48_000.0  # ±1 s
+
+
+@dataclass(frozen=True)
+class Step:
+    """It lies between the samples of two pairs, `after` the one and `before` the other."""
+
+    after: float
+    before: float
+    size_ms: float
+
+    @property
+    def at_s(self) -> float:
+        return (self.after + self.before) / 2 / SAMPLES_PER_MS / 1e3
+
+    def told(self) -> str:
+        return f"{self.size_ms:+.1f} ms at {self.at_s:.1f} s"
+
+
+def find_steps(pairs: Floats) -> list[Step]:
+    """`pairs`: shape (n, 2), sample and ms, in any order."""
+    ordered = _ordered(pairs)
+    late_ms = ordered[:, 1] - ordered[:, 0] / SAMPLES_PER_MS
+    return [_step(ordered[:, 0], late_ms, part, at) for part, at in _splits(late_ms, 0, len(late_ms))]
+
+
+def _ordered(pairs: Floats) -> Floats:
+    return pairs[np.argsort(pairs[:, 1], kind="stable")]
+
+
+def _splits(late_ms: Floats, begin: int, end: int) -> list[tuple[tuple[int, int], int]]:
+    """((begin, end), first pair after a step) of the part's largest step, and so on in both parts that it leaves."""
+    places = range(begin + LEAST_PAIRS, end - LEAST_PAIRS + 1)
+    if not places:
+        return []
+    apart = [abs(_after(late_ms, at, end) - _before(late_ms, at, begin)) for at in places]
+    rough = int(np.argmax(apart))
+    if apart[rough] < STEP_MS:
+        return []
+    at = _sharpened(late_ms, places[rough], begin, end)
+    return [*_splits(late_ms, begin, at), ((begin, end), at), *_splits(late_ms, at, end)]
+
+
+def _before(late_ms: Floats, at: int, begin: int) -> float:
+    return float(np.median(late_ms[max(begin, at - WINDOW_PAIRS) : at]))
+
+
+def _after(late_ms: Floats, at: int, end: int) -> float:
+    return float(np.median(late_ms[at : min(end, at + WINDOW_PAIRS)]))
+
+
+def _sharpened(late_ms: Floats, rough: int, begin: int, end: int) -> int:
+    """Where two levels explain the pairs around best: medians alone leave a step blurred by half a window."""
+    low, high = max(begin, rough - WINDOW_PAIRS), min(end, rough + WINDOW_PAIRS)
+    places = range(max(low, begin + LEAST_PAIRS), min(high, end - LEAST_PAIRS) + 1)
+    return min(places, key=lambda at: _scatter(late_ms[low:at]) + _scatter(late_ms[at:high]))
+
+
+def _scatter(values: Floats) -> float:
+    return float(np.abs(values - np.median(values)).sum()) if len(values) else 0.0
+
+
+def _step(samples: Floats, late_ms: Floats, part: tuple[int, int], at: int) -> Step:
+    size_ms = _after(late_ms, at, part[1]) - _before(late_ms, at, part[0])
+    low, high = sorted((float(samples[at - 1]), float(samples[at])))  # one that jumps back leaves them the wrong way
+    return Step(low, high, size_ms)
+
+
+@dataclass(frozen=True, eq=False)
+class EarClock:
+    """The map of a call, made of its pairs: shape (n, 2), n > 0."""
+
+    pairs: Floats
+    steps: tuple[Step, ...] = field(init=False)
+    _parts: tuple[Floats, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        ordered = _ordered(self.pairs)
+        late_ms = ordered[:, 1] - ordered[:, 0] / SAMPLES_PER_MS
+        splits = _splits(late_ms, 0, len(late_ms))
+        object.__setattr__(self, "steps", tuple(_step(ordered[:, 0], late_ms, part, at) for part, at in splits))
+        object.__setattr__(self, "_parts", tuple(np.split(ordered, [at for _, at in splits])))
+
+    def mono_ms(self, sample: float) -> float:
+        part = self._parts[sum(sample >= (step.after + step.before) / 2 for step in self.steps)]
+        return sample / SAMPLES_PER_MS + _late_ms(part, part[:, 0], sample, REACH_SAMPLES)
+
+    def sample_at(self, mono_ms: float) -> float:
+        part = self._parts[sum(mono_ms >= part[0, 1] for part in self._parts[1:])]
+        return (mono_ms - _late_ms(part, part[:, 1], mono_ms, REACH_SAMPLES / SAMPLES_PER_MS)) * SAMPLES_PER_MS
+
+    def between(self, start: float, end: float) -> list[Step]:
+        """The steps that may lie between two samples."""
+        return [step for step in self.steps if step.before > start and step.after < end]
+
+
+def _late_ms(part: Floats, places: Floats, at: float, reach: float) -> float:
+    """The median of the pairs around; of a place beyond them, of those that are nearest."""
+    near = np.abs(places - at)
+    chosen = part[near <= reach]
+    if len(chosen) < LEAST_PAIRS:
+        chosen = part[np.argsort(near, kind="stable")[:WINDOW_PAIRS]]
+    return float(np.median(chosen[:, 1] - chosen[:, 0] / SAMPLES_PER_MS))
+
+
+def told_of(steps: Sequence[Step]) -> str:
+    """One sentence, of at least one step."""
+    shown = ", ".join(step.told() for step in steps)
+    return f"the ear's clock stepped against the host's by {shown}"
