@@ -17,6 +17,7 @@ import yaml
 from pydantic import ValidationError
 
 from harness.errors import UsageError
+from harness.judge.limits import told
 from harness.judge.sweep import LESS_IS_WORSE, Sweep, Worse, knee, point
 from harness.link.profile import Direction, Profile, load_profile
 from harness.model.capture import write_atomic
@@ -62,7 +63,7 @@ async def run_sweep(
     settings: Settings, built: tuple[BuiltCase, ...], axis: Axis, on_note: Callable[[str], None]
 ) -> tuple[Sweep, Path]:
     """The sweep and its folder. An interruption leaves the values that were done."""
-    profiles = make_profiles(settings, axis)
+    profiles, limits = make_profiles(settings, axis), settings.run_limits()
     folder = settings.runs / f"sweep-{new_run_id()}"
     cases = {item.case.id: item.case for item in built}
     points = []
@@ -80,8 +81,8 @@ async def run_sweep(
             points.append(found)
             latency = "–" if found.latency_ms.median is None else f"{found.latency_ms.median:.0f} ms"
             done = f"{latency}, {found.failed} of {found.measured} fail"
-            told = f"NOT_APPLIED ({found.told})" if found.not_applied and not found.measured else done
-            on_note(f"{axis.parameter} {axis.shown(value)} {axis.unit}".rstrip() + f": {told}")
+            outcome = f"NOT_APPLIED ({found.told})" if found.not_applied and not found.measured else done
+            on_note(f"{axis.parameter} {axis.shown(value)} {axis.unit}".rstrip() + f": {outcome}")
             if summary.exit_code == 130:
                 raise asyncio.CancelledError
     finally:
@@ -90,6 +91,7 @@ async def run_sweep(
         sweep = Sweep(
             parameter=axis.parameter, unit=axis.unit, cases=list(cases), lane=settings.lane,
             points=points, worse=worse, knee=at, knee_gates=gates,
+            limits="" if limits.shipped else told(limits),
         )  # fmt: skip
         if points:
             from reports.sweep import write_sweep  # matplotlib loads only where something is drawn

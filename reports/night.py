@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
+from harness.judge.limits import told
 from harness.judge.night import added, shown_share
 from harness.judge.numbers import show
 from harness.judge.statistics import ENOUGH_FOR_P95
+from harness.model.limits import Limits
 from harness.model.night import Night, NightResult, PartResult, PlannedPart, Share
 from harness.model.verdict import Distribution
 from reports.markdown import code, plain, table
@@ -41,12 +43,22 @@ def render_night(night: Night, result: NightResult) -> str:
 
 def _head(night: Night, result: NightResult) -> list[str]:
     again = f", resumed {result.sessions - 1} times" if result.sessions > 1 else ""
+    limits = _limits(night)
     return [
         f"# {plain(result.headline)}",
         "",
         f"Night {code(night.night_id)} · plan {code(night.plan.get('name', ''))} · from {plain(night.started_at)} to "
         f"{plain(result.finished_at)}{again} · exit status {result.exit_code}",
+        *(["", f"**Limits that do not ship**: {plain(limits)}"] if limits else []),
     ]
+
+
+def _limits(night: Night) -> str:
+    """By what all parts were judged, where that is not what ships; the floor's figures stand in the parts' reports."""
+    own = Limits(profile=night.options.get("limits", "shipped"), own=night.options.get("gates", {}))
+    floor = night.options.get("floor", "off")
+    parts = [told(own)] if not own.shipped else []
+    return "; ".join([*parts, *([f"the path's floor on top, from {floor}"] if floor != "off" else [])])
 
 
 def _acceptance(result: NightResult) -> list[str]:

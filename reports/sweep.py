@@ -62,6 +62,7 @@ def render(sweep: Sweep) -> str:
         "",
         f"Cases {plain(', '.join(sweep.cases))} · lane {sweep.lane} · held to the limits of a clean network",
         "",
+        *([f"**Limits that do not ship**: {plain(sweep.limits)}", ""] if sweep.limits else []),
         f"![curve]({PICTURE})",
         "",
         f"| {sweep.parameter} | {title}, median (95 %) | concealed, median (95 %) | fail | measured | gates | run |{wire[0]}",

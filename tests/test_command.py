@@ -100,6 +100,22 @@ def _wav_bytes() -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--gate=max_gab=200", "earwitness: --gate max_gab=200: no gate has the name 'max_gab'; did you mean max_gap?"),
+        ("--limits=fields", "earwitness: setting limits = 'fields': Input should be 'shipped' or 'field'"),
+        ("--attributes=gold", "earwitness: --attributes: not JSON"),
+        ("--tag=billing", "earwitness: no case of the suite 'all' has the tag billing"),
+    ],
+)
+def test_a_wrong_option_ends_with_2_and_one_line(earwitness: Run, option: str, said: str) -> None:
+    done = earwitness("run", option)
+    assert done.returncode == 2
+    assert done.stderr.startswith(said), done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_every_verb_has_a_page_of_help(earwitness: Run) -> None:
     for verb in ("setup", "doctor", "run", "cases", "listen", "serve", "history", "baseline"):
         done = earwitness(verb, "--help")

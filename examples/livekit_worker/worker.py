@@ -2,7 +2,7 @@
 
 It knows nothing of Earwitness. Run it in an environment of its own (see requirements.txt), then test it with
 
-    earwitness run --agent dispatch:local-worker --livekit-url … endpoint_short_hello
+    earwitness run --agent dispatch:local-worker --livekit-url … --limits field endpoint_short_hello
 
 LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET come from the environment. Three settings matter on a small machine: the
 load threshold (a worker above 0.7 CPU load declares itself unavailable), the load it reports (at 1.0 the media server gives

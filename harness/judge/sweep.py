@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from harness.judge.blocking import blocks
 from harness.judge.codec import Told, codec_applied
 from harness.judge.gates import evaluate, gates_for, samples_of
-from harness.judge.network import APPLIED
+from harness.judge.network import ALLOWANCE, APPLIED, IMPAIRED
 from harness.judge.verdict import COMPLETE
 from harness.model.case import Case
 from harness.model.limits import Limits
@@ -73,6 +73,7 @@ class Sweep(_Frozen):
     worse: Worse = "more"
     knee: float | None
     knee_gates: list[str]
+    limits: str = ""  # in words, where they are not those that ship
 
 
 def point(value: float, summary: Summary, cases: dict[str, Case], run: str, *, codec: str | None = None) -> Point:
@@ -120,7 +121,9 @@ def _believed(measurement: Measurement) -> bool:
 
 def _failing(case: Case, measurement: Measurement, limits: Limits) -> list[str]:
     """Blocking gates that fail by the limits of a clean network."""
-    judged = [(gate, evaluate(gate, samples_of(gate, case, measurement))) for gate in gates_for(case, limits=limits)]
+    metrics = {name: metric for name, metric in measurement.metrics.items() if name not in (ALLOWANCE, IMPAIRED)}
+    clean = measurement.model_copy(update={"metrics": metrics})
+    judged = [(gate, evaluate(gate, samples_of(gate, case, clean))) for gate in gates_for(case, clean, limits)]
     return [gate.id for gate, result in judged if blocks(gate, case) and result.status is Status.FAIL]
 
 

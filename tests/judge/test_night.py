@@ -155,6 +155,12 @@ def test_the_report_says_the_verdict_first_and_cannot_be_broken_by_what_others_w
         environment={"commit": "abc", "case c": "123"}, parts=[PART],
     )  # fmt: skip
     report = render_night(night, result)
+    assert "do not ship" not in report
+    own = night.model_copy(update={"options": {"gates": {"max_gap": 300.0}, "floor": "runs/cal"}})
+    said = (
+        "**Limits that do not ship**: yours: max_gap < 300 ms (shipped 200 ms); the path's floor on top, from runs/cal"
+    )
+    assert said in render_night(own, result).replace("\\", "")
     lines = report.splitlines()
     assert lines[0].startswith("# FLAKY: 1 of 2 attempts passed (4 planned)")
     assert "# c" not in lines

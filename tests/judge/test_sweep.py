@@ -108,6 +108,8 @@ def test_the_report_names_the_knee_and_draws_the_curve(tmp_path: Path) -> None:
     )
     assert headline(sweep) == "from 4 % of loss on blocking gates fail: max_gap"
     text = render(sweep)
+    assert "do not ship" not in text
+    assert "**Limits that do not ship**: yours" in render(sweep.model_copy(update={"limits": "yours"}))
     assert "| 4 % | 700 ms, n 1 | – | 1 | 1 of 1 | max_gap 1 | [report](loss-4/r/report.md) |" in text
     write_sweep(sweep, tmp_path)
     assert (tmp_path / "sweep.png").stat().st_size > 5_000
