@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -19,18 +20,21 @@ import numpy.typing as npt
 
 from harness.browser.clock import PingPong, map_clock
 from harness.browser.injection import HANDLE
+from harness.browser.last_words import RESOURCE
+from harness.browser.page_script import HANDS, SCRIPT_TIMEOUT_S, as_function, hands_binding
 from harness.browser.records import AudioBlock, ClockMap, JitterBufferSample, PageProblem, Unplayed
+from harness.browser.signalling import SignalConnection, read_signalling
 from harness.errors import AttemptError
 from harness.model.audio import FloatArray
 from harness.model.capture import write_atomic
 from harness.model.status import CaptureStatus
 
 if TYPE_CHECKING:
-    from playwright.async_api import ConsoleMessage, Frame, Page
+    from playwright.async_api import ConsoleMessage, Frame, Page, WebSocket
 
 ANSWER_TIMEOUT_S = 5.0  # a page that is alive answers in milliseconds; a blocked main thread never does
 SPEAK_TIMEOUT_S = 10.0  # a minute of speech is 8 MB to hand over
-SCRIPT_TIMEOUT_S = 30.0  # a page script's clicks and waits
+LEFT_DOCUMENT = "Execution context was destroyed"  # Playwright's words for a navigation
 SCREENSHOT_TIMEOUT_S = 5.0
 PING_PONGS = 8
 CLOCK_PAIRS = 20
@@ -51,14 +55,18 @@ class PageSession:
         self.tap_started = asyncio.Event()
         self.agent_track_seen = asyncio.Event()
         self.microphone_asked = asyncio.Event()
+        self.microphone_lent = False
         self.closed = asyncio.Event()
         self.fatal = asyncio.Event()
+        self.fatal_why: str | None = None
         self.errors: list[PageProblem] = []
         self.instants: list[tuple[float, float]] = []  # (frame, performance.now()) with every block of audio
+        self.connections: list[SignalConnection] = []  # to media servers, as the page opened them
         self.lost_frames = 0  # frames that the context skipped between two blocks
         self._page = page
         self._mic = mic
         self._microphone_released = asyncio.Event()
+        self._microphone_answered = asyncio.Event()  # released, or lent ahead of its release
         self._clock: str | None = None
         self._frame: Frame | None = None  # whose document holds the taps
         self._next_frame: int | None = None
@@ -66,9 +74,11 @@ class PageSession:
         self._clock_map: ClockMap | None = None
         self._ended = False
         if mic == "scheduled":
-            self._microphone_released.set()
+            self._release()
         page.on("console", self._console)
-        page.on("pageerror", lambda error: self._problem("exception", str(error), fatal=True))
+        # Noted and no more: a page that throws may be in the call all the same, and one that is not is missed there.
+        page.on("pageerror", lambda error: self._problem("exception", str(error)))
+        page.on("websocket", self._connected)
         page.on("crash", lambda _: self._crashed())
         page.on("close", lambda _: self.closed.set())
 
@@ -85,11 +95,15 @@ class PageSession:
             raise AttemptError(CaptureStatus.PAGE_ERROR, f"{shown} answered with HTTP status {response.status}")
 
     async def run_script(self, path: Path) -> None:
-        """Evaluate a JavaScript file in the page, as the body of an async function, and wait for its end."""
+        """Evaluate a page script (see page_script) and wait for its end; a page that goes elsewhere ends it."""
         body = await asyncio.to_thread(path.read_text, encoding="utf-8")
-        await self._ask(
-            f"async () => {{\n{body}\n}}", timeout_s=SCRIPT_TIMEOUT_S, what=f"the page script {path}", in_tap=False
-        )
+        await self._page.expose_binding(HANDS, hands_binding(self._page))
+        try:
+            await self._ask(as_function(body), timeout_s=SCRIPT_TIMEOUT_S, what=f"the page script {path}", in_tap=False)
+        except AttemptError as error:
+            if LEFT_DOCUMENT not in error.detail:
+                raise
+            self._problem("tap", f"the page script {path} ended where the page went to another document")
 
     async def speak(self, samples: npt.NDArray[np.int16], at_frame: int | None) -> int:
         """Play 48 kHz mono through the scheduled microphone; sample 0 is heard at the frame that is returned.
@@ -108,7 +122,16 @@ class PageSession:
 
     async def release_microphone(self) -> None:
         """Let getUserMedia go on to Chromium's own microphone, and every later call at once."""
+        self._release()
+
+    def lend_microphone(self) -> None:
+        """Answer getUserMedia ahead of the release: with silence, behind which the microphone opens at the release."""
+        self.microphone_lent = True
+        self._microphone_answered.set()
+
+    def _release(self) -> None:
         self._microphone_released.set()
+        self._microphone_answered.set()
 
     async def current_frame(self) -> int:
         return int(await self._ask(f"() => window.{HANDLE}.ears.frame()"))
@@ -167,7 +190,7 @@ class PageSession:
 
     # what the page reports
 
-    def receive(self, source: dict[str, Any], record: dict[str, Any]) -> Awaitable[None] | None:
+    def receive(self, source: dict[str, Any], record: dict[str, Any]) -> Awaitable[object] | None:
         """One report of the injected script; an awaitable keeps the page's call waiting."""
         if self._ended:
             return None
@@ -177,6 +200,8 @@ class PageSession:
         if kind == "microphone":
             self.microphone_asked.set()
             return self._hold_microphone()
+        if kind == "lent":
+            return self._hold_opening()
         if kind == "track":
             self.agent_track_seen.set()
         elif kind == "broken":
@@ -212,7 +237,12 @@ class PageSession:
             )
         return clock == self._clock
 
-    async def _hold_microphone(self) -> None:
+    async def _hold_microphone(self) -> str:
+        """Which microphone the page's call is answered with. The attempt ends the wait, at the latest by its own end."""
+        await self._microphone_answered.wait()
+        return "own" if self._microphone_released.is_set() else "lent"
+
+    async def _hold_opening(self) -> None:
         await self._microphone_released.wait()
 
     def _heard(self, block: AudioBlock) -> None:
@@ -229,7 +259,19 @@ class PageSession:
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self._problem("console", message.text)
+            where = message.location.get("url", "") if message.text.startswith(RESOURCE) else ""
+            self._problem("console", f"{message.text}: {_without_secrets(where)}" if where else message.text)
+
+    def _connected(self, socket: WebSocket) -> None:
+        connection = read_signalling(socket.url)
+        if connection is None:
+            return
+        self.connections.append(connection)
+
+        def failed(error: str) -> None:
+            connection.failed = error
+
+        socket.on("socketerror", failed)
 
     def _crashed(self) -> None:
         self._problem("crash", "the page's process crashed", fatal=True)
@@ -238,12 +280,13 @@ class PageSession:
     def _problem(self, kind: Literal["console", "exception", "crash", "tap"], text: str, fatal: bool = False) -> None:
         self.errors.append(PageProblem(kind=kind, text=text, t_mono_ms=1e3 * time.monotonic()))
         if fatal:
+            self.fatal_why = self.fatal_why or text
             self.fatal.set()
 
     def end(self) -> None:
         """Nothing is reported any more; a page that still waits for its microphone is let go."""
         self._ended = True
-        self._microphone_released.set()
+        self._release()
         self.closed.set()
 
     # how the page is asked
@@ -290,7 +333,7 @@ class PageSession:
             raise error
         if self.closed.is_set() or self._page.is_closed() or error.name == "TargetClosedError":
             return AttemptError(CaptureStatus.BROWSER_CRASH, f"{doing}: the page or its Chromium is gone")
-        reason = error.message.splitlines()[0]
+        reason = re.sub(r"^(Page|Frame)\.evaluate: (Error: )?", "", error.message.splitlines()[0])
         if secret:
             reason = reason.replace(secret, _without_secrets(secret))
         return AttemptError(CaptureStatus.PAGE_ERROR, f"{doing}: {reason}")

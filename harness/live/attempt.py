@@ -30,10 +30,11 @@ from harness.live.conversation import Conversation
 from harness.live.farewell import agent_writes
 from harness.live.governor import Seat
 from harness.live.host import HostLoad, describe_host, host_id, own_versions
-from harness.live.joining import Joining, served
+from harness.live.joining import Joining
 from harness.live.network import explained, marks_kept
 from harness.live.presence import Presence
 from harness.live.room_record import tracks_of, what_was_there
+from harness.live.rooms import served
 from harness.live.scene import PROBE_IDENTITY, USER_IDENTITY, Scene
 from harness.live.user import BrowserUser, User, UserRecording
 from harness.model import capture
@@ -158,7 +159,7 @@ class Attempt:
             await pass_barrier(
                 self.probe,
                 instrumented=talk.instrumented,
-                user_identity=USER_IDENTITY,
+                user_identity=self.joining.user_identity,
                 slack_s=self._slack_s,
             )
             if user.mic != "device":
@@ -340,7 +341,12 @@ class Attempt:
             detail=self.detail,
             phase=phase,
             agent=scene.agent.about,
-            page=PageUnderTest(kind=kind, url_template=scene.page.template or "", sha256=scene.page_sha256),
+            page=PageUnderTest(
+                kind=kind,
+                url_template=scene.page.template or "",
+                sha256=scene.page_sha256,
+                identity=self.joining.user_identity if kind != "none" else None,
+            ),
             room=self.room,
             started_at=self.started_at,
             wall_s=self.wall_s,

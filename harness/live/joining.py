@@ -7,16 +7,11 @@ failure is an AttemptError that says who did not come.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import quote
 
-import aiohttp
-from livekit import api
-
-from bots.connection import CONNECT_TIMEOUT_S, RoomJoinError
+from bots.connection import CONNECT_TIMEOUT_S
 from bots.probe_bot import Identity, Probe, host_clock
 from bots.roster import Roster
 from bots.timeline import RATE_HZ
@@ -24,13 +19,16 @@ from harness.browser.driver import Browser
 from harness.errors import AttemptError
 from harness.link.link import Link
 from harness.live.agents import Attendance
+from harness.live.entering import PageEntry
 from harness.live.host import host_id
+from harness.live.rooms import Participants, served
 from harness.live.scene import PROBE_IDENTITY, USER_IDENTITY, Scene
 from harness.live.user import BotUser, BrowserUser, User, bot_user, browser_user
 from harness.model.plan import BuiltCase
 from harness.model.status import CaptureStatus
 
 DEVICE_LEAD_S = 3.0  # silence ahead of the speech in the fake microphone's file: the track is published meanwhile
+BOT_SEEN_TIMEOUT_S = 10.0
 
 
 @dataclass
@@ -47,32 +45,35 @@ class Joining:
     page_user: BrowserUser | None = None
     attendance: Attendance | None = None
     browser_version: str = ""
+    user_identity: str = USER_IDENTITY  # as found in the room
     _agent_since_s: float | None = None
     _kept_away: set[str] = field(default_factory=set)
 
     async def everybody(self, stack: AsyncExitStack, agents: AsyncExitStack) -> tuple[User, Attendance]:
         """Raises AttemptError. What is opened is left on the two stacks."""
-        if self.scene.agent.about.instrumented:
-            return await self._with_probe_first(stack, agents)
-        return await self._with_agent_last(stack, agents)
+        if self.scene.agent.about.instrumented and not self._page_of_ones_own:
+            return await self._all_at_once(stack, agents)
+        return await self._one_by_one(stack, agents)
 
-    async def _with_probe_first(self, stack: AsyncExitStack, agents: AsyncExitStack) -> tuple[User, Attendance]:
-        """An agent that knows us waits for our events: all join at once."""
+    async def _all_at_once(self, stack: AsyncExitStack, agents: AsyncExitStack) -> tuple[User, Attendance]:
+        """An agent that knows us waits for our events, and everybody's identity is ours."""
         probe = await self._enter_probe(stack)
         async with asyncio.TaskGroup() as group:
             attending = group.create_task(self._attend(agents))
             joining = group.create_task(self._enter_user(stack, probe))
         return joining.result(), attending.result()
 
-    async def _with_agent_last(self, stack: AsyncExitStack, agents: AsyncExitStack) -> tuple[User, Attendance]:
+    async def _one_by_one(self, stack: AsyncExitStack, agents: AsyncExitStack) -> tuple[User, Attendance]:
         """A foreign agent links to the first participant it sees: that must be the user. It does not see the probe, which
-        hears its first word.
+        hears its first word. A page of one's own comes before the probe, which is told whom it joined as.
         """
-        probe = await self._enter_probe(stack, hidden=True)
-        user = await self._enter_user(stack, probe)
-        await self.scene.rooms.wait_for_participants(
-            self.room, lambda present: any(p.identity == USER_IDENTITY for p in present)
-        )
+        hidden = not self.scene.agent.about.instrumented
+        if self._page_of_ones_own:
+            user: User = await self._enter_page(stack, first=True)
+            probe = await self._enter_probe(stack, hidden=hidden)
+        else:
+            probe = await self._enter_probe(stack, hidden=hidden)
+            user = await self._enter_user(stack, probe, first=True)
         attendance = await self._attend(agents)
         probe.roster.invited = attendance.identity
         self._agent_since_s = asyncio.get_running_loop().time()
@@ -91,7 +92,7 @@ class Joining:
     async def keep_others_away(self) -> None:
         """Where the agent is named, the user does not hear whoever speaks beside it."""
         new = self.probe.others - self._kept_away if self.probe is not None else set()
-        if new and await self.scene.rooms.keep_from(self.room, USER_IDENTITY, sorted(new)):
+        if new and await self.scene.rooms.keep_from(self.room, self.user_identity, sorted(new)):
             self._kept_away |= new
 
     def _url_for(self, identity: str) -> str:
@@ -102,7 +103,7 @@ class Joining:
     async def _enter_probe(self, stack: AsyncExitStack, *, hidden: bool = False) -> Probe:
         scene, case = self.scene, self.built.case
         identity = Identity(self.trace_id, scene.run_id, case.id, self.number, host_clock(host_id()))
-        probe = Probe(identity, USER_IDENTITY, roster=Roster(named=scene.agent.about.identity))
+        probe = Probe(identity, self.user_identity, roster=Roster(named=scene.agent.about.identity))
         self.probe = probe
         token = scene.rooms.token(self.room, PROBE_IDENTITY, {"role": "probe"}, hidden=hidden)
         timeout_s = CONNECT_TIMEOUT_S + self._slack_s
@@ -110,39 +111,66 @@ class Joining:
         return probe
 
     async def _attend(self, agents: AsyncExitStack) -> Attendance:
-        attending = self.scene.agent.attend(self.room, self.scene.rooms, USER_IDENTITY)
+        attending = self.scene.agent.attend(self.room, self.scene.rooms, self.user_identity)
         self.attendance = await agents.enter_async_context(attending)
         return self.attendance
 
-    async def _enter_user(self, stack: AsyncExitStack, probe: Probe) -> User:
-        scene, echo = self.scene, self.built.case.echo
-        attributes = {"role": "user"} | dict(scene.invitation.attributes)
-        token = scene.rooms.token(self.room, USER_IDENTITY, attributes)
-        if scene.open_browser is None:
-            bot: BotUser = await served(
-                stack.enter_async_context(bot_user(probe, self._url_for(USER_IDENTITY), token, self._slack_s, echo))
-            )
-            await bot.ready()
-            return bot
+    @property
+    def _page_of_ones_own(self) -> bool:
+        return self.scene.open_browser is not None and self.scene.page.template is not None
+
+    async def _enter_user(self, stack: AsyncExitStack, probe: Probe, *, first: bool = False) -> User:
+        """`first`: it is in the room when this is over."""
+        if self.scene.open_browser is not None:
+            return await self._enter_page(stack, first=first)
+        bot = await self._enter_bot(stack, probe)
+        if first:
+            await self._bot_seen()
+        return bot
+
+    def _user_token(self) -> str:
+        attributes = {"role": "user"} | dict(self.scene.invitation.attributes)
+        return self.scene.rooms.token(self.room, USER_IDENTITY, attributes)
+
+    async def _enter_bot(self, stack: AsyncExitStack, probe: Probe) -> BotUser:
+        joined = bot_user(probe, self._url_for(USER_IDENTITY), self._user_token(), self._slack_s, self.built.case.echo)
+        bot: BotUser = await served(stack.enter_async_context(joined))
+        await bot.ready()
+        return bot
+
+    async def _bot_seen(self) -> None:
+        def here(present: Participants) -> bool:
+            return any(p.identity == USER_IDENTITY for p in present)
+
+        timeout_s = BOT_SEEN_TIMEOUT_S + self._slack_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.scene.rooms.wait_for_participants(self.room, here)
+        except TimeoutError:
+            detail = f"the media server did not list the user bot within {timeout_s:.0f} s of its joining"
+            raise AttemptError(CaptureStatus.SERVER_LOST, detail) from None
+
+    async def _enter_page(self, stack: AsyncExitStack, *, first: bool) -> BrowserUser:
+        """`first`: it is in the room when this is over, and `user_identity` is whom it joined as."""
+        scene = self.scene
+        assert scene.open_browser is not None
         browser: Browser = await stack.enter_async_context(scene.open_browser(self.built))
         self.browser_version = browser.version
-        lead = int(DEVICE_LEAD_S * RATE_HZ)
+        lead, echo = int(DEVICE_LEAD_S * RATE_HZ), self.built.case.echo
         user = await stack.enter_async_context(
             browser_user(browser, scene.mic, host_id(), lead, self._slack_s, echo, scene.page.ear)
         )
         self.page_user = user
-        values = {"livekit_url": self._url_for(USER_IDENTITY), "token": token, "room": self.room}
+        values = {"livekit_url": self._url_for(USER_IDENTITY), "token": self._user_token(), "room": self.room}
         url = scene.page_url
         for name, value in values.items():
             url = url.replace("{" + name + "}", quote(value, safe=""))
-        await user.open(url, scene.page.script)
-        await user.ready()
+        if first:
+            alone = scene.agent.about.kind != "room"
+            rooms, room, slack_s = scene.rooms, self.room, self._slack_s
+            entry = PageEntry(rooms, room, self._url_for(USER_IDENTITY), USER_IDENTITY, user, alone, slack_s)
+            self.user_identity = await entry.enter(url, scene.page.script)
+        else:
+            await user.open(url, scene.page.script)
+            await user.ready()
         return user
-
-
-async def served(step: Awaitable[Any]) -> Any:
-    """A step that talks to the media server; its failure means that the server is gone."""
-    try:
-        return await step
-    except (RoomJoinError, aiohttp.ClientError, api.TwirpError, TimeoutError) as error:
-        raise AttemptError(CaptureStatus.SERVER_LOST, f"the media server does not answer: {error}") from error

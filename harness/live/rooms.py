@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from livekit import api
+
+from bots.connection import RoomJoinError
+from harness.errors import AttemptError
+from harness.model.status import CaptureStatus
 
 TOKEN_TTL = datetime.timedelta(minutes=30)
 POLL_S = 0.1
@@ -106,3 +110,11 @@ async def open_rooms(url: str, api_key: str, api_secret: str) -> AsyncIterator[R
         yield Rooms(url, api_key, api_secret, service)
     finally:
         await service.aclose()
+
+
+async def served(step: Awaitable[Any]) -> Any:
+    """A step that talks to the media server; its failure means that the server is gone."""
+    try:
+        return await step
+    except (RoomJoinError, aiohttp.ClientError, api.TwirpError, TimeoutError) as error:
+        raise AttemptError(CaptureStatus.SERVER_LOST, f"the media server does not answer: {error}") from error

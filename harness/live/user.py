@@ -23,6 +23,7 @@ from bots.mixer import Mixer
 from bots.probe_bot import Probe
 from bots.user_bot import UserBot
 from harness.browser.driver import Browser
+from harness.browser.last_words import last_words
 from harness.browser.page import PageSession
 from harness.browser.records import AudioBlock, ClockMap, PageProblem
 from harness.errors import AttemptError
@@ -110,12 +111,12 @@ class BrowserUser:
     def failed(self) -> asyncio.Event:
         return self.session.closed
 
-    def failure(self) -> AttemptError:
+    def failure(self, when: str = "in the middle of the call") -> AttemptError:
         if self.browser.lost.is_set() or not _alive(
             self.browser.pid
         ):  # the page's end may be told before the browser's
-            return AttemptError(CaptureStatus.BROWSER_CRASH, "Chromium ended in the middle of the call")
-        return AttemptError(CaptureStatus.PAGE_ERROR, "the page closed or crashed in the middle of the call")
+            return AttemptError(CaptureStatus.BROWSER_CRASH, f"Chromium ended {when}")
+        return AttemptError(CaptureStatus.PAGE_ERROR, f"the page closed or crashed {when}")
 
     async def open(self, url: str, script: Path | None) -> None:
         """Raises AttemptError (PAGE_ERROR)."""
@@ -130,34 +131,44 @@ class BrowserUser:
 
     async def ready(self) -> None:
         asked = asyncio.create_task(self.session.microphone_asked.wait())
-        fatal = asyncio.create_task(self.session.fatal.wait())
+        timeout_s = MIC_ASK_TIMEOUT_S + self.slack_s
         try:
-            await asyncio.wait(
-                {asked, fatal}, timeout=MIC_ASK_TIMEOUT_S + self.slack_s, return_when=asyncio.FIRST_COMPLETED
-            )
+            if not await self.done_in_time(asked, timeout_s):
+                raise self._never(f"did not ask for the microphone within {timeout_s:.0f} s")
         finally:
             asked.cancel()
-            fatal.cancel()
-        if not self.session.microphone_asked.is_set():
-            raise AttemptError(CaptureStatus.PAGE_ERROR, self._never_connected("did not ask for the microphone"))
 
-    def _never_connected(self, what: str) -> str:
-        problems = "; ".join(problem.text for problem in self.session.errors[-2:])
-        return f"the page {what} within {MIC_ASK_TIMEOUT_S + self.slack_s:.0f} s" + (
-            f" (it said: {problems})" if problems else ""
-        )
+    async def done_in_time(self, step: asyncio.Task[Any], timeout_s: float) -> bool:
+        """Whether `step` ended within the limit. Raises AttemptError if the page is lost, or of no use, before."""
+        fatal = asyncio.create_task(self.session.fatal.wait())
+        closed = asyncio.create_task(self.session.closed.wait())
+        try:
+            await asyncio.wait({step, fatal, closed}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            fatal.cancel()
+            closed.cancel()
+        if step.done():
+            return True
+        if self.session.closed.is_set():
+            raise self.failure("before it was in the call")
+        if self.session.fatal_why is not None:
+            raise AttemptError(CaptureStatus.PAGE_ERROR, f"the page is of no use for a call: {self.session.fatal_why}")
+        return False
+
+    def _never(self, what: str) -> AttemptError:
+        return AttemptError(CaptureStatus.PAGE_ERROR, f"the page {what}{last_words(self.session.errors)}")
 
     async def tapped(self, *, agent_track: bool = True) -> None:
         """Until the taps deliver sound samples (of silence, mostly); `agent_track`: the agent has one to be attached."""
+        timeout_s = TAP_TIMEOUT_S + self.slack_s
         try:
-            async with asyncio.timeout(TAP_TIMEOUT_S + self.slack_s):
+            async with asyncio.timeout(timeout_s):
                 await self.session.tap_started.wait()
                 if agent_track:
                     await self.session.agent_track_seen.wait()
         except TimeoutError as error:
-            raise AttemptError(
-                CaptureStatus.PAGE_ERROR, self._never_connected("attached no audio track of the agent")
-            ) from error
+            missing = "attached no audio track of the agent" if self.session.tap_started.is_set() else "ran no audio"
+            raise self._never(f"{missing} within {timeout_s:.0f} s") from error
         self._clock = await self.session.clock_map()
 
     async def now_sample(self) -> int:

@@ -75,6 +75,7 @@ class PageUnderTest(_Frozen):
     kind: Literal["product", "own", "none"]
     url_template: str = ""
     sha256: str | None = None
+    identity: str | None = None  # by which it was in the room: ours, or that of its own token
 
 
 class SpokenAt(_Frozen):

@@ -76,6 +76,7 @@ PAGES = {
     "own_context": page_of("own_context.js"),
     "asks_twice": page_of("asks_twice.js"),
     "is_quiet": "<!doctype html><title>no call</title><link rel=icon href=data:,>",
+    "has_a_form": "<!doctype html><form action=is_quiet><input id=name required><button id=go>Go</button></form>",
     "in_a_frame": '<!doctype html><link rel=icon href=data:,><iframe src="talks"></iframe>',
 }
 

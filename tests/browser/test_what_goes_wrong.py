@@ -74,17 +74,18 @@ async def test_crashed_page_is_fatal_while_the_browser_lives(browser, site, wait
         await session.open(site("is_quiet"), timeout_s=20)
 
 
-async def test_uncaught_exception_of_the_page_is_fatal_and_named(browser, site, wait_for, tmp_path):
+async def test_uncaught_exception_of_the_page_is_named_and_the_call_goes_on(browser, site, record, tmp_path):
     click = tmp_path / "click.js"
     click.write_text("document.body.click();")
     async with browser.session() as session:
+        recording = record(session)
         await session.open(site("throws_later"), timeout_s=20)
-        await wait_for(session.tap_started)
-        assert not session.fatal.is_set()
+        await recording.reach_further(4096)
         await session.run_script(click)
-        await wait_for(session.fatal)
+        await recording.reach_further(48_000)
         (problem,) = [problem for problem in session.errors if problem.kind == "exception"]
         assert "the agent panel broke" in problem.text
+        assert not session.fatal.is_set()
 
 
 async def test_console_error_is_kept_but_not_fatal(browser, site, tmp_path):
@@ -97,13 +98,32 @@ async def test_console_error_is_kept_but_not_fatal(browser, site, tmp_path):
         assert not session.fatal.is_set()
 
 
-async def test_failing_page_script_names_its_file(browser, site, tmp_path):
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("document.querySelector('#login').click();", "Cannot read properties of null"),
+        ("await click('#login');", r"click\('#login'\) was not possible within 1 s: no such element came"),
+    ],
+)
+async def test_failing_page_script_names_its_file_and_what_was_not_possible(
+    browser, site, tmp_path, monkeypatch, line, reason
+):
+    monkeypatch.setattr("harness.browser.page_script.HAND_TIMEOUT_S", 1.0)
     script = tmp_path / "login.js"
-    script.write_text("await Promise.resolve(); document.querySelector('#login').click();")
+    script.write_text(f"await Promise.resolve(); {line}")
     async with browser.session() as session:
         await session.open(site("is_quiet"), timeout_s=20)
-        with pytest.raises(AttemptError, match=r"PAGE_ERROR.*login\.js"):
+        with pytest.raises(AttemptError, match=rf"PAGE_ERROR.*login\.js failed: .*{reason}"):
             await session.run_script(script)
+
+
+async def test_page_script_ends_where_the_page_goes_elsewhere(browser, site, tmp_path):
+    script = tmp_path / "go.js"
+    script.write_text("await fill('#name', 'Ada'); await click('#go'); await waitFor('#never');")
+    async with browser.session() as session:
+        await session.open(site("has_a_form"), timeout_s=20)
+        await session.run_script(script)
+        assert "went to another document" in session.errors[-1].text
 
 
 async def test_page_that_is_not_there_is_a_page_error_without_its_token(browser, site):

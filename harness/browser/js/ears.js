@@ -11,6 +11,8 @@ function makeEars() {
   const received = new Set(); // remote tracks; 'track' fires again for one that is subscribed anew
   const sources = new Map(); // track → its one node: two of one track lie up to 384 samples apart and comb
   const starts = new Map(); // utterance → told the frame at which it begins
+  let microphones = []; // of the device: a page may open it twice (a level meter, a lobby)
+  let listened = null;
   let utterances = 0;
   let opening = null;
   let running = null; // the context, once it is built
@@ -131,6 +133,16 @@ function makeEars() {
     };
   }
 
+  // The microphone that the page opened last and has not stopped; two at once would be heard twice as loud.
+  function listenToLast(tap) {
+    microphones = microphones.filter(({ stream }) => stream.getAudioTracks().some(({ readyState }) => readyState === "live"));
+    const last = microphones.at(-1)?.source ?? null;
+    if (last === listened) return;
+    listened?.disconnect(tap);
+    last?.connect(tap, 0, 0);
+    listened = last;
+  }
+
   async function speak(samples, atFrame) {
     const { voice } = await open();
     const id = utterances++;
@@ -168,10 +180,12 @@ function makeEars() {
       const { microphone } = await open();
       return new MediaStream(microphone.stream.getAudioTracks().map((track) => track.clone()));
     },
-    async hearMicrophone(stream) {
+    // Gives what to call when one of the page's microphones has been stopped.
+    async hearMicrophone(stream, source = null) {
       const { context, tap } = await open();
-      const source = context.createMediaStreamSource(new MediaStream(stream.getAudioTracks()));
-      source.connect(tap, 0, 0);
+      microphones.push({ stream, source: source ?? context.createMediaStreamSource(new MediaStream(stream.getAudioTracks())) });
+      listenToLast(tap);
+      return () => listenToLast(tap);
     },
     async frame() {
       return Math.round((await open()).context.currentTime * RATE_HZ);

@@ -1,32 +1,80 @@
-// getUserMedia of any page: asked, held, answered. Scheduled: the voice's stream. Device: Chromium's own microphone.
+// getUserMedia of any page: asked, held, answered. Scheduled: the voice's stream. Device: Chromium's own microphone, or,
+// lent ahead of its time, silence with Chromium's own microphone behind it from the release on.
 // Part of one closure (see injection.py); uses `config`, `report`, `ears`.
 
 function shimMicrophone() {
   if (!window.MediaDevices) return; // not a secure context: the page itself has no microphone either
   const native = MediaDevices.prototype.getUserMedia;
 
-  async function scheduled(devices, constraints) {
-    const stream = await ears.microphoneStream();
-    if (constraints.video) {
-      const picture = await native.call(devices, { ...constraints, audio: false });
-      for (const track of picture.getVideoTracks()) stream.addTrack(track);
+  async function withPicture(devices, constraints, stream) {
+    if (!constraints.video) return stream;
+    const picture = await native.call(devices, { ...constraints, audio: false });
+    for (const track of picture.getVideoTracks()) stream.addTrack(track);
+    return stream;
+  }
+
+  // A track of Web Audio knows no device; pages compare it with the one that they asked for.
+  async function asDevice(devices, constraints, stream) {
+    const inputs = (await devices.enumerateDevices()).filter(({ kind }) => kind === "audioinput");
+    const asked = [constraints.audio.deviceId?.exact ?? constraints.audio.deviceId?.ideal ?? constraints.audio.deviceId].flat();
+    const device = inputs.find(({ deviceId }) => asked.includes(deviceId)) ?? inputs[0];
+    for (const track of device ? stream.getAudioTracks() : []) {
+      const settings = () => ({
+        ...MediaStreamTrack.prototype.getSettings.call(track), deviceId: device.deviceId, groupId: device.groupId,
+      });
+      Object.defineProperty(track, "getSettings", { value: settings, configurable: true });
+      Object.defineProperty(track, "label", { value: device.label, configurable: true });
     }
     return stream;
   }
 
-  async function device(devices, constraints) {
+  // stop() fires no event.
+  function whenStopped(track, then) {
+    const stop = () => {
+      MediaStreamTrack.prototype.stop.call(track);
+      then();
+    };
+    Object.defineProperty(track, "stop", { value: stop, configurable: true, writable: true });
+  }
+
+  async function scheduled(devices, constraints) {
+    return withPicture(devices, constraints, await asDevice(devices, constraints, await ears.microphoneStream()));
+  }
+
+  async function own(devices, constraints) {
     const stream = await native.call(devices, constraints);
     // The page's own track and no clone: a clone would go on playing after the page has stopped its microphone.
-    await ears.hearMicrophone(stream);
+    const changed = await ears.hearMicrophone(stream);
+    for (const track of stream.getAudioTracks()) whenStopped(track, changed);
     return stream;
+  }
+
+  async function lent(devices, constraints) {
+    const { context, keepAlive } = await ears.open();
+    const gate = context.createMediaStreamDestination();
+    keepAlive.connect(gate);
+    const [track] = gate.stream.getAudioTracks();
+    report("lent", { clock: ears.clock }).then(async () => {
+      if (track.readyState !== "live") return;
+      const stream = await native.call(devices, { ...constraints, video: false });
+      const source = context.createMediaStreamSource(stream);
+      source.connect(gate);
+      const changed = await ears.hearMicrophone(stream, source);
+      whenStopped(track, () => {
+        for (const behind of stream.getTracks()) behind.stop();
+        changed();
+      });
+    }).catch((error) => report("problem", { clock: ears.clock, text: `the microphone did not open: ${error}` }));
+    return withPicture(devices, constraints, await asDevice(devices, constraints, new MediaStream([track])));
   }
 
   async function getUserMedia(constraints) {
     if (!constraints?.audio) return native.call(this, constraints);
     ears.open().catch(() => {}); // the clock starts to run while the microphone is held
-    // With the device microphone this is answered only at the release.
-    await report("microphone", { clock: ears.clock, constraints: JSON.stringify(constraints.audio) });
-    return config.mic === "scheduled" ? scheduled(this, constraints) : device(this, constraints);
+    // With the device microphone this is answered only when it is released or lent.
+    const answer = await report("microphone", { clock: ears.clock, constraints: JSON.stringify(constraints.audio) });
+    if (config.mic === "scheduled") return scheduled(this, constraints);
+    return answer === "lent" ? lent(this, constraints) : own(this, constraints);
   }
 
   Object.defineProperty(MediaDevices.prototype, "getUserMedia", {

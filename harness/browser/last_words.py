@@ -1,0 +1,28 @@
+"""Which of a page's complaints explains that it is not in the call: its own last error, before a file that is missing.
+
+A favicon that is not there explains nothing. Text of one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.browser.records import PageProblem
+
+RESOURCE = "Failed to load resource"  # Chromium's own line for any file that did not come
+MAX_CHARS = 240
+
+
+def last_words(problems: Iterable[PageProblem]) -> str:
+    """`" (its last error: …)"`, or nothing if the page never complained."""
+    told = [problem for problem in problems if problem.text.strip() and not _is_favicon(problem.text)]
+    own = [problem for problem in told if not problem.text.startswith(RESOURCE)]
+    chosen = next(iter([*own[-1:], *told[-1:]]), None)
+    if chosen is None:
+        return ""
+    line = chosen.text.strip().splitlines()[0]
+    return f" (its last error: {line if len(line) <= MAX_CHARS else line[: MAX_CHARS - 1] + '…'})"
+
+
+def _is_favicon(text: str) -> bool:
+    return text.startswith(RESOURCE) and "/favicon." in text

@@ -1,0 +1,2 @@
+await fill("#name", "Ada");
+await click("#join");
