@@ -151,7 +151,11 @@ def main() -> int:
     print(f"host busy {np.mean(load):.0f} %, load of five minutes {os.getloadavg()[1]:.1f}")
     print("steps: " + (", ".join(f"{ms:+.1f} ms at {at_s:.1f} s" for at_s, ms in happened) or "none"))
     print("noticed: " + (", ".join(step.told() for step in noticed) or "none"))
-    print(f"{len(happened)} steps, {len(missed)} not noticed, {len(alone)} noticed that the truth has not")
+    print(
+        f"{len(happened)} steps, {len(missed)} not noticed, {len(alone)} noticed that the truth has not; in all",
+        end=" ",
+    )
+    print(f"{sum(ms for _, ms in happened):+.1f} ms, noticed {sum(step.size_ms for step in noticed):+.1f} ms")
     late_ms = pairs[:, 1] - pairs[:, 0] / 48
     print(f"scatter of the pairs around their neighbours: SD {np.std(np.diff(late_ms)) / np.sqrt(2):.3f} ms")
     return 1 if missed else 0

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,26 +42,59 @@ class Step:
 
 def find_steps(pairs: Floats) -> list[Step]:
     """`pairs`: shape (n, 2), sample and ms, in any order."""
-    ordered = _ordered(pairs)
-    late_ms = ordered[:, 1] - ordered[:, 0] / SAMPLES_PER_MS
-    return [_step(ordered[:, 0], late_ms, part, at) for part, at in _splits(late_ms, 0, len(late_ms))]
+    return list(EarClock(pairs).steps) if len(pairs) else []
 
 
 def _ordered(pairs: Floats) -> Floats:
     return pairs[np.argsort(pairs[:, 1], kind="stable")]
 
 
-def _splits(late_ms: Floats, begin: int, end: int) -> list[tuple[tuple[int, int], int]]:
-    """((begin, end), first pair after a step) of the part's largest step, and so on in both parts that it leaves."""
+def _cuts(late_ms: Floats) -> list[int]:
+    """The first pair after each step. One that its neighbours have explained away is none."""
+    cuts = _splits(late_ms)
+    while cuts:
+        sizes = _sizes_ms(late_ms, cuts)
+        least = min(range(len(cuts)), key=lambda k: abs(sizes[k]))
+        if abs(sizes[least]) >= STEP_MS:
+            break
+        del cuts[least]
+    return cuts
+
+
+def _sizes_ms(late_ms: Floats, cuts: list[int]) -> list[float]:
+    """Between the pairs beside each cut, up to a second of them and not beyond the next cut."""
+    edges = [0, *cuts, len(late_ms)]
+    return [_after(late_ms, at, edges[k + 2]) - _before(late_ms, at, edges[k]) for k, at in enumerate(cuts)]
+
+
+def _splits(late_ms: Floats) -> list[int]:
+    """Where the largest step is, and the largest of both parts that it leaves, and so on; in order."""
+    found: list[int] = []
+    parts = [(0, len(late_ms))]
+    while parts:
+        begin, end = parts.pop()
+        apart = _apart_ms(late_ms, begin, end)
+        if len(apart) == 0 or apart.max() < STEP_MS:
+            continue
+        at = _sharpened(late_ms, begin + LEAST_PAIRS + int(np.argmax(apart)), begin, end)
+        found.append(at)
+        parts += [(begin, at), (at, end)]
+    return sorted(found)
+
+
+def _apart_ms(late_ms: Floats, begin: int, end: int) -> Floats:
+    """How far the medians beside each place lie apart; places are those with LEAST_PAIRS on either side."""
     places = range(begin + LEAST_PAIRS, end - LEAST_PAIRS + 1)
-    if not places:
-        return []
-    apart = [abs(_after(late_ms, at, end) - _before(late_ms, at, begin)) for at in places]
-    rough = int(np.argmax(apart))
-    if apart[rough] < STEP_MS:
-        return []
-    at = _sharpened(late_ms, places[rough], begin, end)
-    return [*_splits(late_ms, begin, at), ((begin, end), at), *_splits(late_ms, at, end)]
+    whole = range(begin + WINDOW_PAIRS, end - WINDOW_PAIRS + 1)
+    apart = np.zeros(len(places))
+    if len(whole):
+        medians = np.median(sliding_window_view(late_ms[begin:end], WINDOW_PAIRS), axis=1)
+        first = whole[0] - places[0]
+        apart[first : first + len(whole)] = np.abs(medians[WINDOW_PAIRS:] - medians[:-WINDOW_PAIRS])
+    for k, at in enumerate(places):
+        if at not in whole:  # near an end, or in a part of less than two seconds
+            apart[k] = abs(_after(late_ms, at, end) - _before(late_ms, at, begin))
+    return apart
 
 
 def _before(late_ms: Floats, at: int, begin: int) -> float:
@@ -82,12 +116,6 @@ def _scatter(values: Floats) -> float:
     return float(np.abs(values - np.median(values)).sum()) if len(values) else 0.0
 
 
-def _step(samples: Floats, late_ms: Floats, part: tuple[int, int], at: int) -> Step:
-    size_ms = _after(late_ms, at, part[1]) - _before(late_ms, at, part[0])
-    low, high = sorted((float(samples[at - 1]), float(samples[at])))  # one that jumps back leaves them the wrong way
-    return Step(low, high, size_ms)
-
-
 @dataclass(frozen=True, eq=False)
 class EarClock:
     """The map of a call, made of its pairs: shape (n, 2), n > 0."""
@@ -99,9 +127,13 @@ class EarClock:
     def __post_init__(self) -> None:
         ordered = _ordered(self.pairs)
         late_ms = ordered[:, 1] - ordered[:, 0] / SAMPLES_PER_MS
-        splits = _splits(late_ms, 0, len(late_ms))
-        object.__setattr__(self, "steps", tuple(_step(ordered[:, 0], late_ms, part, at) for part, at in splits))
-        object.__setattr__(self, "_parts", tuple(np.split(ordered, [at for _, at in splits])))
+        cuts = _cuts(late_ms)
+        # one that jumps back leaves its two samples the wrong way round
+        ends = [sorted((float(ordered[at - 1, 0]), float(ordered[at, 0]))) for at in cuts]
+        sizes = _sizes_ms(late_ms, cuts)
+        steps = tuple(Step(low, high, size_ms) for (low, high), size_ms in zip(ends, sizes, strict=True))
+        object.__setattr__(self, "steps", steps)
+        object.__setattr__(self, "_parts", tuple(np.split(ordered, cuts)))
 
     def mono_ms(self, sample: float) -> float:
         part = self._parts[sum(sample >= (step.after + step.before) / 2 for step in self.steps)]

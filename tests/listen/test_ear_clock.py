@@ -42,6 +42,16 @@ def test_steps_beside_each_other_are_found_one_by_one():
     assert [round(step.size_ms) for step in found] == [10, 10, -20]
 
 
+def test_a_storm_of_steps_is_found_as_a_whole_and_none_of_nothing():
+    rng = np.random.default_rng(2)
+    steps = [(20.0 + 0.7 * k, float(rng.choice([10.0, 20.0, 40.0]))) for k in range(30)]
+    found = find_steps(pairs_of(60, *steps))
+    assert min(abs(step.size_ms) for step in found) > 2
+    assert sum(step.size_ms for step in found) == pytest.approx(sum(size for _, size in steps), abs=2)
+    for at_s, _ in steps:
+        assert any(step.after - BLOCK <= at_s * 48_000 <= step.before + BLOCK for step in found)
+
+
 def test_single_late_pairs_as_on_a_busy_host_are_no_steps():
     pairs = pairs_of(60, noise_ms=0.3)
     pairs[::7, 1] += 30.0
