@@ -15,23 +15,27 @@ AGENTS = (
     Row("answers", "answers each turn, and nothing else is strange", PASS, latency=ANSWERED, options=BRISK, quick=True),
     Row(
         "greets_at_once", "greets 0.2 s after joining", PASS, agent="greets.py 0.2", latency=ANSWERED,
-        says="greet", options={"turn_quiet_ms": 1500},
+        says="the agent spoke first, for {} s", options={"turn_quiet_ms": 1500},
     ),
     Row(
-        "greets_after_1_s", "greets 1 s after joining", PASS, agent="greets.py 1", heard_s=3.2, latency=ANSWERED,
+        "greets_after_1_s", "greets 1 s after joining", PASS, agent="greets.py 1",
+        says="the agent spoke first, for {} s", heard_s=3.2, latency=ANSWERED,
         options={"turn_quiet_ms": 1500},
     ),
     Row(
-        "greets_after_4_s", "greets 4 s after joining", PASS, agent="greets.py 4", heard_s=3.2, latency=ANSWERED,
+        "greets_after_4_s", "greets 4 s after joining", PASS, agent="greets.py 4",
+        says="the agent spoke first, for {} s", heard_s=3.2, latency=ANSWERED,
         options={"turn_quiet_ms": 1500},
     ),
     Row(
-        "greets_with_a_pause", "pauses for 1.3 s inside its greeting", PASS, agent="greets.py 1 1.3", heard_s=4.2,
+        "greets_with_a_pause", "pauses for 1.3 s inside its greeting", PASS, agent="greets.py 1 1.3",
+        says="the agent spoke first, for {} s", heard_s=4.2,
         latency=ANSWERED,
     ),
     Row(
         "greets_and_answers_nothing", "greets, and then answers nothing", FAIL, agent="greets_only.py",
-        capture=CaptureStatus.REPLY_TIMEOUT, says="nothing was heard of the agent within 3000 ms of the user's last word",
+        capture=CaptureStatus.REPLY_TIMEOUT,
+        says="nothing was heard of the agent within 3000 ms of the user's last word",
         case="zoo_impatient", turns=0,
     ),
     Row(
@@ -64,7 +68,7 @@ AGENTS = (
     ),
     Row(
         "two_agents", "is not alone: a second agent answers as well", NO_DATA, agent="two_agents.py",
-        capture=CaptureStatus.TWO_AGENTS, says="two agents are in the room", turns=0, options=BRISK,
+        capture=CaptureStatus.TWO_AGENTS, says="two agents are in the room", turns=None, options=BRISK,
     ),
     Row(
         "bed_music_45", "has music of −45 dBFS under its voice", WARN, agent="bed.py music -45", says="background at",
@@ -75,11 +79,13 @@ AGENTS = (
         options=BRISK, latency=ANSWERED,
     ),
     Row(
-        "bed_noise_40", "has pink noise of −40 dBFS under its voice", WARN, agent="bed.py noise -40", says="background at",
+        "bed_noise_40", "has pink noise of −40 dBFS under its voice", WARN, agent="bed.py noise -40",
+        says="background at",
         options=BRISK, latency=ANSWERED,
     ),
     Row(
-        "hangs_up", "leaves 0.5 s after its complete reply", WARN, agent="leaves_after.py 0.5", says="hung up",
+        "hangs_up", "leaves 0.5 s after its complete reply", WARN, agent="leaves_after.py 0.5",
+        says="the agent {} {} s after its last reply",
         options=BRISK, latency=ANSWERED,
     ),
     Row(
@@ -88,15 +94,17 @@ AGENTS = (
     ),
     Row(
         "hangs_up_too_soon", "leaves after its first reply, and the user has more to say", FAIL,
-        agent="leaves_after.py 0.1", case="double_turn", capture=CaptureStatus.AGENT_LEFT, says="hung up", turns=1,
+        agent="leaves_after.py 0.6", case="double_turn", capture=CaptureStatus.AGENT_LEFT,
+        says="before the user's next turn", turns=None,
     ),
     Row(
-        "deletes_the_room", "deletes the room after its reply", WARN, agent="deletes_room.py", says="deleted the room",
+        "deletes_the_room", "deletes the room after its reply", WARN, agent="deletes_room.py",
+        says="the agent deleted the room {} s after its last reply",
         options=BRISK, latency=ANSWERED,
     ),
     Row(
         "reconnects", "leaves the room between two turns and comes back", PASS, agent="reconnects.py",
-        case="double_turn", turns=2, says="came back", options=BRISK, latency=ANSWERED,
+        case="double_turn", turns=2, says="and came back after {} s", options=BRISK, latency=ANSWERED,
     ),
     Row(
         "third_party", "has company: a silent participant comes and goes", PASS, agent="third_party.py", options=BRISK,
@@ -126,7 +134,7 @@ AGENTS = (
     ),
     Row(
         "crashes", "dies in the middle of its reply", FAIL, agent="crashes.py", capture=CaptureStatus.AGENT_CRASH,
-        says="its process ended with 7", turns=0, options=BRISK,
+        says="its process ended with 7", turns=None, options=BRISK,
     ),
     Row(
         "wants_attribute", "speaks only to a user with the attribute that `--attributes` gives", PASS,
@@ -172,10 +180,13 @@ AGENTS = (
     Row("echoes", "says back what it hears", FAIL, agent="echoes.py", says="the user's own words", options=BRISK,
         turns=0),
     Row("endless_story", "never stops talking", FAIL, agent="endless.py story", capture=CaptureStatus.REPLY_ENDLESS,
-        says="was still speaking", case="zoo_impatient", turns=1, options=BRISK),
+        says="the agent was still speaking {} s after the user's last word", case="zoo_impatient", turns=None, options=BRISK),
     Row("endless_tone", "answers with a tone that never ends", FAIL, agent="endless.py tone",
-        capture=CaptureStatus.REPLY_ENDLESS, says="was still speaking", case="zoo_impatient", turns=1, options=BRISK),
-    Row("state_stuck", "says “speaking” in lk.agent.state for ever", WARN, agent="state_stuck.py", says="lk.agent.state",
+        capture=CaptureStatus.REPLY_ENDLESS,
+        says="the agent was still speaking {} s after the user's last word",
+        case="zoo_impatient", turns=None, options=BRISK),
+    Row("state_stuck", "says “speaking” in lk.agent.state for ever", WARN, agent="state_stuck.py",
+        says="its lk.agent.state was still 'speaking' after {} s of silence",
         latency=ANSWERED),
     Row("avatar", "has an avatar that speaks for it (lk.publish_on_behalf)", PASS, agent="avatar.py", options=BRISK,
         latency=ANSWERED),
@@ -191,7 +202,7 @@ AGENTS = (
     Row("dies_early", "ends with an error before it joins", NO_DATA, agent="dies_early.py",
         capture=CaptureStatus.AGENT_ABSENT, says="before it joined, its process ended with 3", turns=0),
     Row("looks_in", "joins and leaves again before anybody has spoken", FAIL, agent="looks_in.py",
-        capture=CaptureStatus.AGENT_LEFT, says="left", turns=0, options=BRISK),
+        capture=CaptureStatus.AGENT_LEFT, says="before anybody spoke to it", turns=None, options=BRISK),
     Row("thinking_sound", "types on a keyboard while it thinks, on a second track", FAIL, agent="thinking_sound.py", timed=True,
         says="eot_to_first_audio", options=BRISK, latency=Latency(ANSWERED.ms + 1000, 80.0)),
     Row("removes_user", "ends the call by removing the user from the room", WARN, agent="removes_user.py",

@@ -18,7 +18,7 @@ def _right(name: str, does: str, status: Status = PASS, **more: Any) -> Row:
 
 
 def _wrong(name: str, does: str, says: str, **more: Any) -> Row:
-    more = {"page": f"{name}.html", "options": BRISK, "turns": 0, **more}
+    more = {"page": f"{name}.html", "options": BRISK, "turns": None, **more}
     return Row(name, does, NO_DATA, says=says, capture=CaptureStatus.PAGE_ERROR, lanes=BROWSER, **more)
 
 
@@ -37,7 +37,7 @@ PAGES: tuple[Row, ...] = (
     _wrong("no_microphone", "publishes no microphone", "microphone"),
     _wrong("publishes_muted", "publishes its microphone and mutes it", "microphone"),
     _right("reloads", "reloads itself in the middle of the call", NO_DATA, capture=CaptureStatus.PAGE_ERROR,
-           says="reload", turns=0, latency=None),
+           says="reload", turns=None, latency=None),
     _right("dialog", "shows a dialog (alert) before it joins"),
     _right("chatters", "writes 1,000 lines a second to its console"),
     _right("page_video_too", "publishes a camera beside its microphone", page="video_too.html"),

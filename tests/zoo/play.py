@@ -81,7 +81,7 @@ class Played:
             found.append(f"{self.capture}, wanted {row.capture}")
         if not row.pattern.search(self.report):
             found.append(f"the report does not say “{row.says}”")
-        if self.turns != row.turns:
+        if row.turns is not None and self.turns != row.turns:
             found.append(f"{self.turns} turns, wanted {row.turns}")
         if self.heard_s < row.heard_s:
             found.append(f"{self.heard_s:.1f} s of the agent were recorded, wanted {row.heard_s:.1f} s")
@@ -223,7 +223,7 @@ def _played(
         capture=attempt.capture_status,
         reason=next(filter(None, reasons), ""),
         report=report,
-        turns=sum(turn.utterance is not None for turn in measured.turns) if measured is not None else 0,
+        turns=_answered(measured),
         heard_s=_heard_s(run_dir / attempt.folder / (EAR if lane == "browser" else POST_RTC)),
         eot_to_first_audio_ms=_first(measured, "eot_to_first_audio_ms"),
         user_kpi_ms=_first(measured, "user_kpi_raw_ms"),
@@ -243,6 +243,12 @@ def _heard_s(wav: Path) -> float:
     n = rate_hz // 50
     frames = samples[: len(samples) // n * n].reshape(-1, n)
     return float(np.sum(np.mean(frames**2, axis=1) > 10 ** (SOUND_DBFS / 10))) / 50
+
+
+def _answered(measured: Measurement | None) -> int:
+    """Turns of the user that a reply was heard to."""
+    turns = measured.turns if measured is not None else []
+    return sum(turn.utterance is not None and turn.onset_sample is not None for turn in turns)
 
 
 def _first(measured: Measurement | None, metric: str) -> float | None:

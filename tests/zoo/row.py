@@ -42,7 +42,7 @@ class Row:
     case: str = "question_short"  # a shipped case, or one in cases/
     options: Mapping[str, Any] = field(default_factory=dict)  # settings, by their names
     heard_s: float = 0.0  # of the agent's sound at least, in the recording
-    turns: int = 1  # the user's turns that were answered and measured
+    turns: int | None = 1  # the user's turns that a reply was heard to; None: the call was broken off
     timed: bool = False  # the status itself hangs on a latency
     latency: Latency | None = None
     limit_s: float = 60.0  # joining, talking, leaving, hearing

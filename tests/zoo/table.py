@@ -27,7 +27,7 @@ def docs_table(rows: Iterable[Row], subject: str) -> str:
         said = f"{status}: “{words}”" if words else status
         only = "" if len(row.lanes) > 1 else f" ({row.lanes[0]} lane)"
         does = row.does + (f" *{row.advice}*" if row.advice else "")
-        lines.append(f"| {does}{only} | {said} | {row.turns} | `{row.name}` |")
+        lines.append(f"| {does}{only} | {said} | {'' if row.turns is None else row.turns} | `{row.name}` |")
     return "\n".join(lines)
 
 
