@@ -45,4 +45,17 @@ PAGES: tuple[Row, ...] = (
     _right("changes_route", "changes its route without loading anew"),
     _right("in_a_frame", "has the call in a frame"),
     _right("redirects", "goes to another address before it joins"),
+    # how it comes into the call
+    _right("throws_and_joins", "throws something harmless (analytics, a ResizeObserver loop) and joins"),
+    _right("late_button", "has a button that comes late and is disabled at first; `--page-script` fills and clicks",
+           script="late_button.js"),
+    _right("own_identity", "joins under an identity of its own, from a token endpoint of its own"),
+    _right("microphone_twice", "opens the microphone twice, by its deviceId, with a camera"),
+    _right("microphone_first", "connects only with its microphone in hand, and `--mic device` is given", latency=None,
+           options={**BRISK, "mic": "device"}),
+    _wrong("lobby", "stays in its lobby",
+           "did not connect to a media server within {} s of asking for the microphone, which it had been given"),
+    _wrong("other_room", "joins another room", "joined the room 'somewhere-else' as 'guest-7f3a'"),
+    _wrong("broken", "throws what keeps it from the call",
+           "did not ask for the microphone within {} s (its last error: Cannot read properties of null"),
 )  # fmt: skip
