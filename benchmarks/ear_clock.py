@@ -76,25 +76,34 @@ async def served(script: str) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
+def late_of(readings: np.ndarray) -> np.ndarray:
+    """How far the context is behind the host, in ms from any zero."""
+    return readings[:, 1] - 1e3 * (readings[:, 0] + readings[:, 2] + readings[:, 3])
+
+
 def steps_of(readings: np.ndarray) -> list[tuple[float, float]]:
     """(context's s, ms) of the truth: where two medians of a second differ most, above STEP_MS, and again to both sides."""
-    late_ms = readings[:, 1] - 1e3 * (readings[:, 0] + readings[:, 2] + readings[:, 3])
+    late_ms = late_of(readings)
 
     def apart(at: int, begin: int, end: int, window: int) -> float:
         after, before = late_ms[at : min(end, at + window)], late_ms[max(begin, at - window) : at]
         return float(np.median(after) - np.median(before))
 
-    def search(begin: int, end: int) -> list[tuple[float, float]]:
+    def search(begin: int, end: int) -> list[int]:
         places = range(begin + WINDOW // 4, end - WINDOW // 4)
         rough = max(places, key=lambda at: abs(apart(at, begin, end, WINDOW)), default=None)
         if rough is None or abs(apart(rough, begin, end, WINDOW)) < STEP_MS:
             return []
         near = range(max(places[0], rough - WINDOW), min(places[-1], rough + WINDOW) + 1)
         where = max(near, key=lambda at: abs(apart(at, begin, end, SHARP)))  # a second's medians blur the place
-        at_s = float(readings[where, 0] + readings[where, 2] + readings[where, 3])
-        return [*search(begin, where), (at_s, apart(where, begin, end, WINDOW)), *search(where, end)]
+        return [*search(begin, where), where, *search(where, end)]
 
-    return search(0, len(late_ms))
+    cuts = [0, *search(0, len(late_ms)), len(late_ms)]
+    found = [
+        (float(readings[at, [0, 2, 3]].sum()), apart(at, begin, end, WINDOW))
+        for begin, at, end in zip(cuts, cuts[1:], cuts[2:], strict=False)
+    ]
+    return [(at_s, ms) for at_s, ms in found if abs(ms) >= STEP_MS]
 
 
 def voice() -> np.ndarray:
@@ -151,11 +160,10 @@ def main() -> int:
     print(f"host busy {np.mean(load):.0f} %, load of five minutes {os.getloadavg()[1]:.1f}")
     print("steps: " + (", ".join(f"{ms:+.1f} ms at {at_s:.1f} s" for at_s, ms in happened) or "none"))
     print("noticed: " + (", ".join(step.told() for step in noticed) or "none"))
-    print(
-        f"{len(happened)} steps, {len(missed)} not noticed, {len(alone)} noticed that the truth has not; in all",
-        end=" ",
-    )
-    print(f"{sum(ms for _, ms in happened):+.1f} ms, noticed {sum(step.size_ms for step in noticed):+.1f} ms")
+    print(f"{len(happened)} steps, {len(missed)} not noticed, {len(alone)} noticed that the truth has not")
+    behind = late_of(truth)
+    whole_ms = float(np.median(behind[-WINDOW:]) - np.median(behind[:WINDOW]))
+    print(f"behind in all {whole_ms:+.1f} ms, steps noticed {sum(step.size_ms for step in noticed):+.1f} ms")
     late_ms = pairs[:, 1] - pairs[:, 0] / 48
     print(f"scatter of the pairs around their neighbours: SD {np.std(np.diff(late_ms)) / np.sqrt(2):.3f} ms")
     return 1 if missed else 0
