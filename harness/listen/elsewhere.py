@@ -27,11 +27,12 @@ UNSURE_MS = 250.0  # by the clocks alone
 
 @dataclass(frozen=True)
 class _Claim:
-    """The part of the other recording where a reply must be."""
+    """The part of the other recording where a reply must be, a margin around it included. `sure`: its waveform is there."""
 
     reply: HeardReply
     start: float
     end: float
+    sure: bool
 
 
 def hear_elsewhere(
@@ -52,6 +53,25 @@ def hear_elsewhere(
     return sorted(heard, key=lambda reply: reply.start)
 
 
+def hear_voice_in(
+    voice: Sequence[HeardReply], apart: Ring, mixed: Ring, clocks: Clocks
+) -> list[tuple[HeardReply, HeardReply | None]]:
+    """Each reply of `voice` (its track recorded `apart`) with its place in `mixed`, where other tracks sound as well.
+
+    It begins there where its waveform does: what sounds ahead of it may be music.
+    """
+    margin = MARGIN_MS * SAMPLES_PER_MS
+    found: dict[int, HeardReply] = {}
+    claims = _claims(voice, apart, mixed, clocks)
+    for index, claim in enumerate(claims):
+        sounds = _within(mixed.sounds, claims, index)
+        if claim.sure:
+            found[id(claim.reply)] = HeardReply(None, round(claim.start + margin), round(claim.end - margin))
+        elif sounds:
+            found[id(claim.reply)] = HeardReply(None, sounds[0].start, sounds[-1].end)
+    return [(reply, found.get(id(reply))) for reply in voice]
+
+
 def _claims(replies: Sequence[HeardReply], here: Ring, there: Ring, clocks: Clocks) -> list[_Claim]:
     by_clock = [_lag_by_clock(reply, here, there, clocks) for reply in replies]
     by_sound = [_lags_by_sound(r, lag, here, there) for r, lag in zip(replies, by_clock, strict=True)]
@@ -62,10 +82,10 @@ def _claims(replies: Sequence[HeardReply], here: Ring, there: Ring, clocks: Cloc
     for reply, lag, found in zip(replies, by_clock, by_sound, strict=True):
         if found is not None:
             margin = MARGIN_MS * SAMPLES_PER_MS
-            claims.append(_Claim(reply, reply.start + found[0] - margin, reply.end + found[1] + margin))
+            claims.append(_Claim(reply, reply.start + found[0] - margin, reply.end + found[1] + margin, True))
         elif lag is not None:  # no waveform says it: where the others are, against the clocks
             lag, margin = lag + (median(beside) if beside else 0.0), UNSURE_MS * SAMPLES_PER_MS
-            claims.append(_Claim(reply, reply.start + lag - margin, reply.end + lag + margin))
+            claims.append(_Claim(reply, reply.start + lag - margin, reply.end + lag + margin, False))
     return sorted(claims, key=lambda claim: claim.start)
 
 

@@ -101,8 +101,9 @@ def _kpi(scene: Scene, turn: TurnHeard, ring: str) -> Metric:
         if scene.rings[ring].silent():
             return no_number("ms", f"{ring}.wav holds no sound of the agent")
         return no_number("ms", f"no reply is heard in {ring}.wav after this turn")
-    error_ms = round(answer.turn.error_ms + ONSET_ERROR_MS + HOP_MS + onset_error_ms(scene.rings[ring].bed), 2)
-    kpi = across(scene, ring, number(raw_ms, "ms", uncertainty=error_ms), answer.turn.end, answer.reply.start)
+    onset_ms = ONSET_ERROR_MS + HOP_MS + onset_error_ms((scene.voice or scene.rings[ring]).bed)
+    kpi = number(raw_ms, "ms", uncertainty=round(answer.turn.error_ms + onset_ms, 2))
+    kpi = across(scene, ring, kpi, answer.turn.end, answer.reply.start)
     doubt = _doubt(scene, answer, answer.reply, ring) or _too_fast(scene, turn, raw_ms, ring)
     return disbelieved(kpi, doubt) if doubt else kpi
 

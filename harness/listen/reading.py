@@ -87,6 +87,7 @@ class Capture:
     link: LinkRecord | None = None
     packets: tuple[Row, ...] = ()  # the relay's log
     ear_clock: npt.NDArray[np.float64] | None = None  # (n, 2): sample of ear.wav, ms; older captures have none
+    voice: Audio | None = None  # the agent's voice in post_rtc, where it has other tracks beside it
 
     def why_missing(self, name: str) -> str:
         return self.missing.get(name, f"{RECORDINGS.get(name, name)} is missing")
@@ -121,7 +122,29 @@ def read_capture(folder: Path) -> Capture:
         link=_read_record(folder / capture.LINK, LinkRecord, missing) if manifest.link != "none" else None,
         ear_clock=_read_ear_clock(folder / capture.EAR_CLOCK, missing),
         packets=tuple(_read_packets(folder / capture.LINK_LOG, missing)) if manifest.link != "none" else (),
+        voice=_read_voice(folder, manifest, missing),
     )
+
+
+def _read_voice(folder: Path, manifest: Manifest, missing: dict[str, str]) -> Audio | None:
+    """The sum of the agent's tracks that are its voice; None where there is no other."""
+    kept = [track for track in manifest.agent_tracks if track.file is not None]
+    if all(track.voice for track in kept):
+        return None
+    voices: list[Audio] = []
+    for track in kept:
+        if track.voice and track.file is not None:
+            found = read_wav(capture.recording(folder, Path(track.file).name))
+            if not isinstance(found, Audio):
+                missing[track.file] = found
+                return None
+            voices.append(found)
+    if not voices:
+        return None
+    mixed = np.zeros(max(len(voice) for voice in voices), np.float32)
+    for voice in voices:
+        mixed[: len(voice)] += voice.samples
+    return Audio(mixed, voices[0].rate_hz)
 
 
 def _read_manifest(folder: Path) -> Manifest:

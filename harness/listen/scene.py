@@ -12,7 +12,7 @@ from functools import cached_property
 from harness.listen.clocks import Clocks
 from harness.listen.ear_clock import EarClock
 from harness.listen.echo import Echo, find_echoes
-from harness.listen.elsewhere import hear_elsewhere
+from harness.listen.elsewhere import hear_elsewhere, hear_voice_in
 from harness.listen.reading import Capture
 from harness.listen.replies import HeardReply, ToldReply, hear_replies, told_replies
 from harness.listen.ring import Ring
@@ -111,6 +111,8 @@ class Scene:
 
     @cached_property
     def _sounds(self) -> dict[str, list[HeardReply]]:
+        if self.voice is not None:
+            return self._voice_sounds(self.voice)
         pre = self.rings.get("pre_rtc")
         sounds: dict[str, list[HeardReply]] = {}
         for name in sorted((name for name in PAIRS if name in self.rings), key=lambda name: name != self.primary):
@@ -120,6 +122,24 @@ class Scene:
             else:
                 sounds[name] = hear_elsewhere(sounds[self.primary], self.rings[self.primary], ring, self.clocks, ends)
         return sounds
+
+    @cached_property
+    def voice(self) -> Ring | None:
+        """The agent's voice at the second listener without its other tracks, on post_rtc's clock; None if it has one."""
+        apart = self.capture.voice
+        return None if apart is None or self.tells or "post_rtc" not in self.rings else Ring("post_rtc", apart, True)
+
+    def _voice_sounds(self, apart: Ring) -> dict[str, list[HeardReply]]:
+        """Of an agent with music on a track of its own: what it says is a reply, at the ear too, and nothing else is."""
+        ends = [turn.end for turn in self.turns(PAIRS["post_rtc"])]
+        voice = hear_replies([], None, apart, self.clocks, ends)
+        if self.primary == "post_rtc" or "ear" not in self.rings:
+            return {"post_rtc": voice}
+        pairs = hear_voice_in(voice, apart, self.rings["ear"], self.clocks)
+        return {
+            "ear": sorted((there for _, there in pairs if there is not None), key=lambda reply: reply.start),
+            "post_rtc": [replace(reply, twin=there) for reply, there in pairs],
+        }
 
     @cached_property
     def answers(self) -> dict[str, dict[int, Answer]]:

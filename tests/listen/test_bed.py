@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from harness.listen.bed import Bed, find_bed
 from harness.listen.measure import listen
 from harness.listen.onset import level_db
 from harness.model.audio import Audio
-from tests.listen.captures import RATE_HZ, Replied, Samples, silence, speech
+from harness.model.capture import AgentTrack, read_manifest, write_manifest
+from tests.listen.captures import RATE_HZ, Call, Replied, Samples, codec, silence, speech
 from tests.listen.test_turns import ANSWER, QUESTION, call, value
 
 
@@ -96,3 +98,45 @@ def test_without_a_bed_every_number_is_as_without_looking_for_one(
     looked = listen(folder)
     monkeypatch.setattr("harness.listen.ring.find_bed", lambda levels: None)
     assert listen(folder) == looked
+
+
+def with_tracks(folder: Path, made: Call, voice: Samples, background: Samples) -> Path:
+    """A capture whose agent has two tracks: `voice` and `background`, as the second listener recorded each."""
+    made.write(folder)
+    for number, samples in enumerate((voice, background), 1):
+        soundfile.write(folder / f"post_rtc_track{number}.wav", samples, RATE_HZ, subtype="PCM_16")
+    tracks = [
+        AgentTrack(sid="a", voice=True, file="post_rtc_track1.wav"),
+        AgentTrack(sid="b", voice=False, file="post_rtc_track2.wav"),
+    ]
+    write_manifest(folder, read_manifest(folder).model_copy(update={"agent_tracks": tracks}))
+    return folder
+
+
+@pytest.mark.parametrize("lane", ["browser", "bot"])
+@pytest.mark.parametrize("kind", ["typing", "music", "silence"])
+def test_the_voice_is_told_from_a_track_beside_it(tmp_path: Path, lane: str, kind: str) -> None:
+    """Typing of −30 dBFS while the agent thinks begins 350 ms ahead of its answer, and is none."""
+    late = silence(30)  # the second listener's clock, see Call.probe_lag_ms
+    background = silence(14_000.0)
+    if kind == "typing":
+        for at_ms in np.arange(QUESTION.end_ms + 250, QUESTION.end_ms + 1_300, 90):
+            click = noise(45, -30.0)
+            background[round(at_ms * 48) :][: len(click)] = click
+    elif kind == "music":
+        background = music(14_000.0, -40.0)
+    voice = silence(14_000.0)
+    sound = codec(ANSWER.sound, 1)
+    voice[round(ANSWER.at_ms * 48) :][: len(sound)] = sound
+    made = call(ANSWER, Replied(0, background), lane=lane)
+    folder = with_tracks(tmp_path / "c", made, np.concatenate([late, voice]), np.concatenate([late, background]))
+    measurement = listen(folder)
+    (turn,) = measurement.turns
+    for metric in ("user_kpi_ms", "eot_to_first_audio_ms"):
+        if metric == "eot_to_first_audio_ms" or lane == "browser":
+            assert value(turn, metric) == pytest.approx(600, abs=3)
+    assert value(turn, "reply_ms") == pytest.approx(1_600, abs=10)
+    assert value(turn, "audio_valid") == 1
+    assert measurement.metrics["reply_count"].value == 1
+    if kind == "music":
+        assert measurement.metrics["bed_dbfs"].value == pytest.approx(-40, abs=2)
