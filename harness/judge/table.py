@@ -79,6 +79,8 @@ TABLE: tuple[Gate, ...] = (
     # what a case asks for
     Gate("talk_over", "the agent began to speak before the user's end of turn", "talk_over_count", "2",
          "sum", "==", 0, "", True, per="call", scope=lambda case: _p0(case) and not case.talk_over_allowed),
+    Gate("talked_on", "interruption → silence: it was heeded at all", "barge_in_to_silence_ms", "2",
+         "max", "<=", 2_000, "ms", True, if_absent="skip", scope=lambda case: case.interrupts, fixed=True),
     Gate("complete_reply", "complete replies after the final end of turn", "replies_complete_after_final_eot", "2",
          "min", ">=", 1, "", True, per="call", scope=_reply_due, fixed=True),
     Gate("replies", "turns of the user that got no reply", "unanswered_turn_count", "2",
@@ -93,8 +95,6 @@ TABLE: tuple[Gate, ...] = (
          "max", "<=", 0, "ms", True, keep=_not_cut_short, scope=_reply_due, fixed=True),
     Gate("interruption", "the user spoke into a reply, and it fell silent", "barge_in_to_silence_ms", "2",
          "min", ">=", 0, "ms", True, if_absent="skip", scope=lambda case: case.interrupts, fixed=True),
-    Gate("talked_on", "interruption → silence: it was heeded at all", "barge_in_to_silence_ms", "2",
-         "max", "<=", 2_000, "ms", True, if_absent="skip", scope=lambda case: case.interrupts, fixed=True),
     Gate("greeting", "greetings before the user's first word", "greeting_count", "2",
          "min", ">=", 1, "", True, per="call", scope=lambda case: case.greeting == "required", fixed=True),
     # warnings

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.listen.bed import Bed
+from harness.listen.latency import talked_on
 from harness.listen.records import not_applicable, number
 from harness.listen.replies import SAMPLES_PER_MS
 from harness.listen.scene import PAIRS, Scene
+from harness.listen.timing import interrupted_by, silence_after_barge_in_ms
 from harness.listen.turns import TurnHeard, is_greeting
 from harness.model.measurement import Metric
 
@@ -35,10 +37,14 @@ def happening_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]
 def happenings_in_words(scene: Scene, turns: list[TurnHeard], metrics: Mapping[str, Metric]) -> list[str]:
     """One sentence each: what the live half noted, then what the recordings say of replies in parts, a greeting, a bed."""
     noted = scene.capture.manifest.happenings
+    measured = [told for turn in turns if (told := _talked_on(scene, turn))]
+    if measured:  # as the recordings have it, not as it was noticed
+        noted = [happening for happening in noted if happening.kind != "talked_on"]
     words = [
         f"{happening.who}: {happening.detail}" if happening.kind in OF_OTHERS else happening.detail
         for happening in noted
     ]
+    words += measured
     greeting = metrics["greeting_count"]
     if greeting.value and not any(happening.kind == "greeting" for happening in noted):
         words.append(greeting.reason)
@@ -48,6 +54,15 @@ def happenings_in_words(scene: Scene, turns: list[TurnHeard], metrics: Mapping[s
     if loudest is not None and loudest.value is not None and loudest.value > SILENCE_DBFS:
         words.append(loudest.reason)
     return words
+
+
+def _talked_on(scene: Scene, turn: TurnHeard) -> str:
+    """Of an agent that tells nothing of its replies: one that does may have been at the end of what it had to say."""
+    answer = turn.answers.get(scene.primary)
+    reply = interrupted_by(answer.turn, scene.heard[scene.primary]) if answer is not None and not scene.tells else None
+    if answer is None or reply is None:
+        return ""
+    return talked_on(silence_after_barge_in_ms(answer.turn, reply))
 
 
 def _in_parts(turn: TurnHeard, ring: str) -> str:

@@ -238,9 +238,13 @@ def _barge_in(scene: Scene, turn: TurnHeard) -> Metric | None:
     if not meant and told is not None and told.cause == ReplyCause.COMPLETED:
         return None  # it was at its end anyway
     silence_ms = silence_after_barge_in_ms(answer.turn, reply)
-    talked_on = f"talked on {silence_ms / 1e3:.1f} s after the interruption" if silence_ms > TALKED_ON_MS else ""
-    silence = number(silence_ms, "ms", uncertainty=ONSET_ERROR_MS, reason=talked_on)
+    silence = number(silence_ms, "ms", uncertainty=ONSET_ERROR_MS, reason=talked_on(silence_ms))
     return across(scene, scene.primary, silence, answer.turn.start, reply.end)
+
+
+def talked_on(silence_ms: float) -> str:
+    """In words; "" for an agent that fell silent."""
+    return f"the agent talked on {silence_ms / 1e3:.1f} s after the interruption" if silence_ms > TALKED_ON_MS else ""
 
 
 def _last_turn(scene: Scene) -> int | None:

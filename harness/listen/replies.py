@@ -25,6 +25,8 @@ from harness.model.events import AgentTurnTrace, EventType, ReplyCause
 SAMPLES_PER_MS = 48
 PAUSE_MS = 300.0  # sounds closer than this are one
 REPLY_PAUSE_MS = 1_000.0  # sounds closer than this are one reply, unless the user ended a turn since it began
+BREATH_MS = 600.0  # between two sentences; an answer that comes so soon after another one is rare
+UNHEEDED_MS = 1_000.0  # after the end of what interrupted it: a slow agent has fallen silent by then
 PIECES_MS = (800.0, 400.0, 180.0)  # of a reply to find it by; the last for one that was cut at its beginning
 ALTERED_IDENTITY = 0.93  # an Opus call keeps 0.95 and more: below it another speed is looked for
 ALTERED_GAIN = 0.02
@@ -142,15 +144,20 @@ def _from_events(capture: Capture) -> list[ToldReply]:
     ]
 
 
-def group_by_pause(sounds: Sequence[Sound], user_ends: Sequence[float]) -> list[Sound]:
-    """Sounds → replies. A pause below a second is within a reply, unless the user ended a turn since it began."""
+def group_by_pause(sounds: Sequence[Sound], user_ends: Sequence[float], unheeded_ms: float = math.inf) -> list[Sound]:
+    """Sounds → replies. A pause below a second is within a reply, unless the user ended a turn since it began.
+
+    `unheeded_ms`: what still goes on so long after that end takes no notice of it, and goes on after a pause as well.
+    """
     groups: list[Sound] = []
     for sound in sounds:
         if groups:
             last = groups[-1]
             pause_ms = (sound.start - last.end) / SAMPLES_PER_MS
-            answered_anew = any(last.start < end <= sound.start for end in user_ends)
-            if pause_ms < PAUSE_MS or (pause_ms < REPLY_PAUSE_MS and not answered_anew):
+            ends = [end for end in user_ends if last.start < end <= sound.start]
+            goes_on = any(last.end - end >= unheeded_ms * SAMPLES_PER_MS for end in ends)
+            longest_ms = REPLY_PAUSE_MS if not ends else BREATH_MS if goes_on else PAUSE_MS
+            if pause_ms < longest_ms:
                 groups[-1] = Sound(last.start, max(last.end, sound.end))
                 continue
         groups.append(sound)
@@ -195,7 +202,7 @@ def hear_replies(
         for c, s in zip(claims, owned, strict=True)
         if s
     ]
-    groups = group_by_pause(loose, user_ends)
+    groups = group_by_pause(loose, user_ends) if told else group_by_pause(loose, user_ends, UNHEEDED_MS)
     for group, (reply, identity) in zip(groups, unplaced, strict=False):  # in order: nothing better is known
         heard.append(HeardReply(reply.seq, group.start, group.end, None, identity))
     heard += [HeardReply(None, group.start, group.end) for group in groups[len(unplaced) :]]

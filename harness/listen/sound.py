@@ -32,6 +32,7 @@ IDENTITY_MIN = (
 MIN_COMPARED_MS = 300.0  # shorter is too little to tell whose sound it is
 MAX_LISTED_CLIPS = 20
 EDGE_MS = 8.0
+NO_REPLY = "no reply is heard after this turn"
 
 
 def sound_metrics(scene: Scene, turn: TurnHeard) -> tuple[dict[str, Metric], list[Defect]]:
@@ -68,7 +69,9 @@ def _excluded(scene: Scene, ring: str, unit: str) -> Metric | None:
     return None
 
 
-def _not_heard(scene: Scene, ring: str) -> str:
+def _not_heard(scene: Scene, turn: TurnHeard, ring: str) -> str:
+    if not turn.heard and turn.is_answer and not scene.tells and ring in scene.rings:
+        return NO_REPLY
     if ring not in scene.rings:
         return scene.capture.why_missing(ring)
     return f"{ring}.wav is silent" if scene.rings[ring].silent() else f"the reply is not heard in {ring}.wav"
@@ -80,7 +83,7 @@ def _slice(scene: Scene, ring: str, heard: HeardReply) -> Audio:
 
 def _reply_ms(scene: Scene, turn: TurnHeard) -> Metric:
     heard = turn.heard.get(scene.primary)
-    return no_number("ms", _not_heard(scene, scene.primary)) if heard is None else number(heard.duration_ms, "ms")
+    return no_number("ms", _not_heard(scene, turn, scene.primary)) if heard is None else number(heard.duration_ms, "ms")
 
 
 def _ring_metrics(scene: Scene, turn: TurnHeard, ring: str) -> tuple[dict[str, Metric], list[Defect]]:
@@ -93,7 +96,7 @@ def _ring_metrics(scene: Scene, turn: TurnHeard, ring: str) -> tuple[dict[str, M
     metrics: dict[str, Metric] = {}
     defects: list[Defect] = []
     if heard is None:
-        metrics[clipping] = no_number("ratio", _not_heard(scene, ring))
+        metrics[clipping] = no_number("ratio", _not_heard(scene, turn, ring))
     else:
         part = _slice(scene, ring, heard)
         ratio = clipping_ratio(part)
@@ -129,7 +132,7 @@ def _holes(scene: Scene, turn: TurnHeard, ring: str) -> list[Hole] | Metric:
             return not_applicable("ms", f"needs {capture.PRE_RTC}; {NOT_INSTRUMENTED}")
         return no_number("ms", scene.capture.why_missing("pre_rtc"))
     if heard is None:
-        return no_number("ms", _not_heard(scene, ring))
+        return no_number("ms", _not_heard(scene, turn, ring))
     if told is None or told.pre is None:
         return no_number("ms", "the reply's place in pre_rtc.wav is not known")
     if heard.track is None or heard.identity is None or heard.identity < IDENTITY_MIN:
@@ -192,8 +195,10 @@ def _identity(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
     if ring not in scene.rings:
         return {"identity": same, "audio_valid": no_number("bool", scene.capture.why_missing(ring))}
     heard = turn.heard.get(ring)
+    if heard is None and not turn.heard and not scene.tells:
+        return {"identity": same, "audio_valid": no_number("bool", NO_REPLY)}  # there is none that could be
     if heard is None:
-        valid = number(0, "bool", reason=_not_heard(scene, ring))
+        valid = number(0, "bool", reason=_not_heard(scene, turn, ring))
         return {"identity": same, "audio_valid": valid}
     rms = active_rms(_slice(scene, ring, heard))
     if rms < AUDIBLE_RMS:
@@ -213,7 +218,7 @@ def _same_sound(scene: Scene, turn: TurnHeard, ring: str) -> Metric:
             return not_applicable("ratio", f"needs {capture.PRE_RTC}; {NOT_INSTRUMENTED}")
         return no_number("ratio", scene.capture.why_missing("pre_rtc"))
     if heard is None:
-        return no_number("ratio", _not_heard(scene, ring))
+        return no_number("ratio", _not_heard(scene, turn, ring))
     if heard.duration_ms < MIN_COMPARED_MS and not heard.aligned:
         return no_number("ratio", f"{heard.duration_ms:.0f} ms are too short to compare with pre_rtc.wav")
     if heard.identity is None:
@@ -231,5 +236,5 @@ def _arrival(scene: Scene, turn: TurnHeard) -> Metric:
     if scene.capture.arrivals is None:
         return no_number("ms", scene.capture.why_missing(capture.ARRIVALS))
     if heard is None:
-        return no_number("ms", _not_heard(scene, "post_rtc"))
+        return no_number("ms", _not_heard(scene, turn, "post_rtc"))
     return inter_arrival(scene.capture.arrivals, (heard.start, heard.end), scene.capture.load)

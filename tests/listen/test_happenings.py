@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness.judge.verdict import judge_attempt
@@ -14,7 +15,7 @@ from harness.model.case import Case
 from harness.model.measurement import Measurement
 from harness.model.status import CaptureStatus, Status
 from harness.model.verdict import GateResult
-from tests.listen.captures import T0_MONO_MS, Call, Replied, Said, speech
+from tests.listen.captures import T0_MONO_MS, Call, Replied, Said, silence, speech
 from tests.listen.test_bed import noise
 from tests.listen.test_turns import ANSWER, call
 
@@ -128,6 +129,31 @@ def test_an_agent_that_ignores_an_interruption_fails_in_these_words(tmp_path: Pa
     for name in ("talked_on", "barge_in_to_silence"):
         assert gates[name].reason.endswith("talked on 8.0 s after the interruption")
     assert gates["talked_on"].status is Status.FAIL
+
+
+def test_an_agent_that_ignores_an_interruption_and_pauses_for_breath_talks_on_all_the_same(tmp_path: Path) -> None:
+    """Nothing in the recording says that what follows the pause is no answer; but it had not stopped when the user had."""
+    first, again = Said(500, speech(1_200, 1)), Said(4_200, speech(1_300, 4))
+    begin = first.end_ms + 600
+    story = np.concatenate([speech(5_500, 5), silence(350), speech(2_000, 6), silence(450), speech(1_500, 7)])
+    made = call(Replied(begin, story), said=[first, again], total_ms=16_000.0, case={"interrupts": True})
+    measurement, gates = heard(
+        tmp_path, made, happened("talked_on", "the agent talked on 3.6 s after the interruption")
+    )
+    assert measurement.turns[1].metrics["user_kpi_ms"].value is None
+    talked_on = f"the agent talked on {(begin + len(story) / 48 - again.at_ms) / 1e3:.1f} s after the interruption"
+    assert gates["talked_on"].reason == talked_on
+    assert measurement.happenings == [talked_on]
+
+
+def test_an_agent_that_stops_soon_after_the_interruption_and_answers_it_is_heard_to_answer(tmp_path: Path) -> None:
+    first, again = Said(500, speech(1_200, 1)), Said(4_200, speech(1_000, 4))
+    begin = first.end_ms + 600
+    story = Replied(begin, speech(again.end_ms + 400 - begin, 5))
+    answer = Replied(again.end_ms + 400 + 500, speech(1_200, 6))
+    made = call(story, answer, said=[first, again], total_ms=12_000.0, case={"interrupts": True})
+    measurement, _ = heard(tmp_path, made)
+    assert measurement.turns[1].metrics["user_kpi_ms"].value == pytest.approx(900, abs=5)
 
 
 def test_an_agent_that_heeds_an_interruption_slowly_is_warned_of(tmp_path: Path) -> None:
