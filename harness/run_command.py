@@ -76,6 +76,13 @@ def run_command(
     room_metadata: Annotated[
         str | None, typer.Option(help="Metadata of the room, as JSON or @FILE.", metavar="JSON")
     ] = None,
+    agent_hangover_ms: Annotated[
+        float | None,
+        typer.Option(
+            help="The quiet after which the agent takes the user to be done: a latency below it is not believed.",
+            show_default="not known: 150 ms",
+        ),
+    ] = None,
     engines: Annotated[
         Path | None,
         typer.Option(help="The reference agent's engines (docs/engines.md).", show_default="embedded", metavar="FILE"),
@@ -189,6 +196,7 @@ def run_command(
         "dispatch_metadata": dispatch_metadata,
         "attributes": attributes,
         "room_metadata": room_metadata,
+        "agent_hangover_ms": agent_hangover_ms,
         "engines": engines,
         "page": page,
         "page_script": page_script,

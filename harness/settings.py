@@ -43,6 +43,7 @@ class Settings:
     dispatch_metadata: str | dict[str, Any] | None = None  # of a dispatched worker's job: JSON, @FILE, or a table
     attributes: str | dict[str, Any] | None = None  # of the user as a participant
     room_metadata: str | dict[str, Any] | None = None
+    agent_hangover_ms: float | None = None  # the quiet it waits for: a latency below it is not believed
     greeting: Literal["auto", "none", "required"] = CallRules.greeting
     greeting_window_ms: float = CallRules.greeting_window_ms
     turn_quiet_ms: float = CallRules.turn_quiet_ms
@@ -87,16 +88,20 @@ class Settings:
 
     def agent_spec(self) -> AgentSpec:
         """Raises UsageError for an agent that names no known kind."""
-        text = self.agent.strip()
+        text, hangover = self.agent.strip(), self.agent_hangover_ms
+        if hangover is not None and not 0 < hangover <= LONGEST_WAIT_MS:
+            raise UsageError(f"--agent-hangover-ms {hangover:g}: must be above 0 and at most {LONGEST_WAIT_MS:g} ms")
+        if hangover is not None and text == "reference":
+            raise UsageError("--agent-hangover-ms: the reference agent tells its own; leave it out")
         if text in ("reference", "room"):
             instrumented = text == "reference" or self.agent_instrumented
             kind: Literal["reference", "room"] = "reference" if text == "reference" else "room"
-            return AgentSpec(kind, "", instrumented, self.agent_identity)
+            return AgentSpec(kind, "", instrumented, self.agent_identity, hangover)
         named, _, value = text.partition(":")
         if named == "command" and value.strip():
-            return AgentSpec("command", value.strip(), self.agent_instrumented, self.agent_identity)
+            return AgentSpec("command", value.strip(), self.agent_instrumented, self.agent_identity, hangover)
         if named == "dispatch" and value.strip():
-            return AgentSpec("dispatch", value.strip(), self.agent_instrumented, self.agent_identity)
+            return AgentSpec("dispatch", value.strip(), self.agent_instrumented, self.agent_identity, hangover)
         raise UsageError(f'--agent {text!r}: expected reference, room, "command: PROGRAM ARGS…" or dispatch:NAME')
 
     def invitation(self) -> Invitation:

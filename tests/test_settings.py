@@ -48,6 +48,14 @@ def test_agents_are_told_apart() -> None:
     assert not Settings(agent="room").agent_spec().instrumented
 
 
+def test_an_agents_hangover_is_said_of_a_foreign_one_alone() -> None:
+    assert Settings(agent="room", agent_hangover_ms=500.0).agent_spec().hangover_ms == 500.0
+    with pytest.raises(UsageError, match="the reference agent tells its own"):
+        Settings(agent_hangover_ms=500.0).agent_spec()
+    with pytest.raises(UsageError, match="must be above 0 and at most 60000 ms"):
+        Settings(agent="room", agent_hangover_ms=0.0).agent_spec()
+
+
 def test_a_page_without_a_token_is_refused() -> None:
     with pytest.raises(UsageError, match="token"):
         Settings(page="http://localhost/?room={room}").page_spec()

@@ -18,7 +18,6 @@ from harness.listen.turns import TurnHeard, is_greeting
 from harness.model.measurement import Metric
 
 SILENCE_DBFS = -120.0
-OF_OTHERS = ("others", "background")
 BED_NAMES = {"post_rtc": "bed_dbfs", "ear": "bed_ear_dbfs"}
 
 
@@ -36,17 +35,11 @@ def happening_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]
 
 def happenings_in_words(scene: Scene, turns: list[TurnHeard], metrics: Mapping[str, Metric]) -> list[str]:
     """One sentence each: what the live half noted, then what the recordings say of replies in parts, a greeting, a bed."""
-    noted = scene.capture.manifest.happenings
     measured = [told for turn in turns if (told := _talked_on(scene, turn))]
-    if measured:  # as the recordings have it, not as it was noticed
-        noted = [happening for happening in noted if happening.kind != "talked_on"]
-    words = [
-        f"{happening.who}: {happening.detail}" if happening.kind in OF_OTHERS else happening.detail
-        for happening in noted
-    ]
-    words += measured
+    better_known = {"greeting"} | ({"talked_on"} if measured else set())  # than while the call ran
+    words = [h.detail for h in scene.capture.manifest.happenings if h.kind not in better_known] + measured
     greeting = metrics["greeting_count"]
-    if greeting.value and not any(happening.kind == "greeting" for happening in noted):
+    if greeting.value:
         words.append(greeting.reason)
     words += [told for turn in turns if (told := _in_parts(turn, scene.primary))]
     beds = [metrics[name] for name in BED_NAMES.values() if name in metrics]

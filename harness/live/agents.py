@@ -361,7 +361,13 @@ async def open_agent(
     """
     logs = run_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    about = AgentUnderTest(kind=spec.kind, spec=spec.value, instrumented=spec.instrumented, identity=spec.identity)
+    about = AgentUnderTest(
+        kind=spec.kind,
+        spec=spec.value,
+        instrumented=spec.instrumented,
+        identity=spec.identity,
+        vad_hangover_ms=spec.hangover_ms,
+    )
     async with AsyncExitStack() as stack:
         match spec.kind:
             case "reference":

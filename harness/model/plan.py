@@ -32,6 +32,7 @@ class AgentSpec:
     value: str = ""
     instrumented: bool = False
     identity: str | None = None  # which participant is the agent, where there are several
+    hangover_ms: float | None = None  # the quiet it waits for before it answers, where the user of the harness says it
     env: tuple[tuple[str, str], ...] = ()  # of the reference agent's process, beyond what every run gives it
 
 

@@ -99,6 +99,12 @@ def test_where_nobody_speaks_a_greeting_is_told_from_what_came_of_itself(
     assert measurement.metrics["unexpected_onset_count"].value == unexpected
 
 
+def test_what_the_live_half_took_for_a_greeting_and_was_music_is_not_told_as_one(tmp_path: Path) -> None:
+    other = happened("others", "someone was in the room too")
+    measurement, _ = heard(tmp_path, call(ANSWER), happened("greeting", "the agent spoke first, for 1.0 s"), other)
+    assert measurement.happenings == ["someone was in the room too"]
+
+
 def test_a_reply_sooner_than_any_agent_can_answer_is_not_believed(tmp_path: Path) -> None:
     said = Said(4_000, speech(1_200, 1))
     measurement, gates = heard(tmp_path, call(Replied(said.end_ms + 90, speech(1_600, 2)), said=[said]))
@@ -107,6 +113,16 @@ def test_a_reply_sooner_than_any_agent_can_answer_is_not_believed(tmp_path: Path
     assert kpi.reason.startswith("90 ms is sooner than any agent can know that the user is done (150 ms)")
     assert measurement.turns[0].metrics["kpi_plausible"].value == 0
     assert gates["eot_to_first_audio"].status is Status.INVALID
+
+
+def test_a_reply_sooner_than_the_hangover_that_is_declared_is_not_believed(tmp_path: Path) -> None:
+    said = Said(4_000.0, speech(1_200, 1))
+    made = call(Replied(said.end_ms + 361, speech(1_600, 2)), said=[said])
+    made.agent = made.agent.model_copy(update={"vad_hangover_ms": 500.0})
+    measurement, _ = heard(tmp_path, made)
+    kpi = measurement.turns[0].metrics["user_kpi_ms"]
+    assert kpi.invalid
+    assert "361 ms is below the agent's own hangover of 500 ms" in kpi.reason
 
 
 def test_an_agent_as_fast_as_a_person_is_believed(tmp_path: Path) -> None:
