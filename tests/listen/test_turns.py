@@ -169,3 +169,32 @@ def test_a_start_that_hangs_on_the_end_of_a_reply_in_parts_counts_from_its_last_
     last = Replied(again.end_ms + 700, speech(1_000, 8))
     made = call(filler, answer, last, said=[QUESTION, again], total_ms=18_000.0, mic_mode="device")
     assert heard(tmp_path, made).validity.ok
+
+
+STRANGERS = {
+    "answers": call(ANSWER),
+    "greets": call(Replied(200, speech(1_500, 3)), ANSWER),
+    "greets with a pause": call(Replied(300, speech(900, 3)), Replied(2_500, speech(700, 4)), ANSWER),
+    "fills, waits, answers": call(
+        Replied(QUESTION.end_ms + 500, speech(1_200, 5)), Replied(QUESTION.end_ms + 5_700, speech(1_500, 6))
+    ),
+    "speaks into the turn": call(Replied(QUESTION.at_ms + 400, speech(500, 7)), ANSWER),
+    "says nothing": call(),
+    "answers at once": call(Replied(QUESTION.end_ms + 60, speech(900, 8))),
+}
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_both_lanes_count_alike(tmp_path: Path, name: str) -> None:
+    browser, bot = (heard(tmp_path / lane, replace(STRANGERS[name], lane=lane)) for lane in ("browser", "bot"))
+    assert counts(browser) == counts(bot)
+    assert browser.metrics["unexpected_onset_count"] == bot.metrics["unexpected_onset_count"]
+    assert [(turn.utterance, turn.greeting) for turn in browser.turns] == [
+        (turn.utterance, turn.greeting) for turn in bot.turns
+    ]
+    for ours, theirs in zip(browser.turns, bot.turns, strict=True):
+        assert value(ours, "audio_valid") == value(theirs, "audio_valid")
+        for metric in ("eot_to_first_audio_ms", "reply_ms"):
+            if metric in ours.metrics and value(ours, metric) is not None:
+                assert value(ours, metric) == pytest.approx(value(theirs, metric), abs=5)
+                assert ours.metrics[metric].invalid == theirs.metrics[metric].invalid
