@@ -16,15 +16,18 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from harness.agent_command import check_command
 from harness.errors import UsageError
 from harness.invitation import read_invitation
 from harness.model.limits import LimitProfile, Limits
 from harness.model.plan import AgentSpec, CallRules, Invitation, NetworkSpec, PageSpec
+from harness.model.redaction import redacted
 from harness.own_limits import from_words, read_floor
 from harness.settings_sources import from_environment, from_file
 
 CONFIG_FILE = "earwitness.toml"
 HISTORY_FILE = "history.sqlite"
+SECRET_SETTINGS = ("livekit_api_key", "livekit_api_secret")
 LONGEST_WAIT_MS = 60_000.0
 OF_GATES = ("limits", "gates", "floor")  # in the file they stand in a table of their own
 
@@ -99,15 +102,20 @@ class Settings:
             return AgentSpec(kind, "", instrumented, self.agent_identity, hangover)
         named, _, value = text.partition(":")
         if named == "command" and value.strip():
+            check_command(value.strip())
             return AgentSpec("command", value.strip(), self.agent_instrumented, self.agent_identity, hangover)
         if named == "dispatch" and value.strip():
             return AgentSpec("dispatch", value.strip(), self.agent_instrumented, self.agent_identity, hangover)
-        raise UsageError(f'--agent {text!r}: expected reference, room, "command: PROGRAM ARGS…" or dispatch:NAME')
+        raise UsageError(
+            f'--agent {redacted(text)!r}: expected reference, room, "command: PROGRAM ARGS…" or dispatch:NAME'
+        )
 
     def invitation(self) -> Invitation:
         """Raises UsageError for what is no JSON, or could reach nobody."""
         if self.dispatch_metadata is not None and self.agent_spec().kind != "dispatch":
-            raise UsageError(f"--dispatch-metadata: needs --agent dispatch:NAME; --agent {self.agent!r} gets no job")
+            raise UsageError(
+                f"--dispatch-metadata: needs --agent dispatch:NAME; --agent {redacted(self.agent)!r} gets no job"
+            )
         return read_invitation(self.dispatch_metadata, self.attributes, self.room_metadata)
 
     def call_rules(self) -> CallRules:
@@ -131,7 +139,9 @@ class Settings:
     def page_spec(self) -> PageSpec:
         """Raises UsageError for a template that cannot carry the room, or a script that is not there."""
         if self.page is not None and "{token}" not in self.page:
-            raise UsageError(f"--page {self.page!r}: needs {{token}} (and usually {{livekit_url}} and {{room}}) in it")
+            raise UsageError(
+                f"--page {redacted(self.page)!r}: needs {{token}} (and usually {{livekit_url}} and {{room}}) in it"
+            )
         if self.page_script is not None and not self.page_script.is_file():
             raise UsageError(f"--page-script {self.page_script}: no such file")
         return PageSpec(self.page, self.page_script, self.ear)
@@ -156,7 +166,7 @@ class Settings:
                 "--livekit-url (or LIVEKIT_URL) also needs LIVEKIT_API_KEY and LIVEKIT_API_SECRET in the environment"
             )
         if not self.livekit_url.startswith(("ws://", "wss://")):
-            raise UsageError(f"--livekit-url {self.livekit_url!r}: must begin with ws:// or wss://")
+            raise UsageError(f"--livekit-url {redacted(self.livekit_url)!r}: must begin with ws:// or wss://")
         return self.livekit_url, self.livekit_api_key, self.livekit_api_secret
 
 
@@ -184,4 +194,5 @@ def load_settings(
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=True)[0]
         key = first["loc"][0]  # of a setting with several types, pydantic names each after it
-        raise UsageError(f"setting {key} = {first.get('input')!r}: {first['msg']}") from error
+        shown = "***" if str(key) in SECRET_SETTINGS else redacted(repr(first.get("input")))
+        raise UsageError(f"setting {key} = {shown}: {first['msg']}") from error

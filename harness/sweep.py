@@ -22,6 +22,7 @@ from harness.judge.sweep import LESS_IS_WORSE, Sweep, Worse, knee, point
 from harness.link.profile import Direction, Profile, load_profile
 from harness.model.capture import write_atomic
 from harness.model.plan import BuiltCase
+from harness.model.redaction import redacted
 from harness.settings import Settings
 from harness.suite import make_plan, new_run_id, run_plan
 from harness.sweep_axis import Axis
@@ -53,7 +54,8 @@ def make_profiles(settings: Settings, axis: Axis) -> list[Profile]:
     """All networks of the sweep, before anything starts. Raises UsageError, ProfileError."""
     if axis.what.of == "codec" and settings.agent_spec().kind != "reference":
         raise UsageError(
-            f"--{axis.parameter} sets the reference agent's encoder; with --agent {settings.agent!r} it would set nothing"
+            f"--{axis.parameter} sets the reference agent's encoder; "
+            f"with --agent {redacted(settings.agent)!r} it would set nothing"
         )
     base = load_profile(settings.network) if settings.network is not None else load_profile("wifi_good")
     return [profile_at(base, axis, value) for value in axis.values]

@@ -19,6 +19,7 @@ from harness.errors import FileError
 
 Location = tuple[int | str, ...]
 MOST_TELLING = ("extra_forbidden", "missing")
+MOST_VALUES = 100_000  # with every alias written out; a case with a minute of utterances has a few hundred
 
 
 class Lines:
@@ -54,7 +55,17 @@ class Lines:
 
 def read_yaml(path: Path, error: type[FileError], keys: str) -> tuple[dict[Any, Any], Lines]:
     """The mapping in `path` with its lines; `keys` names some of those it should have. Raises `error`."""
-    return _parse(_read(path, error), path, error, keys)
+    data, lines = read_values(path, error)
+    if lines is None:
+        raise error(path, 1, "is empty")
+    if not isinstance(data, dict):
+        raise error(path, 1, f"must be a mapping of keys ({keys}, …)")
+    return data, lines
+
+
+def read_values(path: Path, error: type[FileError]) -> tuple[Any, Lines | None]:
+    """Whatever stands in `path`, with its lines; no lines if it is empty. Raises `error`."""
+    return _parse(_read(path, error), path, error)
 
 
 def _read(path: Path, kind: type[FileError]) -> str:
@@ -66,9 +77,13 @@ def _read(path: Path, kind: type[FileError]) -> str:
         raise kind(path, None, f"cannot be read: {error.strerror}") from error
 
 
-def _parse(text: str, path: Path, kind: type[FileError], keys: str) -> tuple[dict[Any, Any], Lines]:
+def _parse(text: str, path: Path, kind: type[FileError]) -> tuple[Any, Lines | None]:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is not None and _values(node, {}) > MOST_VALUES:
+            raise kind(
+                path, None, f"is too large: with its aliases written out it has more than {MOST_VALUES:,} values"
+            )
         data = yaml.safe_load(text)
         lines = Lines(node, path, kind) if node is not None else None
     except yaml.YAMLError as error:
@@ -79,11 +94,19 @@ def _parse(text: str, path: Path, kind: type[FileError], keys: str) -> tuple[dic
         raise kind(path, None, f"not valid YAML: {error}; put the value in quotes") from error
     except RecursionError as error:
         raise kind(path, None, "is nested too deeply, or an alias refers to itself") from error
-    if lines is None:
-        raise kind(path, 1, "is empty")
-    if not isinstance(data, dict):
-        raise kind(path, 1, f"must be a mapping of keys ({keys}, …)")
     return data, lines
+
+
+def _values(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values it has with every alias written out: each part is looked at once, so that nesting costs nothing."""
+    if id(node) not in known:
+        parts: list[yaml.Node] = []
+        if isinstance(node, yaml.MappingNode):
+            parts = [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            parts = node.value
+        known[id(node)] = 1 + sum(_values(part, known) for part in parts)
+    return known[id(node)]
 
 
 def explain(

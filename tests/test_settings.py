@@ -42,7 +42,7 @@ def test_an_agent_that_names_no_kind_is_refused(text: str) -> None:
 
 
 def test_agents_are_told_apart() -> None:
-    assert Settings(agent="command: ./bot --room {room}").agent_spec().value == "./bot --room {room}"
+    assert Settings(agent="command: python3 bot.py --room {room}").agent_spec().value == "python3 bot.py --room {room}"
     assert Settings(agent="dispatch:greeter").agent_spec().value == "greeter"
     assert Settings(agent="reference").agent_spec().instrumented
     assert not Settings(agent="room").agent_spec().instrumented
@@ -54,6 +54,33 @@ def test_an_agents_hangover_is_said_of_a_foreign_one_alone() -> None:
         Settings(agent_hangover_ms=500.0).agent_spec()
     with pytest.raises(UsageError, match="must be above 0 and at most 60000 ms"):
         Settings(agent="room", agent_hangover_ms=0.0).agent_spec()
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("python3 bot.py --api-key 'hunter2", "a quote is not closed"),
+        ("nonexistent-program --api-key hunter2", "no program 'nonexistent-program'"),
+        ("./nowhere/bot.py", r"no program './nowhere/bot.py'.*PATH"),
+        ("OPENAI_API_KEY=hunter2 python3 bot.py", r"no program 'OPENAI_API_KEY=\*\*\*'.*env NAME="),
+        ("''", "names no program"),
+    ],
+)
+def test_a_command_with_a_slip_in_it_is_refused_before_the_run_and_without_its_secret(command: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says) as caught:
+        Settings(agent=f"command: {command}").agent_spec()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_file_that_is_no_program_is_told_what_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "bot.py").write_text("print()")
+    with pytest.raises(UsageError, match=r"no executable file.*chmod \+x"):
+        Settings(agent=f"command: {tmp_path / 'bot.py'}").agent_spec()
+
+
+def test_a_wrong_secret_is_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"livekit_api_secret = \*\*\*"):
+        load_settings({"livekit_api_secret": 12345}, folder=tmp_path, env={})
 
 
 def test_a_page_without_a_token_is_refused() -> None:

@@ -27,6 +27,7 @@ from harness.browser.signalling import SignalConnection, read_signalling
 from harness.errors import AttemptError
 from harness.model.audio import FloatArray
 from harness.model.capture import write_atomic
+from harness.model.redaction import redacted
 from harness.model.status import CaptureStatus
 
 if TYPE_CHECKING:
@@ -278,7 +279,7 @@ class PageSession:
         self.closed.set()
 
     def _problem(self, kind: Literal["console", "exception", "crash", "tap"], text: str, fatal: bool = False) -> None:
-        self.errors.append(PageProblem(kind=kind, text=text, t_mono_ms=1e3 * time.monotonic()))
+        self.errors.append(PageProblem(kind=kind, text=redacted(text), t_mono_ms=1e3 * time.monotonic()))
         if fatal:
             self.fatal_why = self.fatal_why or text
             self.fatal.set()

@@ -14,7 +14,8 @@ import secrets
 import shlex
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ from harness.errors import AttemptError, HarnessError
 from harness.live.rooms import Participants, Rooms
 from harness.model.capture import AgentUnderTest
 from harness.model.plan import AgentSpec
+from harness.model.redaction import redacted, secrets_in
 from harness.model.status import CaptureStatus
 
 READY_TIMEOUT_S = 60.0  # engines load
@@ -37,6 +39,8 @@ METRICS_TIMEOUT_S = 5.0
 LINKED_STATES = ("listening", "idle", "thinking", "speaking")  # lk.agent.state once a worker has linked to the user
 NO_TRACK_S = 8.0  # in the room for so long without an audio track
 LOG_TAIL_CHARS = 600
+LONGEST_SECRET_BYTES = 4_096  # read ahead of the tail, so that no secret begins before it
+LINES_KEPT = 100  # of a stdout that nobody reads yet
 
 
 class Agent(Protocol):
@@ -100,16 +104,34 @@ async def wait_until_linked(
 
 
 class Process:
-    """A child in a process group of its own, with its log in a file."""
+    """A child in a process group of its own, with its log in a file.
 
-    def __init__(self, process: asyncio.subprocess.Process, log: IO[bytes], log_path: Path) -> None:
+    With a pipe, its stdout is read for as long as it lives, so that it can always write: `next_line` gives its lines, and
+    from `log_the_rest` on they go into the log.
+    """
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, log: IO[bytes], log_path: Path, secrets: Iterable[str] = ()
+    ) -> None:
         self.process = process
         self._log = log
         self.log_path = log_path
+        self._secrets = tuple(secrets)  # of its command, which its log may repeat
+        self._said: deque[bytes] = deque()
+        self._came = asyncio.Event()
+        self._listening = True
+        self._reading = asyncio.create_task(self._read(process.stdout)) if process.stdout is not None else None
 
     @classmethod
     async def start(
-        cls, argv: list[str], env: dict[str, str], log_path: Path, *, pipe: bool = False, pass_fds: tuple[int, ...] = ()
+        cls,
+        argv: list[str],
+        env: dict[str, str],
+        log_path: Path,
+        *,
+        pipe: bool = False,
+        pass_fds: tuple[int, ...] = (),
+        secrets: Iterable[str] = (),
     ) -> Process:
         """Raises HarnessError if the program cannot be started."""
         log = log_path.open("ab")
@@ -121,11 +143,50 @@ class Process:
             )  # fmt: skip
         except OSError as error:
             log.close()
-            raise HarnessError(f"the agent's command {argv[0]!r} cannot be started: {error.strerror}") from error
-        return cls(process, log, log_path)
+            program = redacted(argv[0], secrets)
+            raise HarnessError(f"the agent's command {program!r} cannot be started: {error.strerror}") from error
+        return cls(process, log, log_path, secrets)
+
+    async def _read(self, stdout: asyncio.StreamReader) -> None:
+        while True:
+            try:
+                line = await stdout.readline()
+            except ValueError:  # longer than asyncio takes for a line; it is none of those that are waited for
+                continue
+            if not line:
+                break
+            self._said.append(line)
+            if not self._listening or len(self._said) > LINES_KEPT:
+                self._note(self._said.popleft())
+            self._came.set()
+        self._listening = False
+        self._came.set()
+
+    def _note(self, line: bytes) -> None:
+        with contextlib.suppress(OSError):  # a full disk costs the line, and not the process that waits to write more
+            self._log.write(line)
+            self._log.flush()
+
+    async def next_line(self) -> bytes:
+        """Of its stdout; empty when there are no more."""
+        while not self._said and self._listening:
+            self._came.clear()
+            await self._came.wait()
+        return self._said.popleft() if self._said else b""
+
+    def log_the_rest(self) -> None:
+        """Nobody waits for its lines any more."""
+        self._listening = False
+        while self._said:
+            self._note(self._said.popleft())
 
     def log_tail(self) -> str:
-        return self.log_path.read_bytes()[-LOG_TAIL_CHARS:].decode(errors="replace").strip()
+        """The end of its log, without secrets."""
+        try:
+            end = self.log_path.read_bytes()[-(LOG_TAIL_CHARS + LONGEST_SECRET_BYTES) :].decode(errors="replace")
+        except OSError as error:
+            return f"{self.log_path} cannot be read: {error.strerror}"
+        return redacted(end, self._secrets)[-LOG_TAIL_CHARS:].strip()
 
     async def stop(self) -> None:
         """End the whole group: asked first, then killed."""
@@ -139,6 +200,10 @@ class Process:
             self._signal(signal.SIGKILL)
             await self.process.wait()
         finally:
+            if self._reading is not None:
+                self._reading.cancel()
+                await asyncio.gather(self._reading, return_exceptions=True)
+            self.log_the_rest()
             self._log.close()
 
     def _signal(self, number: signal.Signals) -> None:
@@ -181,6 +246,12 @@ class ReferenceAgent:
             raise HarnessError(
                 f"the reference agent was not ready within {READY_TIMEOUT_S:.0f} s, see {self.log_path}"
             ) from error
+        except ValueError as error:
+            await self.stop()
+            raise HarnessError(
+                f"the reference agent said something else than that it is ready, see {self.log_path}"
+            ) from error
+        self._running.log_the_rest()
         self._http = ready["http"]
         self.versions = {f"agent.{name}": str(value) for name, value in ready.get("versions", {}).items()}
         self.about = self.about.model_copy(
@@ -188,8 +259,7 @@ class ReferenceAgent:
         )
 
     async def _first_line(self, running: Process) -> bytes:
-        assert running.process.stdout is not None
-        line = await running.process.stdout.readline()
+        line = await running.next_line()
         if not line:
             await self.stop()
             raise HarnessError(f"the reference agent ended before it was ready: {running.log_tail()}")
@@ -282,10 +352,11 @@ class CommandAgent:
         argv = [_fill(word, values) for word in shlex.split(self.command)]
         env = {"LIVEKIT_URL": rooms.url, "LIVEKIT_TOKEN": token, "LIVEKIT_ROOM": room}
         env["EARWITNESS_CAPTURES"] = str(self.captures.resolve())
-        running = await Process.start(argv, env, self.log_dir / "agent.log")
+        secrets = (*secrets_in(self.command), token)
+        running = await Process.start(argv, env, self.log_dir / "agent.log", secrets=secrets)
         try:
             async with _watched(running) as attendance:
-                why = f"the command {argv[0]!r} started, but no agent with an audio track came into the room"
+                why = f"the command {redacted(argv[0])!r} started, but no agent with an audio track came into the room"
                 arrival = asyncio.create_task(
                     wait_until_linked(room, rooms, user_identity, CaptureStatus.AGENT_ABSENT, why, self.about.identity)
                 )

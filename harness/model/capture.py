@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.model.redaction import Redacted
 from harness.model.status import CaptureStatus
 
 CAPTURE_SCHEMA_VERSION = 1
@@ -64,7 +65,7 @@ class AgentUnderTest(_Frozen):
     """What kind of agent, and what it can tell us. Capability is declared, never guessed from missing data."""
 
     kind: Literal["reference", "command", "dispatch", "room"]
-    spec: str = ""
+    spec: Redacted = ""
     instrumented: bool = False  # speaks the events, writes pre_rtc.wav and agent_trace.jsonl
     vad_hangover_ms: float | None = None
     speculative: bool = False
@@ -73,7 +74,7 @@ class AgentUnderTest(_Frozen):
 
 class PageUnderTest(_Frozen):
     kind: Literal["product", "own", "none"]
-    url_template: str = ""
+    url_template: Redacted = ""
     sha256: str | None = None
     identity: str | None = None  # by which it was in the room: ours, or that of its own token
 
@@ -104,7 +105,7 @@ class Happening(_Frozen):
     """Something in the call that is not a fault by itself and that whoever judges it must know. `detail`: one sentence."""
 
     kind: HappeningKind
-    detail: str
+    detail: Redacted
     who: str = ""  # the participant's identity
     t_mono_ms: float | None = None
     duration_ms: float | None = None
@@ -132,7 +133,7 @@ class Manifest(_Frozen):
     lane: Literal["browser", "bot"]
     mic: Literal["scheduled", "device", "bot"]
     status: CaptureStatus
-    detail: str = ""
+    detail: Redacted = ""
     phase: str = ""  # where it was when it ended: join, barrier, prime, wait, speak, leave, done
     agent: AgentUnderTest
     page: PageUnderTest

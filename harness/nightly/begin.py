@@ -16,6 +16,7 @@ from harness.errors import UsageError
 from harness.model.case import Case
 from harness.model.night import Night, PlannedPart
 from harness.model.plan import BuiltCase
+from harness.model.redaction import MARK, redacted
 from harness.nightly.environment import differences, night_environment
 from harness.nightly.folder import PARTS, find_night, read_night, write_night
 from harness.nightly.layout import cases_of, lay_out, networks_of, options_to_keep
@@ -89,7 +90,7 @@ def take_up(name: str, out: Path | None) -> Begun:
     folder = find_night(load_settings({"runs": out}).runs, name)
     night = read_night(folder)
     plan = NightPlan.model_validate(night.plan)
-    settings = load_settings(_flags(night.options))
+    settings = load_settings(_flags(night))
     built = _built(load_checked_cases([settings.cases], settings.run_limits()), night.parts)
     now = night_environment(settings, built.values(), networks_of(plan), browser=_needs_browser(night.parts))
     found = differences(now, night.environment)
@@ -106,13 +107,25 @@ def _needs_browser(parts: Sequence[PlannedPart]) -> bool:
     return any(part.lane == "browser" and not part.left_out for part in parts)
 
 
-def _flags(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What the night did not set must not come from today's environment: the defaults are given by name."""
-    given = dict(options)
+def _flags(night: Night) -> dict[str, Any]:
+    """What the night did not set must not come from today's environment: the defaults are given by name. An option that
+    held a secret was kept without it, and comes from the environment or `earwitness.toml` again. Raises UsageError.
+    """
+    given = dict(night.options)
     default = Settings()
     for name in ("lane", "agent", "suite", "mic", "strict", "attempts", "repeat", "link", "network_seed"):
         given.setdefault(name, getattr(default, name))
-    return {"limits": default.limits, "gates": default.gates, "floor": "off", **given}
+    for name, kept in given.items():
+        if not isinstance(kept, str) or MARK not in kept:
+            continue
+        today = getattr(load_settings({}), name)
+        if not isinstance(today, str) or redacted(today) != kept:
+            raise UsageError(
+                f"--resume {night.night_id}: its option {name} ({kept}) held a secret, which is not kept; "
+                f"set EARWITNESS_{name.upper()} to it as it was, or begin a new night with the secret in the environment"
+            )
+        given[name] = today
+    return given
 
 
 def _built(cases: Sequence[tuple[Path, Case]], parts: Sequence[PlannedPart]) -> dict[str, BuiltCase]:

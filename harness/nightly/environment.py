@@ -15,6 +15,7 @@ from harness.code_hash import code_hash
 from harness.history.environment import case_hash, ears_version, machine_class
 from harness.link.profile import load_profile
 from harness.model.plan import BuiltCase
+from harness.model.redaction import redacted
 from harness.settings import Settings
 
 PACKAGES = ("harness", "bots", "runtime", "reports")
@@ -33,7 +34,7 @@ def night_environment(
         "commit": own.get("commit", "not recorded"),
         "code": product_hash(),
         "ears": ears_version(),
-        "agent": settings.agent + (", instrumented" if settings.agent_instrumented else ""),
+        "agent": redacted(settings.agent) + (", instrumented" if settings.agent_instrumented else ""),
         "machine": settings.machine_class or machine_class(describe_host()),
         "livekit-server": _server(settings),
         **(_of_browser(settings) if browser else {}),
@@ -74,7 +75,7 @@ def _of_browser(settings: Settings) -> dict[str, str]:
 
     chromium, library = find_chromium(), find_page_library()
     return {
-        "page": settings.page or f"product page {page_sha256(page_folder())[:12]}",
+        "page": redacted(settings.page or "") or f"product page {page_sha256(page_folder())[:12]}",
         "chromium": chromium.version if chromium is not None else NOT_FOUND,
         "livekit-client": library.version if library is not None else NOT_FOUND,
     }
@@ -82,7 +83,7 @@ def _of_browser(settings: Settings) -> dict[str, str]:
 
 def _server(settings: Settings) -> str:
     if settings.livekit_url is not None:
-        return f"external, {settings.livekit_url}"
+        return f"external, {redacted(settings.livekit_url)}"
     from harness.provide.media_server import find_media_server, server_version
 
     binary = find_media_server()

@@ -14,12 +14,12 @@ from typing import Any
 from harness.errors import UsageError
 from harness.model.case import Case
 from harness.model.night import PartKind, PlannedPart
+from harness.model.redaction import redacted
 from harness.nightly.folder import PARTS
 from harness.nightly.plan_file import NightPlan, Part
-from harness.settings import Settings
+from harness.settings import SECRET_SETTINGS, Settings
 from harness.suite import new_run_id, select_cases
 
-SECRET = ("livekit_api_key", "livekit_api_secret")
 NO_MICROPHONE = "a bot has no microphone; this part needs the browser"
 
 
@@ -95,12 +95,14 @@ def settings_of(part: Part, planned: PlannedPart, settings: Settings, night: Pat
 
 
 def options_to_keep(settings: Settings) -> dict[str, Any]:
-    """What differs from the defaults, as JSON has it; keys and secrets stay in the environment."""
+    """What differs from the defaults, as JSON has it; keys and secrets stay in the environment, and out of the others."""
     default, kept = Settings(), {}
     for field in dataclasses.fields(Settings):
         value = getattr(settings, field.name)
-        if field.name not in SECRET and value != getattr(default, field.name):
-            kept[field.name] = str(value) if isinstance(value, Path) else value
+        if field.name not in SECRET_SETTINGS and value != getattr(default, field.name):
+            kept[field.name] = (
+                str(value) if isinstance(value, Path) else redacted(value) if isinstance(value, str) else value
+            )
     return kept
 
 

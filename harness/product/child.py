@@ -58,6 +58,7 @@ class Child:
         assert stdin is not None
         stdin.write(b"serve\n")
         await self._says()
+        self.process.log_the_rest()
 
     async def ended(self) -> str:
         code = await self.process.process.wait()
@@ -68,9 +69,7 @@ class Child:
 
     async def _says(self) -> dict[str, Any]:
         """Its next line. Raises HarnessError."""
-        stdout = self.process.process.stdout
-        assert stdout is not None
-        line = await stdout.readline()
+        line = await self.process.next_line()
         if not line:
             raise HarnessError(f"{self.name} ended before it served: {self.process.log_tail()}")
         try:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from harness.errors import UsageError
+from harness.errors import FileError, UsageError
+from harness.yaml_file import read_values
 
 SHIPPED = Path(__file__).parent / "sentences.yaml"
 
@@ -23,14 +24,9 @@ class Sentence(BaseModel):
 
 def read_sentences(path: Path = SHIPPED) -> tuple[Sentence, ...]:
     """Raises UsageError."""
-    import yaml
-
+    data, _ = read_values(path, FileError)
     try:
-        found = TypeAdapter(tuple[Sentence, ...]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
+        found = TypeAdapter(tuple[Sentence, ...]).validate_python(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -27,16 +27,16 @@ async def tts_server(
     argv = [sys.executable, "-m", "runtime.tts_server", *options, "--crash-dumps", str(folder / "crashes")]
     running = await Process.start(argv, {}, folder / "tts_server.log", pipe=True)
     try:
-        assert running.process.stdout is not None
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
-                line = (await running.process.stdout.readline()).decode()
+                line = (await running.next_line()).decode()
         except TimeoutError as error:
             raise HarnessError(
                 f"the TTS server was not ready within {READY_TIMEOUT_S:.0f} s: {running.log_tail()}"
             ) from error
         if not line:
             raise HarnessError(f"the TTS server did not start: {running.log_tail()}")
+        running.log_the_rest()
         yield line.split()[2]
     finally:
         await running.stop()

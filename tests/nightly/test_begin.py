@@ -85,6 +85,19 @@ def test_no_secret_is_written(tmp_path: Path) -> None:
     assert "the-key" not in text
 
 
+def test_a_secret_in_the_agents_command_is_not_written_and_comes_from_the_environment_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = "command: python3 bot.py --api-key hunter2"
+    begun = begin_night(PLAN, Settings(runs=tmp_path / "runs", lane="bot", cases=ROOT / "cases", agent=command))
+    assert "hunter2" not in (begun.folder / "night.json").read_text()
+    with pytest.raises(UsageError, match=r"option agent .+ held a secret.+set EARWITNESS_AGENT"):
+        take_up(begun.night.night_id, tmp_path / "runs")
+    monkeypatch.setenv("EARWITNESS_AGENT", command)
+    assert take_up(begun.night.night_id, tmp_path / "runs").settings.agent == command
+
+
 def test_a_night_is_found_by_the_beginning_of_its_id_if_that_is_one(tmp_path: Path) -> None:
     for name in ("night-1a", "night-1b"):
         (tmp_path / name).mkdir()

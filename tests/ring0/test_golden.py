@@ -96,7 +96,7 @@ def test_the_shipped_sentences_have_a_fast_form_and_long_ones_in_it() -> None:
         ("- {id: a, text: x}\n- {id: a, text: y}", "two sentences are named a"),
         ("[]", "no sentence"),
         ("- {id: a}", "text"),
-        ("- {id: [", "no YAML"),
+        ("- {id: [", "not valid YAML"),
     ],
 )
 def test_a_wrong_file_of_sentences_is_told_so(tmp_path: Path, text: str, says: str) -> None:
