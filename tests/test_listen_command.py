@@ -223,3 +223,13 @@ def test_a_stored_measurement_is_listened_against(ew, tmp_path):
     code, _, err = ew(folder, "--against", tmp_path / "other.json")
     assert code == 2
     assert "is no measurement" in err
+
+
+def test_a_capture_whose_name_leads_elsewhere_writes_nothing_there(ew, tmp_path):
+    folder = simple_call().write(tmp_path / "c")
+    told = json.loads((folder / capture.MANIFEST).read_text())
+    (folder / capture.MANIFEST).write_text(json.dumps(told | {"trace_id": "../../elsewhere"}))
+    done = ew(folder, "--out", tmp_path / "a" / "out")
+    assert done.code == 2
+    assert "no name of one folder" in done.err
+    assert not (tmp_path / "elsewhere").exists()

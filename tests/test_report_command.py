@@ -257,3 +257,16 @@ def test_again_judges_by_the_limits_the_run_was_made_with(
     (run_dir / LIMITS).write_text("{}}")
     done = ew(run_dir, "--again")
     assert (done.code, "limits.json: the limits of this run cannot be read" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("where", ["../one/captures/one-made-a1", "/etc"])
+def test_a_summary_whose_recordings_lie_elsewhere_is_no_run_of_ours(
+    ew: Callable[..., Done], finished: Finished, tmp_path: Path, where: str
+) -> None:
+    run_dir = finished(tmp_path / "one")
+    told = json.loads((run_dir / SUMMARY).read_text())
+    told["cases"][0]["attempts"][0]["folder"] = where
+    (run_dir / SUMMARY).write_text(json.dumps(told))
+    done = ew(run_dir)
+    assert done.code == 2
+    assert "leads out of its folder" in done.err

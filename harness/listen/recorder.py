@@ -22,6 +22,7 @@ from harness.listen.ring import BAND_RATE_HZ, DECIMATION, Ring
 from harness.listen.webm import RATE_HZ, WebmAudio, WebmError, read_webm
 from harness.model.audio import Audio
 from harness.model.capture import EAR_WEBM
+from harness.model.inside import OneName
 from harness.model.measurement import Measurement
 
 SCHEMA_VERSION = 1
@@ -56,7 +57,7 @@ class WebmHeard(_Frozen):
     """
 
     schema_version: int = SCHEMA_VERSION
-    trace_id: str
+    trace_id: OneName
     lane: str
     reason: str = ""
     ear_ms: float | None = None

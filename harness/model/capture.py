@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.model.inside import OneName
 from harness.model.redaction import Redacted
 from harness.model.status import CaptureStatus
 
@@ -126,9 +127,9 @@ class Manifest(_Frozen):
     """Says what an attempt was, how it ended, and with which versions of everything."""
 
     schema_version: int = CAPTURE_SCHEMA_VERSION
-    run_id: str
-    trace_id: str
-    case_id: str
+    run_id: OneName
+    trace_id: OneName
+    case_id: OneName
     attempt: int
     lane: Literal["browser", "bot"]
     mic: Literal["scheduled", "device", "bot"]

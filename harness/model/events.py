@@ -112,7 +112,7 @@ def parse_event(payload: bytes) -> Event:
 
 
 def is_trace_id(text: str) -> bool:
-    return re.match(TRACE_ID_PATTERN, text) is not None
+    return re.fullmatch(TRACE_ID_PATTERN, text) is not None
 
 
 def event_json_schema() -> dict[str, Any]:

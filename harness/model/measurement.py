@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.model.inside import OneName
 from harness.model.status import CaptureStatus
 
 MEASUREMENT_SCHEMA_VERSION = 1
@@ -117,8 +118,8 @@ class Measurement(_Frozen):
     """What was measured in one capture. The same folder gives the same record, to the byte, on any machine."""
 
     schema_version: int = MEASUREMENT_SCHEMA_VERSION
-    trace_id: str
-    case_id: str
+    trace_id: OneName
+    case_id: OneName
     attempt: int
     lane: Literal["browser", "bot"]
     mic: Literal["scheduled", "device", "bot"]

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.model.degraded import DegradedBy
+from harness.model.inside import Inner, OneName
 from harness.model.status import Status
 from harness.model.verdict import Distribution
 
@@ -46,8 +47,8 @@ class PlannedPart(_Frozen):
     network: str = "none"
     turns: int = 0
     cases: list[str] = Field(default_factory=list)
-    run_id: str = ""
-    folder: str = ""
+    run_id: OneName = ""
+    folder: Inner = ""
     baseline: bool = False
     left_out: str = ""  # why it is not played at all
 
@@ -78,7 +79,7 @@ class WebmCase(_Frozen):
     """The browser's own recording of one call of a case beside ear.wav. `reason`: what differs, or why nothing is compared."""
 
     case: str
-    trace_id: str
+    trace_id: OneName
     status: Status
     reason: str = ""
     lag_ms: float | None = None  # its sample 0 in ear.wav; it begins with the agent's track
@@ -118,7 +119,7 @@ class PartResult(_Frozen):
     degraded: list[DegradedBy] = Field(default_factory=list)
     degraded_turns: int = 0
     webm: list[WebmCase] = Field(default_factory=list)  # of cases that no earlier part told of
-    report: str = ""  # relative to the night's folder
+    report: Inner = ""  # relative to the night's folder
     errors: list[str] = Field(default_factory=list)
     not_in_history: str = ""
 

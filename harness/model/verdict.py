@@ -16,6 +16,7 @@ from harness.model.capture import AgentUnderTest, PageUnderTest
 from harness.model.case import Tier
 from harness.model.changes import Changes
 from harness.model.degraded import DegradedTurn
+from harness.model.inside import Inner, OneName
 from harness.model.limits import SHIPPED, Limits
 from harness.model.measurement import Measurement
 from harness.model.side_by_side import SideBySide
@@ -52,21 +53,21 @@ class GateResult(_Frozen):
 
 
 class AttemptVerdict(_Frozen):
-    trace_id: str
+    trace_id: OneName
     attempt: int
     capture_status: CaptureStatus
     detail: str
     status: Status
     gates: list[GateResult]
     measurement: Measurement | None
-    folder: str  # relative to the run folder
-    pictures: list[str] = Field(default_factory=list)  # relative to the run folder
+    folder: Inner  # relative to the run folder
+    pictures: list[Inner] = Field(default_factory=list)  # relative to the run folder
     degraded: list[DegradedTurn] = Field(default_factory=list)  # turns in which an engine's reserve worked
     wall_s: float | None = None
 
 
 class CaseVerdict(_Frozen):
-    case_id: str
+    case_id: OneName
     title: str
     tier: Tier
     status: Status
@@ -96,7 +97,7 @@ class TurnTaking(_Frozen):
 
 class Summary(_Frozen):
     schema_version: int = SUMMARY_SCHEMA_VERSION
-    run_id: str
+    run_id: OneName
     started_at: str
     finished_at: str | None
     complete: bool  # False: interrupted or broken off, what follows is what there was

@@ -19,6 +19,7 @@ from harness.errors import UsageError
 from harness.judge.verdict import PASSING
 from harness.model import capture
 from harness.model.capture import CAPTURE_SCHEMA_VERSION
+from harness.model.inside import OutsideError, inside
 from harness.nightly.folder import NIGHT, is_locked
 from harness.nightly.plan_file import Keep
 
@@ -122,20 +123,24 @@ def survey(
             held += found
     for path in sorted(root.glob(f"*/{NIGHT}")):
         if not _busy(path, root, own, now or datetime.datetime.now(datetime.UTC)):
-            held += _of_steps(path.parent)
+            held += _of_steps(path.parent, passed_by)
     return Survey(tuple(held), tuple(passed_by))
 
 
-def _of_steps(night: Path) -> Iterator[Held]:
+def _of_steps(night: Path, passed_by: list[str]) -> Iterator[Held]:
     """Calls of a night's proof and calibration. Those of a step that passed may become less: its record has the numbers."""
     told = _json(night / NIGHT) or {}
-    result = told.get("result") or {}
-    passed = {part.get("id") for part in result.get("parts", []) if part.get("status") in PASSING}
-    for part in told.get("parts", []):
+    passed = {part.get("id") for part in _parts(told.get("result")) if part.get("status") in PASSING}
+    for part in _parts(told):
         if part.get("kind") == "cases":
             continue
         kept_because = "" if part.get("id") in passed else f"{part.get('id')} did not pass"
-        for manifest in sorted((night / str(part.get("folder"))).glob(f"**/captures/*/{capture.MANIFEST}")):
+        try:
+            folder = _really_inside(night, part.get("folder"))
+        except OutsideError as error:
+            passed_by.append(f"{night}: {error}")
+            continue
+        for manifest in sorted(folder.glob(f"**/captures/*/{capture.MANIFEST}")):
             found = _held(manifest.parent, manifest.parent.name, kept_because, measured=False)
             if isinstance(found, Held):
                 yield found
@@ -167,9 +172,14 @@ def _captures_of(run_dir: Path, baselines: Collection[str], passed_by: list[str]
             failed = "" if case["status"] in PASSING else f"{case['case_id']} {case['status']}"
             for attempt in case["attempts"]:
                 own = "" if attempt["status"] in PASSING else f"attempt {attempt['status']}"
-                found = _held(run_dir / attempt["folder"], attempt["trace_id"], failed or own or whole)
+                try:
+                    folder = _really_inside(run_dir, attempt["folder"])
+                except OutsideError as error:
+                    passed_by.append(f"{run_dir}: {error}")
+                    continue
+                found = _held(folder, attempt["trace_id"], failed or own or whole)
                 if isinstance(found, str):
-                    passed_by.append(f"{run_dir / attempt['folder']}: {found}")
+                    passed_by.append(f"{folder}: {found}")
                 else:
                     held.append(found)
     except (KeyError, TypeError) as error:
@@ -179,8 +189,21 @@ def _captures_of(run_dir: Path, baselines: Collection[str], passed_by: list[str]
 
 def _baselines_of_night(run_dir: Path) -> set[str]:
     night = _json(run_dir.parents[2] / NIGHT) if len(run_dir.parents) > 2 else None
-    parts = night.get("parts", []) if night is not None else []
-    return {str(part.get("run_id")) for part in parts if isinstance(part, dict) and part.get("baseline")}
+    return {str(part.get("run_id")) for part in _parts(night) if part.get("baseline")}
+
+
+def _parts(told: object) -> list[dict[str, Any]]:
+    """Of a night, or of its result; none of what is another schema's."""
+    parts = told.get("parts") if isinstance(told, dict) else None
+    return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+
+
+def _really_inside(folder: Path, told: object) -> Path:
+    """Links followed, for what lies there may be deleted. Raises OutsideError."""
+    found = inside(folder, told)
+    if not found.resolve().is_relative_to(folder.resolve()):
+        raise OutsideError(f"{told!r} leads out of its folder by a link")
+    return found
 
 
 def _held(folder: Path, trace_id: str, kept_because: str, *, measured: bool = True) -> Held | str:

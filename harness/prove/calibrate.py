@@ -25,6 +25,7 @@ from harness.jobs import LaneShifts, keep_shifts
 from harness.live.bench import Bench, open_bench
 from harness.live.governor import open_governor
 from harness.model.capture import Manifest, read_manifest, write_atomic
+from harness.model.inside import inside
 from harness.model.plan import AgentSpec, BuiltCase, Lane, PageSpec, Plan
 from harness.prove.beacon_case import D0_MS, BeaconCall, build_calls
 from harness.prove.beacon_listening import BeaconTurn, hear_call
@@ -229,7 +230,7 @@ def hear_again(run_dir: Path) -> Calibration:
 def _read_setting(run_dir: Path, raw: dict[str, Any]) -> Heard:
     played = []
     for call in raw["calls"]:
-        folder = run_dir / "captures" / call["trace_id"]
+        folder = inside(run_dir / "captures", call["trace_id"])
         played.append(Played(folder, read_manifest(folder), tuple(call["d_ms"])))
     before, after = raw["load"]
     return raw["lane"], raw["sessions"], played, (before, after)

@@ -21,6 +21,7 @@ from harness.listen.measure import listen, write_measurement
 from harness.live.bench import Bench, open_bench
 from harness.model.capture import CASE, Manifest, read_manifest
 from harness.model.case import Case
+from harness.model.inside import OneName
 from harness.model.json_lines import lines_of
 from harness.model.measurement import Measurement
 from harness.model.plan import AgentSpec, BuiltCase, Lane, PageSpec, Plan
@@ -57,7 +58,7 @@ class CallRecord(BaseModel):
     call: Call
     lane: Lane
     voice: str
-    run_id: str
+    run_id: OneName
 
 
 def note_call(folder: Path, record: CallRecord) -> None:

@@ -16,6 +16,7 @@ import soundfile
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import UsageError
+from harness.model.inside import OneName
 from harness.ring0.record import Pin
 from harness.ring0.sentences import Sentence
 from harness.ring0.spoken import Int16Array, Spoken
@@ -37,7 +38,7 @@ class GoldenFile(BaseModel):
     schema_version: int = 1
     made_at: str
     pin: Pin
-    sentences: dict[str, GoldenSentence]
+    sentences: dict[OneName, GoldenSentence]
 
 
 @dataclass(frozen=True)

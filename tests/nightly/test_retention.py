@@ -66,6 +66,41 @@ def make_run(root: Path, name: str, statuses: dict[str, list[str]], *, days_old:
     return folders
 
 
+@pytest.mark.parametrize("way", ["text", "link"])
+def test_a_summary_that_leads_out_of_its_run_deletes_nothing_there(tmp_path: Path, way: str) -> None:
+    mine = make_capture(tmp_path / "elsewhere", "good", 1, days_old=100)
+    (tmp_path / "runs").mkdir()
+    make_run(tmp_path / "runs", "r1", {"good": ["PASS"]}, days_old=100)
+    path = tmp_path / "runs" / "r1" / "summary.json"
+    told = json.loads(path.read_text())
+    where = "../../elsewhere/captures"
+    if way == "link":
+        (tmp_path / "runs" / "r1" / "linked").symlink_to(mine.parent)
+        where = "linked"
+    told["cases"][0]["attempts"].append({"trace_id": mine.name, "status": "PASS", "folder": f"{where}/{mine.name}"})
+    path.write_text(json.dumps(told))
+    long_ago = NOW.timestamp() - SETTLED_S - 1
+    os.utime(path, (long_ago, long_ago))
+    done = retain(tmp_path / "runs", Keep(disk_limit_gb=None, numbers_after_days=1), history=None)
+    assert [step.held.folder.name for step in done.steps] == ["r1-good-a1"]
+    assert any("leads out of its folder" in line for line in done.passed_by)
+    assert {EAR, PRE_RTC} <= names(mine)
+
+
+def test_a_night_whose_part_leads_out_deletes_nothing_there(tmp_path: Path) -> None:
+    mine = make_capture(tmp_path / "elsewhere", "good", 1, days_old=100)
+    night = tmp_path / "runs" / "night-1"
+    night.mkdir(parents=True)
+    part = {"id": "proof", "kind": "prove", "folder": "../../elsewhere"}
+    told = {"parts": [part, "no part"], "result": {"parts": [{"id": "proof", "status": "PASS"}]}}
+    (night / "night.json").write_text(json.dumps(told))
+    os.utime(night / "night.json", (0, 0))
+    done = retain(tmp_path / "runs", Keep(disk_limit_gb=None, numbers_after_days=1), history=None)
+    assert done.steps == []
+    assert any("leads out of its folder" in line for line in done.passed_by)
+    assert {EAR, PRE_RTC} <= names(mine)
+
+
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
