@@ -59,3 +59,16 @@ async def joined(
         yield room
     finally:
         await leave(room)
+
+
+async def published(
+    room: rtc.Room, track: rtc.LocalAudioTrack, options: rtc.TrackPublishOptions, timeout_s: float = CONNECT_TIMEOUT_S
+) -> None:
+    """`track`, taken by the media server. Raises RoomJoinError."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await room.local_participant.publish_track(track, options)
+    except TimeoutError as error:
+        raise RoomJoinError(f"the track {track.name} was not taken within {timeout_s:.0f} s") from error
+    except rtc.participant.PublishTrackError as error:
+        raise RoomJoinError(f"the track {track.name} was refused: {error}") from error

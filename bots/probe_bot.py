@@ -85,6 +85,8 @@ class Probe:
     disconnected: asyncio.Event = field(default_factory=asyncio.Event)  # our own connection
     room_ended: asyncio.Event = field(default_factory=asyncio.Event)  # somebody deleted the room
     disconnect_reason: str = ""
+    broken: asyncio.Event = field(default_factory=asyncio.Event)  # a fault of ours: it records no more, see `broken_why`
+    broken_why: str = ""
     others: set[str] = field(default_factory=set)  # sids of audio tracks that are neither the user's nor the agent's
     _tracks: list[tuple[Take, rtc.Track]] = field(default_factory=list)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -189,7 +191,15 @@ class Probe:
         take = Take(self._who(participant.identity), publication.sid, publication.name, source)
         task = asyncio.create_task(self._record(track, take, participant.identity))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = task.exception() if not task.cancelled() else None
+        if error is not None:
+            log.error("the probe cannot go on", exc_info=error)
+            self.broken_why = f"the probe stopped recording: {type(error).__name__}: {error}"
+            self.broken.set()
 
     async def _record(self, track: rtc.Track, take: Take, identity: str) -> None:
         self.takes.append(take)
@@ -236,7 +246,7 @@ class Probe:
         self.seen.append(SeenEvent(event, t_ms, "received"))
         task = asyncio.create_task(self._notify())
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
 
     async def _notify(self) -> None:
         async with self._changed:

@@ -7,6 +7,7 @@ WebRTC at `t0_mono_ms` + n / 48 ms, paced by absolute deadlines with a small lea
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,9 +17,11 @@ import numpy as np
 from google.protobuf.json_format import MessageToDict
 from livekit import rtc
 
-from bots.connection import CONNECT_TIMEOUT_S, joined
+from bots.connection import CONNECT_TIMEOUT_S, joined, published
 from bots.probe_bot import ROOM_ENDED, STATS_TIMEOUT_S, mono_ms
 from bots.timeline import FRAME_SAMPLES, RATE_HZ, Int16Array
+
+log = logging.getLogger(__name__)
 
 LEAD_MS = 60.0  # what the native queue holds, so that a late event loop is not heard
 QUEUE_MS = 200
@@ -33,6 +36,7 @@ class UserBot:
     published: asyncio.Event = field(default_factory=asyncio.Event)
     disconnected: asyncio.Event = field(default_factory=asyncio.Event)  # and nobody deleted the room
     on_frame: Callable[[], None] | None = None  # called after each frame: the clock has gone on
+    broken_why: str = ""  # a fault of ours: it speaks no more, though it is connected
     _track: rtc.LocalAudioTrack | None = None
     _segments: list[tuple[int, Int16Array]] = field(default_factory=list)
     _sent_samples: int = 0
@@ -45,9 +49,10 @@ class UserBot:
             source = rtc.AudioSource(RATE_HZ, 1, queue_size_ms=QUEUE_MS)
             track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
             options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False, red=False)
-            await self.room.local_participant.publish_track(track, options)
+            await published(self.room, track, options, timeout_s)
             self._track = track
             pump = asyncio.create_task(self._pump(source))
+            pump.add_done_callback(self._pump_ended)
             try:
                 yield self
             finally:
@@ -57,6 +62,13 @@ class UserBot:
 
     def _lost(self, reason: Any) -> None:
         if reason not in ROOM_ENDED:
+            self.disconnected.set()
+
+    def _pump_ended(self, pump: asyncio.Task[None]) -> None:
+        error = pump.exception() if not pump.cancelled() else None
+        if error is not None:
+            log.error("the user bot cannot go on", exc_info=error)
+            self.broken_why = f"the user bot stopped speaking: {type(error).__name__}: {error}"
             self.disconnected.set()
 
     async def stats(self) -> list[dict[str, Any]]:

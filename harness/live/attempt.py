@@ -220,6 +220,7 @@ class Attempt:
         if self.probe is not None and user is not None:
             probe = self.probe
             watch(probe.disconnected, lambda: AttemptError(CaptureStatus.SERVER_LOST, probe.lost_why))
+            watch(probe.broken, lambda: AttemptError(CaptureStatus.HARNESS_ERROR, probe.broken_why))
         if presence is not None:
             deciding = asyncio.create_task(presence)
             lost[deciding] = deciding.result
@@ -237,6 +238,8 @@ class Attempt:
             for item in owned:
                 item.cancel()
             await asyncio.gather(*owned, return_exceptions=True)
+            if statistics is not None and not statistics.cancelled() and statistics.exception() is not None:
+                log.error("attempt %s: statistics ended early", self.trace_id, exc_info=statistics.exception())
 
     async def _statistics(self, user: User) -> None:
         loop = asyncio.get_running_loop()

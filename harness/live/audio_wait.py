@@ -40,5 +40,5 @@ async def wait_on_audio(user: User, condition: Callable[[], bool], *, limit_s: f
 def _stopped(user: User, how: str) -> AttemptError:
     detail = f"the call's audio stopped: {how}"
     if user.mic == "bot":
-        return AttemptError(CaptureStatus.HARNESS_ERROR, f"{detail} (the bot lane hears through the probe)")
+        return AttemptError(CaptureStatus.HARNESS_ERROR, f"{detail} (the user bot stands still)")
     return AttemptError(CaptureStatus.PAGE_ERROR, f"{detail} (the page or its audio context stands still)")

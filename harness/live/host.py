@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import logging
 import os
 import platform
 import subprocess
@@ -23,6 +24,8 @@ import psutil
 
 from bots.probe_bot import mono_ms
 from harness.live.cpu import CpuMeter
+
+log = logging.getLogger(__name__)
 
 LAG_TIMER_S = 0.02
 SAMPLE_EVERY_S = 0.5
@@ -78,7 +81,9 @@ class HostLoad:
             yield self
         finally:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            (ended,) = await asyncio.gather(task, return_exceptions=True)
+            if isinstance(ended, Exception):  # what it would have told is missing from here on; the call itself is whole
+                log.error("the load of the host was not watched to the end", exc_info=ended)
 
 
 def describe_host() -> dict[str, Any]:

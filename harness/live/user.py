@@ -302,6 +302,8 @@ class BotUser:
         return self.bot.disconnected
 
     def failure(self) -> AttemptError:
+        if self.bot.broken_why:
+            return AttemptError(CaptureStatus.HARNESS_ERROR, self.bot.broken_why)
         return AttemptError(CaptureStatus.SERVER_LOST, "the user bot lost its connection to the media server")
 
     async def ready(self) -> None:
