@@ -69,6 +69,6 @@ async def published(
         async with asyncio.timeout(timeout_s):
             await room.local_participant.publish_track(track, options)
     except TimeoutError as error:
-        raise RoomJoinError(f"the track {track.name} was not taken within {timeout_s:.0f} s") from error
+        raise RoomJoinError(f"the track {track.name} was not taken within {timeout_s:g} s") from error
     except rtc.participant.PublishTrackError as error:
         raise RoomJoinError(f"the track {track.name} was refused: {error}") from error

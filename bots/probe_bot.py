@@ -85,7 +85,9 @@ class Probe:
     disconnected: asyncio.Event = field(default_factory=asyncio.Event)  # our own connection
     room_ended: asyncio.Event = field(default_factory=asyncio.Event)  # somebody deleted the room
     disconnect_reason: str = ""
-    broken: asyncio.Event = field(default_factory=asyncio.Event)  # a fault of ours: it records no more, see `broken_why`
+    broken: asyncio.Event = field(
+        default_factory=asyncio.Event
+    )  # a fault of ours: it records no more, see `broken_why`
     broken_why: str = ""
     others: set[str] = field(default_factory=set)  # sids of audio tracks that are neither the user's nor the agent's
     _tracks: list[tuple[Take, rtc.Track]] = field(default_factory=list)

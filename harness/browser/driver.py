@@ -125,9 +125,11 @@ def _no_page_is_a_crash() -> Iterator[None]:
 
     try:
         yield
-    except (PlaywrightError, TimeoutError) as error:
-        detail = f"Chromium gave no page within {SESSION_TIMEOUT_S:g} s: {_first_line(error)}"
+    except TimeoutError as error:
+        detail = f"Chromium gave no page within {SESSION_TIMEOUT_S:g} s"
         raise AttemptError(CaptureStatus.BROWSER_CRASH, detail) from error
+    except PlaywrightError as error:
+        raise AttemptError(CaptureStatus.BROWSER_CRASH, f"Chromium gave no page: {_first_line(error)}") from error
 
 
 @asynccontextmanager
@@ -175,7 +177,9 @@ async def _start_playwright() -> Playwright:
     try:
         async with asyncio.timeout(LAUNCH_TIMEOUT_S):
             return await async_playwright().start()
-    except (OSError, TimeoutError) as error:
+    except TimeoutError as error:
+        raise ProvisionError(f"Playwright's driver does not start within {LAUNCH_TIMEOUT_S:.0f} s") from error
+    except OSError as error:
         raise ProvisionError(f"Playwright's driver does not start: {_first_line(error)}") from error
 
 

@@ -40,7 +40,7 @@ LINKED_STATES = ("listening", "idle", "thinking", "speaking")  # lk.agent.state 
 NO_TRACK_S = 8.0  # in the room for so long without an audio track
 LOG_TAIL_CHARS = 600
 LONGEST_SECRET_BYTES = 4_096  # read ahead of the tail, so that no secret begins before it
-LINES_KEPT = 100  # of a stdout that nobody reads yet
+LINES_KEPT = 100  # of a stdout that nobody reads yet; more go into the log
 
 
 class Agent(Protocol):
@@ -155,10 +155,11 @@ class Process:
                 continue
             if not line:
                 break
-            self._said.append(line)
-            if not self._listening or len(self._said) > LINES_KEPT:
-                self._note(self._said.popleft())
-            self._came.set()
+            if self._listening and len(self._said) < LINES_KEPT:  # the first are those that somebody waits for
+                self._said.append(line)
+                self._came.set()
+            else:
+                self._note(line)
         self._listening = False
         self._came.set()
 
@@ -300,7 +301,10 @@ class ReferenceAgent:
             try:
                 async with asyncio.timeout(INVITE_TIMEOUT_S):
                     await self._post("/agent/join", room)
-            except (TimeoutError, aiohttp.ClientError) as error:
+            except TimeoutError as error:
+                detail = f"the agent did not join {room} within {INVITE_TIMEOUT_S:.0f} s"
+                raise AttemptError(CaptureStatus.AGENT_ABSENT, detail) from error
+            except aiohttp.ClientError as error:
                 raise AttemptError(CaptureStatus.AGENT_ABSENT, f"the agent did not join {room}: {error!r}") from error
             leaving = asyncio.create_task(self._dismiss(attendance, room))
             try:
@@ -391,7 +395,7 @@ class DispatchedAgent:
                 room, rooms, user_identity, CaptureStatus.AGENT_ABSENT, why, self.about.identity
             )
         except AttemptError as error:
-            if await rooms.dispatched_jobs(room) > 0:
+            if error.status is not CaptureStatus.AGENT_ABSENT or await rooms.dispatched_jobs(room) > 0:
                 raise
             unavailable = (
                 f"no worker named {self.name!r} took the job within {JOIN_TIMEOUT_S:.0f} s: "

@@ -82,7 +82,9 @@ class HostLoad:
         finally:
             task.cancel()
             (ended,) = await asyncio.gather(task, return_exceptions=True)
-            if isinstance(ended, Exception):  # what it would have told is missing from here on; the call itself is whole
+            if isinstance(
+                ended, Exception
+            ):  # what it would have told is missing from here on; the call itself is whole
                 log.error("the load of the host was not watched to the end", exc_info=ended)
 
 

@@ -1,7 +1,7 @@
 """Rooms seen from the server's API: tokens, who is in a room, dispatch of a worker, deletion.
 
 Whoever is not in a room gets no event about it, so `wait_for_participants` asks again every POLL_S; everything that
-can be heard from inside the room is waited for there instead.
+can be heard from inside the room is waited for there instead. A server that does not answer is an AttemptError.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Rooms:
         )
 
     async def create(self, room: str, metadata: str = "") -> None:
-        async with asyncio.timeout(API_TIMEOUT_S):
+        async with _answering(f"make room {room}"):
             wanted = api.CreateRoomRequest(name=room, empty_timeout=60, metadata=metadata)
             await self.service.room.create_room(wanted)
 
@@ -67,11 +67,13 @@ class Rooms:
             return
 
     async def participants(self, room: str) -> Participants:
-        try:
-            async with asyncio.timeout(API_TIMEOUT_S):
+        async with _answering(f"say who is in room {room}"):
+            try:
                 answer = await self.service.room.list_participants(api.ListParticipantsRequest(room=room))
-        except api.TwirpError:  # the room does not exist yet
-            return []
+            except api.TwirpError as error:
+                if error.code != api.TwirpErrorCode.NOT_FOUND:
+                    raise
+                return []  # the room does not exist yet
         return list(answer.participants)
 
     async def wait_for_participants(self, room: str, condition: Callable[[Participants], bool]) -> None:
@@ -91,16 +93,30 @@ class Rooms:
         return True
 
     async def dispatch(self, room: str, agent_name: str, metadata: str = "") -> None:
-        async with asyncio.timeout(API_TIMEOUT_S):
+        async with _answering(f"send {agent_name!r} into room {room}"):
             await self.service.agent_dispatch.create_dispatch(
                 api.CreateAgentDispatchRequest(agent_name=agent_name, room=room, metadata=metadata)
             )
 
     async def dispatched_jobs(self, room: str) -> int:
         """How many jobs the server has given to workers for this room."""
-        async with asyncio.timeout(API_TIMEOUT_S):
+        async with _answering(f"say what was sent into room {room}"):
             dispatches = await self.service.agent_dispatch.list_dispatch(room_name=room)
         return sum(len(dispatch.state.jobs) for dispatch in dispatches)
+
+
+@asynccontextmanager
+async def _answering(what: str) -> AsyncIterator[None]:
+    """One question to the server's API. Raises AttemptError (SERVER_LOST) with the limit that passed, or the refusal."""
+    try:
+        async with asyncio.timeout(API_TIMEOUT_S):
+            yield
+    except TimeoutError as error:
+        detail = f"the media server did not {what} within {API_TIMEOUT_S:g} s"
+        raise AttemptError(CaptureStatus.SERVER_LOST, detail) from error
+    except (aiohttp.ClientError, api.TwirpError) as error:
+        detail = f"the media server did not {what}: {error or type(error).__name__}"
+        raise AttemptError(CaptureStatus.SERVER_LOST, detail) from error
 
 
 @asynccontextmanager

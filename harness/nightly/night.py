@@ -216,9 +216,11 @@ class NightRun:
     async def _in_time(self, unit: Unit, attempt: Coroutine[Any, Any, AttemptVerdict]) -> AttemptVerdict:
         """All that an attempt waits for has a limit of its own; this one is for what we did not think of."""
         try:
-            async with asyncio.timeout(ATTEMPT_LIMIT_S):
+            async with asyncio.timeout(ATTEMPT_LIMIT_S) as limit:
                 return await attempt
         except TimeoutError as error:
+            if not limit.expired():  # one of its own, which has another name
+                raise
             what = f"{unit.part} {unit.case} {unit.number} did not end within {ATTEMPT_LIMIT_S:.0f} s"
             raise NightStoppedError(
                 f"{HARNESS_ERROR}: {what}; it is not counted, and played again when resumed"

@@ -126,9 +126,13 @@ class Supervisor:
     async def _start(self, kept: Kept) -> None:
         kept.state = PartState.STARTING
         try:
-            async with asyncio.timeout(START_TIMEOUT_S):
+            async with asyncio.timeout(START_TIMEOUT_S) as limit:
                 await kept.part.start()
         except TimeoutError as error:
+            if not limit.expired():  # of something within it
+                raise HarnessError(
+                    f"{kept.part.name} did not start: {error or 'a wait within it took too long'}"
+                ) from error
             raise HarnessError(f"{kept.part.name} did not start within {START_TIMEOUT_S:.0f} s") from error
         kept.state, kept.up_since_s = PartState.UP, asyncio.get_running_loop().time()
 

@@ -51,7 +51,7 @@ class StreamTarget:
                 told = (await answer.json())["speaks"]
             return Pin(model=None, **told)
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
-            raise HarnessError(f"{self.base}/health does not say who speaks: {error}") from error
+            raise HarnessError(f"{self.base}/health does not say who speaks: {error!r}") from error
 
     async def speak(self, text: str) -> Spoken:
         return await spoken_by(self.client, self.url, {"text": text}, None)
