@@ -1,4 +1,4 @@
-"""What a token lets its bearer do; what the media server's API says, and what it means when it says nothing. A stand-in answers; no call is made."""
+"""What a token allows; what the media server's API says, and what it means when it says nothing. No call is made."""
 
 from __future__ import annotations
 
