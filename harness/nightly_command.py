@@ -63,6 +63,13 @@ def nightly_command(
             help="Where every measurement goes: a file, a database URL, or off.", show_default="OUT/history.sqlite"
         ),
     ] = None,
+    limits: Annotated[str | None, typer.Option(help="As of `earwitness run`.", show_default="shipped")] = None,
+    gate: Annotated[
+        list[str] | None, typer.Option(help="As of `earwitness run`; more than once.", metavar="ID=VALUE")
+    ] = None,
+    floor: Annotated[
+        str | None, typer.Option(help="As of `earwitness run`.", metavar="RUN_DIR", show_default="off")
+    ] = None,
     strict: Annotated[bool | None, typer.Option("--strict", help="WARN counts as a failure too.")] = None,
     summary: Annotated[
         Path | None,
@@ -81,6 +88,7 @@ def nightly_command(
     flags: dict[str, Any] = {
         "lane": lane, "agent": agent, "agent_instrumented": agent_instrumented, "page": page, "cases": cases,
         "page_script": page_script, "livekit_url": livekit_url, "history": history, "strict": strict,
+        "limits": limits, "gate": gate or None, "floor": floor,
     }  # fmt: skip
     if resume is not None:
         _nothing_else({**flags, "plan": plan, "turns": turns})

@@ -212,7 +212,7 @@ def run_command(
         "jobs": jobs,
         "history": history,
         "limits": limits,
-        "gate": gate,
+        "gate": gate or None,
         "floor": floor,
         "strict": strict,
         "headed": headed,
