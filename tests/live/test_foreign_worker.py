@@ -16,6 +16,7 @@ from harness.judge.verdict import judge_attempt
 from harness.listen.measure import listen
 from harness.live import agents
 from harness.live.bench import Bench
+from harness.model.limits import Limits
 from harness.model.plan import AgentSpec, BuiltCase, Invitation
 from harness.model.status import CaptureStatus, Status
 from harness.provide.cache import install
@@ -107,8 +108,10 @@ async def test_a_stock_worker_is_heard_at_the_ear(
     gap = turn.metrics["max_gap_ms"]
     assert gap.not_applicable
     assert "pre_rtc.wav" in gap.reason, "it says how to provide it"
-    verdict = judge_attempt(case.case, manifest, measurement, folder.name)
+    verdict = judge_attempt(case.case, manifest, measurement, folder.name, limits=Limits(profile="field"))
     inside = {g.gate_id: g.status for g in verdict.gates}
+    waited = next(g for g in verdict.gates if g.gate_id == "eot_to_first_audio")
+    assert (waited.threshold, waited.limit_note) == (3500, "profile field; shipped 650")
     assert inside["tts_first_publish"] is Status.NOT_APPLICABLE
     assert inside["max_gap"] is Status.NOT_APPLICABLE
     assert Status.NO_DATA not in inside.values(), inside
