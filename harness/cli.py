@@ -120,6 +120,8 @@ def cases(
     for row in list_rows(built):
         table.add_row(row.id, row.tier, " ".join(row.suites), " ".join(row.tags), f"{row.duration_s:.1f}", row.title)
     console.print(table)
+    for note in [f"{item.case.id}: {note}" for item in built for note in item.truth.notes]:
+        console.print(note, markup=False, soft_wrap=True)
     if export is not None:
         for item in built:
             for path in export_case(item, export):

@@ -233,6 +233,8 @@ def run_command(
     )
     built = build_cases(chosen, cache_dir() / "cases")
     plan = make_plan(settings, built)
+    for note in [f"{item.case.id}: {note}" for item in built for note in item.truth.notes]:
+        console.print(note, markup=False, soft_wrap=True)
     if settings.jobs == "auto":
         console.print(f"--jobs {plan.jobs} ({plan.jobs_why})", markup=False, soft_wrap=True)
     with Progress(console, len(built)) as progress:

@@ -17,6 +17,7 @@ import pytest
 
 from harness.model.status import CaptureStatus
 from harness.model.verdict import Summary
+from tests.model import wavs
 
 ROOT = Path(__file__).parents[1]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -121,6 +122,16 @@ def test_every_verb_has_a_page_of_help(earwitness: Run) -> None:
         done = earwitness(verb, "--help")
         assert done.returncode == 0
         assert "Exit status" in done.stdout
+
+
+def test_what_was_assumed_to_read_a_wav_is_listed_and_exported(earwitness: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("id: mine\ntitle: mine\ntier: P0\nspeech: {wav: mine.wav}\n")
+    (tmp_path / "mine.wav").write_bytes(wavs.wav(size=2_000_000_000))
+    done = earwitness("cases", "--cases", str(tmp_path), "--export", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    note = "mine.wav: its header says 2000000000 bytes of sound, as a writer leaves it that cannot know it: read to the end (0.7 s)"
+    assert f"mine: {note}" in done.stdout
+    assert note in (tmp_path / "out" / "mine.truth.json").read_text()
 
 
 def test_cases_are_listed_and_exported(earwitness: Run, tmp_path: Path) -> None:

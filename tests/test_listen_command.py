@@ -233,3 +233,44 @@ def test_a_capture_whose_name_leads_elsewhere_writes_nothing_there(ew, tmp_path)
     assert done.code == 2
     assert "no name of one folder" in done.err
     assert not (tmp_path / "elsewhere").exists()
+
+
+def streamed(path: Path, size: int) -> Path:
+    """As a recorder leaves it whose output is a pipe, or that was killed: the size in its data chunk is none."""
+    data = path.read_bytes()
+    at = data.index(b"data") + 4
+    path.write_bytes(data[:at] + size.to_bytes(4, "little") + data[at + 4 :])
+    return path
+
+
+@pytest.mark.parametrize("size", [0x7FFFFFFF, 0x7FFFF000, 0x80000000, 2_000_000_000, 0xFFFFFFFF - 36, 0xFFFFFFFF, 0])
+def test_a_recording_whose_header_cannot_be_true_is_measured_like_the_whole_one_with_a_note(ew, tmp_path, size):
+    folder = simple_call().write(tmp_path / "c")
+    ear, mic = folder / capture.EAR, folder / capture.MIC
+    whole = json.loads(ew("--ear", ear, "--mic", mic, "--json").out)
+    done = ew("--ear", streamed(ear, size), "--mic", mic, "--json")
+    told = json.loads(done.out)
+    note = f"ear.wav: its header says {size} bytes of sound, as a writer leaves it that"
+    assert note in told.pop("detail")
+    whole.pop("detail")
+    assert told == whole
+    assert note in " ".join(ew("--ear", ear, "--mic", mic).out.split())
+
+
+def test_a_capture_whose_agent_was_killed_is_heard_whole_and_says_so(ew, tmp_path):
+    folder = simple_call().write(tmp_path / "c")
+    whole = json.loads(ew(folder, "--json").out)
+    streamed(folder / capture.PRE_RTC, 0)
+    told = json.loads(ew(folder, "--json").out)
+    assert told.pop("detail").startswith("pre_rtc.wav: its header says 0 bytes of sound")
+    whole.pop("detail")
+    assert told == whole
+
+
+def test_a_recording_that_was_cut_in_half_stays_an_error(ew, tmp_path):
+    folder = simple_call().write(tmp_path / "c")
+    ear = folder / capture.EAR
+    ear.write_bytes(ear.read_bytes()[: ear.stat().st_size // 2])
+    done = ew("--ear", ear)
+    assert done.code == 2
+    assert "is truncated" in done.err

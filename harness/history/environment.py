@@ -110,7 +110,7 @@ def case_differences(now: Mapping[str, str | None], then: Mapping[str, str | Non
 
 def case_hash(truth: Truth) -> str:
     """What a case says, to the sample, and when: its WAV's hash is part of the truth; names and wording are not."""
-    said = truth.model_dump(mode="json", exclude={"case_id": True, "utterances": {"__all__": {"text"}}})
+    said = truth.model_dump(mode="json", exclude={"case_id": True, "notes": True, "utterances": {"__all__": {"text"}}})
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 

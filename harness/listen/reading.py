@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from harness.errors import UsageError
 from harness.link.log import Row, parse_log
 from harness.link.record import LinkRecord
-from harness.listen.wav import read_wav
+from harness.listen.wav import read_wav, wav_notes
 from harness.model import capture
 from harness.model.audio import Audio
 from harness.model.capture import CAPTURE_SCHEMA_VERSION, Manifest
@@ -88,6 +88,7 @@ class Capture:
     packets: tuple[Row, ...] = ()  # the relay's log
     ear_clock: npt.NDArray[np.float64] | None = None  # (n, 2): sample of ear.wav, ms; older captures have none
     voice: Audio | None = None  # the agent's voice in post_rtc, where it has other tracks beside it
+    notes: tuple[str, ...] = ()  # what had to be assumed to read its recordings
 
     def why_missing(self, name: str) -> str:
         return self.missing.get(name, f"{RECORDINGS.get(name, name)} is missing")
@@ -99,10 +100,13 @@ def read_capture(folder: Path) -> Capture:
     _must_have_recordings(folder)
     missing: dict[str, str] = {}
     audio: dict[str, Audio] = {}
+    notes: list[str] = []
     for name, file_name in RECORDINGS.items():
-        found = read_wav(capture.recording(folder, file_name))
+        path = capture.recording(folder, file_name)
+        found = read_wav(path)
         if isinstance(found, Audio):
             audio[name] = found
+            notes += [f"{path.name}: {note}" for note in wav_notes(path)]
         else:
             missing[name] = found
     if "pre_rtc" in missing and manifest.pre_rtc_reason and not (folder / capture.PRE_RTC).exists():
@@ -123,6 +127,7 @@ def read_capture(folder: Path) -> Capture:
         ear_clock=_read_ear_clock(folder / capture.EAR_CLOCK, missing),
         packets=tuple(_read_packets(folder / capture.LINK_LOG, missing)) if manifest.link != "none" else (),
         voice=_read_voice(folder, manifest, missing),
+        notes=tuple(notes),
     )
 
 

@@ -29,6 +29,7 @@ from harness.model.audio import Audio
 from harness.model.capture import AgentUnderTest, Manifest, PageUnderTest
 from harness.model.case import SpokenUtterance, Truth, TruthSpan
 from harness.model.measurement import Metric
+from harness.model.riff import CutError, RiffError
 from harness.model.status import CaptureStatus
 
 ONE_UTTERANCE_MS = 700.0  # sounds closer than this are one utterance, as with a case's own WAV
@@ -136,6 +137,10 @@ def _format(path: Path) -> WavFormat:
         if path.stat().st_size == 0:
             raise UsageError(f"{path}: is empty (0 bytes); record it again")
         found = wav_format(path)
+    except CutError as error:
+        raise UsageError(f"{path}: is truncated: {error}; record or convert it again") from error
+    except RiffError as error:
+        raise UsageError(f"{path}: is no sound file ({error}); give a WAV") from error
     except soundfile.LibsndfileError as error:
         raise UsageError(f"{path}: is no sound file ({error.error_string}); give a WAV") from error
     except OSError as error:
@@ -156,7 +161,7 @@ def _audio(path: Path) -> Audio:
 
 
 def _note(path: Path, found: WavFormat) -> str:
-    what = []
+    what = list(found.notes)
     if found.channels > 1:
         what.append(f"{found.channels} channels averaged")
     if found.rate_hz != RATE_HZ:

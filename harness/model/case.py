@@ -262,3 +262,4 @@ class Truth(_Strict):
     source: Literal["recipe", "annotation", "detected"]
     utterances: list[SpokenUtterance]
     impulses: list[int] = Field(default_factory=list)  # samples of designed spikes
+    notes: list[str] = Field(default_factory=list)  # what had to be assumed to read a recording of the user's own

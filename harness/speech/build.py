@@ -44,6 +44,7 @@ from harness.speech.espeak_worker import EspeakWorker, UnknownVoiceError
 from harness.speech.recording import check_headroom, read_recording, to_int16
 from harness.speech.voiced import voiced_span
 
+READER_VERSION = "2"  # a change of what a recording of the user's own becomes must change this
 BUILDER_VERSION = 4  # a change of what a recipe becomes must change this
 NOISE_FADE_MS = 50.0
 SILENT_END_MS = 300.0
@@ -97,6 +98,7 @@ def _cache_key(case: Case, case_path: Path) -> str:
     parts = [case.speech.model_dump_json(), case.id, str(BUILDER_VERSION), EspeakWorker.version()]
     if isinstance(case.speech, Recording):
         source = case_path.parent / case.speech.wav
+        parts.append(READER_VERSION)
         parts.append(hashlib.sha256(source.read_bytes()).hexdigest() if source.is_file() else "missing")
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
@@ -120,12 +122,13 @@ def build_speech(case: Case, case_path: Path, worker: EspeakWorker) -> tuple[npt
     """int16 samples at 48 kHz, shape (n,), and their truth."""
     source: Literal["recipe", "annotation", "detected"]
     if isinstance(case.speech, Recording):
-        samples, utterances, source = read_recording(case.speech, case_path)
+        read = read_recording(case.speech, case_path)
+        samples, utterances, source, notes = read.samples, read.utterances, read.source, read.notes
         impulses: list[int] = []
     else:
         mix, utterances, impulses = _lay_out(case.speech, case_path, worker)
         samples = to_int16(mix)
-        source = "recipe"
+        source, notes = "recipe", []
     truth = Truth(
         case_id=case.id,
         n_samples=len(samples),
@@ -133,6 +136,7 @@ def build_speech(case: Case, case_path: Path, worker: EspeakWorker) -> tuple[npt
         source=source,
         utterances=utterances,
         impulses=impulses,
+        notes=notes,
     )
     return samples, truth
 

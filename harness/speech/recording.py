@@ -6,6 +6,7 @@ are one utterance. A silent second is added, since the WAV must end in silence.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,8 @@ from scipy.signal import resample_poly
 
 from harness.errors import CaseError
 from harness.model.case import CASE_RATE_HZ, Recording, SpokenUtterance
+from harness.model.riff import CutError, RiffError
+from harness.model.wav_file import open_wav
 from harness.speech.voiced import FRAME_MS, HOP_MS, frame_rms, threshold, voiced_span
 
 LONGEST_S = 600.0
@@ -25,11 +28,19 @@ SHORTEST_MS = 60.0
 TAIL_MS = 1_000.0
 
 
-def read_recording(
-    recording: Recording, case_path: Path
-) -> tuple[npt.NDArray[np.int16], list[SpokenUtterance], Literal["annotation", "detected"]]:
+@dataclass(frozen=True)
+class ReadRecording:
+    """48 kHz mono int16, and its utterances. `notes`: what had to be assumed to read the file."""
+
+    samples: npt.NDArray[np.int16]
+    utterances: list[SpokenUtterance]
+    source: Literal["annotation", "detected"]
+    notes: list[str]
+
+
+def read_recording(recording: Recording, case_path: Path) -> ReadRecording:
     """Raises CaseError that names the WAV and what is wrong with it."""
-    samples = _load(case_path.parent / recording.wav, recording.wav, case_path)
+    samples, notes = _load(case_path.parent / recording.wav, recording.wav, case_path)
     span = voiced_span(samples, CASE_RATE_HZ)
     if span is None:
         raise CaseError(case_path, None, f"speech.wav: {recording.wav}: is silent (below −65 dBFS throughout)")
@@ -39,8 +50,8 @@ def read_recording(
     samples = np.concatenate([samples, np.zeros(round(TAIL_MS * CASE_RATE_HZ / 1e3))])
     integers = to_int16(samples)
     if recording.truth is None:
-        return integers, _detect(samples), "detected"
-    return integers, _annotated(recording, len(samples), case_path), "annotation"
+        return ReadRecording(integers, _detect(samples), "detected", notes)
+    return ReadRecording(integers, _annotated(recording, len(samples), case_path), "annotation", notes)
 
 
 def to_int16(samples: npt.NDArray[np.float64]) -> npt.NDArray[np.int16]:
@@ -58,43 +69,35 @@ def check_headroom(samples: npt.NDArray[np.float64], level_dbfs: float, key: str
         )
 
 
-def _load(path: Path, name: str, case_path: Path) -> npt.NDArray[np.float64]:
+def _load(path: Path, name: str, case_path: Path) -> tuple[npt.NDArray[np.float64], list[str]]:
+    """48 kHz mono, and what had to be assumed to read it."""
     if not path.is_file():
         raise CaseError(case_path, None, f"speech.wav: {name}: no such file (paths are relative to the case file)")
     if path.stat().st_size == 0:
         raise CaseError(case_path, None, f"speech.wav: {name}: is empty (0 bytes)")
     try:
-        info = soundfile.info(path)
+        wav = open_wav(path)
+        with wav.source() as source:
+            info = soundfile.info(source)
         if info.frames == 0:
             raise CaseError(case_path, None, f"speech.wav: {name}: has a header but no samples")
         if info.frames / info.samplerate > LONGEST_S:
             raise CaseError(case_path, None, f"speech.wav: {name}: is longer than {LONGEST_S:.0f} s")
-        samples, rate_hz = soundfile.read(path, dtype="float64", always_2d=True)
+        with wav.source() as source:
+            samples, rate_hz = soundfile.read(source, dtype="float64", always_2d=True)
+    except CutError as error:
+        raise CaseError(case_path, None, f"speech.wav: {name}: is truncated: {error}") from error
+    except RiffError as error:
+        raise CaseError(case_path, None, f"speech.wav: {name}: not a readable WAV ({error})") from error
     except soundfile.LibsndfileError as error:
         raise CaseError(case_path, None, f"speech.wav: {name}: not a readable WAV ({error.error_string})") from error
-    _check_whole(path, name, case_path, info)
     if not np.all(np.isfinite(samples)):
         raise CaseError(case_path, None, f"speech.wav: {name}: holds values that are no numbers (NaN or infinity)")
     mono = samples.mean(axis=1)
     divisor = gcd(rate_hz, CASE_RATE_HZ)
-    return mono if rate_hz == CASE_RATE_HZ else resample_poly(mono, CASE_RATE_HZ // divisor, rate_hz // divisor)
-
-
-def _check_whole(path: Path, name: str, case_path: Path, info: soundfile._SoundFileInfo) -> None:
-    """libsndfile reads a cut WAV without a word; the size in its data chunk tells."""
-    with path.open("rb") as file:
-        head = file.read(12)
-        if head[:4] != b"RIFF":
-            return
-        while (chunk := file.read(8)) and len(chunk) == 8:
-            size = int.from_bytes(chunk[4:], "little")
-            if chunk[:4] == b"data":
-                present = path.stat().st_size - file.tell()
-                if size not in (0, 0xFFFFFFFF) and present < size:
-                    message = f"speech.wav: {name}: is truncated ({present} of {size} bytes of sound)"
-                    raise CaseError(case_path, None, message)
-                return
-            file.seek(size + size % 2, 1)
+    if rate_hz != CASE_RATE_HZ:
+        mono = resample_poly(mono, CASE_RATE_HZ // divisor, rate_hz // divisor)
+    return mono, [f"{name}: {note}" for note in wav.notes]
 
 
 def _detect(samples: npt.NDArray[np.float64]) -> list[SpokenUtterance]:

@@ -88,7 +88,10 @@ class HttpSpeech(ABC):
                             except GeneratorExit:
                                 await self.given_up(asked)
                                 raise
-            self._finish(decoder)
+            last = self._finish(decoder)
+            if len(last):
+                request.first()
+                yield last
 
     async def _next(self, chunks: AsyncGenerator[bytes], asked: Asked) -> bytes | None:
         """None at the end. Who is cancelled here gives the request up first: a cancelled read breaks the connection."""
@@ -117,8 +120,8 @@ class HttpSpeech(ABC):
         except EngineError as error:
             raise EngineError(f"{self.endpoint.name}: {error}") from error
 
-    def _finish(self, decoder: PcmDecoder) -> None:
+    def _finish(self, decoder: PcmDecoder) -> Int16Array:
         try:
-            decoder.finish()
+            return decoder.finish()
         except EngineError as error:
             raise EngineError(f"{self.endpoint.name}: {error}") from error

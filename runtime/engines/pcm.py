@@ -12,10 +12,10 @@ from typing import Literal
 import numpy as np
 
 from runtime.engines.protocols import EngineError, Int16Array
+from runtime.engines.riff_stream import RiffStream
 
 PcmFormat = Literal["pcm", "pcm_f32", "wav"]
 WAVE_PCM, WAVE_FLOAT, WAVE_EXTENSIBLE = 1, 3, 0xFFFE
-LONGEST_HEADER_BYTES = 4_096
 
 
 def as_int16(chunk: object) -> Int16Array:
@@ -40,20 +40,29 @@ class PcmDecoder:
     _rest: bytes = b""
     _sample: np.dtype = field(init=False)
     _channels: int = 1
-    _in_data: bool = field(init=False)
+    _riff: RiffStream | None = field(init=False)
+    _format: bytes | None = None
 
     def __post_init__(self) -> None:
         self._sample = np.dtype("<f4") if self.encoding == "pcm_f32" else np.dtype("<i2")
-        self._in_data = self.encoding != "wav"
+        self._riff = RiffStream() if self.encoding == "wav" else None
 
     def push(self, data: bytes) -> Int16Array:
         """Raises EngineError."""
-        data = self._rest + data
-        if not self._in_data:
-            data = self._after_header(data)
-            if not self._in_data:
-                self._rest = data
-                return np.empty(0, np.int16)
+        return self._decoded(data if self._riff is None else self._riff.push(data))
+
+    def finish(self) -> Int16Array:
+        """What was held back. Raises EngineError if the stream ended inside a sample, before any, or cut."""
+        last = self._decoded(self._riff.finish()) if self._riff is not None else np.empty(0, np.int16)
+        if self._rest:
+            raise EngineError("the audio ended inside a sample: it was cut, or is not what was asked for")
+        return last
+
+    def _decoded(self, sound: bytes) -> Int16Array:
+        if self._riff is not None and self._format is None and self._riff.fmt is not None:
+            self._format = self._riff.fmt
+            self._read_format(self._format)
+        data = self._rest + sound
         frame_bytes = self._sample.itemsize * self._channels
         whole = len(data) // frame_bytes * frame_bytes
         self._rest = data[whole:]
@@ -62,35 +71,7 @@ class PcmDecoder:
             return samples
         return samples.reshape(-1, self._channels).mean(axis=1).astype(np.int16)
 
-    def finish(self) -> None:
-        """Raises EngineError if the stream ended inside a sample or before any."""
-        if not self._in_data:
-            raise EngineError("the WAV ended before its sound began")
-        if self._rest:
-            raise EngineError("the audio ended inside a sample: it was cut, or is not what was asked for")
-
-    def _after_header(self, data: bytes) -> bytes:
-        """What follows the header of the data chunk; all of `data` while that has not come yet."""
-        if len(data) >= 12 and (data[:4] != b"RIFF" or data[8:12] != b"WAVE"):
-            raise EngineError(f"expected a WAV, got {data[:12]!r}")
-        at = 12
-        while at + 8 <= len(data):
-            name, size = struct.unpack_from("<4sI", data, at)
-            if name == b"data":
-                self._in_data = True
-                return data[at + 8 :]
-            if at + 8 + size > len(data):
-                break
-            if name == b"fmt ":
-                self._read_format(data[at + 8 : at + 8 + size])
-            at += 8 + size + size % 2
-        if len(data) > LONGEST_HEADER_BYTES:
-            raise EngineError("the WAV has no data chunk where one is expected")
-        return data
-
     def _read_format(self, block: bytes) -> None:
-        if len(block) < 16:
-            raise EngineError("the WAV's format cannot be read")
         kind, channels, rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", block)
         if kind == WAVE_EXTENSIBLE and len(block) >= 26:
             kind = struct.unpack_from("<H", block, 24)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import wave
 
 import numpy as np
@@ -10,6 +11,7 @@ import soundfile
 
 from runtime.engines.pcm import as_int16
 from runtime.engines.protocols import EngineError, Int16Array
+from runtime.engines.riff_stream import MAGIC, RiffStream
 from runtime.resampler import StreamingResampler
 
 
@@ -31,10 +33,22 @@ def streamed_wav_header(rate_hz: int) -> bytes:
     return bytes(header)
 
 
+def _under_a_true_header(data: bytes) -> bytes:
+    """A WAV's sound with the sizes that it has; other files as they are. Raises EngineError."""
+    if data[:4] not in MAGIC or data[8:12] != b"WAVE":
+        return data
+    riff = RiffStream()
+    sound = riff.push(data) + riff.finish()
+    assert riff.fmt is not None
+    fmt = riff.fmt + bytes(len(riff.fmt) % 2)
+    body = b"WAVEfmt " + struct.pack("<I", len(riff.fmt)) + fmt + b"data" + struct.pack("<I", len(sound)) + sound
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
 def samples_of(data: bytes, rate_hz: int) -> Int16Array:
-    """A sound file's first channel at `rate_hz`. Raises EngineError for what is none, or holds NaN."""
+    """A sound file's first channel at `rate_hz`. Raises EngineError for what is none, is cut, or holds NaN."""
     try:
-        read, from_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+        read, from_hz = soundfile.read(io.BytesIO(_under_a_true_header(data)), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:
         raise EngineError(f"not a sound file: {error}") from error
     samples = as_int16(read[:, 0])

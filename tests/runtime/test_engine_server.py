@@ -20,9 +20,10 @@ from runtime.engines.endpoint import Endpoint, Timeouts
 from runtime.engines.openai_chat import ChatModel, ChatOptions
 from runtime.engines.openai_speech import SpeechEndpoint, SpeechOptions
 from runtime.engines.openai_transcription import TranscriptionEndpoint, TranscriptionOptions
-from runtime.engines.protocols import Heard
+from runtime.engines.protocols import EngineError, Heard
 from runtime.engines.wav_bytes import samples_of
 from runtime.engines.websocket_stt import WebSocketSpeechToText
+from tests.model import wavs
 
 ROOT = Path(__file__).parents[2]
 KEY = "sk-a-secret-of-this-test"
@@ -160,6 +161,18 @@ async def test_a_sound_file_with_nan_is_refused(misguided: tuple[aiohttp.ClientS
         answer = await client.post(f"{url}/audio/transcriptions", data=form)
         assert answer.status == 400
         assert says in (await answer.json())["error"]["message"]
+
+
+@pytest.mark.parametrize("kind", [*wavs.STREAMED, *wavs.RIGHT, *wavs.UNPADDED])
+def test_a_sound_file_is_read_whatever_its_header_claims(kind: str) -> None:
+    data = (wavs.STREAMED | wavs.RIGHT | wavs.UNPADDED)[kind]
+    assert np.array_equal(samples_of(data, wavs.RATE_HZ), wavs.SAMPLES)
+
+
+@pytest.mark.parametrize("kind", wavs.CUT)
+def test_a_sound_file_that_was_cut_is_refused(kind: str) -> None:
+    with pytest.raises(EngineError, match="it was cut"):
+        samples_of(wavs.CUT[kind], wavs.RATE_HZ)
 
 
 async def test_an_agent_whose_engine_refuses_says_so_and_not_its_key(tmp_path: Path) -> None:

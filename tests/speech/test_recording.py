@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import CaseError
+from harness.history.environment import case_hash
 from harness.speech.build import build_case
 from harness.speech.case_file import load_case
 from harness.speech.espeak_worker import EspeakWorker
+from tests.model import wavs
 
 
 def write_case(folder: Path, wav: np.ndarray | None, rate_hz: int, subtype: str, extra: str = "") -> Path:
@@ -130,3 +133,33 @@ def test_utterances_of_a_recording_are_told_apart_by_their_silence(tmp_path: Pat
         truth = build_case(load_case(path), path, tmp_path / "cache", worker).truth
     spans_ms = [(u.start_sample / 48, u.end_sample / 48) for u in truth.utterances]
     assert spans_ms == [pytest.approx((1000, 2200), abs=6), pytest.approx((3200, 3600), abs=6)]
+
+
+@pytest.mark.parametrize("kind", [*wavs.STREAMED, *wavs.UNPADDED, *wavs.TWICE, *wavs.LEFT_OUT])
+def test_a_wav_whose_header_cannot_be_true_becomes_a_case_with_a_note(tmp_path: Path, kind: str) -> None:
+    path = write_case(tmp_path, None, 48_000, "PCM_16")
+    data = (wavs.STREAMED | wavs.UNPADDED | wavs.TWICE | wavs.LEFT_OUT)[kind]
+    (tmp_path / "mine.wav").write_bytes(data)
+    with EspeakWorker() as worker:
+        built = [build_case(load_case(path), path, tmp_path / "cache", worker) for _ in range(2)]
+    said = np.concatenate([wavs.SAMPLES] * (2 if kind in wavs.TWICE else 1))
+    samples, _ = soundfile.read(built[0].wav, dtype="int16")
+    assert np.array_equal(samples[:-48_000], said)
+    for case in built:  # the second one comes from the cache
+        assert case.truth.notes
+        assert all(note.startswith("mine.wav: ") for note in case.truth.notes)
+
+
+@pytest.mark.parametrize("kind", [*wavs.CUT, *wavs.REFUSED])
+def test_what_cannot_be_read_of_a_wav_is_told_with_its_reason(tmp_path: Path, kind: str) -> None:
+    path = write_case(tmp_path, None, 48_000, "PCM_16")
+    (tmp_path / "mine.wav").write_bytes(wavs.CUT[kind] if kind in wavs.CUT else wavs.REFUSED[kind][0])
+    refuse(path, "is truncated: " if kind in wavs.CUT else re.escape(wavs.REFUSED[kind][1]))
+
+
+def test_a_note_is_no_part_of_what_a_case_is_in_the_history(tmp_path: Path) -> None:
+    path = write_case(tmp_path, tone(1.0, 48_000), 48_000, "PCM_16")
+    with EspeakWorker() as worker:
+        truth = build_case(load_case(path), path, tmp_path / "cache", worker).truth
+    assert truth.notes == []
+    assert case_hash(truth) == case_hash(truth.model_copy(update={"notes": ["mine.wav: read to the end"]}))

@@ -12,6 +12,7 @@ from runtime.engines.openai_speech import SpeechEndpoint, SpeechOptions
 from runtime.engines.pcm import PcmFormat
 from runtime.engines.protocols import EngineError
 from runtime.engines.wav_bytes import streamed_wav_header, wav_bytes
+from tests.model import wavs
 from tests.runtime.engines.conftest import KEY, PATIENT, Misbehaving, answers, streams
 
 PCM = "audio/pcm"
@@ -51,6 +52,40 @@ async def test_a_wav_is_read_while_it_is_written(misbehaving: Misbehaving) -> No
     data = streamed_wav_header(24_000) + RAMP.tobytes()
     misbehaving.answering = streams(data[:7], data[7:30], data[30:60], data[60:], kind="audio/wav")
     assert np.array_equal(await spoken(speech(misbehaving, "wav")), RAMP)
+
+
+@pytest.mark.parametrize("kind", [*wavs.STREAMED, *wavs.RIGHT, *wavs.UNPADDED])
+@pytest.mark.parametrize("step", [997, 1_000_000])
+async def test_a_wav_is_read_whatever_its_header_claims(misbehaving: Misbehaving, kind: str, step: int) -> None:
+    data = (wavs.STREAMED | wavs.RIGHT | wavs.UNPADDED)[kind]
+    assert np.array_equal(await heard_in(misbehaving, data, step), wavs.SAMPLES)
+
+
+@pytest.mark.parametrize("kind", wavs.TWICE)
+@pytest.mark.parametrize("step", [997, 1_000_000])
+async def test_a_wav_a_sentence_is_one_voice(misbehaving: Misbehaving, kind: str, step: int) -> None:
+    heard = await heard_in(misbehaving, wavs.TWICE[kind], step)
+    assert np.array_equal(heard, np.concatenate([wavs.SAMPLES] * 2))
+
+
+@pytest.mark.parametrize("step", range(1, 14))
+async def test_a_voice_that_ends_like_the_beginning_of_another_wav_is_not_held_back(
+    misbehaving: Misbehaving, step: int
+) -> None:
+    data = wavs.wav(data=wavs.SAID[:100] + b"RIFF\x10\x20\x30\x40WA", size=0xFFFFFFFF)
+    assert (await heard_in(misbehaving, data, step)).tobytes() == data[44:]
+
+
+@pytest.mark.parametrize("kind", wavs.CUT)
+async def test_a_wav_that_ends_before_its_header_says_is_told(misbehaving: Misbehaving, kind: str) -> None:
+    with pytest.raises(EngineError, match=r"the WAV ended \d+ bytes before its header says: it was cut"):
+        await heard_in(misbehaving, wavs.CUT[kind], 1_000_000)
+
+
+async def heard_in(misbehaving: Misbehaving, data: bytes, step: int) -> np.ndarray:
+    """What a server says with these bytes, `step` at a time."""
+    misbehaving.answering = streams(*(data[k : k + step] for k in range(0, len(data), step)), kind="audio/wav")
+    return await spoken(SpeechEndpoint(misbehaving.endpoint(), SpeechOptions("m", "v", wavs.RATE_HZ, "wav")))
 
 
 async def test_float_samples_are_scaled(misbehaving: Misbehaving) -> None:
