@@ -129,7 +129,8 @@ def test_what_was_assumed_to_read_a_wav_is_listed_and_exported(earwitness: Run, 
     (tmp_path / "mine.wav").write_bytes(wavs.wav(size=2_000_000_000))
     done = earwitness("cases", "--cases", str(tmp_path), "--export", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
-    note = "mine.wav: its header says 2000000000 bytes of sound, as a writer leaves it that cannot know it: read to the end (0.7 s)"
+    said = "mine.wav: its header says 2000000000 bytes of sound, as a writer leaves it that cannot know it"
+    note = f"{said}: read to the end (0.7 s)"
     assert f"mine: {note}" in done.stdout
     assert note in (tmp_path / "out" / "mine.truth.json").read_text()
 
