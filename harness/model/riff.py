@@ -192,9 +192,11 @@ class _Parser:
     def _another(self, at: int) -> int | None:
         """Where the next WAV begins in a sound whose length is not known."""
         for start, block in self._blocks(at):
-            found = ANOTHER_WAV.search(block)
-            if found is not None:
-                return start + found.start()
+            found = block.find(b"WAVE", 8)
+            while found >= 0:
+                if ANOTHER_WAV.match(block, found - 8):
+                    return start + found - 8
+                found = block.find(b"WAVE", found + 1)
         return None
 
     def _blocks(self, at: int) -> Iterator[tuple[int, bytes]]:

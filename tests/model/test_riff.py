@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from harness.model.riff import CutError, Riff, RiffError, is_placeholder, parse_riff
-from harness.model.wav_file import open_wav
+from harness.model.riff import CutError, Piece, Riff, RiffError, is_placeholder, parse_riff
+from harness.model.wav_file import TrueWav, open_wav
 from tests.model import wavs
 
 
@@ -97,13 +97,19 @@ def test_a_size_that_a_recording_may_have_is_believed(n_bytes: int) -> None:
 
 
 def test_sizes_beyond_32_bit_come_under_a_64_bit_header(tmp_path: Path) -> None:
-    """Five sparse gigabytes of silence, streamed: nobody could have written that size into 32 bits."""
+    """Five sparse gigabytes of silence."""
     path = tmp_path / "x.wav"
-    path.write_bytes(wavs.wav(size=0xFFFFFFFF, riff=0xFFFFFFFF))
-    with path.open("r+b") as file:
+    with path.open("wb") as file:
         file.truncate(5 * 2**30 + 44)
-    with open_wav(path).source() as source:
+    with TrueWav(path, [Piece(b"RIFF", wavs.PCM_16, 44, 5 * 2**30 + 44)]) as source:
         assert soundfile.info(source).frames == 5 * 2**30 // 2
+
+
+def test_more_sound_than_its_placeholder_says_is_read_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a stream of more than 4 GiB, whose header still says 0xFFFFFFFF."""
+    monkeypatch.setattr("harness.model.riff.PLACEHOLDERS", ((1_000, 0),))
+    (piece,) = parsed(wavs.wav(size=1_000)).pieces
+    assert piece.end - piece.start == len(wavs.SAID)
 
 
 def test_big_endian_wavs_are_read_too(tmp_path: Path) -> None:
