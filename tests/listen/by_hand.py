@@ -7,6 +7,7 @@ Shares nothing with the ears but the files. The user's end of turn is the end of
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ PER_MS = 48
 WINDOW_MS = 5
 THRESHOLD = 10 ** (-50 / 20)
 SHORTEST_MS = 30  # a click is no onset
+QUIET_MS = 300  # ahead of an onset; what comes sooner goes on with what was said
 BRIDGED_MS = 12  # between two pitch pulses of a low voice
 
 
@@ -42,6 +44,8 @@ def by_hand(capture: Path) -> list[ByHand]:
     agent, user, metric = ("ear.wav", "mic.wav", "user_kpi_raw_ms")
     if measured["lane"] == "bot":
         agent, user, metric = ("post_rtc.wav", "post_user.wav", "eot_to_first_audio_ms")
+    if not all((capture / name).is_file() for name in (agent, user)):
+        return []
     heard, said = sounds_ms(_read(capture / agent)), sounds_ms(_read(capture / user))
     found = []
     for turn in measured["turns"]:
@@ -50,7 +54,12 @@ def by_hand(capture: Path) -> list[ByHand]:
             continue
         truth_ms = turn["mic_end_sample"] / PER_MS
         end_ms = min((end for _, end in said), key=lambda end: abs(end - truth_ms))
-        onset_ms = next(start for start, _ in heard if start >= end_ms - WINDOW_MS)
+        begins = (
+            [heard[0][0], *(b for (_, a), (b, _) in itertools.pairwise(heard) if b - a >= QUIET_MS)] if heard else []
+        )
+        onset_ms = next((start for start in begins if start >= end_ms - WINDOW_MS), None)
+        if onset_ms is None:  # a bed above the threshold: a person would set it higher
+            continue
         found.append(ByHand(turn["reply_seq"], ears_ms, float(onset_ms - end_ms)))
     return found
 
