@@ -49,8 +49,9 @@ class Scene:
 
     @cached_property
     def rings(self) -> dict[str, Ring]:
-        stranger = not self.capture.manifest.agent.instrumented and not self.capture.traces
-        return {name: Ring(name, audio, stranger and name in PAIRS) for name, audio in self.capture.audio.items()}
+        capture = self.capture  # whoever gives its own PCM or times tells when it speaks
+        stranger = not (capture.manifest.agent.instrumented or capture.traces or "pre_rtc" in capture.audio)
+        return {name: Ring(name, audio, stranger and name in PAIRS) for name, audio in capture.audio.items()}
 
     @cached_property
     def told(self) -> list[ToldReply]:
