@@ -34,6 +34,15 @@ def broken_off(error: OSError) -> str:
 
 
 def in_words(error: BaseException) -> str:
-    """One line: its kind, and what it says."""
+    """One line: its kind, and what it says; where it comes from, if it says nothing."""
     said = " ".join(str(error).split())
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    if said:
+        return f"{type(error).__name__}: {said}"
+    # of a wait that lasted too long, the last line of our own says more than asyncio's
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _library(frame.filename)]
+    where = f" in {frames[-1].name} ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return type(error).__name__ + where
+
+
+def _library(filename: str) -> bool:
+    return "site-packages" in filename or "asyncio" in Path(filename).parts

@@ -22,6 +22,7 @@ import soundfile
 from bots.probe_bot import Probe, mono_ms
 from bots.timeline import RATE_HZ, ProbeRecording
 from harness.errors import AttemptError, EarwitnessError, first_explained
+from harness.faults import in_words
 from harness.link.link import Link
 from harness.link.record import LinkRecord
 from harness.live.barrier import pass_barrier, prime
@@ -114,7 +115,7 @@ class Attempt:
             self.status, self.detail, broken_off = CaptureStatus.INTERRUPTED, "interrupted by the user", True
         except Exception as error:  # a fault of ours must not cost the recordings; it is named, logged and exits with 3
             log.exception("attempt %s", self.trace_id)
-            self.detail = f"{type(error).__name__}: {error}"
+            self.detail = in_words(error)
         manifest = await to_its_end(asyncio.to_thread(self._write, writer))
         if broken_off:
             raise asyncio.CancelledError

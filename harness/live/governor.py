@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from typing import Protocol
 from harness.live.cpu import CpuMeter
 from harness.live.staging import JobAt, SessionAt, Stage, is_loud, may_launch, next_steps
 from harness.model.side_by_side import SideBySide
+
+log = logging.getLogger(__name__)
 
 WATCH_EVERY_S = 0.25
 CPU_BUSY_PERCENT = 85.0  # measured turns need the rest: one session takes 0.2 of two cores
@@ -325,4 +328,6 @@ async def open_governor(
         yield governor
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        (ended,) = await asyncio.gather(task, return_exceptions=True)
+        if isinstance(ended, Exception):  # sessions went on by their limits, without knowing how busy the host was
+            log.error("the host was not watched to the end", exc_info=ended)

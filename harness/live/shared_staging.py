@@ -15,16 +15,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.errors import EarwitnessError, HarnessError
 from harness.live.governor import Governor, Limits, Seat
 from harness.model.side_by_side import SideBySide
+
+log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
 RUN_TIMEOUT_S = 120.0  # the media server starts meanwhile
@@ -65,6 +69,7 @@ class StagingServer:
         self._serving[writer] = task
         inbox: asyncio.Queue[Message] = asyncio.Queue()
         work = asyncio.create_task(self._work(inbox, writer))
+        work.add_done_callback(partial(_worked, writer))
         try:
             with contextlib.suppress(OSError):
                 while line := await reader.readline():
@@ -130,6 +135,14 @@ def _send(writer: asyncio.StreamWriter, message: Message) -> None:
         writer.write(json.dumps(message).encode() + b"\n")
 
 
+def _worked(writer: asyncio.StreamWriter, work: asyncio.Task[None]) -> None:
+    """Work that failed answers nobody any more: whoever asks is told so by the end of the connection."""
+    error = work.exception() if not work.cancelled() else None
+    if error is not None:
+        log.error("a process of the run is not served any more", exc_info=error)
+        writer.close()
+
+
 @dataclass
 class _Line:
     """A client's end of one connection."""
@@ -140,7 +153,7 @@ class _Line:
     lost: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def listen(self, reader: asyncio.StreamReader) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # a line that is none of ours: nothing more is understood
             while line := await reader.readline():
                 message = json.loads(line)
                 if "launching" in message:
