@@ -32,6 +32,7 @@ from harness.link.candidates import (
     without_candidates,
 )
 from harness.link.sockets import Address
+from harness.model.redaction import redacted
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class SignallingProxy:
             self._fail("its server was shut down")
 
     def _fail(self, why: str) -> None:
-        self.why = self.why or f"the link's signalling proxy failed: {why}"
+        self.why = self.why or f"the link's signalling proxy failed: {redacted(why)}"  # an address carries its token
         self.failed.set()
 
     # what comes in

@@ -42,7 +42,7 @@ MISSING_PATIENCE_MS = 2_500.0
 class Call:
     """One call to be made: what is done to its replies, and where. `name` is its case's id."""
 
-    name: str
+    name: OneName
     where: str
     faults: tuple[tuple[str, float], ...]
     turns: int = TURNS
