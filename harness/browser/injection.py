@@ -17,7 +17,7 @@ HANDLE = "__earwitness"
 WEBM_CHUNK_MS = 1000  # what a crash may cost of the webm recording
 
 # In the order in which they need each other; worklets.js is passed as text, main.js installs.
-_PARTS = ("report.js", "bytes.js", "ears.js", "microphone.js", "peers.js", "players.js")
+_PARTS = ("report.js", "bytes.js", "ears.js", "microphone.js", "peers.js", "players.js", "graphs.js")
 
 
 def read_js(name: str) -> str:

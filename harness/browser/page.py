@@ -22,6 +22,7 @@ from harness.browser.clock import PingPong, map_clock
 from harness.browser.injection import HANDLE
 from harness.browser.last_words import RESOURCE
 from harness.browser.page_script import HANDS, SCRIPT_TIMEOUT_S, as_function, hands_binding
+from harness.browser.mixing import Mix
 from harness.browser.records import AudioBlock, ClockMap, JitterBufferSample, PageProblem, Unplayed
 from harness.browser.signalling import SignalConnection, read_signalling
 from harness.errors import AttemptError
@@ -71,6 +72,7 @@ class PageSession:
         self._clock: str | None = None
         self._frame: Frame | None = None  # whose document holds the taps
         self._next_frame: int | None = None
+        self._mix = Mix()
         self._webm: dict[int, bytes] = {}
         self._clock_map: ClockMap | None = None
         self._ended = False
@@ -220,6 +222,9 @@ class PageSession:
                 frame, perf_ms = record["at"]
                 self.instants.append((float(frame), float(perf_ms)))
             self._heard(_block(record))
+        elif kind == "output":
+            samples = _samples(record["samples"], record["length"])
+            self._give(self._mix.output(record["context"], record["rate"], record["frame"], record["at"], samples))
         elif kind == "webm":
             self._webm[record["index"]] = base64.b64decode(record["data"])
         elif kind == "problem":
@@ -251,10 +256,19 @@ class PageSession:
             self.lost_frames += block.frame - self._next_frame
         self._next_frame = block.end_frame
         self.tap_started.set()
+        self._give(self._mix.tap(block))
+
+    def last_audio(self) -> list[tuple[int, FloatArray]]:
+        """The call is over: gives what waited, and returns what came too late for its block, as (frame, samples)."""
+        self._give(self._mix.flush())
+        return self._mix.late
+
+    def _give(self, blocks: list[AudioBlock]) -> None:
         if self.on_audio is None:
             return
         try:
-            self.on_audio(block)
+            for block in blocks:
+                self.on_audio(block)
         except Exception as error:  # raised here it would reach nobody but the page
             self._problem("tap", f"the recording could not be taken: {error}", fatal=True)
 

@@ -229,6 +229,7 @@ class BrowserUser:
         await self.session.screenshot(folder / SCREENSHOT)
 
     def _assemble(self, recording: UserRecording) -> None:
+        late = self.session.last_audio()
         if not self._blocks:
             return
         first = self._blocks[0].frame
@@ -242,6 +243,9 @@ class BrowserUser:
             recording.mic[at : at + len(block.mic)] = block.mic
             recording.ear[at : at + len(block.ear)] = block.ear
             covered += len(block.mic)
+        for frame, samples in late:
+            begin, end = max(frame, first), min(frame + len(samples), last)
+            recording.ear[begin - first : end - first] += samples[begin - frame : end - frame]
         if self._clock is not None:
             recording.timeline = Timeline(
                 rate_hz=48_000,

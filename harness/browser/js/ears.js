@@ -1,5 +1,6 @@
 // The one AudioContext of a page: microphone and ear on one 48 kHz frame counter, the voice, the webm recorder.
-// The ear is the sum of what the page plays (players.js); with config.ear "received", of every remote track as it comes.
+// The ear is the sum of what the page plays (players.js, and graphs.js beside it, which Python sums); with config.ear
+// "received", of every remote track as it comes.
 // Part of one closure (see injection.py); uses `config`, `report`, `bytes`; gives makeEars().
 
 const RATE_HZ = 48000;
@@ -40,12 +41,15 @@ function makeEars() {
     voice.connect(microphone);
     agent.connect(tap, 0, 1);
     agent.connect(recording);
+    const beside = context.createGain(); // what is played past the tap
+    beside.connect(recording);
     if (config.echo) { // a loudspeaker in front of the microphone: past the tap, which records what was said
       const way = context.createDelay(1);
       way.delayTime.value = config.echo.delayS;
       const loudspeaker = context.createGain();
       loudspeaker.gain.value = config.echo.gain;
       agent.connect(way).connect(loudspeaker).connect(microphone);
+      beside.connect(way);
     }
     // A node that does not reach the destination is never pulled; through a gain of zero it is, and stays inaudible.
     const nothing = context.createGain();
@@ -70,7 +74,7 @@ function makeEars() {
       if (context.state !== "closed") context.resume();
     });
     await context.resume();
-    return { context, tap, voice, microphone, agent, recording, keepAlive, awake };
+    return { context, tap, voice, microphone, agent, beside, recording, keepAlive, awake };
   }
 
   function open() {
@@ -169,9 +173,15 @@ function makeEars() {
     };
   }
 
+  async function playBeside(stream) {
+    const { context, beside } = await open();
+    context.createMediaStreamSource(stream).connect(beside);
+  }
+
   return {
     clock,
     open,
+    playBeside,
     receive,
     received,
     wayOf,

@@ -4,11 +4,13 @@
 const ears = inherited()?.ears ?? makeEars();
 const peers = inherited()?.peers ?? makePeers();
 const players = inherited()?.players ?? makePlayers();
+const graphs = inherited()?.graphs ?? makeGraphs();
 
 // A frame's first empty document hands its window on to the real one: shimmed once is enough.
 if (!Object.hasOwn(window, config.handle)) {
-  Object.defineProperty(window, config.handle, { value: { ears, peers, players } });
+  Object.defineProperty(window, config.handle, { value: { ears, peers, players, graphs } });
   shimMicrophone();
   wrapPeerConnection();
   watchElements();
+  watchContexts();
 }

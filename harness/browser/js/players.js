@@ -1,6 +1,6 @@
 // Media elements of a page, attached to the document or not: the audio of each one's stream goes to the ear, as loud as
 // the element plays it. Gains follow the element's events, so an edge lies within 8 ms of the true one.
-// Part of one closure (see injection.py); uses `config`, `ears`, `peers`; gives makePlayers().
+// Part of one closure (see injection.py); uses `config`, `ears`, `peers`, `graphs`; gives makePlayers().
 
 // 'timeupdate' comes four times a second while an element plays: it finds what no event tells of.
 const PLAYER_EVENTS = ["play", "playing", "pause", "ended", "emptied", "loadeddata", "volumechange", "timeupdate"];
@@ -71,6 +71,7 @@ function makePlayers() {
     const holders = [...ways.keys()].filter((element) => tracksOf(element).some((track) => tracks.includes(track)));
     const reasons = holders.map(silence).filter((reason) => reason !== null);
     if (holders.length === 0) reasons.push("it was never given to an element");
+    reasons.push(...graphs.reasons());
     return { reasons: [...new Set(reasons)], undecoded: undecoded.length > 0 };
   }
 

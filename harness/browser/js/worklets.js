@@ -1,4 +1,5 @@
-// The two audio-thread halves: Tap hears microphone and ear on one frame counter, Voice speaks at an exact frame.
+// The audio-thread halves: Tap hears microphone and ear on one frame counter, Voice speaks at an exact frame; Output hears
+// what a context of the page's own puts out, on that context's counter and at its rate.
 // Of the third thing the tap gets, what arrived on remote tracks, it keeps the level alone.
 // Units: frames of the one 48 kHz AudioContext. Loaded as an AudioWorklet module of its own.
 
@@ -94,5 +95,43 @@ class Voice extends AudioWorkletProcessor {
   }
 }
 
+const OUTPUT_FRAMES = 2048;
+
+class Output extends AudioWorkletProcessor {
+  constructor() {
+    super();
+    this.sounded = false; // a context that never sounds (a page's meters) is never spoken of
+    this.begin(0);
+  }
+
+  begin(frame) {
+    this.frame = frame;
+    this.length = 0;
+    this.samples = new Float32Array(OUTPUT_FRAMES);
+  }
+
+  process([input], [output]) {
+    const quantum = output[0].length;
+    const isFull = this.length + quantum > OUTPUT_FRAMES;
+    if (this.length > 0 && (isFull || currentFrame !== this.frame + this.length)) this.deliver();
+    if (this.length === 0) this.begin(currentFrame);
+    if (input.length > 0) this.samples.set(input[0], this.length);
+    this.length += quantum;
+    if (this.length === OUTPUT_FRAMES) this.deliver();
+    return true;
+  }
+
+  deliver() {
+    const { frame, length } = this;
+    const sounds = this.samples.some((sample) => sample !== 0);
+    this.sounded ||= sounds;
+    this.length = 0;
+    if (!this.sounded) return;
+    const samples = sounds ? this.samples.slice(0, length) : null;
+    this.port.postMessage({ frame, length, samples }, sounds ? [samples.buffer] : []);
+  }
+}
+
+registerProcessor("earwitness-output", Output);
 registerProcessor("earwitness-tap", Tap);
 registerProcessor("earwitness-voice", Voice);

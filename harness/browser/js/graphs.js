@@ -1,0 +1,124 @@
+// The page's own AudioContexts: a gain stands before each destination, and a worklet there hears what is put out. A
+// block is placed on the ear's clock by the moment at which it leaves the loudspeaker (getOutputTimestamp of both).
+// Part of one closure (see injection.py); uses `config`, `report`, `bytes`, `ears`; gives makeGraphs().
+
+const LINE_LOOKS = 15; // getOutputTimestamp lies within 0.3 ms on its line; a median of so many within less
+
+// performance.now() of a context's time 0, in ms.
+class ClockLine {
+  #zeros = [];
+
+  look(context) {
+    const { contextTime, performanceTime } = context.getOutputTimestamp();
+    if (!(contextTime > 0)) return;
+    this.#zeros.push(performanceTime - 1e3 * contextTime);
+    if (this.#zeros.length > LINE_LOOKS) this.#zeros.shift();
+  }
+
+  get zeroMs() {
+    return this.#zeros.toSorted((a, b) => a - b)[this.#zeros.length >> 1];
+  }
+}
+
+function makeGraphs() {
+  const { AudioWorkletNode } = window;
+  const { connect } = AudioNode.prototype;
+  const outputs = new Map(); // a context of the page → what stands before its destination
+  const ours = new ClockLine();
+
+  // As soon as the context is there: a module that is loaded at the first sound loses its beginning.
+  function adopt(context) {
+    const module = URL.createObjectURL(new Blob([config.worklets], { type: "application/javascript" }));
+    const loaded = context.audioWorklet?.addModule(module) ?? Promise.reject(new Error("no AudioWorklet"));
+    loaded.catch(() => {}).finally(() => URL.revokeObjectURL(module));
+    outputs.set(context, { id: outputs.size, context, loaded, bus: null, line: new ClockLine(), heard: false });
+  }
+
+  // What a node that goes to this destination is connected to instead; null: a context that is not the page's.
+  function busBefore(destination) {
+    const output = outputs.get(destination?.context);
+    if (output === undefined || destination !== output.context.destination) return null;
+    if (output.bus === null) {
+      output.bus = output.context.createGain();
+      connect.call(output.bus, destination);
+      hear(output).catch(() => {}); // closed before it was ready, or no secure context: nothing to hear
+    }
+    return output.bus;
+  }
+
+  async function hear(output) {
+    const { context, bus } = output;
+    await output.loaded;
+    const node = new AudioWorkletNode(context, "earwitness-output", {
+      outputChannelCount: [1], channelCount: 1, channelCountMode: "explicit",
+    });
+    connect.call(bus, node);
+    connect.call(node, context.destination); // puts out silence; a node that reaches no destination is never pulled
+    const { context: ear } = await ears.open();
+    node.port.onmessage = ({ data }) => place(output, ear, data);
+  }
+
+  function place(output, ear, { frame, length, samples }) {
+    const { context, id, line } = output;
+    line.look(context);
+    ours.look(ear);
+    const at = (line.zeroMs - ours.zeroMs + (1e3 * frame) / context.sampleRate) * (ear.sampleRate / 1e3);
+    if (!Number.isFinite(at)) return;
+    if (samples !== null) record(output);
+    const heard = samples !== null && !hasNoSink(context);
+    report("output", {
+      clock: ears.clock, context: id, rate: context.sampleRate, frame, at, length, samples: heard ? bytes.encode(samples) : null,
+    });
+  }
+
+  // For the webm and the loudspeaker before the microphone: 15 to 40 ms late, which neither minds.
+  function record(output) {
+    if (output.heard) return;
+    output.heard = true;
+    const way = output.context.createMediaStreamDestination();
+    connect.call(output.bus, way);
+    ears.playBeside(way.stream);
+  }
+
+  function hasNoSink({ sinkId }) {
+    return sinkId?.type === "none";
+  }
+
+  // What keeps the page's contexts from being heard, as far as it is known.
+  function reasons() {
+    return [...outputs.values()].filter(({ bus }) => bus !== null).flatMap(({ context }) => {
+      if (context.state !== "running") return [`the page's AudioContext is ${context.state}`];
+      return hasNoSink(context) ? ["the page's AudioContext has no sink"] : [];
+    });
+  }
+
+  return { adopt, busBefore, reasons };
+}
+
+function watchContexts() {
+  if (config.ear !== "played" || !window.AudioContext) return;
+  const Native = window.AudioContext;
+  const Watched = new Proxy(Native, {
+    construct(target, args, newTarget) {
+      const context = Reflect.construct(target, args, newTarget === Watched ? target : newTarget);
+      graphs.adopt(context);
+      return context;
+    },
+  });
+  Native.prototype.constructor = Watched;
+  for (const name of ["AudioContext", "webkitAudioContext"]) {
+    if (!(name in window)) continue;
+    Object.defineProperty(window, name, { value: Watched, writable: true, configurable: true, enumerable: false });
+  }
+  const { connect, disconnect } = AudioNode.prototype;
+  AudioNode.prototype.connect = { connect(target, ...ports) {
+    const bus = graphs.busBefore(target);
+    if (bus === null) return connect.call(this, target, ...ports);
+    connect.call(this, bus, ...ports);
+    return target;
+  } }.connect;
+  AudioNode.prototype.disconnect = { disconnect(...from) {
+    const bus = graphs.busBefore(from[0]);
+    return bus === null ? disconnect.apply(this, from) : disconnect.call(this, bus, ...from.slice(1));
+  } }.disconnect;
+}
