@@ -17,7 +17,7 @@ from harness.live.hearing import THRESHOLD_DBFS
 from harness.model.status import CaptureStatus
 
 AUDIBLE = 10 ** (THRESHOLD_DBFS / 20)
-VOICE_BLOCKS = 3  # a quarter of a second; less is a click
+VOICE_BLOCKS = 4  # a third of a second; less is a click, or the end of the user's own voice on a loopback
 
 
 async def unplayed(session: PageSession, blocks: Sequence[AudioBlock], after: int) -> AttemptError | None:

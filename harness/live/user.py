@@ -245,6 +245,8 @@ class BrowserUser:
             covered += len(block.mic)
         for frame, samples in late:
             begin, end = max(frame, first), min(frame + len(samples), last)
+            if begin >= end:
+                continue
             recording.ear[begin - first : end - first] += samples[begin - frame : end - frame]
         if self._clock is not None:
             recording.timeline = Timeline(
