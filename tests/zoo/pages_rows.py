@@ -33,6 +33,8 @@ PAGES: tuple[Row, ...] = (
     _right("own_graph", "plays the agent through a Web Audio graph of its own, with a gain and a compressor"),
     _right("web_audio_mix", "lets LiveKit mix in Web Audio (webAudioMix)"),
     _wrong("suspended", "plays the agent in an AudioContext that it never resumes", UNPLAYED),
+    _right("subscribes_anew", "drops the agent's track and subscribes anew, with a new element"),
+    _right("asks_by_device", "tries microphone and camera, and then asks for one microphone by its id"),
     _right("loopback", "plays the agent through a local RTCPeerConnection, for its echo cancellation"),
     _wrong("no_microphone", "publishes no microphone", "microphone"),
     _wrong("publishes_muted", "publishes its microphone and mutes it", "microphone"),
