@@ -80,7 +80,7 @@ class Browser:
     def _gone(self) -> None:
         self.lost.set()
         for session in self._sessions:
-            session.closed.set()
+            session.gone()
 
     @asynccontextmanager
     async def session(

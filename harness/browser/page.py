@@ -21,8 +21,8 @@ import numpy.typing as npt
 from harness.browser.clock import PingPong, map_clock
 from harness.browser.injection import HANDLE
 from harness.browser.last_words import RESOURCE
-from harness.browser.page_script import HANDS, SCRIPT_TIMEOUT_S, as_function, hands_binding
 from harness.browser.mixing import Mix
+from harness.browser.page_script import HANDS, SCRIPT_TIMEOUT_S, as_function, hands_binding
 from harness.browser.records import AudioBlock, ClockMap, JitterBufferSample, PageProblem, Unplayed
 from harness.browser.signalling import SignalConnection, read_signalling
 from harness.errors import AttemptError
@@ -59,6 +59,7 @@ class PageSession:
         self.microphone_asked = asyncio.Event()
         self.microphone_lent = False
         self.closed = asyncio.Event()
+        self.lost = asyncio.Event()  # closed, or of no use for the call any more
         self.fatal = asyncio.Event()
         self.fatal_why: str | None = None
         self.errors: list[PageProblem] = []
@@ -83,7 +84,7 @@ class PageSession:
         page.on("pageerror", lambda error: self._problem("exception", str(error)))
         page.on("websocket", self._connected)
         page.on("crash", lambda _: self._crashed())
-        page.on("close", lambda _: self.closed.set())
+        page.on("close", lambda _: self.gone())
 
     # what the caller asks for
 
@@ -237,7 +238,7 @@ class PageSession:
         elif clock != self._clock:
             self._problem(
                 "tap",
-                "a second document took a microphone or an agent (the page was loaded anew, or its call is spread over "
+                "a second document took a microphone or an agent (the page reloaded, or its call is spread over "
                 "frames of several origins): one recording cannot hold both",
                 fatal=True,
             )
@@ -290,13 +291,19 @@ class PageSession:
 
     def _crashed(self) -> None:
         self._problem("crash", "the page's process crashed", fatal=True)
+        self.gone()
+
+    def gone(self) -> None:
+        """The page or its Chromium has ended."""
         self.closed.set()
+        self.lost.set()
 
     def _problem(self, kind: Literal["console", "exception", "crash", "tap"], text: str, fatal: bool = False) -> None:
         self.errors.append(PageProblem(kind=kind, text=redacted(text), t_mono_ms=1e3 * time.monotonic()))
         if fatal:
             self.fatal_why = self.fatal_why or text
             self.fatal.set()
+            self.lost.set()
 
     def end(self) -> None:
         """Nothing is reported any more; a page that still waits for its microphone is let go."""

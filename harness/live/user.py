@@ -109,14 +109,16 @@ class BrowserUser:
 
     @property
     def failed(self) -> asyncio.Event:
-        return self.session.closed
+        return self.session.lost
 
     def failure(self, when: str = "in the middle of the call") -> AttemptError:
         if self.browser.lost.is_set() or not _alive(
             self.browser.pid
         ):  # the page's end may be told before the browser's
             return AttemptError(CaptureStatus.BROWSER_CRASH, f"Chromium ended {when}")
-        return AttemptError(CaptureStatus.PAGE_ERROR, f"the page closed or crashed {when}")
+        if self.session.closed.is_set():
+            return AttemptError(CaptureStatus.PAGE_ERROR, f"the page closed or crashed {when}")
+        return AttemptError(CaptureStatus.PAGE_ERROR, f"the page was of no more use {when}: {self.session.fatal_why}")
 
     async def open(self, url: str, script: Path | None) -> None:
         """Raises AttemptError (PAGE_ERROR)."""

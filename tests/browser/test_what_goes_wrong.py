@@ -222,13 +222,13 @@ async def test_leaving_that_is_broken_off_keeps_what_was_heard(browser, site, wa
     assert user.recording.mic is not None
 
 
-async def test_page_loaded_anew_in_its_call_is_fatal(browser, site, wait_for):
+async def test_page_that_reloads_in_its_call_is_fatal(browser, site, wait_for):
     async with browser.session() as session:
         await session.open(site("talks"), timeout_s=20)
         await wait_for(session.tap_started)
         await session.open(site("talks"), timeout_s=20)
         await wait_for(session.fatal)
-        assert "loaded anew" in session.errors[-1].text
+        assert "the page reloaded" in session.errors[-1].text
 
 
 async def test_page_that_cannot_be_heard_is_fatal(browser, wait_for):
