@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from tests.zoo.play import Played, Zoo, open_zoo
 from tests.zoo.row import BOTH, Lane, Row
@@ -19,7 +20,7 @@ QUICK = [row for row in ROWS if row.quick]
 PLAYS = [pytest.param(row, lane, id=f"{row.name}-{lane}") for row in QUICK for lane in BOTH if lane in row.lanes]
 
 
-@pytest.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def zoo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Zoo]:
     async with open_zoo(tmp_path_factory.mktemp("zoo")) as opened:
         yield opened
