@@ -77,6 +77,7 @@ class PageSession:
         self._webm: dict[int, bytes] = {}
         self._clock_map: ClockMap | None = None
         self._ended = False
+        self._has_hands = False  # of the page script; a page takes a binding once
         if mic == "scheduled":
             self._release()
         page.on("console", self._console)
@@ -101,7 +102,9 @@ class PageSession:
     async def run_script(self, path: Path) -> None:
         """Evaluate a page script (see page_script) and wait for its end; a page that goes elsewhere ends it."""
         body = await asyncio.to_thread(path.read_text, encoding="utf-8")
-        await self._page.expose_binding(HANDS, hands_binding(self._page))
+        if not self._has_hands:
+            self._has_hands = True
+            await self._page.expose_binding(HANDS, hands_binding(self._page))
         try:
             await self._ask(as_function(body), timeout_s=SCRIPT_TIMEOUT_S, what=f"the page script {path}", in_tap=False)
         except AttemptError as error:
