@@ -20,7 +20,7 @@ HEARING_TIMEOUT_S = 30.0
 
 # A call of the page with itself: what the microphone says comes back as the agent, through real WebRTC.
 CALL_JS = """
-async function call({ play }) {
+async function call({ play, muted = false }) {
   const here = new RTCPeerConnection();
   const there = new RTCPeerConnection();
   here.onicecandidate = ({ candidate }) => candidate && there.addIceCandidate(candidate);
@@ -30,6 +30,7 @@ async function call({ play }) {
     if (!play) return;
     const audio = document.createElement("audio");
     audio.autoplay = true;
+    audio.muted = muted;
     audio.srcObject = stream;
     document.body.append(audio);
     window.player = audio;
@@ -47,6 +48,7 @@ STRICT_CSP = "default-src 'none'; script-src 'self'; connect-src 'none'; worker-
 SCRIPTS = {
     "call.js": CALL_JS,
     "talks.js": "call({ play: true });",
+    "talks_muted.js": "call({ play: true, muted: true });",
     "plays_nothing.js": "call({ play: false });",
     "throws_later.js": """
         document.body.onclick = () => { throw new Error('the agent panel broke'); };
@@ -71,6 +73,7 @@ def page_of(*scripts: str) -> str:
 
 PAGES = {
     "talks": page_of("talks.js"),
+    "talks_muted": page_of("talks_muted.js"),
     "plays_nothing": page_of("plays_nothing.js"),
     "throws_later": page_of("throws_later.js"),
     "own_context": page_of("own_context.js"),

@@ -7,6 +7,7 @@ import pytest
 from scipy.signal import correlate
 
 from harness.browser.driver import RATE_HZ
+from harness.browser.records import Unplayed
 
 pytestmark = pytest.mark.live
 
@@ -28,6 +29,7 @@ class Call:
         """Of the chirp at the ear, from full scale; what the page was told before it was spoken holds."""
         frame = await self.session.speak(self.chirp, await self.session.current_frame() + RATE_HZ // 4)
         await self.recording.reach(frame + RATE_HZ)
+        await self.session.stats()  # looked at once a second in a call, packets with it
         heard = self.recording.ear(frame, frame + RATE_HZ).astype(np.float64)
         return 20 * float(np.log10(max(1e-6, np.abs(heard).max())))
 
@@ -92,6 +94,12 @@ async def test_elements_that_come_and_go_are_followed(in_call):
     assert await call.level_db() < SILENT_DB
     await call.does("player.srcObject.addTrack(track);")
     assert await call.level_db() == pytest.approx(full, abs=1)
+
+
+async def test_a_track_that_was_muted_from_the_first_is_known_to_have_spoken(in_call):
+    call = await in_call("talks_muted")
+    await call.level_db()
+    assert await call.session.unplayed() == Unplayed(("the element is muted",), undecoded=False)
 
 
 async def test_what_arrives_and_is_not_played_is_known_with_its_reason(in_call):

@@ -2,7 +2,7 @@
 // Part of one closure (see injection.py); uses `ears`; gives makePeers().
 
 const SOUND_ENERGY = 1e-5; // full scale squared × seconds: 1 s at -50 dBFS
-const SOUND_PACKET_BYTES = 40; // silence in Opus takes a few bytes a packet, speech 60 and more
+const SOUND_PACKET_BYTES = 20; // silence in Opus takes a few bytes a packet, speech 60 and more
 const SOUND_PACKETS = 10; // of which that is the mean at least once
 
 function makePeers() {
@@ -30,7 +30,7 @@ function makePeers() {
     return all;
   }
 
-  // A remote track that nothing plays is not decoded and has no level; the size of its packets tells speech from silence.
+  // A remote track that is muted or that nothing plays has no level here; the size of its packets tells speech from silence.
   function weigh({ trackIdentifier, bytesReceived, packetsReceived }) {
     const last = packets.get(trackIdentifier) ?? { bytes: 0, count: 0, spoke: false };
     const count = packetsReceived - last.count;
@@ -43,10 +43,11 @@ function makePeers() {
   async function sounding() {
     const inbound = (await reports(["inbound-rtp"])).filter(({ kind }) => kind === "audio");
     const known = new Map([...ears.received].map((track) => [track.id, track]));
-    const undecoded = inbound.filter((entry) => !entry.totalSamplesReceived && packets.get(entry.trackIdentifier)?.spoke);
-    const loud = inbound.filter((entry) => entry.totalSamplesReceived && entry.totalAudioEnergy > SOUND_ENERGY);
-    const tracks = (entries) => entries.map((entry) => known.get(entry.trackIdentifier)).filter(Boolean);
-    return { tracks: tracks([...loud, ...undecoded]), undecoded: tracks(undecoded) };
+    const loud = inbound.filter(({ trackIdentifier, totalAudioEnergy }) =>
+      totalAudioEnergy > SOUND_ENERGY || packets.get(trackIdentifier)?.spoke);
+    const undecoded = loud.filter(({ totalSamplesReceived }) => !totalSamplesReceived);
+    const tracks = (entries) => entries.map(({ trackIdentifier }) => known.get(trackIdentifier)).filter(Boolean);
+    return { tracks: tracks(loud), undecoded: tracks(undecoded) };
   }
 
   return { watch, reports, sounding };
