@@ -63,6 +63,35 @@ def run_command(
             "--agent-instrumented", help="The agent speaks the events and writes pre_rtc.wav (docs/own_agent.md)."
         ),
     ] = None,
+    agent_identity: Annotated[
+        str | None,
+        typer.Option(help="Which participant is the agent, where several speak: its identity.", metavar="IDENTITY"),
+    ] = None,
+    greeting: Annotated[
+        str | None,
+        typer.Option(
+            help="Whether the agent speaks first: auto (one that begins within --greeting-window-ms is let finish), "
+            "none (nothing is waited for), required (its absence fails).",
+            show_default="auto",
+        ),
+    ] = None,
+    greeting_window_ms: Annotated[
+        float | None,
+        typer.Option(help="How long after it has joined and can speak a greeting is waited for.", show_default="5000"),
+    ] = None,
+    turn_quiet_ms: Annotated[
+        float | None,
+        typer.Option(
+            help="The turn of an agent that sets no lk.agent.state is over after this much silence.",
+            show_default="5000",
+        ),
+    ] = None,
+    hangup: Annotated[
+        str | None,
+        typer.Option(
+            help="What an agent that leaves after its last reply gets: warn, or expected.", show_default="warn"
+        ),
+    ] = None,
     dispatch_metadata: Annotated[
         str | None,
         typer.Option(help="With dispatch:NAME: metadata of the worker's job, as JSON or @FILE.", metavar="JSON"),
@@ -193,6 +222,11 @@ def run_command(
         "mic": mic,
         "agent": agent,
         "agent_instrumented": agent_instrumented,
+        "agent_identity": agent_identity,
+        "greeting": greeting,
+        "greeting_window_ms": greeting_window_ms,
+        "turn_quiet_ms": turn_quiet_ms,
+        "hangup": hangup,
         "dispatch_metadata": dispatch_metadata,
         "attributes": attributes,
         "room_metadata": room_metadata,
@@ -225,6 +259,7 @@ def run_command(
         settings.network_spec(),
         settings.agent_env(),
         settings.invitation(),
+        settings.call_rules(),
     )
     if suite is None and (cases is not None or tag):  # one's own cases need not name a suite
         settings = replace(settings, suite=EVERY_CASE)

@@ -26,7 +26,7 @@ FLOOR_HOPS = 400  # 4 s: longer than a voice goes on without a pause
 FLOOR_WARM_HOPS = 100  # before that a floor is no more than a guess
 FLOOR_PERCENTILE = 15.0
 ABOVE_FLOOR_DB = 12.0
-HIGHEST_FLOOR_DBFS = -32.0  # louder than that all the time is no background
+HIGHEST_FLOOR_DBFS = -35.0  # louder than that all the time is no background
 DIGITAL_SILENCE = 1e-10
 
 

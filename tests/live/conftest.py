@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.live.bench import Bench, open_bench
-from harness.model.plan import NOTHING_TOLD, AgentSpec, Invitation, NetworkSpec, PageSpec, Plan
+from harness.model.plan import NOTHING_TOLD, AgentSpec, CallRules, Invitation, NetworkSpec, PageSpec, Plan
 from harness.suite import new_run_id
 
 MISBEHAVING = Path(__file__).parents[1] / "agents" / "misbehaving.py"
@@ -39,13 +39,25 @@ def bench(tmp_path: Path) -> OpenBench:
         page: PageSpec | None = None,
         agent_env: dict[str, str] | None = None,
         network: NetworkSpec | None = None,
+        rules: CallRules | None = None,
         invitation: Invitation = NOTHING_TOLD,
     ) -> AsyncIterator[Bench]:
         run_id = new_run_id()
         run_dir = tmp_path / run_id
         run_dir.mkdir()
-        plan = Plan(run_id, run_dir, (), "fast", lane, mic, agent, page or PageSpec(), network=network)  # type: ignore[arg-type]
-        plan = replace(plan, invitation=invitation)
+        plan = Plan(
+            run_id,
+            run_dir,
+            (),
+            "fast",
+            lane,
+            mic,
+            agent,
+            page or PageSpec(),
+            network=network,
+            rules=rules or CallRules(),
+        )  # type: ignore[arg-type]
+        plan = replace(plan, invitation=invitation, rules=rules or CallRules())
         async with open_bench(plan, agent_env=agent_env) as opened:
             yield opened
 

@@ -14,10 +14,10 @@ import soundfile
 from aiohttp import web
 from livekit import api
 
-from harness.live import agents, conversation
+from harness.live import agents, greeting
 from harness.live.bench import Bench
 from harness.model.capture import read_manifest
-from harness.model.plan import AgentSpec, BuiltCase, PageSpec
+from harness.model.plan import AgentSpec, BuiltCase, CallRules, PageSpec
 from harness.model.status import CaptureStatus
 from tests.live.conftest import OpenBench, misbehaving
 
@@ -43,6 +43,9 @@ def recordings_are_readable(folder: Path) -> None:
     assert read_manifest(folder).status is not CaptureStatus.OK
 
 
+BRISK = CallRules(greeting="none", turn_quiet_ms=1_500)  # nothing is waited for that will not come
+
+
 @pytest.mark.parametrize(
     ("mode", "status"),
     [
@@ -62,8 +65,8 @@ async def test_an_agent_that_misbehaves_gets_its_name(
     status: CaptureStatus,
 ) -> None:
     monkeypatch.setattr(agents, "JOIN_TIMEOUT_S", 8.0)
-    monkeypatch.setattr(conversation, "GREETING_LIMIT_S", 3.0)
-    async with bench(agent=misbehaving(mode)) as b:
+    monkeypatch.setattr(greeting, "GREETING_LIMIT_S", 3.0)
+    async with bench(agent=misbehaving(mode), rules=BRISK) as b:
         folder, manifest = await b.attempt(impatient(built("endpoint_short_hello")))
         assert manifest.status is status, manifest.detail
         assert manifest.detail
@@ -74,7 +77,7 @@ async def test_an_agent_that_misbehaves_gets_its_name(
 async def test_an_agent_that_knows_nothing_of_us_is_tested_all_the_same(
     bench: OpenBench, built: Callable[[str], BuiltCase]
 ) -> None:
-    async with bench(agent=misbehaving("good")) as b:
+    async with bench(agent=misbehaving("good"), rules=BRISK) as b:
         folder, manifest = await b.attempt(built("endpoint_short_hello"))
     assert manifest.status is CaptureStatus.OK, manifest.detail
     assert manifest.pre_rtc_reason is not None
