@@ -28,8 +28,8 @@ CLOCK_ERROR_LIMIT_MS = 10.0  # one tick of a native audio device
 LOAD_LIMIT_PERCENT = 98.0
 CROWDED_PERCENT = 95.0  # measured: an answer 700 ms late at 97 %, while our own loop was 11 ms late at most
 BEFORE_ANSWER_MS = 1_000.0  # what the agent makes of the user's words it makes while they are spoken
-# the shortest silence that anybody's detector ships with (silero-vad min_silence_duration_ms 100; Pipecat stop_secs
-# 200, LiveKit Agents min_endpointing_delay 500), and two ways of a 20 ms frame and what buffers it
+# the shortest silence that a detector ships with (silero-vad min_silence_duration_ms 100; LiveKit Agents endpointing
+# min_delay and OpenAI Realtime silence_duration_ms are 500), and two ways of a 20 ms frame and what buffers it
 LEAST_LATENCY_MS = 150.0
 LOADED_LAG_MS = 50.0  # with the processor full as well: the call itself, not only our loop, was starved
 
