@@ -64,6 +64,7 @@ class Unplayed:
 
     reasons: tuple[str, ...]
     undecoded: bool
+    encrypts: bool = False  # the page changes its microphone's packets before they are sent
 
 
 @dataclass(frozen=True)

@@ -17,17 +17,23 @@ from harness.live.hearing import THRESHOLD_DBFS
 from harness.model.status import CaptureStatus
 
 AUDIBLE = 10 ** (THRESHOLD_DBFS / 20)
+ENCRYPTED = (
+    "no reply was heard, and the page changes its microphone's packets before it sends them (end-to-end encryption): an "
+    "agent without the key hears nothing of the user"
+)
 VOICE_BLOCKS = 4  # a third of a second; less is a click, or the end of the user's own voice on a loopback
 
 
 async def unplayed(session: PageSession, blocks: Sequence[AudioBlock], after: int) -> AttemptError | None:
-    """PAGE_ERROR if a voice came after sample `after` and nobody heard it, with what is known of why; else None."""
+    """PAGE_ERROR if a voice came after sample `after` and nobody heard it, with what is known of why, or if the agent could
+    not have understood the user; else None.
+    """
     try:
         told = await session.unplayed()
     except AttemptError:
         return None  # a page that cannot be asked is found out elsewhere
     if not (arrived_unheard(blocks, after) or told.undecoded):
-        return None
+        return AttemptError(CaptureStatus.PAGE_ERROR, ENCRYPTED) if told.encrypts else None
     why = f" ({'; '.join(told.reasons)})" if told.reasons else ""
     return AttemptError(CaptureStatus.PAGE_ERROR, f"the agent's voice arrived and the page does not play it{why}")
 

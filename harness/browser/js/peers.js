@@ -7,6 +7,7 @@ const SOUND_PACKETS = 10; // of which that is the mean at least once
 
 function makePeers() {
   const connections = [];
+  const transforming = new WeakSet(); // senders whose packets go through the page: end-to-end encryption
   const packets = new Map(); // inbound track → counters when last looked at, and whether it spoke since the call began
 
   function watch(connection) {
@@ -50,7 +51,13 @@ function makePeers() {
     return { tracks: tracks(loud), undecoded: tracks(undecoded) };
   }
 
-  return { watch, reports, sounding };
+  // Whether the microphone's packets are changed by the page before they are sent.
+  function transformsMicrophone() {
+    return connections.flatMap((connection) => connection.getSenders()).some((sender) =>
+      sender.track?.kind === "audio" && (transforming.has(sender) || Boolean(sender.transform)));
+  }
+
+  return { watch, reports, sounding, transforming, transformsMicrophone };
 }
 
 function wrapPeerConnection() {
@@ -68,4 +75,10 @@ function wrapPeerConnection() {
   for (const name of ["RTCPeerConnection", "webkitRTCPeerConnection"]) {
     Object.defineProperty(window, name, { value: Watched, writable: true, configurable: true, enumerable: false });
   }
+  const encoded = window.RTCRtpSender?.prototype.createEncodedStreams;
+  if (!encoded) return;
+  window.RTCRtpSender.prototype.createEncodedStreams = { createEncodedStreams() {
+    peers.transforming.add(this);
+    return encoded.call(this);
+  } }.createEncodedStreams;
 }

@@ -72,7 +72,7 @@ function makePlayers() {
     const reasons = holders.map(silence).filter((reason) => reason !== null);
     if (holders.length === 0) reasons.push("it was never given to an element");
     reasons.push(...graphs.reasons());
-    return { reasons: [...new Set(reasons)], undecoded: undecoded.length > 0 };
+    return { reasons: [...new Set(reasons)], undecoded: undecoded.length > 0, encrypts: peers.transformsMicrophone() };
   }
 
   return { watch, streamChanged, unplayed };
