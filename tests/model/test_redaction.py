@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.model.capture import AgentUnderTest, PageUnderTest
 from harness.model.redaction import redacted, secrets_in
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJ2aWRlbyI6e319.c2lnbmF0dXJl"
@@ -78,3 +79,10 @@ def test_a_long_text_costs_time_by_its_length_and_not_more(piece: str) -> None:
     begin_s = time.monotonic()
     redacted(text)
     assert time.monotonic() - begin_s < 20
+
+
+def test_a_manifest_of_an_earlier_version_is_read_without_its_secrets() -> None:
+    agent = AgentUnderTest.model_validate({"kind": "command", "spec": "bot --api-key hunter2 {room}"})
+    page = PageUnderTest.model_validate({"kind": "own", "url_template": "https://h/?token={token}&key=hunter2"})
+    assert agent.spec == "bot --api-key *** {room}"
+    assert page.url_template == "https://h/?token={token}&key=***"
