@@ -7,13 +7,15 @@ Exit status 0 measured; 2 a wrong file or option; 3 something could not be measu
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.errors import EarwitnessError, UsageError
+from harness.errors import EarwitnessError, HarnessError, UsageError
+from harness.faults import in_words
 
 if TYPE_CHECKING:
     from harness.listen.recordings import Recordings
@@ -154,6 +156,9 @@ def _from_captures(paths: list[Path], out: Path | None, quality: bool) -> Iterat
             _write(folder if out is None else out / measurement.trace_id, measurement)
         except UsageError as error:
             yield error
+        except Exception as error:  # a fault of ours in one capture: its trace is shown, and the others are heard
+            traceback.print_exc()
+            yield HarnessError(f"a fault of Earwitness while hearing {folder}: {in_words(error)}")
 
 
 def _hear_webm(paths: list[Path], out: Path | None, as_json: bool) -> int:

@@ -16,6 +16,8 @@ from scipy.signal import resample_poly
 from harness.model.audio import FloatArray
 from harness.model.capture import EAR, MIC, POST_RTC, POST_USER, PRE_RTC, recording
 from harness.model.measurement import Measurement, RingName, Turn
+from harness.model.riff import RiffError
+from harness.model.wav_file import open_wav
 
 RATE_HZ = 48_000
 NAMES = {
@@ -87,8 +89,9 @@ def _read(path: Path) -> FloatArray | None:
     if not path.is_file():
         return None
     try:
-        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError:
+        with open_wav(path).source() as source:
+            samples, rate_hz = soundfile.read(source, dtype="float32", always_2d=True)
+    except (RiffError, soundfile.LibsndfileError):
         return None
     mono = samples.mean(axis=1, dtype=np.float32)
     return mono if rate_hz == RATE_HZ else resample_poly(mono, RATE_HZ, rate_hz).astype(np.float32)

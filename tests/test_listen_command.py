@@ -235,6 +235,23 @@ def test_a_capture_whose_name_leads_elsewhere_writes_nothing_there(ew, tmp_path)
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_a_fault_of_ours_in_one_capture_shows_its_trace_and_the_others_are_heard(ew, tmp_path, monkeypatch):
+    hard, good = (simple_call().write(tmp_path / name) for name in ("a", "b"))
+
+    def hear(folder, **options):
+        if folder == hard:
+            raise ValueError("zero-size array")
+        return listen(folder, **options)
+
+    monkeypatch.setattr("harness.listen.measure.listen", hear)
+    done = ew(hard, good)
+    assert done.code == 3
+    assert f"a fault of Earwitness while hearing {hard}: ValueError: zero-size array" in done.err
+    assert "in hear" in done.err
+    assert "user_kpi_ms" in done.out
+    assert (good / capture.MEASUREMENT).is_file()
+
+
 def streamed(path: Path, size: int) -> Path:
     """As a recorder leaves it whose output is a pipe, or that was killed: the size in its data chunk is none."""
     data = path.read_bytes()

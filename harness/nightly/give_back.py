@@ -19,6 +19,8 @@ import soundfile
 
 from harness.errors import HistoryError
 from harness.model.capture import RETAINED, write_atomic
+from harness.model.riff import RiffError
+from harness.model.wav_file import open_wav
 from harness.nightly.folder import size_bytes
 from harness.nightly.plan_file import Keep
 from harness.nightly.retention import BULKY, RECORDINGS, Held, Level, Step, Survey, by_age, for_space, survey
@@ -123,6 +125,11 @@ def make_less(held: Held, to: Level) -> int:
 
 def pack(wav: Path) -> str:
     """Make FLAC of it, and say how much of it that keeps. Raises OSError, soundfile.LibsndfileError."""
+    try:
+        if notes := open_wav(wav).notes:
+            return f"kept as it is: {notes[0]}"
+    except RiffError as error:
+        return f"kept as it is: {error}"
     samples, rate_hz = soundfile.read(wav, dtype="float64", always_2d=True)
     if len(samples) == 0 or float(np.abs(samples).max()) > 1 - LAST_OF_24_BITS:
         return "kept as it is: FLAC holds nothing at or beyond full scale" if len(samples) else "kept as it is: empty"

@@ -21,6 +21,7 @@ from harness.nightly.give_back import pack, retain
 from harness.nightly.plan_file import Keep
 from harness.nightly.retention import SETTLED_S, Level, survey
 from tests.judge import canned
+from tests.model import wavs
 
 RATE_HZ = 48_000
 NOW = datetime.datetime.now(datetime.UTC)
@@ -252,3 +253,13 @@ def test_the_command_says_what_it_would_do(
     assert f"{made['good1']}: flac (passed)" in told.stdout
     assert EAR in names(made["good1"])
     assert earwitness("retain", str(tmp_path / "nowhere")).returncode == 2
+
+
+@pytest.mark.parametrize("data", [*wavs.STREAMED.values(), *wavs.CUT.values(), *wavs.TWICE.values()])
+def test_a_recording_whose_header_cannot_be_true_is_kept_as_it_is(tmp_path: Path, data: bytes) -> None:
+    """FLAC would make a whole recording of a cut one, or keep only what the header says."""
+    wav = tmp_path / "pre_rtc.wav"
+    wav.write_bytes(data)
+    assert pack(wav).startswith("kept as it is: ")
+    assert wav.read_bytes() == data
+    assert not wav.with_suffix(".flac").exists()

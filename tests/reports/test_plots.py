@@ -57,3 +57,9 @@ def test_a_recording_of_another_rate_and_two_channels_stands_on_the_same_axis(tm
     pre, ear = read_rows(tmp_path, measured, turn)
     assert abs(float(np.abs(pre.window(0.9, 1.1) - ear.window(0.9, 1.1)).mean())) < 0.01
     assert draw_attempt(tmp_path, measured, turn, "a title", tmp_path / "a.png")
+    data = bytearray((tmp_path / "pre_rtc.wav").read_bytes())
+    at = data.index(b"data") + 4
+    data[at : at + 4] = bytes(4)  # of an agent that was killed
+    (tmp_path / "pre_rtc.wav").write_bytes(data)
+    again, _ = read_rows(tmp_path, measured, turn)
+    assert np.array_equal(again.window(0.9, 1.1), pre.window(0.9, 1.1))
