@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.judge.alike import by_reason
 from harness.model.status import Status
 from harness.model.verdict import GateResult
 
@@ -12,8 +13,5 @@ NO_REASON = "nothing in this run is in its scope"
 
 def excluded(gates: Sequence[GateResult]) -> list[tuple[list[str], str]]:
     """(gate ids in the order of the table, why), the reason of most gates first."""
-    by_reason: dict[str, list[str]] = {}
-    for gate in gates:
-        if gate.status is Status.NOT_APPLICABLE:
-            by_reason.setdefault(gate.reason or NO_REASON, []).append(gate.gate_id)
-    return sorted(((names, reason) for reason, names in by_reason.items()), key=lambda row: -len(row[0]))
+    apart = [(gate.gate_id, gate.reason or NO_REASON) for gate in gates if gate.status is Status.NOT_APPLICABLE]
+    return sorted(by_reason(apart), key=lambda row: -len(row[0]))

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from harness.judge.alike import by_reason
 from harness.judge.blocking import Judged, as_warning, blocks, over_run
 from harness.judge.degraded import degraded_in_words
 from harness.judge.gates import TABLE, evaluate, gates_for, samples_of
@@ -300,10 +301,7 @@ def _not_measured(measured: Sequence[Measurement], attempts: Sequence[AttemptVer
             for name, metric in turn.metrics.items():
                 if metric.not_applicable:
                     reasons.setdefault(name, metric.reason)
-    alike: dict[str, list[str]] = {}  # one reason often holds for many
-    for name, reason in reasons.items():
-        alike.setdefault(reason, []).append(name)
-    notes = [f"{', '.join(names)}: {reason}" for reason, names in alike.items()]
+    notes = [f"{', '.join(names)}: {reason}" for names, reason in by_reason(reasons.items())]
     broken = [attempt for attempt in attempts if attempt.capture_status not in COMPLETE]
     unmeasured = [f"{a.trace_id}: {a.capture_status}" for a in broken]
     if facts.link == "none":
