@@ -24,7 +24,7 @@ def _wrong(name: str, does: str, says: str, **more: Any) -> Row:
 
 PAGES: tuple[Row, ...] = (
     _right("plain", "plays the agent in an audio element, and nothing else is strange"),
-    _wrong("muted", "plays the agent in a muted element", UNPLAYED),
+    _wrong("muted", "plays the agent in a muted element", UNPLAYED, quick=True),
     _right("quiet", "plays the agent at a volume of 0.3"),
     _wrong("never_played", "subscribes to the agent's track and plays nothing", UNPLAYED),
     _wrong("paused", "pauses the element that plays the agent", UNPLAYED),
