@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 from bots.probe_bot import AGENT, Probe
 from bots.roster import VOICE_DBFS
 from bots.timeline import ProbeRecording, Take
 from harness.live.agents import Attendance
-from harness.model.capture import AgentTrack, Happening
+from harness.model.capture import TRACKS, AgentTrack, Happening
 
 SILENT_DBFS = -70.0  # below it nobody hears a track
 
@@ -24,9 +26,9 @@ def tracks_of(probe: Probe | None, heard: ProbeRecording | None) -> list[AgentTr
             source=take.source,
             voice=sid in heard.voice,
             level_dbfs=round(take.level_dbfs, 1),
-            file=f"post_rtc_track{number}.wav" if several else None,
+            file=file if several else None,
         )
-        for number, (sid, take) in enumerate(takes.items(), 1)
+        for file, (sid, take) in zip_longest(TRACKS[: len(takes)], takes.items())
     ]
 
 

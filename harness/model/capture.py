@@ -24,6 +24,9 @@ CAPTURE_SCHEMA_VERSION = 1
 
 PRE_RTC = "pre_rtc.wav"  # agent: PCM handed to the publisher, silence between replies included
 POST_RTC = "post_rtc.wav"  # probe: the agent as a second subscriber received it
+TRACKS = tuple(
+    f"post_rtc_track{n}.wav" for n in range(1, 10)
+)  # probe: each of the agent's tracks, where it has several
 POST_USER = "post_user.wav"  # probe: the user as a second subscriber received it
 EAR = "ear.wav"  # browser: all agent audio after the jitter buffer
 MIC = "mic.wav"  # browser: the user's microphone as the page got it

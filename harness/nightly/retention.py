@@ -26,7 +26,9 @@ from harness.nightly.plan_file import Keep
 SUMMARY = "summary.json"
 #: Where runs lie: of `run`, of a night's parts, of a sweep's values.
 PLACES = (f"*/{SUMMARY}", f"*/parts/*/*/{SUMMARY}", f"sweep-*/*/*/{SUMMARY}")
-RECORDINGS = (capture.PRE_RTC, capture.POST_RTC, capture.POST_USER, capture.EAR, capture.MIC, capture.SAID)
+RECORDINGS = (
+    capture.PRE_RTC, capture.POST_RTC, *capture.TRACKS, capture.POST_USER, capture.EAR, capture.MIC, capture.SAID,
+)  # fmt: skip
 #: What goes with the recordings when only the numbers are kept.
 BULKY = (capture.EAR_WEBM, capture.ARRIVALS, capture.EAR_CLOCK, capture.SCREENSHOT, capture.LINK_LOG)
 FLAC_SHARE = 0.15  # of the WAV's size, for an estimate: 0.10 to 0.12 were seen
