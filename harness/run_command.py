@@ -126,6 +126,15 @@ def run_command(
     page_script: Annotated[
         Path | None, typer.Option(help="JavaScript that does the clicks your page needs to connect.")
     ] = None,
+    insecure_certificates: Annotated[
+        str | None,
+        typer.Option(
+            help="Hosts whose https and wss certificates need nobody to vouch for them, as in localhost or "
+            "localhost:3000; several with commas.",
+            metavar="HOST[:PORT],…",
+            show_default="none",
+        ),
+    ] = None,
     ear: Annotated[
         str | None,
         typer.Option(
@@ -234,6 +243,7 @@ def run_command(
         "engines": engines,
         "page": page,
         "page_script": page_script,
+        "insecure_certificates": insecure_certificates,
         "ear": ear,
         "cases": cases,
         "runs": runs,

@@ -54,6 +54,7 @@ class Settings:
     engines: Path | None = None  # the reference agent's engines.toml (docs/engines.md); None: all embedded
     page: str | None = None  # URL template with {livekit_url} {token} {room}
     page_script: Path | None = None  # JavaScript for the clicks a foreign page needs
+    insecure_certificates: str | None = None  # HOST[:PORT],…: whose certificates need nobody to vouch for them
     ear: Literal["played", "received"] = "played"  # what the page plays, or every remote track as it comes
     cases: Path = Path("cases")
     runs: Path = Path("runs")
@@ -144,7 +145,11 @@ class Settings:
             )
         if self.page_script is not None and not self.page_script.is_file():
             raise UsageError(f"--page-script {self.page_script}: no such file")
-        return PageSpec(self.page, self.page_script, self.ear)
+        hosts = tuple(host.strip() for host in (self.insecure_certificates or "").split(",") if host.strip())
+        for host in hosts:
+            if "/" in host or (not host.partition(":")[2].isdecimal() and ":" in host):
+                raise UsageError(f"--insecure-certificates {host!r}: expected HOST or HOST:PORT, several with commas")
+        return PageSpec(self.page, self.page_script, self.ear, hosts)
 
     def network_spec(self) -> NetworkSpec | None:
         """Raises UsageError, ProfileError for a profile that is not there or not valid."""

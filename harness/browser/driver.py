@@ -11,7 +11,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -134,11 +134,17 @@ def _no_page_is_a_crash() -> Iterator[None]:
 
 @asynccontextmanager
 async def launch_browser(
-    executable: Path, *, mic: MicMode, fake_wav: Path | None = None, headless: bool = True
+    executable: Path,
+    *,
+    mic: MicMode,
+    fake_wav: Path | None = None,
+    headless: bool = True,
+    trusted_keys: Sequence[str] = (),
 ) -> AsyncIterator[Browser]:
     """A running Chromium, closed at the end in any case. Raises ProvisionError if it does not start.
 
     `fake_wav` (device microphone): 48 kHz mono 16 bit, ends in silence, for `%noloop` repeats its last 10 ms for ever.
+    `trusted_keys`: whose certificates may be wrong (see harness.provide.certificates).
     """
     if (mic == "device") != (fake_wav is not None):
         raise ValueError("fake_wav belongs to the device microphone, and only to it")
@@ -148,6 +154,8 @@ async def launch_browser(
         prefix="earwitness-", dir=_short_temp_root(), ignore_cleanup_errors=True
     ) as folder:
         flags = [*FLAGS, *_fake_microphone_flags(fake_wav, Path(folder))]
+        if trusted_keys:
+            flags.append(f"--ignore-certificate-errors-spki-list={','.join(trusted_keys)}")
         playwright = await _start_playwright()
         try:
             chromium = await _launch(playwright, executable, flags, headless, Path(folder))

@@ -6,6 +6,7 @@ A favicon that is not there explains nothing. Text of one line.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from harness.browser.records import PageProblem
 
@@ -26,3 +27,11 @@ def last_words(problems: Iterable[PageProblem]) -> str:
 
 def _is_favicon(text: str) -> bool:
     return text.startswith(RESOURCE) and "/favicon." in text
+
+
+def with_advice(reason: str, url: str) -> str:
+    """The browser's reason, and what to do where it is a certificate that nobody vouches for."""
+    if "ERR_CERT_" not in reason:
+        return reason
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    return f"{reason}: if you know this host's certificate, use --insecure-certificates {host}"

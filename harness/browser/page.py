@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from harness.browser.clock import PingPong, map_clock
 from harness.browser.injection import HANDLE
-from harness.browser.last_words import RESOURCE
+from harness.browser.last_words import RESOURCE, with_advice
 from harness.browser.mixing import Mix
 from harness.browser.page_script import HANDS, SCRIPT_TIMEOUT_S, as_function, hands_binding
 from harness.browser.records import AudioBlock, ClockMap, JitterBufferSample, PageProblem, Unplayed
@@ -360,7 +360,7 @@ class PageSession:
             return AttemptError(CaptureStatus.BROWSER_CRASH, f"{doing}: the page or its Chromium is gone")
         reason = re.sub(r"^(Page|Frame)\.evaluate: (Error: )?", "", error.message.splitlines()[0])
         if secret:
-            reason = reason.replace(secret, _without_secrets(secret))
+            reason = with_advice(reason.replace(secret, _without_secrets(secret)), secret)
         return AttemptError(CaptureStatus.PAGE_ERROR, f"{doing}: {reason}")
 
 

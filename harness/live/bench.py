@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from harness.browser.driver import Browser, launch_browser
 from harness.errors import HarnessError, ProvisionError
@@ -27,6 +28,7 @@ from harness.live.rooms import open_rooms
 from harness.live.scene import Scene
 from harness.model.capture import Manifest
 from harness.model.plan import BuiltCase, Plan
+from harness.provide.certificates import trusting
 from harness.provide.chromium import find_chromium
 from harness.provide.media_server import LiveKitTarget, MediaServer, media_server
 from harness.provide.page_library import find_page_library
@@ -89,8 +91,11 @@ class Bench:
 class _Browsers:
     """The run's browser: one for all attempts with the scheduled microphone, one an attempt with the device."""
 
-    def __init__(self, plan: Plan, executable: Path, headless: bool, stack: AsyncExitStack) -> None:
-        self.plan, self.executable, self.headless = plan, executable, headless
+    def __init__(
+        self, plan: Plan, executable: Path, headless: bool, trusted_keys: Sequence[str], stack: AsyncExitStack
+    ) -> None:
+        self.plan, self.executable = plan, executable
+        self._options: dict[str, Any] = {"headless": headless, "trusted_keys": trusted_keys}
         self._stack = stack
         self._shared: Browser | None = None
         self._launching = asyncio.Lock()  # attempts side by side share one
@@ -101,13 +106,13 @@ class _Browsers:
             wav = self.plan.run_dir / "device" / f"{built.case.id}.wav"
             wav.parent.mkdir(parents=True, exist_ok=True)
             device_wav(built, wav, lead_s=DEVICE_LEAD_S)
-            async with launch_browser(self.executable, mic="device", fake_wav=wav, headless=self.headless) as browser:
+            async with launch_browser(self.executable, mic="device", fake_wav=wav, **self._options) as browser:
                 yield browser
             return
         async with self._launching:
             if self._shared is None or self._shared.lost.is_set():
                 self._shared = await self._stack.enter_async_context(
-                    launch_browser(self.executable, mic="scheduled", headless=self.headless)
+                    launch_browser(self.executable, mic="scheduled", **self._options)
                 )
             browser = self._shared
         yield browser
@@ -132,6 +137,8 @@ async def open_bench(
     logs.mkdir(parents=True, exist_ok=True)
     network = open_network(plan.network, external=target is not None)
     async with AsyncExitStack() as stack:
+        urls = (plan.page.template, target.url if target is not None else None)
+        keys = await stack.enter_async_context(trusting(plan.page.insecure_hosts, urls, logs / "certificates.pem"))
         if server is None:
             on_note("media server")
             own = media_server(target=target, log_path=logs / "livekit-server.log")
@@ -144,7 +151,7 @@ async def open_bench(
             found = find_chromium()
             if found is None:
                 raise ProvisionError("no Chromium found; run `earwitness setup`, or set EARWITNESS_CHROMIUM to one")
-            browsers = _Browsers(plan, found.path, headless, stack)
+            browsers = _Browsers(plan, found.path, headless, keys, stack)
         on_note("agent")
         env = {SESSIONS: str(plan.jobs), **(agent_env or {})}
         agent = await stack.enter_async_context(

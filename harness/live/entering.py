@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.browser.last_words import last_words
+from harness.browser.last_words import last_words, with_advice
 from harness.browser.signalling import SignalConnection
 from harness.errors import AttemptError
 from harness.live.rooms import Participants, Rooms, served
@@ -108,7 +108,7 @@ class PageEntry:
             )
         last = connections[-1]
         if last.failed is not None:
-            return f"the page's connection to the media server {last.origin} failed: {last.failed}"
+            return f"the page's connection to the media server {last.origin} failed: {with_advice(last.failed, last.origin)}"
         if last.room is not None and last.room != self.room:
             return (
                 f"the page joined the room {last.room!r} as {last.identity!r}, and this call is in {self.room!r}: "

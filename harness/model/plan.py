@@ -55,6 +55,7 @@ class PageSpec:
     template: str | None = None
     script: Path | None = None
     ear: EarMode = "played"
+    insecure_hosts: tuple[str, ...] = ()  # HOST or HOST:PORT whose certificates are not asked for a voucher
 
 
 @dataclass(frozen=True)

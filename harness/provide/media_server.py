@@ -27,6 +27,7 @@ import yaml
 
 from harness.errors import ProvisionError
 from harness.provide.cache import cache_dir, install
+from harness.provide.certificates import trusting_connector
 from harness.provide.tools import GO_WHEEL, install_wheel, only_file, run_tool
 
 VERSION = "v1.13.5"  # later tags carry replace directives, which `go install` refuses
@@ -264,14 +265,19 @@ async def _answers(server: MediaServer) -> None:
     patience = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S)
     last = "no answer"
     deadline_s = asyncio.get_running_loop().time() + HEALTH_TIMEOUT_S
-    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}, timeout=patience) as client:
+    headers, connector = {"Authorization": f"Bearer {token}"}, trusting_connector(server.url)
+    async with aiohttp.ClientSession(connector=connector, headers=headers, timeout=patience) as client:
         while asyncio.get_running_loop().time() < deadline_s:
             try:
                 async with client.post(question, json={}) as answer:
                     status = answer.status
             except aiohttp.InvalidURL as error:
                 raise ProvisionError(f"{server.url} is not the URL of a media server (ws://host:port)") from error
-            except aiohttp.ClientConnectorError as error:  # refused, no such host, a certificate nobody vouches for
+            except aiohttp.ClientConnectorCertificateError as error:
+                host = server.url.partition("//")[2].partition("/")[0]
+                detail = f"the media server at {server.url} shows a certificate that nobody vouches for"
+                raise ProvisionError(f"{detail}: if you know it, use --insecure-certificates {host}") from error
+            except aiohttp.ClientConnectorError as error:  # refused, no such host
                 if server.external:  # one that is not ours does not come up while we wait
                     detail = f"the media server at {server.url} cannot be reached ({error})"
                     raise ProvisionError(f"{detail}: is it started, and is the URL right?") from error
