@@ -41,6 +41,7 @@ OPTIONS = (
     ("room-metadata", "metadata of the room, JSON or @FILE"),
     ("page", "URL template of a page of your own"),
     ("page-script", "JavaScript for the clicks that page needs"),
+    ("autoplay", "allowed (any page may play) or real (Chromium's own policy) (default: allowed)"),
     ("insecure-certificates", "hosts whose https and wss certificates need nobody to vouch for them, with commas"),
     ("ear", "played (what the page plays) or received (every remote track) (default: played)"),
     ("runs", "where runs are written (default: runs/)"),

@@ -126,6 +126,13 @@ def run_command(
     page_script: Annotated[
         Path | None, typer.Option(help="JavaScript that does the clicks your page needs to connect.")
     ] = None,
+    autoplay: Annotated[
+        str | None,
+        typer.Option(
+            help="allowed (any page may play) or real (Chromium's own policy: after a click, or with a microphone open).",
+            show_default="allowed",
+        ),
+    ] = None,
     insecure_certificates: Annotated[
         str | None,
         typer.Option(
@@ -243,6 +250,7 @@ def run_command(
         "engines": engines,
         "page": page,
         "page_script": page_script,
+        "autoplay": autoplay,
         "insecure_certificates": insecure_certificates,
         "ear": ear,
         "cases": cases,

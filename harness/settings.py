@@ -54,6 +54,7 @@ class Settings:
     engines: Path | None = None  # the reference agent's engines.toml (docs/engines.md); None: all embedded
     page: str | None = None  # URL template with {livekit_url} {token} {room}
     page_script: Path | None = None  # JavaScript for the clicks a foreign page needs
+    autoplay: Literal["allowed", "real"] = "allowed"  # real: only what the browser lets play for a user
     insecure_certificates: str | None = None  # HOST[:PORT],…: whose certificates need nobody to vouch for them
     ear: Literal["played", "received"] = "played"  # what the page plays, or every remote track as it comes
     cases: Path = Path("cases")
@@ -149,7 +150,7 @@ class Settings:
         for host in hosts:
             if "/" in host or (not host.partition(":")[2].isdecimal() and ":" in host):
                 raise UsageError(f"--insecure-certificates {host!r}: expected HOST or HOST:PORT, several with commas")
-        return PageSpec(self.page, self.page_script, self.ear, hosts)
+        return PageSpec(self.page, self.page_script, self.ear, self.autoplay, hosts)
 
     def network_spec(self) -> NetworkSpec | None:
         """Raises UsageError, ProfileError for a profile that is not there or not valid."""

@@ -20,10 +20,11 @@ import psutil
 
 from harness.browser.injection import BINDING, init_script
 from harness.browser.page import PageSession
+from harness.browser.quiet_wire import open_wire
 from harness.browser.records import RATE_HZ, AudioBlock, ClockMap, JitterBufferSample, PageProblem
 from harness.errors import AttemptError, ProvisionError
 from harness.model.case import Echo
-from harness.model.plan import EarMode
+from harness.model.plan import AutoplayMode, EarMode
 from harness.model.status import CaptureStatus
 
 if TYPE_CHECKING:
@@ -53,7 +54,6 @@ MAX_TEMP_ROOT_LENGTH = 40
 FLAGS = (
     "--use-fake-ui-for-media-stream",  # nobody is there to click "allow"
     "--use-fake-device-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required",  # else every AudioContext stays suspended
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -61,19 +61,23 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+AUTOPLAY = "--autoplay-policy=no-user-gesture-required"  # else a page may play only after a click, or with a microphone
 PERMISSIONS = ["microphone", "camera"]
 
 
 class Browser:
     """One running Chromium. Made and ended by `launch_browser`."""
 
-    def __init__(self, chromium: PlaywrightBrowser, mic: MicMode, pid: int | None, user_agent: str) -> None:
+    def __init__(
+        self, chromium: PlaywrightBrowser, mic: MicMode, pid: int | None, user_agent: str, *, quiet: bool
+    ) -> None:
         self.version = chromium.version
         self.user_agent = user_agent
         self.pid = pid
         self.lost = asyncio.Event()
         self._chromium = chromium
         self._mic = mic
+        self._quiet = quiet
         self._sessions: set[PageSession] = set()
         chromium.on("disconnected", lambda _: self._gone())
 
@@ -114,8 +118,11 @@ class Browser:
         page = await context.new_page()
         session = PageSession(page, self._mic, self.version, self.user_agent)
         # The binding first: the init script takes it from the window.
-        await context.expose_binding(BINDING, session.receive)
-        await context.add_init_script(init_script(self._mic, record_webm, echo, ear))
+        if self._quiet:
+            session.wire = await open_wire(page, session.receive)
+        else:
+            await context.expose_binding(BINDING, session.receive)
+        await context.add_init_script(init_script(self._mic, record_webm, echo, ear, self._quiet))
         return session
 
 
@@ -140,10 +147,12 @@ async def launch_browser(
     fake_wav: Path | None = None,
     headless: bool = True,
     trusted_keys: Sequence[str] = (),
+    autoplay: AutoplayMode = "allowed",
 ) -> AsyncIterator[Browser]:
     """A running Chromium, closed at the end in any case. Raises ProvisionError if it does not start.
 
     `fake_wav` (device microphone): 48 kHz mono 16 bit, ends in silence, for `%noloop` repeats its last 10 ms for ever.
+    `autoplay`: `real` is Chromium's own policy, and nothing of ours counts as a click (see quiet_wire).
     `trusted_keys`: whose certificates may be wrong (see harness.provide.certificates).
     """
     if (mic == "device") != (fake_wav is not None):
@@ -154,6 +163,8 @@ async def launch_browser(
         prefix="earwitness-", dir=_short_temp_root(), ignore_cleanup_errors=True
     ) as folder:
         flags = [*FLAGS, *_fake_microphone_flags(fake_wav, Path(folder))]
+        if autoplay == "allowed":
+            flags.append(AUTOPLAY)
         if trusted_keys:
             flags.append(f"--ignore-certificate-errors-spki-list={','.join(trusted_keys)}")
         playwright = await _start_playwright()
@@ -163,7 +174,7 @@ async def launch_browser(
             await _ended_quietly(playwright.stop())
             raise
         async with _ending(chromium, playwright) as (pid, user_agent):
-            yield Browser(chromium, mic, pid, user_agent)
+            yield Browser(chromium, mic, pid, user_agent, quiet=autoplay == "real")
 
 
 def _short_temp_root() -> str:

@@ -25,12 +25,17 @@ def read_js(name: str) -> str:
 
 
 def init_script(
-    mic: Literal["scheduled", "device"], record_webm: bool, echo: Echo | None = None, ear: EarMode = "played"
+    mic: Literal["scheduled", "device"],
+    record_webm: bool,
+    echo: Echo | None = None,
+    ear: EarMode = "played",
+    quiet: bool = False,
 ) -> str:
     """The script that gives any page its taps and microphone, before the page's own scripts run."""
     config = {
         "mic": mic,
         "ear": ear,
+        "quiet": quiet,  # see quiet_wire
         "recordWebm": record_webm,
         "echo": None if echo is None else {"gain": 10 ** (echo.gain_db / 20), "delayS": echo.delay_ms / 1e3},
         "webmChunkMs": WEBM_CHUNK_MS,

@@ -22,7 +22,8 @@ from harness.browser.clock import PingPong, map_clock
 from harness.browser.injection import HANDLE
 from harness.browser.last_words import RESOURCE, with_advice
 from harness.browser.mixing import Mix
-from harness.browser.page_script import HANDS, SCRIPT_TIMEOUT_S, as_function, hands_binding
+from harness.browser.page_script import HANDS, SCRIPT_TIMEOUT_S, as_function, hands_binding, uses_hands
+from harness.browser.quiet_wire import PageExceptionError, QuietWire
 from harness.browser.records import AudioBlock, ClockMap, JitterBufferSample, PageProblem, Unplayed
 from harness.browser.signalling import SignalConnection, read_signalling
 from harness.errors import AttemptError
@@ -62,6 +63,7 @@ class PageSession:
         self.lost = asyncio.Event()  # closed, or of no use for the call any more
         self.fatal = asyncio.Event()
         self.fatal_why: str | None = None
+        self.wire: QuietWire | None = None  # in place of Playwright's, where the page must not take us for its user
         self.errors: list[PageProblem] = []
         self.instants: list[tuple[float, float]] = []  # (frame, performance.now()) with every block of audio
         self.connections: list[SignalConnection] = []  # to media servers, as the page opened them
@@ -102,7 +104,7 @@ class PageSession:
     async def run_script(self, path: Path) -> None:
         """Evaluate a page script (see page_script) and wait for its end; a page that goes elsewhere ends it."""
         body = await asyncio.to_thread(path.read_text, encoding="utf-8")
-        if not self._has_hands:
+        if uses_hands(body) and not self._has_hands:  # to expose a binding counts as a click
             self._has_hands = True
             await self._page.expose_binding(HANDS, hands_binding(self._page))
         try:
@@ -332,7 +334,11 @@ class PageSession:
         frame = self._frame if in_tap and self._frame is not None else self._page.main_frame
         try:
             async with asyncio.timeout(timeout_s):
+                if self.wire is not None:
+                    return await self.wire.evaluate(expression, argument)
                 return await frame.evaluate(expression, argument)
+        except PageExceptionError as error:
+            raise AttemptError(CaptureStatus.PAGE_ERROR, f"{what} failed: {error}") from None
         except TimeoutError:
             detail = f"{what} gave no answer within {timeout_s:g} s (is its main thread blocked?)"
             raise AttemptError(CaptureStatus.PAGE_ERROR, detail) from None

@@ -30,6 +30,10 @@ def as_function(body: str) -> str:
     return f"async () => {{ return (async (click, fill, waitFor) => {{\n{body}\n}})({', '.join(_ARGUMENTS)}); }}"
 
 
+def uses_hands(body: str) -> bool:
+    return re.search(r"\b(click|fill|waitFor)\s*\(", body) is not None
+
+
 async def use_hand(page: Page, hand: str, selector: str, value: str) -> None:
     """Raises an exception whose one line names the selector and the limit; the page script gets it as its own."""
     from playwright.async_api import Error as PlaywrightError

@@ -95,7 +95,11 @@ class _Browsers:
         self, plan: Plan, executable: Path, headless: bool, trusted_keys: Sequence[str], stack: AsyncExitStack
     ) -> None:
         self.plan, self.executable = plan, executable
-        self._options: dict[str, Any] = {"headless": headless, "trusted_keys": trusted_keys}
+        self._options: dict[str, Any] = {
+            "headless": headless,
+            "trusted_keys": trusted_keys,
+            "autoplay": plan.page.autoplay,
+        }
         self._stack = stack
         self._shared: Browser | None = None
         self._launching = asyncio.Lock()  # attempts side by side share one

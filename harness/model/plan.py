@@ -12,6 +12,7 @@ from harness.model.limits import SHIPPED, Limits
 Lane = Literal["browser", "bot"]
 MicMode = Literal["scheduled", "device"]
 EarMode = Literal["played", "received"]  # what the page plays, or every remote track as it comes
+AutoplayMode = Literal["allowed", "real"]  # the browser lets any page play; or those that it lets play for users
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class PageSpec:
     template: str | None = None
     script: Path | None = None
     ear: EarMode = "played"
+    autoplay: AutoplayMode = "allowed"
     insecure_hosts: tuple[str, ...] = ()  # HOST or HOST:PORT whose certificates are not asked for a voucher
 
 

@@ -50,6 +50,25 @@ SCRIPTS = {
     "talks.js": "call({ play: true });",
     "talks_muted.js": "call({ play: true, muted: true });",
     "plays_nothing.js": "call({ play: false });",
+    "plays_first.js": """
+        (async () => {
+          const here = new RTCPeerConnection();
+          const there = new RTCPeerConnection();
+          here.onicecandidate = ({ candidate }) => candidate && there.addIceCandidate(candidate);
+          there.onicecandidate = ({ candidate }) => candidate && here.addIceCandidate(candidate);
+          const { sender } = here.addTransceiver('audio');
+          there.ontrack = async ({ track }) => {
+            const audio = document.createElement('audio');
+            audio.srcObject = new MediaStream([track]);
+            await audio.play().catch(({ name }) => console.error(name));
+            const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+            await sender.replaceTrack(stream.getAudioTracks()[0]);
+          };
+          await here.setLocalDescription();
+          await there.setRemoteDescription(here.localDescription);
+          await there.setLocalDescription();
+          await here.setRemoteDescription(there.localDescription);
+        })();""",
     "throws_later.js": """
         document.body.onclick = () => { throw new Error('the agent panel broke'); };
         call({ play: true });""",
@@ -74,6 +93,7 @@ def page_of(*scripts: str) -> str:
 PAGES = {
     "talks": page_of("talks.js"),
     "talks_muted": page_of("talks_muted.js"),
+    "plays_first": page_of("plays_first.js"),
     "plays_nothing": page_of("plays_nothing.js"),
     "throws_later": page_of("throws_later.js"),
     "own_context": page_of("own_context.js"),

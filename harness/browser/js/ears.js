@@ -182,6 +182,9 @@ function makeEars() {
     clock,
     open,
     playBeside,
+    wake() { // where the browser lets only a page play that was clicked on, or that has a microphone open
+      running?.resume();
+    },
     receive,
     received,
     wayOf,

@@ -8,7 +8,7 @@ const graphs = inherited()?.graphs ?? makeGraphs();
 
 // A frame's first empty document hands its window on to the real one: shimmed once is enough.
 if (!Object.hasOwn(window, config.handle)) {
-  Object.defineProperty(window, config.handle, { value: { ears, peers, players, graphs } });
+  Object.defineProperty(window, config.handle, { value: { ears, peers, players, graphs, answer } });
   shimMicrophone();
   wrapPeerConnection();
   watchElements();

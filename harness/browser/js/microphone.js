@@ -37,12 +37,23 @@ function shimMicrophone() {
     Object.defineProperty(track, "stop", { value: stop, configurable: true, writable: true });
   }
 
+  // Chromium lets a page play that has a microphone open, so one must be: open and unheard, behind the voice.
+  async function withOpenMicrophone(devices, give) {
+    const behind = config.quiet ? await native.call(devices, { audio: true }) : null;
+    ears.wake();
+    const stream = await give();
+    const stop = () => behind?.getTracks().forEach((track) => track.stop());
+    for (const track of behind ? stream.getAudioTracks() : []) whenStopped(track, stop);
+    return stream;
+  }
+
   async function scheduled(devices, constraints) {
-    return withPicture(devices, constraints, await asDevice(devices, constraints, await ears.microphoneStream()));
+    return withPicture(devices, constraints, await asDevice(devices, constraints, await withOpenMicrophone(devices, ears.microphoneStream)));
   }
 
   async function own(devices, constraints) {
     const stream = await native.call(devices, constraints);
+    ears.wake();
     // The page's own track and no clone: a clone would go on playing after the page has stopped its microphone.
     const changed = await ears.hearMicrophone(stream);
     for (const track of stream.getAudioTracks()) whenStopped(track, changed);

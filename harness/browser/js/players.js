@@ -7,16 +7,23 @@ const PLAYER_EVENTS = ["play", "playing", "pause", "ended", "emptied", "loadedda
 
 function makePlayers() {
   const ways = new Map(); // element with a stream → Map(track → its way to the ear)
+  const blocked = new WeakSet(); // elements whose play() the browser refused
   let graph = null;
 
   function tracksOf({ srcObject }) {
     return srcObject?.getAudioTracks?.() ?? [];
   }
 
+  // An element that plays by its attribute is refused without a word.
+  function waitsForAClick({ autoplay, played }) {
+    return config.quiet && autoplay && played.length === 0 && !navigator.userActivation.hasBeenActive;
+  }
+
   // Why nobody hears this element, or null.
   function silence(element) {
     if (element.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return "the element has no data";
     if (element.ended) return "the element has ended";
+    if (element.paused && (blocked.has(element) || waitsForAClick(element))) return "the browser blocked autoplay: nobody had clicked on the page";
     if (element.paused) return "the element is paused";
     if (element.muted) return "the element is muted";
     return element.volume === 0 ? "the element's volume is 0" : null;
@@ -75,7 +82,11 @@ function makePlayers() {
     return { reasons: [...new Set(reasons)], undecoded: undecoded.length > 0, encrypts: peers.transformsMicrophone() };
   }
 
-  return { watch, streamChanged, unplayed };
+  function refused(element) {
+    blocked.add(element);
+  }
+
+  return { watch, streamChanged, unplayed, refused };
 }
 
 function watchElements() {
@@ -88,6 +99,14 @@ function watchElements() {
       players.watch(this);
     },
   });
+  const play = HTMLMediaElement.prototype.play;
+  HTMLMediaElement.prototype.play = { play() {
+    const playing = play.call(this);
+    playing?.catch(({ name }) => {
+      if (name === "NotAllowedError") players.refused(this);
+    });
+    return playing;
+  } }.play;
   // What a page does to a stream itself fires no event of the stream.
   for (const name of ["addTrack", "removeTrack"]) {
     const change = MediaStream.prototype[name];

@@ -1,10 +1,22 @@
 // The way out of the page: one binding for everything, a record with its kind. Gives report() and inherited().
+// With config.quiet the binding is the DevTools protocol's: it takes a text and gives nothing back (quiet_wire.py).
 // Part of one closure (see injection.py), first of all files; uses `config`.
 
 const sendReport = window[config.binding];
 
+const ANSWERED = ["microphone", "lent"];
+const waiting = new Map(); // number of a report → told its answer
+
 function report(kind, detail = {}) {
-  return sendReport({ kind, ...detail });
+  if (!config.quiet) return sendReport({ kind, ...detail });
+  const id = ANSWERED.includes(kind) ? waiting.size : null;
+  const answered = id === null ? Promise.resolve() : new Promise((resolve) => waiting.set(id, resolve));
+  sendReport(JSON.stringify({ id, record: { kind, ...detail } }));
+  return answered;
+}
+
+function answer(id, value) {
+  waiting.get(id)(value);
 }
 
 function inherited() {
