@@ -37,6 +37,7 @@ from harness.live.presence import Presence
 from harness.live.room_record import tracks_of, what_was_there
 from harness.live.rooms import served
 from harness.live.scene import PROBE_IDENTITY, USER_IDENTITY, Scene
+from harness.live.unspoken import no_microphone
 from harness.live.user import BrowserUser, User, UserRecording
 from harness.model import capture
 from harness.model.capture import Happening, Manifest, PageUnderTest, SpokenAt, Timeline
@@ -165,7 +166,7 @@ class Attempt:
             )
             if user.mic != "device":
                 timeout_s = USER_FRAME_TIMEOUT_S + self._slack_s
-                await self._until(self.probe.user_frame, timeout_s, "the user's microphone was not heard")
+                await self._microphone_heard(user, timeout_s)
             self.enter("prime")
         self.primed = priming.result()
         if self.seat is not None:
@@ -194,12 +195,13 @@ class Attempt:
             await user.tapped(agent_track=self.joining.attendance is None or self.joining.attendance.has_track)
         return await prime(user)
 
-    async def _until(self, event: asyncio.Event, timeout_s: float, what: str) -> None:
+    async def _microphone_heard(self, user: User, timeout_s: float) -> None:
+        assert self.probe is not None
         try:
             async with asyncio.timeout(timeout_s):
-                await event.wait()
+                await self.probe.user_frame.wait()
         except TimeoutError as error:
-            raise AttemptError(CaptureStatus.BARRIER_TIMEOUT, f"{what} within {timeout_s:.0f} s") from error
+            raise no_microphone(user, timeout_s) from error
 
     # watching over it
 

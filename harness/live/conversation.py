@@ -20,6 +20,7 @@ from harness.live.audio_wait import wait_on_audio
 from harness.live.greeting import Greeting
 from harness.live.segments import Segment, cut_segments
 from harness.live.turn_over import STATE_GRACE_MS, ByEar, ByEvents, TurnOver
+from harness.live.unspoken import unspoken
 from harness.live.user import SPEAK_LEAD_SAMPLES, User
 from harness.model.capture import Happening, HappeningKind, SpokenAt
 from harness.model.case import Case, Truth
@@ -208,7 +209,7 @@ class Conversation:
         if onset is None:
             onset = self._began_in_last_turn(sample) if talked_on_ms is None else None
         if onset is None:
-            raise await self.user.unplayed(sample) or self._no_reply(talked_on_ms)
+            raise (await self.user.unplayed(sample) or unspoken(self.probe, self.user) or self._no_reply(talked_on_ms))
         return onset
 
     def _barge_in_before(self, sample: int) -> int | None:

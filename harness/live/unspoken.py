@@ -1,0 +1,30 @@
+"""A voice that never left the page: the page's fault, never a reply that the agent owes. Levels are dBFS of one frame."""
+
+from __future__ import annotations
+
+from bots.probe_bot import USER, Probe
+from harness.errors import AttemptError
+from harness.live.hearing import THRESHOLD_DBFS
+from harness.live.user import User
+from harness.model.status import CaptureStatus
+
+WHY = "is its microphone published, and not muted?"
+
+
+def unspoken(probe: Probe, user: User) -> AttemptError | None:
+    """PAGE_ERROR if the second listener heard nothing of the user in the whole call."""
+    if user.mic == "bot":
+        return None
+    if any(level > THRESHOLD_DBFS for take in probe.takes if take.who == USER for level in take.levels_dbfs):
+        return None
+    detail = f"the user spoke, and nothing of it left the page: the second listener heard nothing ({WHY})"
+    return AttemptError(CaptureStatus.PAGE_ERROR, detail)
+
+
+def no_microphone(user: User, timeout_s: float) -> AttemptError:
+    """No frame of the user's audio came to the second listener within the limit."""
+    if user.mic == "bot":
+        detail = f"the user's microphone was not heard within {timeout_s:.0f} s"
+        return AttemptError(CaptureStatus.BARRIER_TIMEOUT, detail)
+    detail = f"no sound of the page's microphone came into the room within {timeout_s:.0f} s ({WHY})"
+    return AttemptError(CaptureStatus.PAGE_ERROR, detail)
