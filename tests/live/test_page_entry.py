@@ -36,7 +36,7 @@ class Site:
     async def token(self, request: web.Request) -> web.Response:
         assert self.bench is not None
         rooms = self.bench.scene.rooms
-        return web.Response(text=rooms.token(request.query["room"], request.query["identity"]))
+        return web.Response(text=rooms.token(request.query["room"], request.query["identity"], {}))
 
     def page(self, name: str, script: str | None = None) -> PageSpec:
         template = f"{self.url}/{name}.html?url={{livekit_url}}&token={{token}}"
