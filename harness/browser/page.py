@@ -364,7 +364,7 @@ class PageSession:
             raise error
         if self.closed.is_set() or self._page.is_closed() or error.name == "TargetClosedError":
             return AttemptError(CaptureStatus.BROWSER_CRASH, f"{doing}: the page or its Chromium is gone")
-        reason = re.sub(r"^(Page|Frame)\.evaluate: (Error: )?", "", error.message.splitlines()[0])
+        reason = re.sub(r"^(Page|Frame)\.evaluate: (\w*Error: )?", "", error.message.splitlines()[0])
         if secret:
             reason = with_advice(reason.replace(secret, _without_secrets(secret)), secret)
         return AttemptError(CaptureStatus.PAGE_ERROR, f"{doing}: {reason}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ class QuietWire:
         if "exceptionDetails" in answer:
             thrown = answer["exceptionDetails"]
             text = thrown.get("exception", {}).get("description") or thrown.get("text", "")
-            raise PageExceptionError(text.splitlines()[0] if text else "it threw")
+            raise PageExceptionError(re.sub(r"^\w*Error: ", "", text.splitlines()[0]) if text else "it threw")
         return answer["result"].get("value")
 
     def called(self, event: dict[str, Any]) -> None:

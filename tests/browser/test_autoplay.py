@@ -16,6 +16,7 @@ async def test_page_with_an_open_microphone_plays_and_we_are_no_user(chromium, s
         recording = record(session)
         await session.open(site("talks"), timeout_s=20)
         await wait_for(session.agent_track_seen)
+        await wait_for(session.tap_started)
         frame = await session.speak(chirp, None)
         await recording.reach(frame + 2 * RATE_HZ)
         assert abs(recording.mic(frame, frame + len(chirp))).max() > 0.1
@@ -32,6 +33,7 @@ async def test_page_that_plays_before_anybody_clicked_is_refused_and_it_is_said(
         await session.open(site("plays_first"), timeout_s=20)
         await wait_for(session.microphone_asked)
         await wait_for(session.agent_track_seen)
+        await wait_for(session.tap_started)
         assert "NotAllowedError" in [problem.text for problem in session.errors]
         frame = await session.speak(chirp, None)
         await recording.reach(frame + 2 * RATE_HZ)
@@ -41,9 +43,9 @@ async def test_page_that_plays_before_anybody_clicked_is_refused_and_it_is_said(
 
 async def test_a_click_of_the_page_script_is_a_users(chromium, site, tmp_path):
     script = tmp_path / "go.js"
-    script.write_text("await click('body');")
+    script.write_text("await click('#name');")
     async with launch_browser(chromium, mic="scheduled", autoplay="real") as browser, browser.session() as session:
-        await session.open(site("is_quiet"), timeout_s=20)
+        await session.open(site("has_a_form"), timeout_s=20)
         assert session.wire is not None
         assert not await session.wire.evaluate(CLICKED_ON)
         await session.run_script(script)
