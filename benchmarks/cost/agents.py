@@ -18,10 +18,11 @@ from pathlib import Path
 
 from benchmarks.cost import processes
 from harness.errors import HarnessError, ProvisionError
-from harness.live.agents import LINKED_STATES, Agent, Attendance, DispatchedAgent, Process, ReferenceAgent
+from harness.live.agents import LINKED_STATES, Agent, Attendance, DispatchedAgent, ReferenceAgent
 from harness.live.bench import SESSIONS
 from harness.live.rooms import Participants, Rooms
 from harness.model.capture import AgentUnderTest
+from harness.processes.child import Process
 from harness.provide.cache import install
 from harness.provide.tools import find_uv, run_tool
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.live.agents import Process
+from harness.processes.child import Process
 
 
 @dataclass

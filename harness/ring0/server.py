@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.live.agents import Process
+from harness.processes.child import Process
 
 READY_TIMEOUT_S = 60.0  # an engine loads, on a busy machine
 

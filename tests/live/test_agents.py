@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.live import agents
-from harness.live.agents import Process, open_agent
+from harness.live.agents import open_agent
 from harness.live.rooms import Rooms
 from harness.model.plan import AgentSpec
+from harness.processes import child
+from harness.processes.child import Process
 
 WAIT_S = 30.0
 
@@ -48,7 +49,7 @@ async def test_a_process_whose_lines_nobody_reads_goes_on_and_all_is_in_its_log(
                 pass
     finally:
         await running.stop()
-    assert len((tmp_path / "agent.log").read_text().splitlines()) >= 3000 - agents.LINES_KEPT
+    assert len((tmp_path / "agent.log").read_text().splitlines()) >= 3000 - child.LINES_KEPT
 
 
 async def test_a_process_that_ends_without_a_word_gives_no_line(tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ async def test_the_end_of_a_log_is_repeated_without_secrets(tmp_path: Path) -> N
     finally:
         await running.stop()
     tail = running.log_tail()
-    assert len(tail) <= agents.LOG_TAIL_CHARS
+    assert len(tail) <= child.LOG_TAIL_CHARS
     assert "unter2" not in tail
     assert "other" not in tail
 
