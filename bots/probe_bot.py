@@ -8,7 +8,6 @@ whoever else is heard is the agent, unless its identity is named.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -83,7 +82,11 @@ class Probe:
     agent_frame: asyncio.Event = field(default_factory=asyncio.Event)
     user_frame: asyncio.Event = field(default_factory=asyncio.Event)
     disconnected: asyncio.Event = field(default_factory=asyncio.Event)  # our own connection
-    room_ended: asyncio.Event = field(default_factory=asyncio.Event)  # somebody deleted the room
+    room_ended: asyncio.Event = field(
+        default_factory=asyncio.Event
+    )  # somebody ended the call for the user: `ended_how`
+    ended_how: str = ""
+    user_left: str | None = None  # why, while the user is not in the room any more
     disconnect_reason: str = ""
     broken: asyncio.Event = field(
         default_factory=asyncio.Event
@@ -126,7 +129,9 @@ class Probe:
 
     def _participant_connected(self, participant: rtc.RemoteParticipant) -> None:
         """Somebody came, or says something new of itself."""
-        if participant.identity != self.user_identity:
+        if participant.identity == self.user_identity:
+            self.user_left = None
+        else:
             kind = participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
             behalf = participant.attributes.get(ON_BEHALF, "")
             self.roster.came(participant.identity, is_agent_kind=kind, on_behalf_of=behalf)
@@ -135,8 +140,20 @@ class Probe:
         self._look_round()
 
     def _participant_disconnected(self, participant: rtc.RemoteParticipant) -> None:
-        self.roster.left(participant.identity)
+        if participant.identity == self.user_identity:
+            self._user_gone(participant.disconnect_reason)
+        else:
+            self.roster.left(participant.identity)
         self._look_round()
+
+    def _user_gone(self, reason: Any) -> None:
+        self.user_left = reason_in_words(reason)
+        if reason == rtc.DisconnectReason.PARTICIPANT_REMOVED and not self._leaving:
+            self._call_ended("removed the user from the room")
+
+    def _call_ended(self, how: str) -> None:
+        self.ended_how = self.ended_how or how
+        self.room_ended.set()
 
     def _track_published(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> None:
         if publication.kind != rtc.TrackKind.KIND_AUDIO or participant.identity == self.user_identity:
@@ -171,10 +188,13 @@ class Probe:
         return any(seat.has_audio and self.roster.heard_as_agent(seat.identity) for seat in self.roster.seats.values())
 
     def _disconnected(self, reason: Any) -> None:
-        with contextlib.suppress(TypeError, ValueError):
-            self.disconnect_reason = rtc.DisconnectReason.Name(reason).lower()
-        if not self._leaving:
-            (self.room_ended if reason in ROOM_ENDED else self.disconnected).set()
+        self.disconnect_reason = reason_in_words(reason)
+        if self._leaving:
+            return
+        if reason in ROOM_ENDED:
+            self._call_ended("deleted the room")
+        else:
+            self.disconnected.set()
 
     @property
     def lost_why(self) -> str:
@@ -307,6 +327,14 @@ class Probe:
         async with asyncio.timeout(STATS_TIMEOUT_S):
             stats = await voice.get_stats()
         return [MessageToDict(item, preserving_proto_field_name=True) for item in stats]
+
+
+def reason_in_words(reason: Any) -> str:
+    """LiveKit's reason of a disconnection, as it calls it; "" for one that it does not know."""
+    try:
+        return str(rtc.DisconnectReason.Name(reason)).lower()
+    except (TypeError, ValueError):
+        return ""
 
 
 def host_clock(host_id: str) -> Clock:

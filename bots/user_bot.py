@@ -34,7 +34,7 @@ class UserBot:
     room: rtc.Room = field(default_factory=rtc.Room)
     t0_mono_ms: float | None = None
     published: asyncio.Event = field(default_factory=asyncio.Event)
-    disconnected: asyncio.Event = field(default_factory=asyncio.Event)  # and nobody deleted the room
+    disconnected: asyncio.Event = field(default_factory=asyncio.Event)  # and nobody ended the call for it
     on_frame: Callable[[], None] | None = None  # called after each frame: the clock has gone on
     broken_why: str = ""  # a fault of ours: it speaks no more, though it is connected
     _track: rtc.LocalAudioTrack | None = None
@@ -61,7 +61,7 @@ class UserBot:
                 await source.aclose()
 
     def _lost(self, reason: Any) -> None:
-        if reason not in ROOM_ENDED:
+        if reason not in (*ROOM_ENDED, rtc.DisconnectReason.PARTICIPANT_REMOVED):
             self.disconnected.set()
 
     def _pump_ended(self, pump: asyncio.Task[None]) -> None:

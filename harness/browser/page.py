@@ -364,6 +364,10 @@ class PageSession:
             raise error
         if self.closed.is_set() or self._page.is_closed() or error.name == "TargetClosedError":
             return AttemptError(CaptureStatus.BROWSER_CRASH, f"{doing}: the page or its Chromium is gone")
+        if "Execution context was destroyed" in error.message:
+            return AttemptError(
+                CaptureStatus.PAGE_ERROR, "the page reloaded, or went to another page, in the middle of the call"
+            )
         reason = re.sub(r"^(Page|Frame)\.evaluate: (\w*Error: )?", "", error.message.splitlines()[0])
         if secret:
             reason = with_advice(reason.replace(secret, _without_secrets(secret)), secret)

@@ -209,7 +209,8 @@ class Conversation:
         if onset is None:
             onset = self._began_in_last_turn(sample) if talked_on_ms is None else None
         if onset is None:
-            raise (await self.user.unplayed(sample) or unspoken(self.probe, self.user) or self._no_reply(talked_on_ms))
+            not_heard = await self.user.unplayed(sample) or unspoken(self.probe, self.user) or self._user_left()
+            raise not_heard or self._no_reply(talked_on_ms)
         return onset
 
     def _barge_in_before(self, sample: int) -> int | None:
@@ -249,6 +250,14 @@ class Conversation:
         start = next((self._starts[index] for index, end in self._ends.items() if end == sample), None)
         onset = self.user.hearing.first_onset_after(start) if start is not None else None
         return onset if onset is not None and onset < sample else None
+
+    def _user_left(self) -> AttemptError | None:
+        """Nobody hears a reply who is not in the room."""
+        why = self.probe.user_left
+        if why is None:
+            return None
+        detail = f"the user's side left the room in the middle of the call, before the reply came ({why or 'no reason given'})"
+        return AttemptError(CaptureStatus.PAGE_ERROR, detail)
 
     def _no_reply(self, talked_on_ms: float | None) -> AttemptError:
         waited = f"within {self.case.reply_timeout_ms:.0f} ms of the user's last word"

@@ -23,6 +23,9 @@ CATCH_UP_MS = 300.0
 RECOUNT_S = 0.5  # a leaving and the end of its process are told by two ways
 
 
+ENDED = "ended the call"
+
+
 @dataclass
 class Presence:
     """Watches over one conversation; `watch` ends with why the attempt must end."""
@@ -48,14 +51,15 @@ class Presence:
         """How the agent left, as the middle of a sentence; None where a second one spoke instead."""
         why = {
             "left the room": self.probe.agent_gone,
-            "deleted the room": self.probe.room_ended,
+            ENDED: self.probe.room_ended,
             "ended": self.attendance.lost,
         }
         tasks = {asyncio.create_task(event.wait()): how for how, event in why.items()}
         second = asyncio.create_task(self.probe.second_agent.wait())
         try:
             done, _ = await asyncio.wait({*tasks, second}, return_when=asyncio.FIRST_COMPLETED)
-            return None if second in done else next(tasks[task] for task in tasks if task in done)
+            how = next((tasks[task] for task in tasks if task in done), None)
+            return None if second in done else self.probe.ended_how if how is ENDED else how
         finally:
             for task in (*tasks, second):
                 task.cancel()

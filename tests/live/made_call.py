@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bots.roster import Roster
+from bots.timeline import Take
 from harness.live.conversation import Conversation
 from harness.live.hearing import Hearing
 from harness.model.case import Case, Recipe, SpokenUtterance, Tier, Truth
@@ -27,6 +28,9 @@ class MadeProbe:
 
     agent_state: str | None = None
     agent_has_track: bool = True
+    user_left: str | None = None
+    takes: list[Take] = field(default_factory=lambda: [Take("user", levels_dbfs=[-20.0])])  # the user was heard
+    ended_how: str = "deleted the room"
     roster: Roster = field(default_factory=lambda: Roster(invited="agent"))
     agent_gone: asyncio.Event = field(default_factory=asyncio.Event)
     agent_present: asyncio.Event = field(default_factory=asyncio.Event)

@@ -63,7 +63,7 @@ async def test_audio_that_stops_is_named_for_whose_it_was_and_never_for_the_agen
         utterances=[SpokenUtterance(start_sample=0, end_sample=len(said))],
     )
     user: Any = DeafUser(mic, then_ms, level)
-    probe: Any = SimpleNamespace(agent_state=None, agent_has_track=True)
+    probe: Any = SimpleNamespace(agent_state=None, agent_has_track=True, user_left=None)
     talk = Conversation(case, truth, said, user, probe, instrumented=False, rules=CallRules(greeting="none"))
     with pytest.raises(AttemptError) as caught:
         await talk.hold()

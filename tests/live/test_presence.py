@@ -59,6 +59,14 @@ async def test_deleting_the_room_after_the_last_reply_is_a_hang_up_too() -> None
     assert "deleted the room" in talk.happenings[0].detail
 
 
+async def test_a_user_who_left_the_room_is_not_owed_a_reply() -> None:
+    script = Script()
+    script.on_said = lambda n, end_ms: setattr(script.probe, "user_left", "client_initiated")
+    with pytest.raises(AttemptError, match="left the room in the middle of the call") as caught:
+        await held(script, made_talk(script))
+    assert caught.value.status is CaptureStatus.PAGE_ERROR
+
+
 @pytest.mark.parametrize(("after_ms", "where"), [(300, "while its reply was due"), (900, "in the middle of its reply")])
 async def test_leaving_in_mid_turn_is_a_crash(after_ms: float, where: str) -> None:
     script = Script()
