@@ -20,7 +20,7 @@ run: setup  ## set up, run the fast suite in the browser lane, write the report 
 
 test: setup  ## set up, check, run all tests (ARGS="-k name" adds options)
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest tests $(ARGS)
+	@bash scripts/test.sh $(ARGS)
 
 check: setup  ## format, lint, types, import rule
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format ."; exit 1; }

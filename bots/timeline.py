@@ -20,6 +20,8 @@ TICK_MS = 10.0  # webrtc::AudioDeviceModule's playout interval
 FRAME_MS = 20.0
 FRAME_SAMPLES = 960
 SILENCE_DBFS = -120.0
+AUDIBLE_DBFS = -60.0
+NO_END = 1 << 62
 
 Int16Array = npt.NDArray[np.int16]
 
@@ -49,6 +51,13 @@ class Take:
     def level_dbfs(self) -> float:
         """RMS of its frames, 95th percentile: what it is like when it sounds."""
         return float(np.percentile(self.levels_dbfs, 95)) if self.levels_dbfs else SILENCE_DBFS
+
+    @property
+    def sounding(self) -> tuple[int, int]:
+        """[start, end) in its samples of what is not silence; all of it where there is nothing else."""
+        edges = np.concatenate([[0], np.cumsum([len(frame) for frame in self.frames])])
+        loud = np.flatnonzero(np.asarray(self.levels_dbfs) > AUDIBLE_DBFS)
+        return (int(edges[loud[0]]), int(edges[loud[-1] + 1])) if len(loud) else (0, int(edges[-1]))
 
     def envelope_ms(self) -> float:
         """When this take's sample 0 was pulled for playout: lower envelope of arrival − position, less the frame's
@@ -91,14 +100,14 @@ def place_on_one_clock(takes: list[Take], arrivals_of: str) -> ProbeRecording:
     own = [p for p in placed if p[0].who == arrivals_of]
     tracks = {sid: _summed([p for p in own if p[0].sid == sid], length) for sid in dict.fromkeys(p[0].sid for p in own)}
     voice = _voice_of(own)
-    arrivals = [row for take, offset in voice for row in _arrivals(take, offset)]
+    arrivals = [row for take, offset, until in voice for row in _arrivals(take, offset, until)]
     return ProbeRecording(
         audio,
         np.asarray(arrivals, np.float64).reshape(-1, 2),
         t0,
         error_ms,
         tracks,
-        frozenset(take.sid for take, _ in voice),
+        frozenset(take.sid for take, _, _ in voice),
     )
 
 
@@ -110,19 +119,25 @@ def _summed(placed: list[tuple[Take, int]], length: int) -> Int16Array:
     return np.clip(total, -32_768, 32_767).astype(np.int16)
 
 
-def _voice_of(placed: list[tuple[Take, int]]) -> list[tuple[Take, int]]:
-    """The loudest takes of which no two sound at once, in order of time: a track that came again is still the voice."""
-    chosen: list[tuple[Take, int, int]] = []
+def _voice_of(placed: list[tuple[Take, int]]) -> list[tuple[Take, int, int]]:
+    """The loudest takes of which no two sound at once, in order of time, each with the sample at which the next one takes
+    over: a track that came again is still the voice, though the old one went on delivering silence.
+    """
+    chosen: list[tuple[Take, int, int, int]] = []
     for take, start in sorted(placed, key=lambda p: -p[0].level_dbfs):
-        end = start + sum(map(len, take.frames))
-        if all(end <= other or start >= until for _, other, until in chosen):
-            chosen.append((take, start, end))
-    return [(take, start) for take, start, _ in sorted(chosen, key=lambda item: item[1])]
+        first, last = take.sounding
+        if all(start + last <= begin or start + first >= end for _, _, begin, end in chosen):
+            chosen.append((take, start, start + first, start + last))
+    chosen.sort(key=lambda item: item[1])
+    until = [item[1] for item in chosen[1:]]
+    return [(take, start, end) for (take, start, _, _), end in zip(chosen, [*until, NO_END], strict=True)]
 
 
-def _arrivals(take: Take, offset: int) -> list[tuple[float, float]]:
+def _arrivals(take: Take, offset: int, until: int) -> list[tuple[float, float]]:
     position, rows = offset, []
     for t_ms, frame in zip(take.arrivals_ms, take.frames, strict=True):
+        if position >= until:
+            break
         rows.append((t_ms, float(position)))
         position += len(frame)
     return rows

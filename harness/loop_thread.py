@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import threading
-import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future, wait
 from typing import Any
 
@@ -27,17 +27,25 @@ class LoopThread:
     def wait(self, coroutine: Coroutine[Any, Any, Any], timeout_s: float | None = None) -> Any:
         """Its result; Ctrl-C meanwhile cancels it, and is raised when it has ended. A second one changes nothing."""
         work = _Work(self._loop, coroutine)
-        try:
-            return work.ended.result(timeout_s)
-        except KeyboardInterrupt:
+        interrupts: list[int] = []
+
+        def interrupted(number: int, _frame: Any) -> None:
+            interrupts.append(number)
             work.cancel()
-            _until(work.ended, STOP_TIMEOUT_S)
-            raise
+
+        with _sigint_goes_to(interrupted):
+            work.start()
+            wait([work.ended], timeout_s)
+        if interrupts:
+            raise KeyboardInterrupt
+        return work.ended.result(0)
 
     def wait_in_order(self, coroutine: Coroutine[Any, Any, Any], timeout_s: float) -> Any:
         """Its result, though Ctrl-C comes meanwhile: for what keeps recordings and ends processes. Raises TimeoutError."""
         work = _Work(self._loop, coroutine)
-        _until(work.ended, timeout_s)
+        with _sigint_goes_to(lambda number, frame: None):
+            work.start()
+            wait([work.ended], timeout_s)
         return work.ended.result(0)
 
     def stop(self) -> None:
@@ -56,16 +64,30 @@ class _Work:
         self.ended: Future[Any] = Future()
         self._loop, self._coroutine = loop, coroutine
         self._task: asyncio.Task[Any] | None = None
-        loop.call_soon_threadsafe(self._begin)
+
+    def start(self) -> None:
+        self._loop.call_soon_threadsafe(self._begin)
 
     def cancel(self) -> None:
-        self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
+        """It has STOP_TIMEOUT_S to end."""
+        self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._task is not None and self._task.cancelling() == 0:
+            self._task.cancel()
+            self._loop.call_later(STOP_TIMEOUT_S, self._give_up)
+
+    def _give_up(self) -> None:
+        if not self.ended.done():
+            self.ended.set_exception(TimeoutError(f"did not end within {STOP_TIMEOUT_S:.0f} s of being cancelled"))
 
     def _begin(self) -> None:
         self._task = self._loop.create_task(self._coroutine)
         self._task.add_done_callback(self._tell)
 
     def _tell(self, task: asyncio.Task[Any]) -> None:
+        if self.ended.done():  # it was given up
+            return
         if task.cancelled():
             self.ended.set_exception(CancelledError())
         elif (error := task.exception()) is not None:
@@ -74,12 +96,19 @@ class _Work:
             self.ended.set_result(task.result())
 
 
-def _until(ended: Future[Any], timeout_s: float) -> None:
-    """Waits for as long as `timeout_s`, whatever signals come."""
-    deadline_s = time.monotonic() + timeout_s
-    while not ended.done() and (left_s := deadline_s - time.monotonic()) > 0:
-        with contextlib.suppress(KeyboardInterrupt):
-            wait([ended], left_s)
+@contextlib.contextmanager
+def _sigint_goes_to(handler: Callable[[int, Any], None]) -> Iterator[None]:
+    """A handler of our own: an exception would be raised wherever the main thread happens to be. Elsewhere than in the main
+    thread no signal comes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def _cancel_others() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import _thread
 import asyncio
+import os
+import signal
 import threading
 
 import pytest
@@ -52,11 +53,11 @@ def test_ctrl_c_is_raised_when_the_work_has_ended_in_order_and_a_second_one_does
     kept: list[str] = []
 
     async def work() -> None:
-        _thread.interrupt_main()
+        os.kill(os.getpid(), signal.SIGINT)
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            _thread.interrupt_main()
+            os.kill(os.getpid(), signal.SIGINT)
             await asyncio.to_thread(kept.append, "what was recorded")
             raise
 
@@ -71,7 +72,7 @@ def test_ctrl_c_is_raised_when_the_work_has_ended_in_order_and_a_second_one_does
 
 def test_what_ends_the_session_is_not_broken_off_by_ctrl_c() -> None:
     async def closing() -> str:
-        _thread.interrupt_main()
+        os.kill(os.getpid(), signal.SIGINT)
         return await asyncio.to_thread(lambda: "closed")
 
     loop = LoopThread()

@@ -71,7 +71,7 @@ class Presence:
         return AttemptError(CaptureStatus.TWO_AGENTS, detail)
 
     async def _gone(self, how: str) -> AttemptError | None:
-        heard_until, sounding_until = self.hearing.now, self.hearing.last_sound
+        left_ms, heard_until, sounding_until = mono_ms(), self.hearing.now, self.hearing.last_sound
         crash = await self._crashed()
         if crash is not None:
             return crash
@@ -85,7 +85,7 @@ class Presence:
         if stage in (Stage.LAST_REPLY, Stage.LISTENING_ON):
             self._hung_up(how)
             return None
-        return await self._absent(how)
+        return await self._absent(how, left_ms)
 
     async def _crashed(self) -> AttemptError | None:
         """Its process died: that is never a hang-up."""
@@ -123,10 +123,9 @@ class Presence:
         who = self.probe.roster.agent or ""
         self.talk.happenings.append(Happening(kind=kind, detail=detail, who=who, t_mono_ms=round(mono_ms(), 1)))
 
-    async def _absent(self, how: str) -> AttemptError | None:
+    async def _absent(self, how: str, left_ms: float) -> AttemptError | None:
         """Between two turns: it may come back."""
         self.talk.present.clear()
-        left_ms = mono_ms()
         before = "before anybody spoke to it" if self.talk.stage is Stage.BEFORE else "before the user's next turn"
         came_back = not self.probe.room_ended.is_set() and not self.attendance.lost.is_set()
         if came_back:

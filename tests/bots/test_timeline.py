@@ -71,3 +71,12 @@ def test_a_track_that_was_published_anew_is_the_voice_as_well(signal: np.ndarray
     recording = place_on_one_clock([first, again], "agent")
     assert recording.voice == {"first", "again"}
     assert len(recording.arrivals) == 120
+
+
+def test_a_track_that_goes_on_in_silence_does_not_keep_the_new_one_from_being_the_voice(signal: np.ndarray) -> None:
+    old = take("agent", np.concatenate([signal[: FRAME_SAMPLES * 20], np.zeros(FRAME_SAMPLES * 60, np.int16)]), 0.0)
+    new = take("agent", signal, 1_000.0, seed=7)
+    old.sid, new.sid = "old", "new"
+    recording = place_on_one_clock([old, new], "agent")
+    assert recording.voice == {"old", "new"}
+    assert np.all(np.diff(recording.arrivals[:, 1]) > 0)  # each moment is one track's
