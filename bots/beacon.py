@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from google.protobuf.json_format import MessageToDict
 from livekit import rtc
 
 from bots.connection import joined
@@ -31,6 +30,7 @@ from bots.known_ear import FRAME_SAMPLES, FloatArray, HeardEnd, KnownEar
 from bots.paced_voice import LEAD_MS, QUEUE_MS, PacedVoice
 from bots.probe_bot import mono_ms
 from bots.timeline import RATE_HZ, Int16Array
+from bots.track_stats import stats_of
 from harness.model.events import (
     TOPIC,
     AgentTurnTrace,
@@ -48,7 +48,6 @@ BEACON_TRUTH = "beacon_truth.json"
 PRE_RTC = "pre_rtc.wav"
 AGENT_TRACE = "agent_trace.jsonl"
 TRUTH_VERSION = 1
-STATS_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -276,9 +275,7 @@ class Beacon:
         """Write, then say so. Raises OSError."""
         if self._heard_track is not None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(STATS_TIMEOUT_S):
-                    stats = await self._heard_track.get_stats()
-                    self._inbound = [MessageToDict(item, preserving_proto_field_name=True) for item in stats]
+                self._inbound = await stats_of(self._heard_track)
         self._emit(EventType.TRACE_WRITTEN, files=self._write())
 
     def _write(self) -> list[str]:

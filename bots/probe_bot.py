@@ -16,19 +16,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from google.protobuf.json_format import MessageToDict
 from livekit import rtc
 
 from bots.connection import CONNECT_TIMEOUT_S, joined
 from bots.roster import AGENT_STATE, ON_BEHALF, VOICE_DBFS, Roster
 from bots.timeline import FRAME_MS, RATE_HZ, ProbeRecording, Take, place_on_one_clock
+from bots.track_stats import stats_of
 from harness.model.events import TOPIC, Clock, ClockKind, Event, EventError, EventType, parse_event
 
 log = logging.getLogger(__name__)
 
 AGENT, USER, OTHER = "agent", "user", "other"
 ROOM_ENDED = (rtc.DisconnectReason.ROOM_DELETED, rtc.DisconnectReason.ROOM_CLOSED)
-STATS_TIMEOUT_S = 2.0
 SEND_TIMEOUT_S = 3.0
 STALE_MS = 1_000.0  # a track of which nothing came for this long is not what sounds now
 
@@ -324,9 +323,7 @@ class Probe:
         if not voices:
             return []
         voice = max(voices, key=lambda item: item[0].loud_frames)[1]
-        async with asyncio.timeout(STATS_TIMEOUT_S):
-            stats = await voice.get_stats()
-        return [MessageToDict(item, preserving_proto_field_name=True) for item in stats]
+        return await stats_of(voice)
 
 
 def reason_in_words(reason: Any) -> str:

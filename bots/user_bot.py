@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from google.protobuf.json_format import MessageToDict
 from livekit import rtc
 
 from bots.connection import CONNECT_TIMEOUT_S, joined, published
-from bots.probe_bot import ROOM_ENDED, STATS_TIMEOUT_S, mono_ms
+from bots.probe_bot import ROOM_ENDED, mono_ms
 from bots.timeline import FRAME_SAMPLES, RATE_HZ, Int16Array
+from bots.track_stats import stats_of
 
 log = logging.getLogger(__name__)
 
@@ -73,11 +73,7 @@ class UserBot:
 
     async def stats(self) -> list[dict[str, Any]]:
         """WebRTC's statistics of its own voice as it is sent and as the server reports it. Raises TimeoutError."""
-        if self._track is None:
-            return []
-        async with asyncio.timeout(STATS_TIMEOUT_S):
-            found = await self._track.get_stats()
-        return [MessageToDict(item, preserving_proto_field_name=True) for item in found]
+        return [] if self._track is None else await stats_of(self._track)
 
     def now_sample(self) -> int:
         """The sample that is handed to WebRTC now."""

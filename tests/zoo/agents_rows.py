@@ -71,6 +71,10 @@ AGENTS = (
         capture=CaptureStatus.TWO_AGENTS, says="two agents are in the room", turns=None, quick=True, options=BRISK,
     ),
     Row(
+        "two_agents_one_named", "is not alone, and `--agent-identity` says which agent is meant", PASS,
+        agent="two_agents.py", options={**BRISK, "agent_identity": "agent"}, latency=ANSWERED,
+    ),
+    Row(
         "bed_music_45", "has music of −45 dBFS under its voice", WARN, agent="bed.py music -45", says="background at",
         options=BRISK, latency=ANSWERED,
     ),
