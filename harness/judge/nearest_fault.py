@@ -24,7 +24,7 @@ OF_THE_CONVERSATION = frozenset(
     {
         "eot_to_first_audio", "user_kpi", "eot_error", "fast_ttft", "tts_first_publish", "unexplained", "inter_arrival",
         "talk_over", "replies", "complete_reply", "no_reply", "said_once", "reply_not_short", "reply_not_long",
-        "interruption", "barge_in_to_silence",
+        "interruption", "barge_in_to_silence", "greeting", "hung_up", "reopened", "talked_on", "bed",
     }
 )  # fmt: skip
 SOUND_GATES: tuple[Gate, ...] = tuple(gate for gate in TABLE if gate.id not in OF_THE_CONVERSATION)

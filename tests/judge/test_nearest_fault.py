@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.judge.nearest_fault import Signature, known_signatures, likeness_text, nearest_faults
+from harness.judge.nearest_fault import SOUND_GATES, Signature, known_signatures, likeness_text, nearest_faults
 
 DULL = Signature("low_pass", 40, {"bandwidth": 40, "high_frequencies": 22, "level_drop": 8})
 LOUD = Signature("soft_clip", 40, {"compression": 40, "overdriven": 39, "level_change": 40, "high_frequencies": 3})
@@ -34,3 +34,8 @@ def test_every_fault_whose_signature_came_with_this_version_is_in_the_catalogue(
     from harness.prove.catalogue import BY_ID, called
 
     assert {signature.fault for signature in known_signatures()} <= {called(fault) for fault in BY_ID}
+
+
+def test_every_gate_that_is_taken_for_evidence_of_a_fault_was_seen_to_fire_by_the_proof() -> None:
+    seen = {gate for signature in known_signatures() for gate in signature.fired}
+    assert {gate.id for gate in SOUND_GATES} <= seen
