@@ -24,7 +24,7 @@ def test_what_is_as_the_row_says_is_right() -> None:
 
 def test_each_thing_that_is_otherwise_is_named() -> None:
     other = replace(RIGHT, status=Status.WARN, report="nothing", turns=2, wall_s=99.0, left=["left behind: room x"])
-    wrong = "; ".join(other.wrong(latency=False))
+    wrong = "; ".join(other.wrong(latency=True))
     for part in ("WARN, wanted PASS", "heard after {} ms", "2 turns, wanted 1", "99 s, limit 60 s", "room x"):
         assert part in wrong
 
