@@ -45,7 +45,11 @@ class UserBot:
     async def in_room(self, url: str, token: str, timeout_s: float = CONNECT_TIMEOUT_S) -> AsyncIterator[UserBot]:
         """Joined and publishing silence. Raises RoomJoinError."""
         self.room.on("disconnected", self._lost)
+        self.room.on("track_published", self._subscribe)
         async with joined(self.room, url, token, auto_subscribe=False, timeout_s=timeout_s):
+            for participant in self.room.remote_participants.values():
+                for publication in participant.track_publications.values():
+                    self._subscribe(publication, participant)
             source = rtc.AudioSource(RATE_HZ, 1, queue_size_ms=QUEUE_MS)
             track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
             options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False, red=False)
@@ -59,6 +63,11 @@ class UserBot:
                 pump.cancel()
                 await asyncio.gather(pump, return_exceptions=True)
                 await source.aclose()
+
+    def _subscribe(self, publication: rtc.RemoteTrackPublication, _: rtc.RemoteParticipant) -> None:
+        """Nobody listens here; but an agent may wait for a subscriber before it speaks, and a hidden one does not count."""
+        if publication.kind == rtc.TrackKind.KIND_AUDIO:
+            publication.set_subscribed(True)
 
     def _lost(self, reason: Any) -> None:
         if reason not in (*ROOM_ENDED, rtc.DisconnectReason.PARTICIPANT_REMOVED):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -279,6 +280,7 @@ app.command("tts", epilog=EPILOG)(tts_command)
 
 def main() -> None:
     """What is explained in one line is printed in one line, everything else is a bug and shows its trace."""
+    warnings.filterwarnings("ignore", "The HMAC key is")  # the secret of `livekit-server --dev` is short, and not ours
     try:
         app()
     except EarwitnessError as error:

@@ -52,7 +52,8 @@ def nightly_command(
     page: Annotated[str | None, typer.Option(help="As of `earwitness run`.", show_default="the product page")] = None,
     page_script: Annotated[Path | None, typer.Option(help="As of `earwitness run`.")] = None,
     cases: Annotated[
-        Path | None, typer.Option(help="Case file or folder of cases.", show_default="cases/", metavar="PATH")
+        Path | None,
+        typer.Option(help="Case file or folder of cases.", show_default="cases/, else those that ship", metavar="PATH"),
     ] = None,
     livekit_url: Annotated[
         str | None, typer.Option(help="An external media server; key and secret from the environment.")

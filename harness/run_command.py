@@ -17,7 +17,10 @@ from harness.until_done import until_done
 console = Console(highlight=False)
 
 CasesOption = Annotated[
-    Path | None, typer.Option("--cases", help="Case file or folder of cases.", show_default="cases/", metavar="PATH")
+    Path | None,
+    typer.Option(
+        "--cases", help="Case file or folder of cases.", show_default="cases/, else those that ship", metavar="PATH"
+    ),
 ]
 
 

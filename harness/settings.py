@@ -29,7 +29,14 @@ CONFIG_FILE = "earwitness.toml"
 HISTORY_FILE = "history.sqlite"
 SECRET_SETTINGS = ("livekit_api_key", "livekit_api_secret")
 LONGEST_WAIT_MS = 60_000.0
+SHIPPED_CASES = Path(__file__).parents[1] / "cases"  # in a checkout
 OF_GATES = ("limits", "gates", "floor")  # in the file they stand in a table of their own
+
+
+def _default_cases() -> Path:
+    """`cases` of the working folder, where there is none those that ship: a user works in a folder of his own."""
+    here = Path("cases")
+    return SHIPPED_CASES if SHIPPED_CASES.is_dir() and not here.exists() else here
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Settings:
     autoplay: Literal["allowed", "real"] = "allowed"  # real: only what the browser lets play for a user
     insecure_certificates: str | None = None  # HOST[:PORT],…: whose certificates need nobody to vouch for them
     ear: Literal["played", "received"] = "played"  # what the page plays, or every remote track as it comes
-    cases: Path = Path("cases")
+    cases: Path = field(default_factory=_default_cases)
     runs: Path = Path("runs")
     attempts: int = 1  # a second one only as evidence: a case that fails and then passes is FLAKY
     repeat: int = 1

@@ -71,7 +71,7 @@ def load_checked_cases(paths: Sequence[Path], limits: Limits = SHIPPED) -> list[
     loaded: list[tuple[Path, Case]] = []
     for path in paths:
         if not path.exists():
-            raise UsageError(f"{path}: no such file or folder of cases")
+            raise UsageError(f"{path}: no such file or folder of cases; --cases names one")
         loaded += load_cases(path)
     for path, case in loaded:
         problems = check_overrides(case, limits)

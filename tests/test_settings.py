@@ -22,6 +22,15 @@ def test_an_unknown_key_is_named_with_its_line(tmp_path: Path) -> None:
         load_settings({}, folder=tmp_path, env={})
 
 
+def test_without_cases_in_the_folder_those_that_ship_are_spoken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert (Settings().cases / "question_short.yaml").is_file()
+    (tmp_path / "cases").mkdir()
+    assert Settings().cases == Path("cases")
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -24,6 +24,7 @@ from harness.model.verdict import GateResult
 
 __all__ = [
     "BY_ID",
+    "NOTHING_IN_SCOPE",
     "OPS",
     "TABLE",
     "Gate",
@@ -49,6 +50,7 @@ OPS: dict[Op, Callable[[float, float], bool]] = {
 
 RESOLUTION_MS = 128 / 48  # of an onset in the browser: one render quantum
 CLUSTER_MIN_N = 8
+NOTHING_IN_SCOPE = "nothing in this run is in its scope"  # no case, or nothing was heard that it could judge
 
 
 def gates_for(case: Case, measurement: Measurement | None = None, limits: Limits = SHIPPED) -> list[Gate]:
@@ -155,7 +157,7 @@ def evaluate(gate: Gate, samples: Sequence[Sample]) -> GateResult:
 def _evaluated(gate: Gate, samples: Sequence[Sample]) -> GateResult:
     applicable = [s for s in samples if not s.metric.not_applicable]
     if not applicable:
-        reason = samples[0].metric.reason if samples else "no case of this run is in its scope"
+        reason = samples[0].metric.reason if samples else NOTHING_IN_SCOPE
         return _result(gate, None, "–", 0, Status.NOT_APPLICABLE, reason)
     invalid = [s for s in applicable if s.metric.invalid]
     missing = [s for s in applicable if s.metric.value is None and not s.metric.invalid]

@@ -226,7 +226,9 @@ async def _watched(running: Process) -> AsyncIterator[Attendance]:
 
 @dataclass
 class CommandAgent:
-    """`--agent "command: …"`: {livekit_url}, {token} and {room} are filled in; the same stand in the environment."""
+    """`--agent "command: …"`: {livekit_url}, {token} and {room} are filled in; the same stand in the environment, with key
+    and secret of the media server, for a framework that makes its own token.
+    """
 
     command: str
     log_dir: Path
@@ -239,9 +241,15 @@ class CommandAgent:
         token = rooms.token(room, "agent", {"role": "agent"})
         values = {"livekit_url": rooms.url, "token": token, "room": room}
         argv = [_fill(word, values) for word in shlex.split(self.command)]
-        env = {"LIVEKIT_URL": rooms.url, "LIVEKIT_TOKEN": token, "LIVEKIT_ROOM": room}
-        env["EARWITNESS_CAPTURES"] = str(self.captures.resolve())
-        secrets = (*secrets_in(self.command), token)
+        env = {
+            "LIVEKIT_URL": rooms.url,
+            "LIVEKIT_TOKEN": token,
+            "LIVEKIT_ROOM": room,
+            "LIVEKIT_API_KEY": rooms.api_key,
+            "LIVEKIT_API_SECRET": rooms.api_secret,
+            "EARWITNESS_CAPTURES": str(self.captures.resolve()),
+        }
+        secrets = (*secrets_in(self.command), token, rooms.api_secret)
         running = await Process.start(argv, env, self.log_dir / "agent.log", secrets=secrets)
         try:
             async with _watched(running) as attendance:

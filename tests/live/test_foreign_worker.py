@@ -1,4 +1,4 @@
-"""A stock LiveKit Agents worker, which knows nothing of us: tested by dispatch on the product page, in its own environment."""
+"""A stock LiveKit Agents worker, which knows nothing of us: by dispatch in both lanes, by command, in its own environment."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -93,17 +94,23 @@ async def test_a_worker_gets_the_metadata_of_its_job(
     assert manifest.status is CaptureStatus.OK, (manifest.detail, log.read_text()[-2000:])
 
 
-async def test_a_stock_worker_is_heard_at_the_ear(
-    bench: OpenBench, built: Callable[[str], BuiltCase], worker_python: Path, tmp_path: Path
+@pytest.mark.parametrize("lane", ["browser", "bot"])
+async def test_a_stock_worker_is_heard(
+    bench: OpenBench,
+    built: Callable[[str], BuiltCase],
+    worker_python: Path,
+    tmp_path: Path,
+    lane: Literal["browser", "bot"],
 ) -> None:
     case = built("question_short")
     log = tmp_path / "worker.log"
-    async with bench(agent=AgentSpec("dispatch", "local-worker"), lane="browser") as b, worker(worker_python, b, log):
+    async with bench(agent=AgentSpec("dispatch", "local-worker"), lane=lane) as b, worker(worker_python, b, log):
         folder, manifest = await b.attempt(case)
     assert manifest.status is CaptureStatus.OK, (manifest.detail, log.read_text()[-2000:])
     measurement = listen(folder)
     turn = next(turn for turn in measurement.turns if turn.utterance == 0)
-    assert turn.metrics["user_kpi_raw_ms"].value is not None
+    if lane == "browser":
+        assert turn.metrics["user_kpi_raw_ms"].value is not None
     assert turn.metrics["eot_to_first_audio_ms"].value is not None
     gap = turn.metrics["max_gap_ms"]
     assert gap.not_applicable
@@ -115,6 +122,15 @@ async def test_a_stock_worker_is_heard_at_the_ear(
     assert inside["tts_first_publish"] is Status.NOT_APPLICABLE
     assert inside["max_gap"] is Status.NOT_APPLICABLE
     assert Status.NO_DATA not in inside.values(), inside
+
+
+async def test_a_stock_worker_is_started_by_command_with_the_keys_of_the_media_server(
+    bench: OpenBench, built: Callable[[str], BuiltCase], worker_python: Path
+) -> None:
+    command = f"{worker_python} {EXAMPLE / 'worker.py'} connect --room {{room}}"
+    async with bench(agent=AgentSpec("command", command)) as b:
+        _, manifest = await b.attempt(built("endpoint_short_hello"))
+    assert manifest.status is CaptureStatus.OK, manifest.detail
 
 
 async def test_a_worker_that_declares_itself_unavailable_is_named(

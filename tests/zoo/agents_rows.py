@@ -158,6 +158,8 @@ AGENTS = (
         case="double_turn", turns=2, options=BRISK, latency=ANSWERED),
     Row("publishes_late", "publishes its track only when it first speaks", PASS, agent="publishes_late.py",
         options=BRISK, latency=Latency(ANSWERED.ms + 100, 180.0)),
+    Row("waits_for_listener", "speaks only once somebody has subscribed to its track", PASS,
+        agent="waits_for_listener.py", options=BRISK, latency=ANSWERED),
     Row("track_8khz", "publishes 8 kHz", PASS, agent="track_kind.py 8khz", options=BRISK, latency=ANSWERED),
     Row("track_24khz", "publishes 24 kHz", PASS, agent="track_kind.py 24khz", options=BRISK, latency=ANSWERED),
     Row("track_stereo", "publishes stereo", PASS, agent="track_kind.py stereo", options=BRISK, latency=ANSWERED),
