@@ -134,7 +134,8 @@ AGENTS = (
         options=BRISK, latency=Latency(870.0, 80.0),
     ),
     Row(
-        "slow_and_allowed", "takes 830 ms to its first sound, and `--gate eot_to_first_audio=1200 --gate user_kpi=1500` allow it", PASS,
+        "slow_and_allowed",
+        "takes 830 ms to its first sound, and `--gate eot_to_first_audio=1200 --gate user_kpi=1500` allow it", PASS,
         agent="slow.py 830", timed=True, latency=Latency(870.0, 80.0),
         options={**BRISK, "gate": ["eot_to_first_audio=1200", "user_kpi=1500"]},
     ),
