@@ -129,8 +129,8 @@ def _voice_of(placed: list[tuple[Take, int]]) -> list[tuple[Take, int, int]]:
         if all(start + last <= begin or start + first >= end for _, _, begin, end in chosen):
             chosen.append((take, start, start + first, start + last))
     chosen.sort(key=lambda item: item[1])
-    until = [item[1] for item in chosen[1:]]
-    return [(take, start, end) for (take, start, _, _), end in zip(chosen, [*until, NO_END], strict=True)]
+    starts = [item[1] for item in chosen]
+    return [(take, start, end) for (take, start, _, _), end in zip(chosen, [*starts[1:], NO_END], strict=False)]
 
 
 def _arrivals(take: Take, offset: int, until: int) -> list[tuple[float, float]]:

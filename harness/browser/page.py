@@ -343,7 +343,11 @@ class PageSession:
             detail = f"{what} gave no answer within {timeout_s:g} s (is its main thread blocked?)"
             raise AttemptError(CaptureStatus.PAGE_ERROR, detail) from None
         except Exception as error:
-            raise self._explained(error, f"{what} failed") from None
+            explained = self._explained(error, f"{what} failed")
+            if in_tap and LEFT_DOCUMENT in explained.detail:
+                detail = "the page reloaded, or went to another page, in the middle of the call"
+                raise AttemptError(CaptureStatus.PAGE_ERROR, detail) from None
+            raise explained from None
 
     async def _ping(self) -> PingPong:
         asked_ms = 1e3 * time.monotonic()
@@ -364,10 +368,6 @@ class PageSession:
             raise error
         if self.closed.is_set() or self._page.is_closed() or error.name == "TargetClosedError":
             return AttemptError(CaptureStatus.BROWSER_CRASH, f"{doing}: the page or its Chromium is gone")
-        if "Execution context was destroyed" in error.message:
-            return AttemptError(
-                CaptureStatus.PAGE_ERROR, "the page reloaded, or went to another page, in the middle of the call"
-            )
         reason = re.sub(r"^(Page|Frame)\.evaluate: (\w*Error: )?", "", error.message.splitlines()[0])
         if secret:
             reason = with_advice(reason.replace(secret, _without_secrets(secret)), secret)

@@ -80,3 +80,10 @@ def test_a_track_that_goes_on_in_silence_does_not_keep_the_new_one_from_being_th
     recording = place_on_one_clock([old, new], "agent")
     assert recording.voice == {"old", "new"}
     assert np.all(np.diff(recording.arrivals[:, 1]) > 0)  # each moment is one track's
+
+
+def test_a_user_alone_in_the_room_is_recorded_all_the_same(signal: np.ndarray) -> None:
+    recording = place_on_one_clock([take("user", signal, 0.0)], "agent")
+    assert len(recording.audio["user"]) == len(signal)
+    assert recording.voice == frozenset()
+    assert recording.arrivals.shape == (0, 2)
