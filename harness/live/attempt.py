@@ -40,7 +40,7 @@ from harness.live.scene import PROBE_IDENTITY, USER_IDENTITY, Scene
 from harness.live.unspoken import no_microphone
 from harness.live.user import BrowserUser, User, UserRecording
 from harness.model import capture
-from harness.model.capture import Happening, Manifest, PageUnderTest, SpokenAt, Timeline
+from harness.model.capture import AgentTrack, Happening, Manifest, PageUnderTest, SpokenAt, Timeline
 from harness.model.plan import BuiltCase
 from harness.model.status import CaptureStatus
 from harness.uninterrupted import to_its_end
@@ -292,8 +292,9 @@ class Attempt:
 
     def _write(self, writer: CaptureWriter) -> Manifest:
         heard = self.heard
-        if heard is not None and self.probe is not None:
-            writer.probe(heard, tracks_of(self.probe, heard))
+        tracks = tracks_of(self.probe, heard)
+        if heard is not None:
+            writer.probe(heard, tracks)
         writer.user(self.recording)
         if self.probe is not None:
             writer.events(self.probe.seen)
@@ -303,7 +304,7 @@ class Attempt:
         writer.host_load(self.load.lines)
         if writer.problems and self.status in (CaptureStatus.OK, CaptureStatus.NO_REPLY_EXPECTED):
             self.status, self.detail = CaptureStatus.CAPTURE_WRITE_ERROR, "; ".join(writer.problems)
-        manifest = self._manifest(writer)
+        manifest = self._manifest(writer, tracks)
         writer.manifest(manifest)
         return manifest
 
@@ -313,7 +314,7 @@ class Attempt:
             s if s.mic_sample is None else s.model_copy(update={"mic_sample": s.mic_sample - t0}) for s in self.spoken
         ]
 
-    def _manifest(self, writer: CaptureWriter) -> Manifest:
+    def _manifest(self, writer: CaptureWriter, tracks: list[AgentTrack]) -> Manifest:
         scene, timelines = self.scene, {}
         if self.recording.timeline is not None:
             timelines["browser"] = self.recording.timeline
@@ -331,7 +332,6 @@ class Attempt:
         versions = {**own_versions(), "livekit-server": scene.server_version, **scene.agent.versions}
         if scene.open_browser is not None:
             versions |= {"chromium": self.joining.browser_version, "livekit-client": scene.library_version}
-        tracks = tracks_of(self.probe, self.heard)
         more = what_was_there(self.probe, self.heard, self.joining.attendance)
         kind: Literal["product", "own", "none"]
         kind = "none" if scene.open_browser is None else "product" if scene.page.template is None else "own"

@@ -92,8 +92,7 @@ class Conversation:
         greeting = await Greeting(self.user, self.turn, self.rules, self.instrumented, self.there_ms).let_finish()
         if greeting is not None:
             self.happenings.append(greeting)
-        segments = self._segments()
-        for segment in segments:
+        for segment in self._segments():
             await self._speak(segment)
         await self._listen()
 
