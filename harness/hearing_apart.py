@@ -24,7 +24,7 @@ from harness.model.measurement import Measurement
 from harness.piped_child import end_child
 
 HEAR_TIMEOUT_S = 180.0
-LISTENER = [sys.executable, "-m", "harness.listen_process"]
+LISTENER = [sys.executable, "-P", "-m", "harness.listen_process"]
 EARS_LOG = Path("logs") / "ears.log"  # in the run's folder
 
 

@@ -118,7 +118,7 @@ def _detach(folder: Path, options: list[str], livekit_url: str | None) -> None:
         raise HarnessError(
             f"earwitness serve runs already (state folder {folder}); `earwitness serve status` says where"
         )
-    argv = [sys.executable, "-m", "harness.cli", "serve", "--state", str(folder), *options]
+    argv = [sys.executable, "-P", "-m", "harness.cli", "serve", "--state", str(folder), *options]
     if livekit_url is not None:
         argv += ["--livekit-url", livekit_url]
     log_path = folder / "serve.log"

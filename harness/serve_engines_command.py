@@ -20,4 +20,4 @@ def serve_engines_command(
     EARWITNESS_ENGINES_KEY is set, clients must bring that key. Ctrl-C ends it.
     """
     arguments = ["--port", str(port), "--voice", voice, "--token-interval-ms", str(token_interval_ms)]
-    os.execv(sys.executable, [sys.executable, "-m", "runtime.engine_server", *arguments])
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "runtime.engine_server", *arguments])

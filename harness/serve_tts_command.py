@@ -28,4 +28,4 @@ def serve_tts_command(
     """
     arguments = ["--port", str(port), "--voice", voice, "--concurrency", str(concurrency)]
     arguments += ["--crash-dumps", str(crash_dumps), *([] if spare else ["--no-spare"])]
-    os.execv(sys.executable, [sys.executable, "-m", "runtime.tts_server", *arguments])
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "runtime.tts_server", *arguments])

@@ -56,7 +56,7 @@ def open_lane(way_in: Sequence[str], qdisc: Sequence[str]) -> Opening:
     with theirs:
         try:
             process = subprocess.Popen(
-                [*way_in, sys.executable, "-m", "harness.link.lane", json.dumps(list(qdisc))],
+                [*way_in, sys.executable, "-P", "-m", "harness.link.lane", json.dumps(list(qdisc))],
                 stdin=theirs.fileno(),
                 start_new_session=True,
             )

@@ -52,7 +52,7 @@ class _RelayProcess:
             raise HarnessError(f"the link cannot write {errors}: {error.strerror}") from error
         with log:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "harness.link.relay", json.dumps(told),
+                sys.executable, "-P", "-m", "harness.link.relay", json.dumps(told),
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log, start_new_session=True,
             )  # fmt: skip
         relay = cls(process, errors)

@@ -122,7 +122,7 @@ class ReferenceAgent:
             "EARWITNESS_CONTROL_TOKEN": self._token,
             **self.extra_env,
         }
-        argv = [sys.executable, "-m", "runtime", "--exit-with-parent"]
+        argv = [sys.executable, "-P", "-m", "runtime", "--exit-with-parent"]
         self._running = await Process.start(argv, env, self.log_path, pipe=True)
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):

@@ -32,7 +32,7 @@ class Child:
         pass_fds: tuple[int, ...] = (),
     ) -> Child:
         """Until it is ready. Raises HarnessError if it ends instead; whoever cancels finds it ended too."""
-        argv = [sys.executable, "-m", module, *options]
+        argv = [sys.executable, "-P", "-m", module, *options]
         process = await Process.start(argv, env, log, pipe=True, pass_fds=pass_fds)
         child = cls(name, process, {})
         ready = False

@@ -88,7 +88,7 @@ def make_calibration(
 
 def beacon_agent(plan: CalibrationPlan, plans: Path) -> AgentSpec:
     captures = plan.run_dir.resolve() / "captures"
-    argv = [sys.executable, "-m", "bots.beacon", "--plans", str(plans.resolve()), "--captures", str(captures)]
+    argv = [sys.executable, "-P", "-m", "bots.beacon", "--plans", str(plans.resolve()), "--captures", str(captures)]
     return AgentSpec("command", shlex.join(argv), instrumented=True)
 
 

@@ -93,7 +93,7 @@ def _may_use_apt() -> bool:
 
 
 def _download() -> None:
-    playwright = [sys.executable, "-m", "playwright"]
+    playwright = [sys.executable, "-P", "-m", "playwright"]
     run_tool([*playwright, "install", "chromium"], timeout_s=DOWNLOAD_TIMEOUT_S)
     if find_chromium() is None and _may_use_apt():  # on a bare system its libraries are missing
         run_tool([*playwright, "install-deps", "chromium"], timeout_s=APT_TIMEOUT_S, env=QUIET_APT)

@@ -221,7 +221,7 @@ async def _start(
     ports, key, secret = (address.signalling_port, address.media_port), address.api_key, address.api_secret
     log_path.parent.mkdir(parents=True, exist_ok=True)
     # a tiny parent that asks the kernel to end the server when we die, even by kill -9
-    argv = [sys.executable, "-m", "harness.provide.tied_process", str(binary)]
+    argv = [sys.executable, "-P", "-m", "harness.provide.tied_process", str(binary)]
     env = {k: v for k, v in os.environ.items() if not k.startswith("LIVEKIT_") and k not in SERVER_VARIABLES}
     with log_path.open("ab") as log:
         process = await asyncio.create_subprocess_exec(

@@ -52,7 +52,7 @@ def install_wheel(requirement: str, folder: Path) -> None:
     uv = find_uv()
     if uv is None and find_spec("pip") is None:
         raise ProvisionError(f"neither uv nor pip is here to fetch {requirement}; install uv, or run `make setup`")
-    pip = [uv, "pip"] if uv is not None else [sys.executable, "-m", "pip"]
+    pip = [uv, "pip"] if uv is not None else [sys.executable, "-P", "-m", "pip"]
     python = ["--python", sys.executable] if uv is not None else []
     run_tool([*pip, "install", "--quiet", *python, "--target", str(folder), requirement], timeout_s=WHEEL_TIMEOUT_S)
 

@@ -24,7 +24,7 @@ async def tts_server(
     """
     options = ["--port", "0", "--voice", voice, "--concurrency", str(concurrency), "--exit-with-parent"]
     options += [] if spare else ["--no-spare"]
-    argv = [sys.executable, "-m", "runtime.tts_server", *options, "--crash-dumps", str(folder / "crashes")]
+    argv = [sys.executable, "-P", "-m", "runtime.tts_server", *options, "--crash-dumps", str(folder / "crashes")]
     running = await Process.start(argv, {}, folder / "tts_server.log", pipe=True)
     try:
         try:

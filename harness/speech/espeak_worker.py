@@ -49,7 +49,7 @@ class EspeakWorker:
         if self._process is None or self._process.poll() is not None:
             self.close()
             self.version()
-            argv = [sys.executable, "-m", "harness.speech.espeak_process"]
+            argv = [sys.executable, "-P", "-m", "harness.speech.espeak_process"]
             self._process = subprocess.Popen(
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )

@@ -26,7 +26,8 @@ class Worker:
     """`module` is run with `python -m`. Not safe for two conversations at once: the owner serialises them."""
 
     def __init__(self, module: str, *arguments: str) -> None:
-        self._argv = [sys.executable, "-m", module, *arguments]
+        self._module = module
+        self._argv = [sys.executable, "-P", "-m", module, *arguments]
         self._process: asyncio.subprocess.Process | None = None
         self._has_answered = False
 
@@ -45,7 +46,7 @@ class Worker:
     def send(self, message: dict[str, Any], payload: bytes = b"") -> None:
         """Raises EngineError if the process is gone."""
         if self._process is None or self._process.stdin is None or self._process.returncode is not None:
-            raise EngineError(f"{self._argv[2]} is not running")
+            raise EngineError(f"{self._module} is not running")
         self._process.stdin.write(packed(message, payload))
 
     async def receive(self) -> tuple[dict[str, Any], bytes]:
@@ -59,10 +60,10 @@ class Worker:
                 payload = await self._process.stdout.readexactly(message.get("n_bytes", 0)) if message else b""
         except (TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
             await self.aclose()
-            raise EngineError(f"{self._argv[2]} gave no answer: {error!r}") from error
+            raise EngineError(f"{self._module} gave no answer: {error!r}") from error
         if message is None:
             await self.aclose()
-            raise EngineError(f"{self._argv[2]} ended")
+            raise EngineError(f"{self._module} ended")
         self._has_answered = True
         return message, payload
 

@@ -64,7 +64,7 @@ class WorkerProcess:
         fd = setup.listening.fileno()
         options = ("--fd", f"{fd}", "--voice", setup.voice, "--concurrency", f"{setup.concurrency}")
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "runtime.tts_server.worker", *options, pass_fds=[fd], limit=LINE_BYTES,
+            sys.executable, "-P", "-m", "runtime.tts_server.worker", *options, pass_fds=[fd], limit=LINE_BYTES,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             env={**os.environ, **setup.env}, start_new_session=True,
         )  # fmt: skip
