@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.code_hash import same_ears
 from harness.errors import UsageError
 from harness.listen.measure import measure
 from harness.listen.reading import read_capture
@@ -141,17 +142,18 @@ def prove_offline(folder: Path, captures: Sequence[Path], wanted: Wanted, on_not
     """Every severity of every fault over `captures`. A capture that is done is noted; what is broken off is done again."""
     ears = ears_version()
     done_path = folder / OFFLINE_DONE
-    done = set(done_path.read_text().splitlines()) if done_path.exists() else set()
+    lines = done_path.read_text().splitlines() if done_path.exists() else []
+    done = {rest for by, _, rest in (line.partition(" ") for line in lines) if same_ears(by, ears)}
     for number, path in enumerate(captures, start=1):
         scene: Scene | None = None
         for fault in (f for f in wanted.faults if not f.live_only):
-            key = f"{ears} {path.name} {fault.id}"
+            key = f"{path.name} {fault.id}"
             if key in done:
                 continue
             scene = scene or Scene(read_capture(path))
             append_trials(folder, _offline_trials(scene, fault, ears))
             with done_path.open("a") as file:
-                file.write(key + "\n")
+                file.write(f"{ears} {key}\n")
         on_note(f"{number}/{len(captures)} {path.name}")
 
 

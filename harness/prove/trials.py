@@ -14,8 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 import harness.judge.gates
 import harness.judge.table
-import harness.listen
-from harness.code_hash import code_hash
+from harness.code_hash import ears_hash, same_ears
 from harness.judge.gates import evaluate, gates_for, samples_of
 from harness.model.case import Case
 from harness.model.json_lines import lines_of
@@ -104,10 +103,8 @@ class Trial(BaseModel):
 
 
 def ears_version() -> str:
-    """A hash of what hears, and of what judges one reply: trials of other ears do not count."""
-    judging = [harness.judge.gates.__file__, harness.judge.table.__file__]
-    listening = sorted(Path(next(iter(harness.listen.__path__))).glob("*.py"))
-    return code_hash([*listening, *(Path(file) for file in judging)])
+    """Of what hears, and of what judges one reply: trials of other ears do not count."""
+    return ears_hash(Path(harness.judge.gates.__file__), Path(harness.judge.table.__file__))
 
 
 def gates_fired(case: Case, measurement: Measurement) -> tuple[dict[int | None, set[str]], dict[int | None, set[str]]]:
@@ -241,7 +238,7 @@ def read_trials(folder: Path, ears: str) -> tuple[list[Trial], int]:
             trial = Trial.model_validate_json(line)
         except ValueError:
             continue
-        if trial.ears == ears:
+        if same_ears(trial.ears, ears):
             mine.append(trial)
         else:
             others += 1
