@@ -28,6 +28,7 @@ from runtime.loopback import bears
 from runtime.metrics import AgentMetrics, metrics_route
 from runtime.settings import RuntimeSettings
 from runtime.turn_log import add_turns
+from runtime.vad_silero import MODEL_VERSION
 
 log = logging.getLogger(__name__)
 
@@ -154,8 +155,8 @@ async def running_host(settings: RuntimeSettings) -> AsyncIterator[AgentHost]:
 
 
 def versions() -> dict[str, str]:
-    names = ("livekit", "silero-vad", "onnxruntime", "pocketsphinx", "espeakng-loader")
-    found = {"python": platform.python_version()}
+    names = ("livekit", "onnxruntime", "pocketsphinx", "espeakng-loader")
+    found = {"python": platform.python_version(), "silero-vad": MODEL_VERSION}
     for name in names:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)

@@ -1,13 +1,14 @@
-"""Silero VAD on CPU: 512 samples at 16 kHz a window, by onnxruntime from the model file inside the silero-vad wheel.
+"""Silero VAD on CPU: 512 samples at 16 kHz a window, by onnxruntime from the model file of the silero-vad wheel.
 
-The wheel's own Python API needs torch; the model does not. Each window is preceded by the last 64 samples of the one
-before (silero-vad's OnnxWrapper). One inference session serves all rooms, each room has its own recurrent state.
+`earwitness setup` puts that file into the cache (the wheel itself would bring torch). Each window is preceded by the last
+64 samples of the one before (silero-vad's OnnxWrapper). One inference session serves all rooms, each room has its own
+recurrent state.
 """
 
 from __future__ import annotations
 
+import os
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,19 @@ import numpy.typing as npt
 RATE_HZ = 16_000
 WINDOW_SAMPLES = 512
 CONTEXT_SAMPLES = 64
+MODEL_VERSION = "6.2.3"  # of the silero-vad wheel (MIT)
+MODEL_SHA256 = "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3"
+MODEL_FOLDER = f"silero-vad-{MODEL_VERSION}-{MODEL_SHA256[:16]}"  # in the cache
+MODEL_FILE = "silero_vad.onnx"
 
 
 def model_path() -> Path:
-    spec = find_spec("silero_vad")
-    for place in (spec.submodule_search_locations or []) if spec is not None else []:
-        path = Path(place) / "data" / "silero_vad.onnx"
-        if path.is_file():
-            return path
-    raise FileNotFoundError("silero-vad's model is not installed: pip install 'earwitness[runtime]'")
+    """In the cache, whose place `harness.provide.cache` decides in the same way. Raises FileNotFoundError."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    path = Path(os.environ.get("EARWITNESS_CACHE") or Path(base) / "earwitness") / MODEL_FOLDER / MODEL_FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"the voice activity model is not at {path}; run `earwitness setup`")
+    return path
 
 
 @cache

@@ -28,6 +28,7 @@ from harness.model.plan import AgentSpec
 from harness.model.redaction import redacted, secrets_in
 from harness.model.status import CaptureStatus
 from harness.processes.child import STOP_TIMEOUT_S, Process
+from harness.provide.vad_model import require_vad_model
 
 READY_TIMEOUT_S = 60.0  # engines load
 INVITE_TIMEOUT_S = 10.0
@@ -113,7 +114,8 @@ class ReferenceAgent:
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(self) -> None:
-        """Raises HarnessError if it does not come up."""
+        """Raises ProvisionError, HarnessError if it does not come up."""
+        require_vad_model()
         env = {
             "LIVEKIT_URL": self.rooms.url,
             "LIVEKIT_API_KEY": self.rooms.api_key,

@@ -26,6 +26,7 @@ from harness.product.supervisor import Part, Supervisor
 from harness.product.tts_part import TtsServerPart
 from harness.provide.media_server import LiveKitTarget
 from harness.provide.page_library import find_page_library
+from harness.provide.vad_model import require_vad_model
 from runtime.page_process import AgentDoor
 from runtime.settings import TTS_KEY_VARIABLE, TTS_SERVER_VARIABLE
 
@@ -52,6 +53,7 @@ async def serve_product(product: Product, on_ready: Callable[[Running], None]) -
     library = find_page_library()
     if library is None:
         raise ProvisionError("livekit-client for the page is missing; run `earwitness setup`")
+    require_vad_model()
     with alone(product.folder), _logging_to(log_path(product.folder, "supervisor")):
         token = secrets.token_urlsafe(24)
         async with _parts(product, library.path, token) as (parts, target):

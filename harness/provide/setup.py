@@ -7,11 +7,14 @@ from rich.console import Console
 from harness.provide.chromium import ensure_chromium, find_chromium
 from harness.provide.media_server import ensure_media_server, find_media_server, server_version
 from harness.provide.page_library import ensure_page_library, find_page_library
+from harness.provide.vad_model import ensure_vad_model, find_vad_model
+from runtime.vad_silero import MODEL_VERSION
 
 
 def everything_is_here() -> bool:
     """Looks only; nothing is fetched."""
-    return find_media_server() is not None and find_chromium() is not None and find_page_library() is not None
+    finders = (find_media_server, find_chromium, find_page_library, find_vad_model)
+    return all(find() is not None for find in finders)
 
 
 def run_setup(console: Console) -> None:
@@ -26,3 +29,5 @@ def run_setup(console: Console) -> None:
     console.print(f"Chromium      {chromium.version}  {chromium.path}", markup=False, highlight=False, soft_wrap=True)
     library = ensure_page_library(progress)
     console.print(f"page library  livekit-client {library.version}", markup=False, highlight=False, soft_wrap=True)
+    ensure_vad_model(progress)
+    console.print(f"VAD model     silero-vad {MODEL_VERSION}", markup=False, highlight=False, soft_wrap=True)

@@ -38,23 +38,24 @@ def run_tool(argv: list[str], *, timeout_s: float, env: dict[str, str] | None = 
 
 
 def find_uv() -> str | None:
-    """On PATH, beside this Python, or where `make` put it."""
+    """The one that runs us (uvx), on PATH, beside this Python, or where `make` put it."""
     beside = Path(sys.executable).with_name("uv")
     cached = cache_dir() / "uv" / "bin" / "uv"
-    for candidate in (shutil.which("uv"), str(beside), str(cached)):
+    for candidate in (os.environ.get("UV"), shutil.which("uv"), str(beside), str(cached)):
         if candidate is not None and Path(candidate).is_file():
             return candidate
     return None
 
 
-def install_wheel(requirement: str, folder: Path) -> None:
-    """Unpacks a wheel and what it requires into a folder. Raises ProvisionError."""
+def install_wheel(requirement: str, folder: Path, *, alone: bool = False) -> None:
+    """Unpacks a wheel and what it requires (`alone`: not that) into a folder. Raises ProvisionError."""
     uv = find_uv()
     if uv is None and find_spec("pip") is None:
         raise ProvisionError(f"neither uv nor pip is here to fetch {requirement}; install uv, or run `make setup`")
     pip = [uv, "pip"] if uv is not None else [sys.executable, "-P", "-m", "pip"]
     python = ["--python", sys.executable] if uv is not None else []
-    run_tool([*pip, "install", "--quiet", *python, "--target", str(folder), requirement], timeout_s=WHEEL_TIMEOUT_S)
+    options = [*python, "--target", str(folder), *(["--no-deps"] if alone else [])]
+    run_tool([*pip, "install", "--quiet", *options, requirement], timeout_s=WHEEL_TIMEOUT_S)
 
 
 def only_file(folder: Path, path: str) -> Path:

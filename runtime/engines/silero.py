@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from runtime.engines.metrics import EngineMetrics, Health
+from runtime.engines.protocols import EngineError
 from runtime.vad_silero import SileroVad
 
 
@@ -18,7 +19,11 @@ class SileroDetection:
         return self.metrics.health()
 
     async def warm_up(self) -> None:
-        await asyncio.to_thread(SileroVad)
+        """Raises EngineError."""
+        try:
+            await asyncio.to_thread(SileroVad)
+        except FileNotFoundError as error:
+            raise EngineError(f"{error}") from error
 
     async def aclose(self) -> None:
         return

@@ -37,13 +37,13 @@ def test_a_second_set_up_only_names_what_is_there() -> None:
     run_setup(console)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "…" not in text
-    assert all(word in text for word in ("media server", "Chromium", "livekit-client"))
+    assert all(word in text for word in ("media server", "Chromium", "livekit-client", "silero-vad"))
 
 
 @pytest.mark.usefixtures("bare")
 def test_each_missing_part_comes_with_what_to_do() -> None:
     items = {item.name: item for item in examine()}
-    for name in ("livekit-server", "Chromium", "livekit-client"):
+    for name in ("livekit-server", "Chromium", "livekit-client", "VAD model"):
         assert not items[name].ok
         assert "earwitness setup" in items[name].advice
     assert not items["Go"].ok
