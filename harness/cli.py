@@ -112,6 +112,8 @@ def cases(
     from harness.suite import build_cases, load_checked_cases, select_cases
 
     settings = load_settings({"cases": cases})
+    if settings.cases_note():
+        console.print(settings.cases_note(), markup=False, soft_wrap=True)
     chosen = select_cases(load_checked_cases([settings.cases], settings.run_limits()), suite, case or [], tag or ())
     built = build_cases(chosen, cache_dir() / "cases")
     table = Table(title=f"{len(built)} cases")
@@ -167,6 +169,8 @@ def sweep(
     axis = parse_axis({**of_network, "bitrate": bitrate, "dtx": dtx, "red": red, "fec": fec})
     settings = load_settings({"network": network, "repeat": repeat, "lane": lane, "suite": suite, "runs": runs})
     make_profiles(settings, axis)
+    if settings.cases_note():
+        console.print(settings.cases_note(), markup=False, soft_wrap=True)
     chosen = select_cases(load_checked_cases([settings.cases], settings.run_limits()), settings.suite, case or [])
     built = build_cases(chosen, cache_dir() / "cases")
     done, folder = _until_done(run_sweep(settings, built, axis, console.print))

@@ -99,6 +99,8 @@ def nightly_command(
         wanted = wanted if turns is None else wanted.model_copy(update={"turns": turns})
         settings = load_settings({**flags, "runs": out})
         check_settings(settings)
+        if settings.cases_note():
+            console.print(settings.cases_note(), markup=False, soft_wrap=True)
         if show:
             _show(wanted, settings)
             return

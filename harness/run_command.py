@@ -284,6 +284,8 @@ def run_command(
     )
     if suite is None and (cases is not None or tag):  # one's own cases need not name a suite
         settings = replace(settings, suite=EVERY_CASE)
+    if settings.cases_note():
+        console.print(settings.cases_note(), markup=False, soft_wrap=True)
     chosen = select_cases(
         load_checked_cases([settings.cases], settings.run_limits()), settings.suite, case or [], settings.tag
     )

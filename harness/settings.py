@@ -29,14 +29,20 @@ CONFIG_FILE = "earwitness.toml"
 HISTORY_FILE = "history.sqlite"
 SECRET_SETTINGS = ("livekit_api_key", "livekit_api_secret")
 LONGEST_WAIT_MS = 60_000.0
-SHIPPED_CASES = Path(__file__).parents[1] / "cases"  # in a checkout
+OWN_CASES = Path("cases")  # of the working folder
 OF_GATES = ("limits", "gates", "floor")  # in the file they stand in a table of their own
+
+
+def shipped_cases() -> Path:
+    """Where the cases that ship lie: in the package `earwitness` of the wheel, at the top of a checkout."""
+    root = Path(__file__).parents[1]
+    packed = root / "earwitness" / "cases"
+    return packed if packed.is_dir() else root / "cases"
 
 
 def _default_cases() -> Path:
     """`cases` of the working folder, where there is none those that ship: a user works in a folder of his own."""
-    here = Path("cases")
-    return SHIPPED_CASES if SHIPPED_CASES.is_dir() and not here.exists() else here
+    return OWN_CASES if OWN_CASES.exists() else shipped_cases()
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,12 @@ class Settings:
     livekit_url: str | None = None  # an external media server
     livekit_api_key: str | None = None
     livekit_api_secret: str | None = None
+
+    def cases_note(self) -> str:
+        """One line if the cases that ship are spoken because the working folder has none, else nothing."""
+        if self.cases != shipped_cases() or OWN_CASES.exists():
+            return ""
+        return "no cases/ here: the cases that ship with Earwitness are spoken (--cases names others)"
 
     def history_place(self) -> str | Path | None:
         """A file or a URL; None if no history is kept."""

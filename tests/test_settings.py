@@ -27,8 +27,10 @@ def test_without_cases_in_the_folder_those_that_ship_are_spoken(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert (Settings().cases / "question_short.yaml").is_file()
+    assert "the cases that ship" in Settings().cases_note()
     (tmp_path / "cases").mkdir()
     assert Settings().cases == Path("cases")
+    assert Settings().cases_note() == ""
 
 
 @pytest.mark.parametrize(

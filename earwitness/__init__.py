@@ -1,0 +1,1 @@
+"""The public face of Earwitness. In the wheel the cases that ship lie beside this file."""
