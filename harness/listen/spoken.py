@@ -2,9 +2,10 @@
 
 Each utterance is found on its own (later ones start on events) by correlation of its piece of said.wav; start and end
 are refined by the utterance's own head and tail, because echo cancelling and jitter buffers shift sound within it; one
-that was stretched too much to be found as a whole is followed piece by piece. How
-often an utterance is heard is counted: more than once is a loop. A recording of hours is gone through half a minute of
-the case at a time, each looked for within minutes. Positions are samples at 48 kHz, fractional.
+that was stretched too much to be found as a whole is followed piece by piece, and so is one whose lag moved on the way:
+where a jitter buffer skipped, the one best place is right for the longer part only. How often an utterance is heard is
+counted: more than once is a loop. A recording of hours is gone through half a minute of the case at a time, each looked
+for within minutes. Positions are samples at 48 kHz, fractional.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.listen.align import WAVEFORM_CONFIDENCE, Match, find_all, find_best, find_by_level
+from harness.listen.delay import STEP_MS
 from harness.listen.ring import BAND_RATE_HZ, DECIMATION, BandArray
-from harness.listen.stretched import ERROR_MS, find_stretched
+from harness.listen.stretched import Stretched, find_stretched, follow
 from harness.model.case import SpokenUtterance, Truth
 
 EDGE_PIECE_MS = 300.0  # head and tail that are aligned on their own
@@ -106,9 +108,7 @@ def _place_all(
         if match is None:
             match, reach_ms = _by_its_ends(piece, recording), STRETCHED_MS
             if match is None and (stretched := find_stretched(piece, recording)) is not None:
-                shift = utterance.start_sample % DECIMATION  # the piece begins on the decimated grid
-                start, end = stretched.start * DECIMATION + shift, stretched.end * DECIMATION
-                places.append(Place(start, end, stretched.confidence, ERROR_MS, 1))
+                places.append(_by_its_course(utterance, stretched, 1))
                 continue
             match = match or find_by_level(piece, recording)
             heard = 1 if match is not None else 0
@@ -176,13 +176,28 @@ def _place(
     head = _edge_shift(piece[:edge], recording, match.at, reach_ms) if match.error_ms < 1 else 0.0
     tail = _edge_shift(piece[-edge:], recording, match.at + len(piece) - edge, reach_ms) if match.error_ms < 1 else 0.0
     start = match.at * DECIMATION + offset
-    return Place(
+    place = Place(
         start=start + head * DECIMATION,
         end=start + length + tail * DECIMATION,
         confidence=match.confidence,
         error_ms=match.error_ms,
         heard=heard,
     )
+    if match.error_ms >= 1:  # found by its level: there is no waveform to follow
+        return place
+    followed = follow(piece, recording, match.at)
+    return place if followed is None else _surer(place, _by_its_course(utterance, followed, heard))
+
+
+def _by_its_course(utterance: SpokenUtterance, found: Stretched, heard: int) -> Place:
+    shift = utterance.start_sample % DECIMATION  # the piece begins on the decimated grid
+    return Place(found.start * DECIMATION + shift, found.end * DECIMATION, found.confidence, found.error_ms, heard)
+
+
+def _surer(whole: Place, followed: Place) -> Place:
+    """The course of the lag where it fits better and has an end a step away from the one best place of the whole."""
+    moved_ms = max(abs(followed.start - whole.start), abs(followed.end - whole.end)) / 48
+    return followed if moved_ms > STEP_MS and followed.confidence > whole.confidence else whole
 
 
 def _edge_shift(piece: BandArray, recording: BandArray, expected: float, reach_ms: float) -> float:

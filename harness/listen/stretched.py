@@ -1,8 +1,9 @@
 """An utterance that a jitter buffer stretched or shortened while it was said: its lag is a function of time.
 
 Pieces of a quarter second are looked for one by one; where two or more agree on a place, the lag is followed from there
-(`delay.track_delay`) and the ends are where it says. Used where the utterance as a whole is not found. Positions are
-samples at 8 kHz. Method: spec/metrics.md (c), recipe step 3: time-varying delay, as in PESQ and ViSQOL.
+(`delay.track_delay`) and the ends are where it says. Used where the utterance as a whole is not found, and where the
+lag's course puts its ends elsewhere than the one best place does. Positions are samples at 8 kHz. Method:
+spec/metrics.md (c), recipe step 3: time-varying delay, as in PESQ and ViSQOL.
 """
 
 from __future__ import annotations
@@ -24,22 +25,28 @@ IDENTITY = 0.75
 FOUND_SHARE = 0.6  # of the windows with sound
 EDGE_MS = 160.0  # the first and the last window must be found within so much of the ends
 ERROR_MS = 10.0  # a step of the buffer within the last window
+SURE_MS = 0.2  # the last window fits as it is: there is no step in it
+SURE = 0.9  # of the last window's correlation; a step of 10 ms within it leaves less
 
 
 @dataclass(frozen=True)
 class Stretched:
-    """[start, end) of the piece in the recording, and the median correlation of its windows."""
+    """[start, end) of the piece in the recording, the median correlation of its windows, and how far off the end may be."""
 
     start: float
     end: float
     confidence: float
+    error_ms: float
 
 
 def find_stretched(piece: BandArray, recording: BandArray) -> Stretched | None:
     """None if its parts are not found, or not one after the other."""
     lag = _coarse_lag(piece, recording)
-    if lag is None:
-        return None
+    return None if lag is None else follow(piece, recording, lag)
+
+
+def follow(piece: BandArray, recording: BandArray, lag: float) -> Stretched | None:
+    """Its ends by the lag's course, which begins near `lag`; None if too few of its windows are found there."""
     track = track_delay(piece, (0, len(piece)), recording, lag)
     if not track.found or track.identity < IDENTITY:
         return None
@@ -50,7 +57,8 @@ def find_stretched(piece: BandArray, recording: BandArray) -> Stretched | None:
         return None
     if np.ptp(track.lag) > MOST_CHANGE_MS * BAND_RATE_HZ / 1e3:
         return None
-    return Stretched(float(track.lag[0]), len(piece) + float(track.lag[-1]), track.identity)
+    error_ms = SURE_MS if track.correlation[-1] >= SURE else ERROR_MS
+    return Stretched(float(track.lag[0]), len(piece) + float(track.lag[-1]), track.identity, error_ms)
 
 
 def _coarse_lag(piece: BandArray, recording: BandArray) -> float | None:

@@ -59,6 +59,22 @@ def test_an_utterance_whose_pause_was_stretched_is_found_by_its_ends(tmp_path):
     assert turn.mic_end_sample == pytest.approx(ms(question.end_ms + 90), abs=PER_MS)
 
 
+@pytest.mark.parametrize("skipped_ms", [10, 36, 90, 160])
+@pytest.mark.parametrize(("length_ms", "at_ms"), [(400, 230), (1_200, 750), (1_200, 950)])
+def test_a_skip_of_the_jitter_buffer_moves_the_end_by_what_was_skipped(tmp_path, length_ms, at_ms, skipped_ms):
+    question = Said(500, speech(length_ms, 8))
+    gone = slice(ms(500 + at_ms - min(skipped_ms, at_ms // 2)), ms(500 + at_ms))
+    skipped = (gone.stop - gone.start) / PER_MS
+    call = Call(
+        said=[question],
+        replies=[Replied(2_400, speech(900, 2))],
+        mic_change=lambda x: np.concatenate([x[: gone.start], x[gone.stop :], silence(skipped)]),
+        hints=False,
+    )
+    turn = listen(call.write(tmp_path / "c")).turns[0]
+    assert turn.mic_end_sample == pytest.approx(ms(question.end_ms - skipped), abs=PER_MS)
+
+
 def shortened(x: Samples, start_ms: float, end_ms: float, by_ms: float, every_ms: float) -> Samples:
     """As a jitter buffer does that lets its delay shrink: `by_ms` are left out every `every_ms`."""
     kept = np.ones(len(x), np.bool_)
