@@ -144,9 +144,14 @@ async def measure(arguments: argparse.Namespace, built: BuiltCase, out: Path, co
 
 
 def environment(core: int) -> dict[str, Any]:
+    from harness.live.commits import commits
     from harness.live.host import describe_host, own_versions
 
-    return {"host": describe_host(), "versions": own_versions(), "agent_core": core}
+    return {
+        "host": describe_host(),
+        "versions": {**own_versions(), **commits(Path(__file__), command=False)},
+        "agent_core": core,
+    }
 
 
 def numbers(text: str) -> list[int]:

@@ -27,6 +27,7 @@ from harness.link.link import Link
 from harness.link.record import LinkRecord
 from harness.live.barrier import pass_barrier, prime
 from harness.live.capture_writer import CaptureWriter
+from harness.live.commits import commits
 from harness.live.conversation import Conversation
 from harness.live.farewell import agent_writes
 from harness.live.governor import Seat
@@ -329,7 +330,8 @@ class Attempt:
         phase = self.phase if complete else self.ended_in or self.phase
         files = writer.files()
         missing = capture.PRE_RTC not in files
-        versions = {**own_versions(), "livekit-server": scene.server_version, **scene.agent.versions}
+        versions = {**own_versions(), **commits(self.built.path, command=scene.agent.about.kind == "command")}
+        versions |= {"livekit-server": scene.server_version, **scene.agent.versions}
         if scene.open_browser is not None:
             versions |= {"chromium": self.joining.browser_version, "livekit-client": scene.library_version}
         more = what_was_there(self.probe, self.heard, self.joining.attendance)

@@ -12,7 +12,6 @@ import importlib.metadata
 import logging
 import os
 import platform
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,7 +29,6 @@ log = logging.getLogger(__name__)
 LAG_TIMER_S = 0.02
 SAMPLE_EVERY_S = 0.5
 MARKED_LAG_MS = 5.0
-GIT_TIMEOUT_S = 5.0
 
 
 @cache
@@ -100,26 +98,11 @@ def describe_host() -> dict[str, Any]:
 
 @cache
 def own_versions() -> dict[str, str]:
-    """Versions that do not depend on the attempt: ours, Python's, LiveKit's Python SDK, the commit."""
+    """Versions that do not depend on the attempt: ours, Python's, LiveKit's Python SDK."""
     versions = {"earwitness": importlib.metadata.version("earwitness"), "python": platform.python_version()}
     for name in ("livekit", "livekit-api", "playwright", "numpy", "scipy"):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    commit = _commit()
-    if commit is not None:
-        versions["commit"] = commit
     return versions
-
-
-def _commit() -> str | None:
-    root = Path(__file__).resolve().parents[2]
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"],
-            capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None

@@ -27,11 +27,12 @@ def night_environment(
     settings: Settings, built: Iterable[BuiltCase], networks: Iterable[str], *, browser: bool
 ) -> dict[str, str]:
     """By name, each as text. `browser`: some part needs one, and with it the page. Raises UsageError, ProvisionError."""
+    from harness.live.commits import OURS, commits
     from harness.live.host import describe_host, own_versions  # loads what is live
 
     own = own_versions()
     found: dict[str, str] = {
-        "commit": own.get("commit", "not recorded"),
+        "commit": commits(settings.cases, command=False).get(OURS, "not recorded"),
         "code": product_hash(),
         "ears": ears_version(),
         "agent": redacted(settings.agent) + (", instrumented" if settings.agent_instrumented else ""),

@@ -1,0 +1,62 @@
+"""Two commits that a manifest may name: Earwitness's own, where it runs from a checkout, and that of the user's repository.
+
+A run belongs to a repository if something of it is tried there: its case file lies in it, or `earwitness.toml` of the working
+folder, or the agent is a command that is started there. What git ignores (an environment inside the repository) is not of it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from harness.settings import CONFIG_FILE, shipped_cases
+
+OURS = "earwitness.commit"
+THEIRS = "commit"
+GIT_TIMEOUT_S = 5.0
+
+
+def commits(case: Path, *, command: bool) -> dict[str, str]:
+    """`command`: the agent is one. A commit that is not known is left out; "-dirty" says that something was changed since."""
+    code = Path(__file__).resolve().parents[1] / "__init__.py"
+    ours = _describe(_top(code)) if _tracked(code) else None
+    here = Path.cwd()
+    signs = [case.resolve(), here / CONFIG_FILE, *([here] if command else [])]
+    if ours is None:  # installed, perhaps into an environment inside the repository
+        signs = [sign for sign in signs if not sign.is_relative_to(shipped_cases())]
+    theirs = next((_describe(_top(sign)) for sign in signs if sign.exists() and _belongs(sign)), None)
+    return {name: found for name, found in ((OURS, ours), (THEIRS, theirs)) if found is not None}
+
+
+def _folder(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
+def _top(path: Path) -> str | None:
+    return _git(_folder(path), "rev-parse", "--show-toplevel")
+
+
+def _tracked(path: Path) -> bool:
+    return _git(path.parent, "ls-files", "--error-unmatch", str(path)) is not None
+
+
+def _belongs(path: Path) -> bool:
+    """In a repository, and not ignored by it."""
+    return _top(path) is not None and _git(_folder(path), "check-ignore", str(path)) is None
+
+
+@cache  # a run has the commit that it began with; --dirty looks at every file, and a call may be beside
+def _describe(top: str | None) -> str | None:
+    return _git(Path(top), "describe", "--always", "--dirty", "--abbrev=12") if top is not None else None
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What it says; None if it fails, or is not there."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
