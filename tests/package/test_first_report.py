@@ -1,0 +1,29 @@
+"""The first report of somebody who has the wheel, an empty folder and nothing else of ours; and a stranger's own case."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.package.installed import Installed
+
+CALL_TIMEOUT_S = 180.0
+
+
+@pytest.mark.live
+def test_in_an_empty_folder_it_sets_up_and_writes_a_first_report(installed: Installed, tmp_path: Path) -> None:
+    for verb in ("setup", "doctor"):
+        done = installed.run("earwitness", verb, cwd=tmp_path, timeout_s=CALL_TIMEOUT_S)
+        assert done.returncode == 0, done.stdout + done.stderr
+    done = installed.run("earwitness", "run", "question_short", "--user", "bot", cwd=tmp_path, timeout_s=CALL_TIMEOUT_S)
+    assert "no cases/ here: the cases that ship with Earwitness are spoken" in done.stdout, done.stdout + done.stderr
+    (run_dir,) = (tmp_path / "runs").glob("2*")
+    assert {path.name for path in tmp_path.iterdir()} == {"runs"}
+    summary = json.loads((run_dir / "summary.json").read_text())
+    (attempt,) = summary["cases"][0]["attempts"]
+    assert attempt["capture_status"] == "OK", attempt
+    assert (run_dir / "report.html").is_file()
+    versions = json.loads((run_dir / attempt["folder"] / "manifest.json").read_text())["versions"]
+    assert not [name for name in versions if name.endswith("commit")], "neither ours nor anybody's"
