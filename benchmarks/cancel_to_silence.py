@@ -17,8 +17,8 @@ from collections import deque
 import numpy as np
 from livekit import rtc
 
-from runtime.pre_rtc import PreRtcTap
-from runtime.publisher import RATE_HZ, Publisher
+from runtime.audio.pre_rtc import PreRtcTap
+from runtime.audio.publisher import RATE_HZ, Publisher
 
 TICK_S = 0.010
 TICK_SAMPLES = int(RATE_HZ * TICK_S)

@@ -24,8 +24,8 @@ from rich.table import Table
 from scipy.signal import resample_poly
 
 from harness.listen.measure import measure
-from harness.listen.reading import Capture, read_capture
-from harness.listen.scene import Scene
+from harness.listen.place.scene import Scene
+from harness.listen.read.reading import Capture, read_capture
 from harness.prove.catalogue import BY_ID, Words
 from harness.prove.offline import with_fault
 from harness.prove.trials import gates_fired

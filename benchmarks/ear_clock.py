@@ -24,7 +24,7 @@ from aiohttp import web
 
 from harness.browser.driver import PageSession, launch_browser
 from harness.browser.injection import HANDLE
-from harness.listen.ear_clock import STEP_MS, find_steps
+from harness.listen.read.ear_clock import STEP_MS, find_steps
 from harness.provide.chromium import find_chromium
 
 RATE_HZ = 48_000

@@ -29,7 +29,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks.cost.processes import tree
 from benchmarks.endurance_figures import Latencies, Sample, add_interruptions, add_turns, rows
 from harness.judge.verdict import judge_case
-from harness.listen.reading import read_capture
+from harness.listen.read.reading import read_capture
 from harness.live.agents import ReferenceAgent
 from harness.live.bench import Bench, open_bench
 from harness.model.plan import BuiltCase, Plan
@@ -38,9 +38,9 @@ from harness.prove.beacon_case import D0_MS, BeaconCall, build_calls
 from harness.prove.beacon_listening import hear_call
 from harness.prove.calibrate import CalibrationPlan, beacon_agent
 from harness.provide.cache import cache_dir
+from harness.run.suite import Run, build_cases, load_checked_cases, make_plan, open_run, select_cases
 from harness.settings import Settings, load_settings
-from harness.suite import Run, build_cases, load_checked_cases, make_plan, open_run, select_cases
-from reports.funnel import funnel_view
+from reports.view.funnel import funnel_view
 from runtime.engines.espeak import MODULE as VOICE
 
 LATENCY = {"browser": "user_kpi_raw_ms", "bot": "eot_to_first_audio_ms"}

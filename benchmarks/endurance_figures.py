@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import stats
 
-from harness.listen.reading import Capture
-from harness.listen.scene import Scene
-from harness.listen.timing import interrupted_by, silence_after_barge_in_ms
+from harness.listen.place.scene import Scene
+from harness.listen.place.timing import interrupted_by, silence_after_barge_in_ms
+from harness.listen.read.reading import Capture
 from harness.model.measurement import Measurement
-from runtime.duplex_controller import State
+from runtime.call.duplex_controller import State
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median
 
-from harness.link.applied import (
+from harness.listen.network_proof.applied import (
     BY_CHANCE,
     LOG_TOLERANCE,
     LOG_TOLERANCE_MS,
@@ -25,12 +25,12 @@ from harness.link.applied import (
     RTC_TOLERANCE_MS,
     left_to_chance,
 )
-from harness.link.fate import Impairment, delay_moments_ms
-from harness.link.log import Row, Way
-from harness.link.loss import loss_interval
-from harness.listen.reading import Capture, read_capture
+from harness.listen.read.reading import Capture, read_capture
 from harness.model.capture import MANIFEST, MEASUREMENT
 from harness.model.measurement import Measurement
+from harness.network.fate import Impairment, delay_moments_ms
+from harness.network.log import Row, Way
+from harness.network.loss import loss_interval
 
 FAMILY_LEVEL = 0.99
 OFF_BY_MS = 0.002  # the log has three digits, and two of them are subtracted

@@ -59,7 +59,7 @@ def one_session(arguments: list[str], log: Path, kill_after_s: float | None, che
     """Its exit status, or None if it was killed."""
     with log.open("ab") as out:
         night = subprocess.Popen(
-            [sys.executable, "-u", "-m", "harness.cli", "nightly", *arguments], stdout=out, stderr=out
+            [sys.executable, "-u", "-m", "harness.commands.main", "nightly", *arguments], stdout=out, stderr=out
         )
         try:
             return night.wait(timeout=LAST_TIMEOUT_S if kill_after_s is None else kill_after_s)

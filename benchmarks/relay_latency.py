@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from harness.link.fate import Impairment
-from harness.link.log import parse_log
+from harness.network.fate import Impairment
+from harness.network.log import parse_log
 
 EVERY_S = 0.02
 PACKET = bytes([0x80, 111]) + bytes(158)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.ring0.server import tts_server
-from harness.ring0.stress import StressResult, stress
+from harness.tts_regression.server import tts_server
+from harness.tts_regression.stress import StressResult, stress
 
 MOST_KIB_A_ROUND = 20.0  # 4 MiB over 200 rounds
 

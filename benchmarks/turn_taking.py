@@ -20,12 +20,12 @@ import soundfile
 from scipy.signal import lfilter, resample_poly
 
 from harness.provide.cache import cache_dir
-from harness.suite import build_cases, load_checked_cases, select_cases
-from runtime.barge_in import Act, BargeIn, UserFrame
+from harness.run.suite import build_cases, load_checked_cases, select_cases
+from runtime.audio.vad_silero import SileroVad
+from runtime.call.barge_in import Act, BargeIn, UserFrame
+from runtime.call.speech_detector import SpeechDetector, SpeechKind, SteppedVad
+from runtime.call.turn_detector import FixedTurnDetector, RuleTurnDetector, TurnDetector
 from runtime.engines.espeak import EspeakTextToSpeech
-from runtime.speech_detector import SpeechDetector, SpeechKind, SteppedVad
-from runtime.turn_detector import FixedTurnDetector, RuleTurnDetector, TurnDetector
-from runtime.vad_silero import SileroVad
 
 ROOT = Path(__file__).parents[1]
 VOICES = ("en-us", "en-gb", "en-us+f3", "en-gb+m3")

@@ -16,14 +16,14 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.agent_command import check_command
 from harness.errors import UsageError
-from harness.invitation import read_invitation
 from harness.model.limits import LimitProfile, Limits
 from harness.model.plan import AgentSpec, CallRules, Invitation, NetworkSpec, PageSpec
 from harness.model.redaction import redacted
-from harness.own_limits import from_words, read_floor
-from harness.settings_sources import from_environment, from_file
+from harness.options.agent_command import check_command
+from harness.options.invitation import read_invitation
+from harness.options.own_limits import from_words, read_floor
+from harness.options.sources import from_environment, from_file
 
 CONFIG_FILE = "earwitness.toml"
 HISTORY_FILE = "history.sqlite"
@@ -105,7 +105,7 @@ class Settings:
         """Raises UsageError for a floor that is none of this machine's."""
         floor = None
         if self.floor is not None and self.floor != "off":
-            from harness.jobs import this_machine
+            from harness.run.jobs import this_machine
 
             floor = read_floor(self.floor, this_machine(self.machine_class))
         return Limits(profile=self.limits, own=dict(self.gates), floor=floor)
@@ -177,7 +177,7 @@ class Settings:
             if self.link != "auto":
                 raise UsageError(f"--link {self.link}: needs a profile to apply; give one with --network")
             return None
-        from harness.link.profile import load_profile
+        from harness.network.profile import load_profile
 
         load_profile(self.network)
         return NetworkSpec(self.network, self.link, self.network_seed)

@@ -2,7 +2,7 @@
 
 Settings come from the environment (see runtime.settings). SIGTERM and SIGINT leave every room in order; with --exit-with-
 parent it also ends when its stdin closes, so that no orphan stays behind. The page is a process of its own
-(runtime.page_process).
+(runtime.page.page_process).
 """
 
 from __future__ import annotations

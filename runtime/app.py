@@ -21,14 +21,14 @@ from aiohttp import web
 from livekit import rtc
 from prometheus_client import CollectorRegistry
 
-from runtime.agent import RoomAgent
+from runtime.audio.vad_silero import MODEL_VERSION
+from runtime.call.agent import RoomAgent
 from runtime.engines.build import EngineBuilder
 from runtime.engines.engine_set import Engines
 from runtime.loopback import bears
 from runtime.metrics import AgentMetrics, metrics_route
 from runtime.settings import RuntimeSettings
 from runtime.turn_log import add_turns
-from runtime.vad_silero import MODEL_VERSION
 
 log = logging.getLogger(__name__)
 

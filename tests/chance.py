@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from scipy.stats import beta, norm
 
-from harness.link.fate import FateModel
-from harness.link.profile import load_profile
 from harness.live.network import Network
+from harness.network.fate import FateModel
+from harness.network.profile import load_profile
 
 LIMIT = 1e-3  # of a whole run
 PACKETS = range(100, 2_001)  # of one direction of a call of the tests; measured: 170 to 880
@@ -54,7 +54,7 @@ def nothing_lost() -> float:
 
 def fates_not_seen() -> float:
     """Share of lengths from 100 on at which seed 7 of tests/link/test_relay.py has not shown all three fates."""
-    from harness.link.profile import Direction, Profile
+    from harness.network.profile import Direction, Profile
 
     asked = Direction(delay_ms=5, jitter_ms=5, loss_percent=30, duplicate_percent=10)
     model = FateModel(Profile(name="test", both=asked).up.impairment(), 7, "uplink")
@@ -127,7 +127,7 @@ CHANCES = (
         lambda: 0.0,
     ),
     Chance(
-        "tests/runtime_page, a media server that is not there",
+        "tests/runtime/page, a media server that is not there",
         "that somebody takes the free port meanwhile",
         "10 of 28,000 ports a minute, for a second",
         port_taken,

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from harness.model.case import Case
 from harness.model.plan import BuiltCase
 from harness.provide.cache import cache_dir
-from harness.suite import build_cases, load_checked_cases, select_cases
+from harness.run.suite import build_cases, load_checked_cases, select_cases
 
 ROOT = Path(__file__).parents[1]
 # The same examples in every run, and no limit on how long one takes: neither chance nor a busy host turns a test red.
@@ -60,7 +60,7 @@ def earwitness(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]
     def run(
         *arguments: str, timeout_s: float = 240.0, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "harness.cli", *arguments]
+        command = [sys.executable, "-m", "harness.commands.main", *arguments]
         if arguments[0] == "run":
             command += ["--runs", str(tmp_path / "runs")]
         return subprocess.run(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.link.applied import CHANCE_LEVEL, CHANCE_SD
-from harness.link.fate import NORMAL, delay_moments_ms
-from harness.link.loss import loss_interval
-from harness.link.profile import load_profile
+from harness.listen.network_proof.applied import CHANCE_LEVEL, CHANCE_SD
+from harness.network.fate import NORMAL, delay_moments_ms
+from harness.network.loss import loss_interval
+from harness.network.profile import load_profile
 from tests.chance import LIMIT, PACKETS, seeded_call, table, whole_run
-from tests.link.calls import Call
+from tests.network.calls import Call
 
 DOCS = Path(__file__).parents[1] / "docs" / "networks.md"
 CALL_S = 14.0  # of a live test's call

@@ -25,7 +25,7 @@ from harness.model.degraded import degraded_in
 from harness.model.limits import Limits
 from harness.model.measurement import Measurement
 from harness.model.verdict import AttemptVerdict, Summary
-from harness.own_limits import limits_of
+from harness.options.own_limits import limits_of
 
 SUMMARY = "summary.json"
 CAPTURES = "captures"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.judge.numbers import show
-from harness.listen.wire import KBPS, PER_S, SILENT_PER_S
+from harness.listen.metrics.wire import KBPS, PER_S, SILENT_PER_S
 from harness.model.measurement import Measurement, Metric
 
 DEFAULT_KBPS = 64.0  # what the reference agent publishes at (runtime.settings)

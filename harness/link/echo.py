@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager, suppress
 from typing import cast
 
 from harness.link.candidates import Transport
-from harness.link.log import ECHO, ECHO_MAGIC, echo_packet
-from harness.link.record import Echo
 from harness.link.sockets import LENGTH, Address, mono_ms
+from harness.network.log import ECHO, ECHO_MAGIC, echo_packet
+from harness.network.record import Echo
 
 HOST = "127.0.0.1"
 EVERY_S = 0.2

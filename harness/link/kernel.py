@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.link.fate import Impairment
 from harness.link.lane import Lane, Opening, open_lane
-from harness.link.log import Row
 from harness.link.sockets import mono_ms, received
+from harness.network.fate import Impairment
+from harness.network.log import Row
 
 NUMBER = struct.Struct("!I")
 SPREAD_SD = 5.0  # the longest tail of netem's tables, a Pareto distribution's, ends at 4

@@ -19,14 +19,14 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.link.candidates import Policy, Transport
 from harness.link.echo import EchoProbe, echo_through
-from harness.link.fate import Impairment
-from harness.link.log import Way
 from harness.link.netem import qdisc
-from harness.link.profile import Direction, Profile, Ways
-from harness.link.record import Done, LinkRecord
 from harness.link.signalling import SignallingProxy
 from harness.link.sockets import Address, mono_ms
 from harness.model.capture import LINK_LOG
+from harness.network.fate import Impairment
+from harness.network.log import Way
+from harness.network.profile import Direction, Profile, Ways
+from harness.network.record import Done, LinkRecord
 
 START_TIMEOUT_S = 20.0
 ANSWER_TIMEOUT_S = 5.0

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 
 from harness.errors import ProvisionError, UsageError
-from harness.link.profile import Direction, Profile
+from harness.network.profile import Direction, Profile
 
 PROBE_TIMEOUT_S = 10.0
 PACKET_BYTES = 200  # a voice packet on the wire; netem's limit counts packets

@@ -23,11 +23,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import IO, Any, Literal
 
-from harness.link.fate import FateModel, Impairment
 from harness.link.kernel import KernelWay
 from harness.link.lane import Lane, Opening
-from harness.link.log import HEADER, Row, Way, inspect
 from harness.link.sockets import Address, Framed, family_of, mono_ms, received, udp_socket
+from harness.network.fate import FateModel, Impairment
+from harness.network.log import HEADER, Row, Way, inspect
 
 FLUSH_EVERY_MS = 250.0
 READ_BYTES = 65_536

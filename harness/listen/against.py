@@ -9,9 +9,9 @@ voice differ by 0.15 dB (median of 3,482 pairs of replies; 99 % below 0.57, in t
 from __future__ import annotations
 
 from harness.errors import UsageError
-from harness.listen.pair import PER_MS
-from harness.listen.records import no_number, number
-from harness.listen.spectrum import distances_db
+from harness.listen.metrics.spectrum import distances_db
+from harness.listen.place.pair import PER_MS
+from harness.listen.read.records import no_number, number
 from harness.model.measurement import Defect, Measurement, Metric, RingName, Spectrum, Turn
 
 SPECTRUM_DB = 1.0

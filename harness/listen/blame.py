@@ -7,10 +7,10 @@ of the reply in each ring. Without the ring that would tell, it stays unknown, w
 
 from __future__ import annotations
 
-from harness.listen.gaps import HOLES
-from harness.listen.replies import SAMPLES_PER_MS
-from harness.listen.scene import Scene
-from harness.listen.turns import TurnHeard
+from harness.listen.metrics.gaps import HOLES
+from harness.listen.place.replies import SAMPLES_PER_MS
+from harness.listen.place.scene import Scene
+from harness.listen.place.turns import TurnHeard
 from harness.model.measurement import Born, Defect, DefectKind
 
 SAME_PLACE_MS = 150.0

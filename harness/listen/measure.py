@@ -8,32 +8,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.listen.background import background_metrics
 from harness.listen.blame import assign_blame
-from harness.listen.changes import change_metrics
-from harness.listen.drift import clock_metrics, drift_reasons
-from harness.listen.ear_clock import told_of
-from harness.listen.gaps import hole_metrics
-from harness.listen.happenings import happening_metrics, happenings_in_words
-from harness.listen.latency import latencies, turn_waterfall
-from harness.listen.network import network_metrics, on_the_network
-from harness.listen.quality import quality_metrics
-from harness.listen.reading import Capture, read_capture
+from harness.listen.metrics.background import background_metrics
+from harness.listen.metrics.changes import change_metrics
+from harness.listen.metrics.drift import clock_metrics, drift_reasons
+from harness.listen.metrics.gaps import hole_metrics
+from harness.listen.metrics.happenings import happening_metrics, happenings_in_words
+from harness.listen.metrics.latency import latencies, turn_waterfall
+from harness.listen.metrics.network import network_metrics, on_the_network
+from harness.listen.metrics.quality import quality_metrics
+from harness.listen.metrics.recovery import on_recovery, recovery_of_call
+from harness.listen.metrics.sound import is_syllable, sound_metrics
+from harness.listen.metrics.spectrum import spectra_of
+from harness.listen.metrics.stepped import inside_reply
+from harness.listen.metrics.transport import transport_metrics, way_besides_buffer
+from harness.listen.metrics.wire import wire_metrics
+from harness.listen.place.replies import SAMPLES_PER_MS, HeardReply
+from harness.listen.place.scene import PAIRS, Scene
+from harness.listen.place.spoken import Place
+from harness.listen.place.timing import onsets_in_user_turns, unexpected_onsets
+from harness.listen.place.turns import TurnHeard, due_utterances, is_greeting, list_turns, noted_as_greeting
+from harness.listen.read.ear_clock import told_of
+from harness.listen.read.reading import Capture, read_capture
+from harness.listen.read.records import no_number, number
 from harness.listen.recordings import as_declared
-from harness.listen.records import no_number, number
-from harness.listen.recovery import on_recovery, recovery_of_call
-from harness.listen.replies import SAMPLES_PER_MS, HeardReply
-from harness.listen.scene import PAIRS, Scene
-from harness.listen.sound import is_syllable, sound_metrics
-from harness.listen.spectrum import spectra_of
-from harness.listen.spoken import Place
 from harness.listen.status import refine_status
-from harness.listen.stepped import inside_reply
-from harness.listen.timing import onsets_in_user_turns, unexpected_onsets
-from harness.listen.transport import transport_metrics, way_besides_buffer
-from harness.listen.turns import TurnHeard, due_utterances, is_greeting, list_turns, noted_as_greeting
 from harness.listen.validity import find_reasons, host_metrics, undistorted, user_heard_count
-from harness.listen.wire import wire_metrics
 from harness.model import capture
 from harness.model.capture import write_atomic
 from harness.model.events import ReplyCause

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.listen.align import WAVEFORM_CONFIDENCE, find_best
 from harness.listen.measure import measure
-from harness.listen.reading import Capture, read_capture
-from harness.listen.ring import BAND_RATE_HZ, DECIMATION, Ring
-from harness.listen.webm import RATE_HZ, WebmAudio, WebmError, read_webm
+from harness.listen.place.align import WAVEFORM_CONFIDENCE, find_best
+from harness.listen.place.ring import BAND_RATE_HZ, DECIMATION, Ring
+from harness.listen.read.reading import Capture, read_capture
+from harness.listen.read.webm import RATE_HZ, WebmAudio, WebmError, read_webm
 from harness.model.audio import Audio
 from harness.model.capture import EAR_WEBM
 from harness.model.inside import OneName

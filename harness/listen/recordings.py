@@ -18,12 +18,12 @@ import soundfile
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import UsageError
-from harness.listen.onset import Sound
-from harness.listen.reading import RECORDINGS, Capture, first_problem
-from harness.listen.records import not_applicable
-from harness.listen.replies import SAMPLES_PER_MS
-from harness.listen.ring import Ring
-from harness.listen.wav import RATE_HZ, WavFormat, read_wav, wav_format
+from harness.listen.place.onset import Sound
+from harness.listen.place.replies import SAMPLES_PER_MS
+from harness.listen.place.ring import Ring
+from harness.listen.read.reading import RECORDINGS, Capture, first_problem
+from harness.listen.read.records import not_applicable
+from harness.listen.read.wav import RATE_HZ, WavFormat, read_wav, wav_format
 from harness.model import capture
 from harness.model.audio import Audio
 from harness.model.capture import AgentUnderTest, Manifest, PageUnderTest

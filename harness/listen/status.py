@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.listen.level import AUDIBLE_RMS, active_rms
-from harness.listen.replies import SAMPLES_PER_MS, HeardReply, ToldReply
-from harness.listen.scene import Scene
-from harness.listen.turns import TurnHeard
+from harness.listen.metrics.level import AUDIBLE_RMS, active_rms
+from harness.listen.place.replies import SAMPLES_PER_MS, HeardReply, ToldReply
+from harness.listen.place.scene import Scene
+from harness.listen.place.turns import TurnHeard
 from harness.model.events import ReplyCause
 from harness.model.status import CaptureStatus
 

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.listen.arrival import load_within, worst_lag_ms
-from harness.listen.reading import HostLoadLine
-from harness.listen.records import disbelieved, no_number, not_applicable, number
-from harness.listen.scene import PAIRS, Scene
-from harness.listen.spoken import NotFound, Place
-from harness.listen.turns import TurnHeard
+from harness.listen.metrics.arrival import load_within, worst_lag_ms
+from harness.listen.place.scene import PAIRS, Scene
+from harness.listen.place.spoken import NotFound, Place
+from harness.listen.place.turns import TurnHeard
+from harness.listen.read.reading import HostLoadLine
+from harness.listen.read.records import disbelieved, no_number, not_applicable, number
 from harness.model.capture import HOST_LOAD as LOAD_FILE
 from harness.model.case import SpokenUtterance
 from harness.model.measurement import Metric

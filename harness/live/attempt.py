@@ -22,9 +22,7 @@ import soundfile
 from bots.probe_bot import Probe, mono_ms
 from bots.timeline import RATE_HZ, ProbeRecording
 from harness.errors import AttemptError, EarwitnessError, first_explained
-from harness.faults import in_words
 from harness.link.link import Link
-from harness.link.record import LinkRecord
 from harness.live.barrier import pass_barrier, prime
 from harness.live.capture_writer import CaptureWriter
 from harness.live.commits import commits
@@ -44,7 +42,9 @@ from harness.model import capture
 from harness.model.capture import AgentTrack, Happening, Manifest, PageUnderTest, SpokenAt, Timeline
 from harness.model.plan import BuiltCase
 from harness.model.status import CaptureStatus
-from harness.uninterrupted import to_its_end
+from harness.network.record import LinkRecord
+from harness.processes.uninterrupted import to_its_end
+from harness.run.faults import in_words
 
 log = logging.getLogger(__name__)
 

@@ -19,11 +19,11 @@ import soundfile
 
 from bots.probe_bot import AGENT, USER, SeenEvent
 from bots.timeline import ProbeRecording
-from harness.link.record import LinkRecord
 from harness.live.user import UserRecording
 from harness.model import capture
 from harness.model.capture import AgentTrack, write_atomic
 from harness.model.plan import BuiltCase
+from harness.network.record import LinkRecord
 
 RATE_HZ = 48_000
 

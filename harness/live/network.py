@@ -16,11 +16,11 @@ from pathlib import Path
 from harness.errors import AttemptError, EarwitnessError, HarnessError, ProvisionError, first_explained
 from harness.link.link import Link, open_link
 from harness.link.netem import check, way_in
-from harness.link.profile import Change, Mark, Outage, Profile, load_profile
 from harness.live.hearing import RATE_HZ, Hearing
 from harness.model.case import Case
 from harness.model.plan import NetworkSpec
 from harness.model.status import CaptureStatus
+from harness.network.profile import Change, Mark, Outage, Profile, load_profile
 
 REPLY_OVER_MS = 500.0  # quiet for this long: a reply has ended
 PATIENCE_S = 5.0  # an outage of this length makes ICE give the connection up

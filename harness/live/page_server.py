@@ -23,11 +23,11 @@ def page_folder() -> Path:
     """Where the product page's files are. Raises ProvisionError."""
     spec = find_spec("runtime")
     for place in spec.submodule_search_locations or [] if spec is not None else []:
-        folder = Path(place) / "web"
+        folder = Path(place) / "page" / "web"
         if (folder / "index.html").is_file():
             return folder
     raise ProvisionError(
-        "the product page (runtime/web/index.html) is not installed; give a page of your own with --page"
+        "the product page (runtime/page/web/index.html) is not installed; give a page of your own with --page"
     )
 
 

@@ -22,8 +22,8 @@ from harness.nightly.folder import PARTS, find_night, read_night, write_night
 from harness.nightly.layout import cases_of, lay_out, networks_of, options_to_keep
 from harness.nightly.plan_file import NightPlan
 from harness.provide.cache import cache_dir
+from harness.run.suite import build_cases, load_checked_cases, new_run_id, select_cases
 from harness.settings import Settings, load_settings
-from harness.suite import build_cases, load_checked_cases, new_run_id, select_cases
 
 
 @dataclass(frozen=True)

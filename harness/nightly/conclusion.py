@@ -59,8 +59,8 @@ def unreported(part: PlannedPart, attempts: Mapping[str, Sequence[AttemptVerdict
 
 def conclude(run: NightRun, *, stopped: str, interrupted: bool) -> Night:
     """Judge the night and write it. Raises OSError."""
-    from reports.compare import compare, write_comparison
-    from reports.night import COMPARISON, REPORT, render_night
+    from reports.render.compare import compare, write_comparison
+    from reports.render.night import COMPARISON, REPORT, render_night
 
     lines = run.session.ledger.read().lines
     rows = acceptance(run.night.parts, run.results)

@@ -13,9 +13,9 @@ from pathlib import Path
 import harness
 from harness.code_hash import code_hash
 from harness.history.environment import case_hash, ears_version, machine_class
-from harness.link.profile import load_profile
 from harness.model.plan import BuiltCase
 from harness.model.redaction import redacted
+from harness.network.profile import load_profile
 from harness.settings import Settings
 
 PACKAGES = ("harness", "bots", "runtime", "reports")

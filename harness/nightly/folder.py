@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.errors import UsageError
-from harness.listen.reading import first_problem
+from harness.listen.read.reading import first_problem
 from harness.model.capture import MANIFEST, Manifest, read_manifest, write_atomic
 from harness.model.night import NIGHT_SCHEMA_VERSION, Night
 from harness.model.status import CaptureStatus

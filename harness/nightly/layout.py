@@ -17,8 +17,8 @@ from harness.model.night import PartKind, PlannedPart
 from harness.model.redaction import redacted
 from harness.nightly.folder import PARTS
 from harness.nightly.plan_file import NightPlan, Part
+from harness.run.suite import new_run_id, select_cases
 from harness.settings import SECRET_SETTINGS, Settings
-from harness.suite import new_run_id, select_cases
 
 NO_MICROPHONE = "a bot has no microphone; this part needs the browser"
 
@@ -69,7 +69,7 @@ def _planned(
 def _name(network: str | None) -> str:
     if network is None:
         return "none"
-    from harness.link.profile import load_profile
+    from harness.network.profile import load_profile
 
     return load_profile(network).name
 

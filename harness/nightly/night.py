@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.again import read_summary
 from harness.errors import EarwitnessError, HarnessError, UsageError
 from harness.model.night import Night, PartResult, PlannedPart
 from harness.model.plan import BuiltCase
@@ -36,8 +35,9 @@ from harness.nightly.session import Session
 from harness.nightly.steps import do_step, new_place
 from harness.nightly.units import Unit, remaining, units_of
 from harness.nightly.webm import still_to_measure, webm_of_part
+from harness.run.rejudge import read_summary
+from harness.run.suite import make_plan, open_run, run_history
 from harness.settings import Settings
-from harness.suite import make_plan, open_run, run_history
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import NightPlanError, UsageError
-from harness.link.profile import load_profile
 from harness.model.case import SUITE_PATTERN
 from harness.model.plan import Lane, MicMode
+from harness.network.profile import load_profile
 from harness.yaml_file import Lines, Location, explain, read_yaml
 
 DEFAULT_PLAN = Path(__file__).parent / "plans" / "default.yaml"

@@ -19,8 +19,8 @@ from scipy.fft import irfft, next_fast_len, rfft
 
 from harness.errors import UsageError
 from harness.listen.measure import listen
-from harness.listen.reading import read_capture
-from harness.listen.scene import PAIRS, Scene
+from harness.listen.place.scene import PAIRS, Scene
+from harness.listen.read.reading import read_capture
 from harness.model.measurement import Measurement, Turn
 from harness.prove.beacon_case import SAMPLES_PER_MS, SPEECH_MS, chirp
 from harness.prove.buffer_counters import BufferCounters, mean_buffer_ms, read_counters
@@ -36,7 +36,7 @@ TORN_CONFIDENCE = (
     0.3  # of the whole word; a codec and a stretching jitter buffer leave 0.7 and more, other sound below 0.2
 )
 SPEECH_GAIN = 0.05  # a shifted word must fit better by this much, else a voice's period could pull it away
-STEP_MS = 1.5  # of the path: beyond it the jitter buffer has stretched or cut (see harness.listen.delay)
+STEP_MS = 1.5  # of the path: beyond it the jitter buffer has stretched or cut (see harness.listen.place.delay)
 ONSET_REACH_MS = (-60.0, 100.0)  # where the detector's onset of a word is looked for
 SPARE_MS = 15.0  # of the beacon's lead: a native tick and a half
 

@@ -21,7 +21,6 @@ from typing import Any
 
 from harness.errors import EarwitnessError, UsageError
 from harness.history.environment import machine_class
-from harness.jobs import LaneShifts, keep_shifts
 from harness.live.bench import Bench, open_bench
 from harness.live.governor import open_governor
 from harness.model.capture import Manifest, read_manifest, write_atomic
@@ -33,7 +32,8 @@ from harness.prove.calibration import Calibrated
 from harness.prove.calibration_record import Calibration, Setting, summarise
 from harness.prove.calibration_report import write_report
 from harness.prove.calibration_shifts import shifts_of
-from harness.suite import new_run_id
+from harness.run.jobs import LaneShifts, keep_shifts
+from harness.run.suite import new_run_id
 
 PLAYED = "calibration_played.json"  # which captures belong to which setting
 RECORD = "calibration.json"

@@ -7,8 +7,8 @@ call to call by more than the limit: the shift at P50 is the difference of the m
 
 from __future__ import annotations
 
-from harness.jobs import LaneShifts, Shift
 from harness.prove.calibration_record import Calibration, Figures
+from harness.run.jobs import LaneShifts, Shift
 
 
 def shifts_of(calibration: Calibration, machine: str) -> list[LaneShifts]:

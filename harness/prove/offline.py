@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from harness.listen.reading import Capture
-from harness.listen.replies import HeardReply
-from harness.listen.ring import DECIMATION
-from harness.listen.scene import Scene
+from harness.listen.place.replies import HeardReply
+from harness.listen.place.ring import DECIMATION
+from harness.listen.place.scene import Scene
+from harness.listen.read.reading import Capture
 from harness.model.audio import Audio, FloatArray
 from harness.prove.stream import FRAME, RATE_HZ, Applied, Effect, ReplyStream
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from harness.code_hash import same_ears
 from harness.errors import UsageError
 from harness.listen.measure import measure
-from harness.listen.reading import read_capture
-from harness.listen.scene import Scene
+from harness.listen.place.scene import Scene
+from harness.listen.read.reading import read_capture
 from harness.model.plan import Lane
 from harness.model.status import CaptureStatus
 from harness.prove.calls import VOICES
@@ -24,7 +24,7 @@ from harness.prove.live import TURNS, Call, LiveProof, batches, calls_for, playe
 from harness.prove.offline import with_fault
 from harness.prove.proof_report import LATENCY_GATES
 from harness.prove.trials import CLEAN, TRIALS, append_trials, ears_version, gates_fired, read_trials, trials_of
-from harness.suite import new_run_id
+from harness.run.suite import new_run_id
 
 OFFLINE_DONE = "offline_done.txt"
 

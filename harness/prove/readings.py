@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from harness.judge.gates import gates_for, how_bad, worst_ring
 from harness.judge.table import BY_ID, Gate, Op
-from harness.listen.continuity import AUDIBLE_HOLE_MS, READING_ERROR_MS
+from harness.listen.metrics.continuity import AUDIBLE_HOLE_MS, READING_ERROR_MS
 from harness.model.case import Case
 from harness.model.measurement import Measurement, Metric
 

@@ -23,7 +23,7 @@ from harness.provide.media_server import VERSION, find_go, find_media_server, se
 from harness.provide.page_library import find_page_library
 from harness.provide.tools import find_uv
 from harness.provide.vad_model import find_vad_model
-from runtime.vad_silero import MODEL_VERSION
+from runtime.audio.vad_silero import MODEL_VERSION
 
 FREE_DISK_GIB = 3.0
 EXTRAS = {

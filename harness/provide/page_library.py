@@ -1,4 +1,4 @@
-"""livekit-client for the product page: from npm by the lock file in runtime/web, into the cache; no CDN at run time."""
+"""livekit-client for the product page: from npm by the lock file in runtime/page/web, into the cache; no CDN at run time."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def lock_folder() -> Path:
     """Where package.json and package-lock.json lie. Raises ProvisionError."""
     spec = find_spec("runtime")
     for place in (spec.submodule_search_locations or []) if spec is not None else []:
-        folder = Path(place) / "web"
+        folder = Path(place) / "page" / "web"
         if (folder / "package-lock.json").is_file():
             return folder
-    raise ProvisionError("runtime/web/package-lock.json is missing from the installation")
+    raise ProvisionError("runtime/page/web/package-lock.json is missing from the installation")
 
 
 def _name(folder: Path) -> str:

@@ -8,7 +8,7 @@ from harness.provide.chromium import ensure_chromium, find_chromium
 from harness.provide.media_server import ensure_media_server, find_media_server, server_version
 from harness.provide.page_library import ensure_page_library, find_page_library
 from harness.provide.vad_model import ensure_vad_model, find_vad_model
-from runtime.vad_silero import MODEL_VERSION
+from runtime.audio.vad_silero import MODEL_VERSION
 
 
 def everything_is_here() -> bool:

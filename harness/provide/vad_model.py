@@ -1,7 +1,7 @@
 """The ONNX model of Silero's voice activity detection: from its pinned wheel into the cache, checked by its hash.
 
 The wheel is not a dependency: it declares torch for a Python API of its own, which nothing here uses, and pip knows no way
-to leave that out. `runtime.vad_silero` says which version and reads the file.
+to leave that out. `runtime.audio.vad_silero` says which version and reads the file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.errors import ProvisionError
 from harness.provide.cache import cache_dir, install
 from harness.provide.tools import install_wheel, only_file
-from runtime.vad_silero import MODEL_FILE, MODEL_FOLDER, MODEL_SHA256, MODEL_VERSION
+from runtime.audio.vad_silero import MODEL_FILE, MODEL_FOLDER, MODEL_SHA256, MODEL_VERSION
 
 WHEEL = f"silero-vad=={MODEL_VERSION}"
 IN_WHEEL = "silero_vad/data/silero_vad.onnx"

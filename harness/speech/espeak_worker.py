@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import HarnessError, UsageError
-from harness.piped_child import end_child
+from harness.processes.piped_child import end_child
 
 
 class UnknownVoiceError(UsageError):

@@ -26,6 +26,7 @@ import numpy as np
 from aiohttp import web
 from aiohttp.multipart import BodyPartReader
 
+from runtime.audio.resampler import StreamingResampler
 from runtime.engine_server.requests import (
     LARGEST_BODY_BYTES,
     ChatBody,
@@ -41,7 +42,6 @@ from runtime.engines.protocols import EngineError, Heard, Int16Array
 from runtime.engines.scripted import INTENTS
 from runtime.engines.wav_bytes import samples_of, streamed_wav_header
 from runtime.loopback import bears
-from runtime.resampler import StreamingResampler
 
 log = logging.getLogger(__name__)
 

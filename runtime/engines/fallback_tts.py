@@ -2,7 +2,7 @@
 
 The voice never changes inside a sentence. A sentence that the first voice had begun is said again from its beginning by the
 reserve (nothing is lost, and no sentence has two voices); the reserve then keeps the rest of the reply. A reply with the reserve
-in it is DEGRADED. Sentences come in segments (see runtime.bridge), so which voice is speaking is kept in the turn's scope.
+in it is DEGRADED. Sentences come in segments (see runtime.call.bridge), so which voice is speaking is kept in the turn's scope.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from runtime.bridge import ends_sentence
+from runtime.audio.resampler import StreamingResampler
+from runtime.call.bridge import ends_sentence
 from runtime.engines.fallback import WithReserve
 from runtime.engines.first_in_time import first_in_time
 from runtime.engines.protocols import EngineError, Int16Array, TextToSpeech
 from runtime.engines.turn_scope import current_turn
-from runtime.resampler import StreamingResampler
 
 SLOW_IN_A_ROW = 2
 PAUSE_MS = 150.0  # between the voice that broke off and the one that begins the sentence anew

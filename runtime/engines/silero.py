@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from runtime.audio.vad_silero import SileroVad
 from runtime.engines.metrics import EngineMetrics, Health
 from runtime.engines.protocols import EngineError
-from runtime.vad_silero import SileroVad
 
 
 class SileroDetection:

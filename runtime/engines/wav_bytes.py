@@ -9,10 +9,10 @@ import wave
 import numpy as np
 import soundfile
 
+from runtime.audio.resampler import StreamingResampler
 from runtime.engines.pcm import as_int16
 from runtime.engines.protocols import EngineError, Int16Array
 from runtime.engines.riff_stream import MAGIC, RiffStream
-from runtime.resampler import StreamingResampler
 
 
 def wav_bytes(samples: Int16Array, rate_hz: int) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 from harness.browser.clock import PingPong, map_clock, mono_minus_perf, perf_of_frame_zero
 from harness.browser.driver import RATE_HZ, ClockMap, JitterBufferSample
 from harness.browser.injection import HANDLE
-from harness.listen.ear_clock import find_steps
+from harness.listen.read.ear_clock import find_steps
 
 DEVICE_BUFFER_MS = 10  # currentTime moves in such steps
 READINGS = 20

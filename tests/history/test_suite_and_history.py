@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from harness import suite
 from harness.history.database import open_history
 from harness.history.reading import read_run
 from harness.model.capture import Manifest, write_manifest
@@ -16,6 +15,7 @@ from harness.model.case import SpokenUtterance, Truth
 from harness.model.measurement import Measurement
 from harness.model.plan import BuiltCase
 from harness.model.verdict import Summary
+from harness.run import suite
 from harness.settings import Settings
 from tests.history import made
 from tests.judge import canned

@@ -10,13 +10,13 @@ import pytest
 from harness.errors import UsageError
 from harness.judge.codec import codec_applied
 from harness.judge.sweep import Point, Sweep, knee, point
-from harness.link.profile import load_profile
 from harness.model.measurement import Measurement
+from harness.network.profile import load_profile
+from harness.run.sweep import make_profiles, profile_at
+from harness.run.sweep_axis import parse_axis
 from harness.settings import Settings
-from harness.sweep import make_profiles, profile_at
-from harness.sweep_axis import parse_axis
-from reports.sweep import headline, render
-from runtime.agent import publish_options
+from reports.render.sweep import headline, render
+from runtime.call.agent import publish_options
 from runtime.settings import SettingsError, load_settings
 from tests.judge.canned import case, measurement, metric, summary, verdict
 

@@ -7,7 +7,7 @@ import pytest
 from harness.judge.gates import gates_for
 from harness.model.measurement import Metric
 from harness.model.status import Status
-from reports.network import network_view
+from reports.view.network import network_view
 from tests.judge.canned import case, measurement, metric, summary, verdict
 
 BAD_WIFI = {

@@ -10,7 +10,7 @@ from harness.model.night import Acceptance, Failure, NightResult, PartResult, Pl
 from harness.model.night import Night as NightRecord
 from harness.model.status import CaptureStatus, Status
 from harness.model.verdict import Summary
-from reports.night import render_night
+from reports.render.night import render_night
 from tests.judge import canned
 
 PART = PlannedPart(

@@ -8,11 +8,11 @@ import pytest
 
 from harness.errors import UsageError
 from harness.judge.sweep import Point, Sweep, interval, knee, point
-from harness.link.profile import Direction, Profile, load_profile
+from harness.network.profile import Direction, Profile, load_profile
+from harness.run.sweep import make_profiles, profile_at
+from harness.run.sweep_axis import parse_axis
 from harness.settings import Settings
-from harness.sweep import make_profiles, profile_at
-from harness.sweep_axis import parse_axis
-from reports.sweep import headline, render, write_sweep
+from reports.render.sweep import headline, render, write_sweep
 from tests.judge.canned import case, measurement, metric, summary, verdict
 
 NETWORK = {

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from harness.link.netem import WAYS_IN
-from harness.link.profile import Direction
+from harness.network.profile import Direction
 
 
 def way_into_a_namespace() -> tuple[str, ...]:

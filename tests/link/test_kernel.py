@@ -14,13 +14,13 @@ import pytest
 
 import harness.link.link as link_module
 from harness.errors import HarnessError, ProvisionError
-from harness.link import applied
-from harness.link.applied import prove
 from harness.link.link import Link, open_link
-from harness.link.log import parse_log
 from harness.link.netem import way_in
-from harness.link.profile import Direction, Profile, load_profile
+from harness.listen.network_proof import applied
+from harness.listen.network_proof.applied import prove
 from harness.model.capture import LINK_LOG
+from harness.network.log import parse_log
+from harness.network.profile import Direction, Profile, load_profile
 from tests.chance import NETEM_LEVEL, NETEM_SD
 from tests.link.kernels import qdisc_of_any_kernel, way_into_a_namespace
 from tests.link.servers import Endpoint, media, participant, signalling

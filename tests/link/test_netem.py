@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import ProvisionError, UsageError
 from harness.link.netem import check, qdisc, way_in
-from harness.link.profile import Bursts, Change, Direction, Profile, load_profile
+from harness.network.profile import Bursts, Change, Direction, Profile, load_profile
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.link.candidates import Transport
-from harness.link.fate import FateModel
 from harness.link.link import Link, open_link
-from harness.link.log import Row, parse_log
-from harness.link.profile import Direction, Profile
 from harness.link.sockets import LENGTH
 from harness.model.capture import LINK_LOG
+from harness.network.fate import FateModel
+from harness.network.log import Row, parse_log
+from harness.network.profile import Direction, Profile
 from tests.link.servers import HOST, WAIT_S, media, participant, signalling
 
 pytestmark = pytest.mark.usefixtures("no_process_left")

@@ -17,8 +17,8 @@ from livekit.protocol import rtc
 
 from harness.errors import ProvisionError
 from harness.link.link import Link, open_link
-from harness.link.profile import Profile
 from harness.link.signalling import turn_join_request
+from harness.network.profile import Profile
 from tests.link.servers import TCP, UDP, WAIT_S, Signalling, sdp, signalling
 
 

@@ -9,7 +9,7 @@ import pytest
 from harness.listen.measure import listen, write_measurement
 from tests.listen.by_hand import by_hand
 from tests.listen.captures import Call, Replied, Said, simple_call, speech
-from tests.listen.test_turns import call
+from tests.listen.place.test_turns import call
 
 WITHIN_MS = 5.0
 

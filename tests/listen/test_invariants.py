@@ -10,15 +10,15 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.listen.align import find_best, sliding_correlation
-from harness.listen.arrival import inter_arrival
-from harness.listen.delay import track_delay
-from harness.listen.drift import drift_ppm
-from harness.listen.level import active_rms, clipping_ratio
 from harness.listen.measure import listen, measure
-from harness.listen.onset import find_sounds, level_db
+from harness.listen.metrics.arrival import inter_arrival
+from harness.listen.metrics.drift import drift_ppm
+from harness.listen.metrics.level import active_rms, clipping_ratio
+from harness.listen.place.align import find_best, sliding_correlation
+from harness.listen.place.delay import track_delay
+from harness.listen.place.onset import find_sounds, level_db
+from harness.listen.place.ring import voice_band
 from harness.listen.recordings import Recordings, read_recordings
-from harness.listen.ring import voice_band
 from harness.model.audio import Audio
 from tests.listen.captures import RATE_HZ, Call, Replied, Said, hole, ms, silence, simple_call, speech
 

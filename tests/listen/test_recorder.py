@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from harness.listen.read.webm import WebmError, read_webm
 from harness.listen.recorder import WEBM_MEASUREMENT, WebmHeard, hear_webm
-from harness.listen.webm import WebmError, read_webm
 from harness.model import capture
 from tests.listen.captures import RATE_HZ, Change, Samples, hole, identity, ms, silence, simple_call
 

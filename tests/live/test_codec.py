@@ -11,7 +11,7 @@ from harness.judge.codec import codec_applied
 from harness.listen.measure import listen
 from harness.model.plan import BuiltCase, NetworkSpec
 from harness.model.status import CaptureStatus
-from harness.sweep_axis import parse_axis
+from harness.run.sweep_axis import parse_axis
 from tests.live.conftest import REFERENCE, OpenBench
 
 pytestmark = [pytest.mark.live, pytest.mark.net, pytest.mark.usefixtures("no_process_left")]

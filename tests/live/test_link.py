@@ -16,17 +16,17 @@ import yaml
 
 import harness.link.link as link_module
 import harness.live.network as network_module
-from harness.link.applied import NAMES
 from harness.link.link import Link
-from harness.link.log import Row, parse_log
-from harness.link.record import LinkRecord
 from harness.listen.measure import listen
-from harness.listen.reading import read_capture
-from harness.listen.recovery import RESOLUTION_MS
+from harness.listen.metrics.recovery import RESOLUTION_MS
+from harness.listen.network_proof.applied import NAMES
+from harness.listen.read.reading import read_capture
 from harness.model.capture import LINK, LINK_LOG, Manifest
 from harness.model.measurement import Measurement
 from harness.model.plan import BuiltCase, NetworkSpec
 from harness.model.status import CaptureStatus
+from harness.network.log import Row, parse_log
+from harness.network.record import LinkRecord
 from tests.link.kernels import qdisc_of_any_kernel, way_into_a_namespace
 from tests.live.conftest import OpenBench
 from tests.live.test_what_breaks import attempt_until, impatient, recordings_are_readable

@@ -11,11 +11,11 @@ import pytest
 
 from harness.errors import AttemptError, HarnessError, ProvisionError, UsageError
 from harness.link.link import Link
-from harness.link.profile import Profile, load_profile
 from harness.live.hearing import Hearing
 from harness.live.network import Network, explained, marks_kept, open_network
 from harness.model.plan import NetworkSpec
 from harness.model.status import CaptureStatus
+from harness.network.profile import Profile, load_profile
 
 PER_MS = 48
 

@@ -23,7 +23,7 @@ RESUMED_TIMEOUT_S = 120.0
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-u", "-m", "harness.cli", "nightly", *arguments]
+    return [sys.executable, "-u", "-m", "harness.commands.main", "nightly", *arguments]
 
 
 def attempts(night: Path) -> list[Line]:

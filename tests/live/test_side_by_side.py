@@ -12,12 +12,12 @@ import pytest
 
 from harness.history.database import open_history
 from harness.history.reading import read_run
-from harness.listen.reading import read_capture
+from harness.listen.read.reading import read_capture
 from harness.model.plan import BuiltCase
 from harness.model.status import CaptureStatus
+from harness.run.side_by_side import start_order
+from harness.run.suite import make_plan, run_plan
 from harness.settings import Settings
-from harness.side_by_side import start_order
-from harness.suite import make_plan, run_plan
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("no_process_left")]
 NAMES = ("endpoint_short_hello", "question_short")

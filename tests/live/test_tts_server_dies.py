@@ -16,8 +16,8 @@ from harness.model import capture
 from harness.model.events import AgentTurnTrace
 from harness.model.plan import BuiltCase
 from harness.model.status import CaptureStatus
-from harness.product.supervisor import Supervisor
-from harness.product.tts_part import DUMPS_FOLDER, TtsServerPart
+from harness.service.supervisor import Supervisor
+from harness.service.tts_part import DUMPS_FOLDER, TtsServerPart
 from runtime.settings import TTS_KEY_VARIABLE, TTS_SERVER_VARIABLE
 from tests.live.conftest import OpenBench
 

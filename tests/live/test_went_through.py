@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from harness.link.fate import Impairment
-from harness.link.log import Row, Way
-from harness.link.profile import load_profile
-from harness.link.record import Done
-from tests.link.calls import T0_MS, Call
+from harness.network.fate import Impairment
+from harness.network.log import Row, Way
+from harness.network.profile import load_profile
+from harness.network.record import Done
 from tests.live.went_through import (
     fates_are_those_of_the_seed,
     nothing_left_too_soon,
     the_echo_came_as_the_log_says,
 )
+from tests.network.calls import T0_MS, Call
 
 WAYS: tuple[Way, ...] = ("up", "down")
 

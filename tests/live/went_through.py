@@ -1,10 +1,10 @@
 """What of a call through a link is no matter of chance or load: asserted live. Times are ms of one monotonic clock.
 
 Whether three figures agree within their tolerances is a matter of chance (WebRTC's jitter is read at a few moments of a
-short call) and of the host (whoever is slow reads late): that is asserted on fixed recordings (tests/link/test_applied.py)
-and counted over a night's calls. Live stands what follows from the seed and from causality: each packet's fate and plan is
-what the seed gives its number, nothing leaves before its plan, nobody hears sooner than the relay sent, and all that
-WebRTC counted is in the relay's log.
+short call) and of the host (whoever is slow reads late): that is asserted on fixed recordings
+(tests/listen/network_proof/test_applied.py) and counted over a night's calls. Live stands what follows from the seed and
+from causality: each packet's fate and plan is what the seed gives its number, nothing leaves before its plan, nobody hears
+sooner than the relay sent, and all that WebRTC counted is in the relay's log.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from harness.link.applied import LEAST_PACKETS, NAMES
-from harness.link.fate import Fate, FateModel, Impairment
-from harness.link.log import DELIVERED, Row, Way
-from harness.link.record import LinkRecord
-from harness.link.rtp import round_trips_ms
-from harness.listen.network import APPLIED
-from harness.listen.reading import Capture, read_capture
-from harness.listen.transport import snapshots_of
+from harness.listen.metrics.network import APPLIED
+from harness.listen.metrics.transport import snapshots_of
+from harness.listen.network_proof.applied import LEAST_PACKETS, NAMES
+from harness.listen.network_proof.rtp import round_trips_ms
+from harness.listen.read.reading import Capture, read_capture
 from harness.model.measurement import Measurement
+from harness.network.fate import Fate, FateModel, Impairment
+from harness.network.log import DELIVERED, Row, Way
+from harness.network.record import LinkRecord
 
 ROUNDED_MS = 0.002  # the log's times have three decimals
 CLOCKS_MS = 0.2  # the kernel's time of arrival is of another clock, read beside ours

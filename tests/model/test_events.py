@@ -1,4 +1,4 @@
-"""What the schema calls a number is taken as a number alone; the page's half is in tests/runtime_page."""
+"""What the schema calls a number is taken as a number alone; the page's half is in tests/runtime/page."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.model.events import AgentTurnTrace, Clock, ClockKind, ReplyCause, TurnTimes
 from harness.model.funnel import count, table
 from runtime.turn_log import add_turns, read_turns
-from tests.runtime.test_conversation import conversation
+from tests.runtime.call.test_conversation import conversation
 from tests.runtime.virtual_call import Answers, Call, Tone
 
 TIMES = ("vad_end", "stt_done", "llm_first_token", "llm_first_segment", "tts_first_pcm", "first_publish")

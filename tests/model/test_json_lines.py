@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.listen.reading import read_capture
+from harness.listen.read.reading import read_capture
 from harness.model import capture
 from harness.model.events import AgentTurnTrace
 from harness.model.json_lines import lines_of

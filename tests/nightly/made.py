@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness import suite
 from harness.listen.recorder import Beside, WebmHeard
 from harness.model.capture import EVENTS, Manifest, write_atomic, write_manifest
 from harness.model.case import SpokenUtterance, Truth
@@ -32,6 +31,7 @@ from harness.nightly.night import NightRun
 from harness.nightly.plan_file import Keep, NightPlan, Part
 from harness.nightly.progress import NightProgress
 from harness.nightly.session import open_session
+from harness.run import suite
 from harness.settings import Settings
 from tests.judge import canned
 

@@ -15,10 +15,10 @@ import soundfile
 
 from harness.errors import UsageError
 from harness.listen.measure import listen
-from harness.listen.reading import read_capture
+from harness.listen.read.reading import read_capture
 from harness.model.capture import EAR, MANIFEST, MEASUREMENT, PRE_RTC, Manifest, recording, write_manifest
-from harness.nightly.give_back import pack, retain
 from harness.nightly.plan_file import Keep
+from harness.nightly.retain import pack, retain
 from harness.nightly.retention import SETTLED_S, Level, survey
 from tests.judge import canned
 from tests.model import wavs

@@ -11,7 +11,7 @@ import pytest
 import typer.main
 import yaml
 
-from harness.cli import app
+from harness.commands.main import app
 from harness.nightly.plan_file import read_plan
 
 CI = Path(__file__).parents[2] / "examples" / "ci"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.jobs import auto_jobs, known_shifts
 from harness.prove.calibrate import keep_side_by_side
 from harness.prove.calibration_record import Setting
 from harness.prove.calibration_report import render
 from harness.prove.calibration_shifts import shifts_of
+from harness.run.jobs import auto_jobs, known_shifts
 from tests.prove.test_calibration_report import calibration, turns
 
 HOST = {"system": "Linux 6.1", "machine": "x86_64", "cpu_count": 2}

@@ -5,8 +5,8 @@ without it nothing does.
 import pytest
 
 from harness.listen.measure import measure
-from harness.listen.reading import read_capture
-from harness.listen.scene import Scene
+from harness.listen.place.scene import Scene
+from harness.listen.read.reading import read_capture
 from harness.prove.catalogue import BORN, BY_ID, CATALOGUE, Words
 from harness.prove.offline import with_fault
 from harness.prove.proof_report import CONVERSATION_GATES, LATENCY_GATES

@@ -11,7 +11,7 @@ import pytest
 from harness.errors import ProvisionError
 from harness.provide import vad_model
 from harness.provide.vad_model import ensure_vad_model, find_vad_model, require_vad_model
-from runtime.vad_silero import MODEL_SHA256, model_path
+from runtime.audio.vad_silero import MODEL_SHA256, model_path
 
 
 def test_what_set_up_brought_is_the_pinned_file_and_where_the_agent_looks_for_it() -> None:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.duplex_controller import TRANSITIONS, Cause, DuplexController, IllegalTransitionError, State
+from runtime.audio.resampler import StreamingResampler
+from runtime.call.duplex_controller import TRANSITIONS, Cause, DuplexController, IllegalTransitionError, State
 from runtime.engines.protocols import Heard
 from runtime.engines.scripted import REPLIES, ScriptedDialogue, intent_of
-from runtime.resampler import StreamingResampler
 from runtime.settings import SettingsError, load_settings
 
 

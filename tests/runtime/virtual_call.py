@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from livekit import rtc
 
-from runtime.conversation import Conversation
+from runtime.audio.pre_rtc import PreRtcTap
+from runtime.audio.publisher import RATE_HZ, Publisher
+from runtime.call.conversation import Conversation
 from runtime.engines.engine_set import RoomEngines
 from runtime.engines.protocols import EngineError, Heard, Int16Array
-from runtime.pre_rtc import PreRtcTap
-from runtime.publisher import RATE_HZ, Publisher
 from runtime.settings import TurnTaking
 from runtime.trace import Trace
 

@@ -10,7 +10,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from harness.ending import end_process_of
+from harness.processes.ending import end_process_of
 from tests.zoo.play import Played, open_zoo
 from tests.zoo.row import BOTH, Lane, Row
 from tests.zoo.table import DOCS, ROWS, disagreements, docs_with_rows, played_table

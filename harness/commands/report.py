@@ -1,0 +1,133 @@
+"""The verb `report`: write a run's reports again, or several runs' and two pages that have them side by side.
+
+Exit status: the run's own; of several, the worst of theirs as a run has it (1 before 3 before 130); 2 a folder that is
+no run, or a run of another schema.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from harness.model.verdict import Summary
+    from reports.render.compare import Comparison
+
+COMPARISON = "comparison.html"
+WORST_EXIT_FIRST = (1, 3, 130, 0)
+
+
+def report_command(
+    run: Annotated[list[Path], typer.Argument(help="Folders of runs (runs/RUN_ID).", metavar="RUN...")],
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again", help="Hear the captures anew and judge them by today's table; summary.json is rewritten."
+        ),
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="With --again: WARN counts as a failure too.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of several runs: where the comparison is written.",
+            show_default="comparison.html beside the first run",
+            metavar="FILE",
+        ),
+    ] = None,
+) -> None:
+    """Write report.md and report.html again, from summary.json and the captures; several runs are compared.
+
+    Nothing is called. Exit status as of the run; of several runs the worst.
+    """
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if strict and not again:
+        raise UsageError("--strict needs --again: a verdict that is there is not judged anew")
+    folders = list(dict.fromkeys(path.resolve() for path in run))
+    if out is not None and len(folders) == 1:
+        raise UsageError("--out is where a comparison goes: give two runs or more")
+    summaries = [_write(folder, again, strict) for folder in folders]
+    for folder, summary in zip(folders, summaries, strict=True):
+        console.print(f"{summary.run_id}: {summary.headline}", markup=False, soft_wrap=True)
+        console.print(f"report: {folder / 'report.md'}, {folder / 'report.html'}", markup=False, soft_wrap=True)
+    if len(summaries) > 1:
+        path = out if out is not None else folders[0].parent / COMPARISON
+        console.print(_compare(summaries, folders, path))
+        console.print(f"comparison: {path}, {path.with_suffix('.md')}", markup=False, soft_wrap=True)
+    codes = {summary.exit_code for summary in summaries}
+    raise typer.Exit(next(code for code in WORST_EXIT_FIRST if code in codes))
+
+
+def _write(folder: Path, again: bool, strict: bool) -> Summary:
+    """Raises UsageError."""
+    from harness.run.rejudge import judge_again, read_summary
+    from harness.run.written_run import write_run
+
+    summary = None if again else read_summary(folder)
+    try:
+        if summary is None:
+            return write_run(judge_again(folder, strict=strict), folder)
+        from reports.render.run_report import finish_report
+
+        finish_report(summary, folder)
+        return summary
+    except OSError as error:
+        where = error.filename or folder
+        raise UsageError(f"{where}: cannot be written ({error.strerror or error}); copy the run's folder") from error
+
+
+def _compare(summaries: list[Summary], folders: list[Path], path: Path) -> RenderableType:
+    from reports.render.compare import compare, write_comparison, write_markdown
+
+    comparison = compare(
+        summaries, [_said(summary, folder) for summary, folder in zip(summaries, folders, strict=True)]
+    )
+    try:
+        write_comparison(comparison, path)
+        write_markdown(comparison, path.with_suffix(".md"))
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be written ({error.strerror or error}); --out FILE writes elsewhere"
+        ) from error
+    return comparison_table(comparison)
+
+
+def _said(summary: Summary, folder: Path) -> dict[str, str | None]:
+    """What each case of a run says, as a hash; None where that is not known, or is not the same in all its attempts."""
+    from pydantic import ValidationError
+
+    from harness.history.environment import case_hash
+    from harness.model.capture import TRUTH
+    from harness.model.case import Truth
+
+    found: dict[str, set[str | None]] = {}
+    for case in summary.cases:
+        for attempt in case.attempts:
+            try:
+                said = case_hash(Truth.model_validate_json((folder / attempt.folder / TRUTH).read_bytes()))
+            except (OSError, ValidationError):
+                said = None
+            found.setdefault(case.case_id, set()).add(said)
+    return {name: next(iter(hashes)) if len(hashes) == 1 else None for name, hashes in found.items()}
+
+
+def comparison_table(comparison: Comparison) -> RenderableType:
+    """The main figures, for a terminal."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=f"{len(comparison.runs)} runs", title_justify="left")
+    table.add_column("", overflow="fold")
+    for name in comparison.runs:
+        table.add_column(Text(name), overflow="fold")
+    for row in comparison.figures:
+        table.add_row(Text(row.name), *(Text(cell) for cell in row.cells))
+    return Group(table, Text(comparison.differences), Text(comparison.caution, "dim"))

@@ -1,0 +1,313 @@
+"""The verb `run`: its options, and a run from them to the verdict on the terminal.
+
+An option that is a setting is one row in the signature and one in `flags`; its default stands in `harness.settings`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from harness.processes.until_done import until_done
+
+console = Console(highlight=False)
+
+CasesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cases", help="Case file or folder of cases.", show_default="cases/, else those that ship", metavar="PATH"
+    ),
+]
+
+
+def run_command(
+    case: Annotated[
+        list[str] | None, typer.Argument(help="Cases by name; all of the suite if none is named.", metavar="[CASE]...")
+    ] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(
+            help="fast (16), mini (4), extended, one that your cases name, or all.",
+            show_default="fast; all with --cases or --tag",
+        ),
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Of the suite, only cases that have one of these tags.", metavar="TAG")
+    ] = None,
+    lane: Annotated[
+        str | None,
+        typer.Option(
+            "--user", "--lane", help="Who the user is: browser (a page in Chromium) or bot.", show_default="browser"
+        ),
+    ] = None,
+    mic: Annotated[
+        str | None,
+        typer.Option(
+            help="How the voice enters the page: scheduled (sample-exact) or device (Chromium's fake microphone, "
+            "with the page's own echo cancellation, noise suppression and gain control).",
+            show_default="scheduled",
+        ),
+    ] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option(
+            help='reference, "command: PROGRAM ARGS" ({livekit_url} {token} {room} are filled in), '
+            "dispatch:NAME (a LiveKit Agents worker), or room (it comes by itself).",
+            show_default="reference",
+        ),
+    ] = None,
+    agent_instrumented: Annotated[
+        bool | None,
+        typer.Option(
+            "--agent-instrumented", help="The agent speaks the events and writes pre_rtc.wav (docs/own_agent.md)."
+        ),
+    ] = None,
+    agent_identity: Annotated[
+        str | None,
+        typer.Option(help="Which participant is the agent, where several speak: its identity.", metavar="IDENTITY"),
+    ] = None,
+    greeting: Annotated[
+        str | None,
+        typer.Option(
+            help="Whether the agent speaks first: auto (one that begins within --greeting-window-ms is let finish), "
+            "none (nothing is waited for), required (its absence fails).",
+            show_default="auto",
+        ),
+    ] = None,
+    greeting_window_ms: Annotated[
+        float | None,
+        typer.Option(help="How long after it has joined and can speak a greeting is waited for.", show_default="5000"),
+    ] = None,
+    turn_quiet_ms: Annotated[
+        float | None,
+        typer.Option(
+            help="The turn of an agent that sets no lk.agent.state is over after this much silence.",
+            show_default="5000",
+        ),
+    ] = None,
+    hangup: Annotated[
+        str | None,
+        typer.Option(
+            help="What an agent that leaves after its last reply gets: warn, or expected.", show_default="warn"
+        ),
+    ] = None,
+    dispatch_metadata: Annotated[
+        str | None,
+        typer.Option(help="With dispatch:NAME: metadata of the worker's job, as JSON or @FILE.", metavar="JSON"),
+    ] = None,
+    attributes: Annotated[
+        str | None,
+        typer.Option(
+            help='Attributes of the user as a participant, as in \'{"plan": "gold"}\', or @FILE.', metavar="JSON"
+        ),
+    ] = None,
+    room_metadata: Annotated[
+        str | None, typer.Option(help="Metadata of the room, as JSON or @FILE.", metavar="JSON")
+    ] = None,
+    agent_hangover_ms: Annotated[
+        float | None,
+        typer.Option(
+            help="The quiet after which the agent takes the user to be done: a latency below it is not believed.",
+            show_default="not known: 150 ms",
+        ),
+    ] = None,
+    engines: Annotated[
+        Path | None,
+        typer.Option(help="The reference agent's engines (docs/engines.md).", show_default="embedded", metavar="FILE"),
+    ] = None,
+    page: Annotated[
+        str | None,
+        typer.Option(
+            help="URL of a page of your own, with {livekit_url}, {token} and {room} to be filled in.",
+            show_default="the product page",
+        ),
+    ] = None,
+    page_script: Annotated[
+        Path | None, typer.Option(help="JavaScript that does the clicks your page needs to connect.")
+    ] = None,
+    autoplay: Annotated[
+        str | None,
+        typer.Option(
+            help="allowed (any page may play) or real (Chromium's own policy: after a click, or with a microphone open).",
+            show_default="allowed",
+        ),
+    ] = None,
+    insecure_certificates: Annotated[
+        str | None,
+        typer.Option(
+            help="Hosts whose https and wss certificates need nobody to vouch for them, as in localhost or "
+            "localhost:3000; several with commas.",
+            metavar="HOST[:PORT],…",
+            show_default="none",
+        ),
+    ] = None,
+    ear: Annotated[
+        str | None,
+        typer.Option(
+            help="What ear.wav holds: played (what the page plays) or received (every remote track, played or not).",
+            show_default="played",
+        ),
+    ] = None,
+    cases: CasesOption = None,
+    runs: Annotated[Path | None, typer.Option(help="Where runs are written.", show_default="runs/")] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="The user's network: a profile by name (wifi_good, 4g_ok, bad_wifi, …) or a YAML file (docs/networks.md).",
+            show_default="nothing in between",
+        ),
+    ] = None,
+    link: Annotated[
+        str | None,
+        typer.Option(
+            help="What applies it: user (a relay, no privilege), netem (the kernel), auto.", show_default="auto"
+        ),
+    ] = None,
+    network_seed: Annotated[int | None, typer.Option(help="Of the network's chance.", show_default="1")] = None,
+    livekit_url: Annotated[
+        str | None,
+        typer.Option(
+            help="An external media server (ws:// or wss://); key and secret come from LIVEKIT_API_KEY and "
+            "LIVEKIT_API_SECRET.",
+            show_default="one of its own",
+        ),
+    ] = None,
+    attempts: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=5, help="Attempts a case at most; a case that fails and then passes is FLAKY.", show_default="1"
+        ),
+    ] = None,
+    repeat: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Times each case is run.", show_default="1")
+    ] = None,
+    jobs: Annotated[
+        str | None,
+        typer.Option(
+            help="Sessions at once: a number, or auto (as many as `earwitness calibrate` has shown not to distort; "
+            "docs/side_by_side.md).",
+            show_default="1",
+        ),
+    ] = None,
+    history: Annotated[
+        str | None,
+        typer.Option(
+            help="Where every measurement goes: a file, a database URL, or off.", show_default="RUNS/history.sqlite"
+        ),
+    ] = None,
+    limits: Annotated[
+        str | None,
+        typer.Option(
+            help="The limits to begin with: shipped, or field (an agent that thinks with a model; docs/limits.md).",
+            show_default="shipped",
+        ),
+    ] = None,
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A limit of your own, looser or tighter, as in eot_to_first_audio=1500; more than once.",
+            metavar="ID=VALUE",
+        ),
+    ] = None,
+    floor: Annotated[
+        str | None,
+        typer.Option(
+            help="Allow on top of each latency limit what the path itself costs: run folder of `earwitness calibrate`.",
+            metavar="RUN_DIR",
+            show_default="off",
+        ),
+    ] = None,
+    strict: Annotated[bool | None, typer.Option("--strict", help="WARN counts as a failure too.")] = None,
+    headed: Annotated[bool | None, typer.Option("--headed", help="Show the browser window.")] = None,
+) -> None:
+    """Speak the cases to the agent through real WebRTC, hear the replies, and report.
+
+    Writes runs/RUN_ID/report.md, report.html, summary.json and one folder of recordings an attempt.
+    """
+    from harness.commands.progress import Progress
+    from harness.model.case import EVERY_CASE
+    from harness.provide.cache import cache_dir
+    from harness.run.suite import build_cases, load_checked_cases, make_plan, run_plan, select_cases
+    from harness.settings import load_settings
+
+    flags: dict[str, Any] = {
+        "suite": suite,
+        "tag": tag or None,
+        "lane": lane,
+        "mic": mic,
+        "agent": agent,
+        "agent_instrumented": agent_instrumented,
+        "agent_identity": agent_identity,
+        "greeting": greeting,
+        "greeting_window_ms": greeting_window_ms,
+        "turn_quiet_ms": turn_quiet_ms,
+        "hangup": hangup,
+        "dispatch_metadata": dispatch_metadata,
+        "attributes": attributes,
+        "room_metadata": room_metadata,
+        "agent_hangover_ms": agent_hangover_ms,
+        "engines": engines,
+        "page": page,
+        "page_script": page_script,
+        "autoplay": autoplay,
+        "insecure_certificates": insecure_certificates,
+        "ear": ear,
+        "cases": cases,
+        "runs": runs,
+        "network": network,
+        "link": link,
+        "network_seed": network_seed,
+        "livekit_url": livekit_url,
+        "attempts": attempts,
+        "repeat": repeat,
+        "jobs": jobs,
+        "history": history,
+        "limits": limits,
+        "gate": gate or None,
+        "floor": floor,
+        "strict": strict,
+        "headed": headed,
+    }
+    settings = load_settings(flags)
+    (
+        settings.agent_spec(),
+        settings.page_spec(),
+        settings.external_server(),
+        settings.network_spec(),
+        settings.agent_env(),
+        settings.invitation(),
+        settings.call_rules(),
+    )
+    if suite is None and (cases is not None or tag):  # one's own cases need not name a suite
+        settings = replace(settings, suite=EVERY_CASE)
+    if settings.cases_note():
+        console.print(settings.cases_note(), markup=False, soft_wrap=True)
+    chosen = select_cases(
+        load_checked_cases([settings.cases], settings.run_limits()), settings.suite, case or [], settings.tag
+    )
+    built = build_cases(chosen, cache_dir() / "cases")
+    plan = make_plan(settings, built)
+    for note in [f"{item.case.id}: {note}" for item in built for note in item.truth.notes]:
+        console.print(note, markup=False, soft_wrap=True)
+    if settings.jobs == "auto":
+        console.print(f"--jobs {plan.jobs} ({plan.jobs_why})", markup=False, soft_wrap=True)
+    with Progress(console, len(built)) as progress:
+        coroutine = run_plan(
+            plan,
+            settings,
+            on_note=progress.note,
+            on_case=lambda item, index: progress.case(item.case.id, index),
+            on_phase=progress.phase,
+            on_verdict=progress.verdict,
+        )
+        summary = until_done(coroutine)
+    from reports.terminal.table import verdict_table
+
+    console.print(verdict_table(summary))
+    if (plan.run_dir / "report.md").is_file():  # a full disk keeps none
+        console.print(f"report: {plan.run_dir / 'report.md'}, {plan.run_dir / 'report.html'}", soft_wrap=True)
+    raise typer.Exit(summary.exit_code)

@@ -1,0 +1,51 @@
+"""How much of a reply's first and last word is missing where it arrives. Of one ReplyPair (pre, arrived).
+
+5 ms levels every ms. The head is lost up to the first place at which pre can be heard and what arrived is not far below
+it; the tail likewise from its end. ms; a stretch of sound that pre itself leaves quiet does not count.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import maximum_filter1d
+
+from harness.listen.place.pair import PER_MS, FloatArray, ReplyPair
+
+WINDOW_MS = 5
+HEARD_WITHIN_DB = 14.0
+AUDIBLE_DBFS = -46.0
+BELOW_ACTIVE_DB = 28.0
+SLACK_MS = 4
+RESTLESS_SLACK_MS = 12
+LEAST_MS = 8.0
+
+
+def _levels(samples: FloatArray) -> FloatArray:
+    n = len(samples) // PER_MS
+    energy = np.concatenate([[0.0], np.cumsum(np.square(samples[: n * PER_MS], dtype=np.float64))])
+    marks = energy[::PER_MS]
+    power = (marks[WINDOW_MS:] - marks[:-WINDOW_MS]) / (WINDOW_MS * PER_MS)
+    return np.asarray(10 * np.log10(np.maximum(power, 1e-12)))
+
+
+def lost_edges_ms(pair: ReplyPair) -> tuple[float, float] | None:
+    """(head, tail) in ms; None if pre holds nothing that can be heard."""
+    published, arrived = _levels(pair.pre.astype(np.float64)), _levels(pair.heard.astype(np.float64))
+    audible = published > max(AUDIBLE_DBFS, float(np.percentile(published, 95)) - BELOW_ACTIVE_DB)
+    if not audible.any():
+        return None
+    restless = not (pair.settled[: len(pair.settled) // 4].all() and pair.settled[-len(pair.settled) // 4 :].all())
+    slack = RESTLESS_SLACK_MS if restless else SLACK_MS
+    near = maximum_filter1d(arrived, 2 * slack + 1)
+    heard = audible & (near > published - HEARD_WITHIN_DB)
+    if not heard.any():
+        return None
+    places = np.flatnonzero(audible)
+    first, last = places[0], places[-1]
+    first_heard, last_heard = np.flatnonzero(heard)[[0, -1]]
+    return _lost(first_heard - first, slack), _lost(last - last_heard, slack)
+
+
+def _lost(found_ms: int, slack: int) -> float:
+    """What the slack hides is added back; next to nothing is nothing."""
+    return 0.0 if found_ms <= LEAST_MS / 2 else float(found_ms + slack)

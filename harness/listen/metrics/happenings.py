@@ -1,0 +1,105 @@
+"""What happened in a call that is no fault by itself, as metrics of the call: a greeting, a hang-up, a turn reopened.
+
+The live half wrote it down (`Manifest.happenings`); what is due comes from the case, in which the
+run's rules stand. Each metric counts, and says in its reason what was seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.listen.metrics.latency import talked_on
+from harness.listen.place.bed import Bed
+from harness.listen.place.replies import SAMPLES_PER_MS
+from harness.listen.place.scene import PAIRS, Scene
+from harness.listen.place.timing import interrupted_by, silence_after_barge_in_ms
+from harness.listen.place.turns import TurnHeard, is_greeting
+from harness.listen.read.records import not_applicable, number
+from harness.model.measurement import Metric
+
+SILENCE_DBFS = -120.0
+BED_NAMES = {"post_rtc": "bed_dbfs", "ear": "bed_ear_dbfs"}
+
+
+def happening_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
+    """Of the call."""
+    case = scene.capture.case
+    metrics = {
+        "hung_up_count": _count(scene, "hung_up", expected=case is not None and case.hangup == "expected"),
+        "came_back_count": _count(scene, "came_back"),
+        "reopened_count": _count(scene, "reopened"),
+        "greeting_count": _greetings(scene, turns),
+    }
+    return metrics | _beds(scene)
+
+
+def happenings_in_words(scene: Scene, turns: list[TurnHeard], metrics: Mapping[str, Metric]) -> list[str]:
+    """One sentence each: what the live half noted, then what the recordings say of replies in parts, a greeting, a bed."""
+    measured = [told for turn in turns if (told := _talked_on(scene, turn))]
+    better_known = {"greeting"} | ({"talked_on"} if measured else set())  # than while the call ran
+    words = [h.detail for h in scene.capture.manifest.happenings if h.kind not in better_known] + measured
+    greeting = metrics["greeting_count"]
+    if greeting.value:
+        words.append(greeting.reason)
+    words += [told for turn in turns if (told := _in_parts(turn, scene.primary))]
+    beds = [metrics[name] for name in BED_NAMES.values() if name in metrics]
+    loudest = max((bed for bed in beds if bed.value is not None), key=lambda bed: bed.value or 0.0, default=None)
+    if loudest is not None and loudest.value is not None and loudest.value > SILENCE_DBFS:
+        words.append(loudest.reason)
+    return words
+
+
+def _talked_on(scene: Scene, turn: TurnHeard) -> str:
+    """Of an agent that tells nothing of its replies: one that does may have been at the end of what it had to say."""
+    answer = turn.answers.get(scene.primary)
+    reply = interrupted_by(answer.turn, scene.heard[scene.primary]) if answer is not None and not scene.tells else None
+    if answer is None or reply is None:
+        return ""
+    return talked_on(silence_after_barge_in_ms(answer.turn, reply))
+
+
+def _in_parts(turn: TurnHeard, ring: str) -> str:
+    """Of an answer with a long silence inside: what a tool call sounds like."""
+    heard = turn.heard.get(ring)
+    if heard is None or not turn.is_answer or len(heard.parts) < 2:
+        return ""
+    silences_ms = [(b.start - a.end) / SAMPLES_PER_MS for a, b in zip(heard.parts, heard.parts[1:], strict=False)]
+    return (
+        f"reply {turn.reply_seq} came in {len(heard.parts)} parts, with {max(silences_ms) / 1e3:.1f} s of silence "
+        f"{'between them' if len(silences_ms) == 1 else 'at most between them'}"
+    )
+
+
+def _count(scene: Scene, kind: str, *, expected: bool = False) -> Metric:
+    found = [happening for happening in scene.capture.manifest.happenings if happening.kind == kind]
+    reason = "; ".join(happening.detail for happening in found)
+    if expected and found:
+        return number(0, "count", reason=f"{reason}, as expected")
+    return number(len(found), "count", reason=reason)
+
+
+def _greetings(scene: Scene, turns: list[TurnHeard]) -> Metric:
+    """By the recordings; where nobody spoke to the agent at all, by what the live half noted."""
+    for turn in turns:
+        heard = turn.heard.get(scene.primary)
+        if heard is not None and not turn.is_answer and is_greeting(scene, heard):
+            return number(1, "count", reason=f"the agent spoke first, for {heard.duration_ms / 1e3:.1f} s")
+    told = next((h for h in scene.capture.manifest.happenings if h.kind == "greeting"), None)
+    if told is not None and scene.first_speech(PAIRS[scene.primary]) is None:
+        return number(1, "count", reason=told.detail)
+    return number(0, "count", reason="no greeting was heard before the user's first word")
+
+
+def _beds(scene: Scene) -> dict[str, Metric]:
+    names = {name: metric for name, metric in BED_NAMES.items() if name in scene.rings}
+    if scene.tells:
+        reason = "the agent tells its replies: what sounds between them is noise_floor_dbfs"
+        return {metric: not_applicable("dBFS", reason) for metric in names.values()}
+    return {metric: _bed(scene.rings[name].bed) for name, metric in names.items()}
+
+
+def _bed(bed: Bed | None) -> Metric:
+    if bed is None:
+        return number(SILENCE_DBFS, "dBFS", reason="nothing sounds without a pause")
+    level = f"{bed.level_dbfs:.0f} dBFS".replace("-", "−")
+    return number(bed.level_dbfs, "dBFS", reason=f"continuous background at {level} under the agent's voice")

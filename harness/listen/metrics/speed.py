@@ -1,0 +1,192 @@
+"""Whether a reply arrives at another speed, pitch or sample rate than it was published at.
+
+Small changes are the slope of the lag's course without its steps (Theil-Sen, ppm); larger ones, at which waveforms no
+longer match, are found by the level's course stretched by a grid of ratios, and by the shift of the spectrum on a
+logarithmic frequency axis. Method: spec/metrics.md (c), steps 1b and 5, Table 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import theilslopes
+
+from harness.listen.place.delay import STEP_MS, DelayTrack, track_delay
+from harness.listen.place.pair import FREQUENCIES_HZ, FloatArray, in_db, power_spectrum
+from harness.listen.place.ring import BAND_RATE_HZ, DECIMATION, Ring
+
+MIN_SPAN_MS = 700.0
+MIN_WINDOWS = 12
+HOP_MS = 5.0
+HOP = round(HOP_MS * BAND_RATE_HZ / 1e3)
+WRONG_RATES = (1 / 3, 0.5, 16 / 24, 44.1 / 48, 48 / 44.1, 24 / 16, 2.0, 3.0)
+COARSE_RATIOS = tuple(np.round(np.arange(0.90, 1.1001, 0.0025), 4)) + WRONG_RATES
+COURSE_CONFIDENCE = 0.72  # other words of the same length and voice reach 0.6
+COARSE_STEP = 0.0051  # what the grid of ratios cannot tell from 1
+COURSE_FLOOR_DB = -60.0
+CLOSER_TIMES = 3
+BINS_PER_OCTAVE = 96
+LOG_HZ = (150.0, 4_000.0)
+MAX_SHIFT_OCTAVES = 0.4
+PITCH_CONFIDENCE = 0.35
+
+
+@dataclass(frozen=True)
+class Slope:
+    """Lag's growth in ppm of the time: positive is slower than published. `error_ppm`: half the 95 % interval."""
+
+    ppm: float
+    error_ppm: float
+
+
+def lag_slope(track: DelayTrack, ratio: float = 1.0) -> Slope | None:
+    """`ratio`: the speed it was found at. None where too little of the reply is aligned."""
+    t, lag = track.at / BAND_RATE_HZ, track.lag / BAND_RATE_HZ
+    if len(t) < MIN_WINDOWS or (t[-1] - t[0]) * 1e3 < MIN_SPAN_MS:
+        return None
+    lag = lag - (ratio - 1) * t
+    change = np.diff(lag)
+    steps = np.where(np.abs(change) > STEP_MS / 1e3, change, 0.0)
+    smooth = lag - np.concatenate([[0.0], np.cumsum(steps)])
+    every = max(1, len(t) // 200)
+    slope, _, low, high = theilslopes(smooth[::every], t[::every], 0.95)
+    return Slope(1e6 * (float(slope) + ratio - 1), 1e6 * float(high - low) / 2)
+
+
+@dataclass(frozen=True)
+class Course:
+    """Where and how fast a reply is heard by its level's course. `ratio` above 1: it takes longer than published."""
+
+    at: float  # position of its first sample in the ring, 48 kHz
+    ratio: float
+    confidence: float
+
+
+def _course_db(samples: npt.NDArray[np.floating]) -> FloatArray:
+    n = len(samples) // HOP
+    power = np.mean(np.square(samples[: n * HOP].reshape(n, HOP), dtype=np.float64), axis=1)
+    return np.maximum(10 * np.log10(power + 1e-12), COURSE_FLOOR_DB)
+
+
+def find_course(pre: Ring, span: tuple[int, int], ring: Ring, within: tuple[float, float]) -> Course | None:
+    """`span`, `within`: samples at 48 kHz of pre, and of the ring. None if no speed makes the courses alike."""
+    piece = _course_db(np.asarray(pre.band[span[0] // DECIMATION : span[1] // DECIMATION]))
+    low = max(0, int(within[0])) // DECIMATION
+    heard = _course_db(np.asarray(ring.band[low : max(low, int(within[1]) // DECIMATION)]))
+    best: Course | None = None
+    for ratio in COARSE_RATIOS:
+        n = round(len(piece) * ratio)
+        if n < 40:
+            continue
+        model = np.interp(np.linspace(0, len(piece) - 1, n), np.arange(len(piece)), piece)
+        edge = round(100 / HOP_MS)
+        model = np.concatenate([np.full(edge, COURSE_FLOOR_DB), model, np.full(edge, COURSE_FLOOR_DB)])
+        padded = np.concatenate([np.full(edge, COURSE_FLOOR_DB), heard, np.full(edge, COURSE_FLOOR_DB)])
+        if len(padded) < len(model):
+            continue
+        at, fit = _best_fit(model, padded)
+        if best is None or fit > best.confidence:
+            best = Course(float((low + at * HOP) * DECIMATION), float(ratio), fit)
+    return best if best is not None and best.confidence >= COURSE_CONFIDENCE else None
+
+
+def _best_fit(model: FloatArray, course: FloatArray) -> tuple[int, float]:
+    """(place, Pearson correlation) of the best fit of `model` in `course`."""
+    windows = np.lib.stride_tricks.sliding_window_view(course, len(model))
+    z = (model - model.mean()) / max(float(model.std()), 1e-9)
+    mean, deviation = windows.mean(axis=1), np.maximum(windows.std(axis=1), 1.0)
+    fit = (windows @ z - mean * z.sum()) / (len(model) * deviation)
+    place = int(np.argmax(fit))
+    return place, float(fit[place])
+
+
+def follow_course(pre: Ring, span: tuple[int, int], ring: Ring, course: Course) -> DelayTrack | None:
+    """The lag's course at the course's speed; None if the waveforms do not agree at that speed either."""
+    first, last = span[0] // DECIMATION, -(-span[1] // DECIMATION)
+    reach = BAND_RATE_HZ // 5
+    places = course.at / DECIMATION + np.arange(-reach, last - first + reach) * course.ratio
+    low, high = max(0, int(places[0])), min(len(ring.band), int(places[-1]) + 2)
+    if high - low < 2:
+        return None
+    part = np.asarray(ring.band[low:high])
+    warped = np.interp(places - low, np.arange(len(part)), part, left=0.0, right=0.0)
+    piece = np.asarray(pre.band[first:last])
+    track = track_delay(piece, (0, len(piece)), warped, float(reach))
+    if not track.found:
+        return None
+    there = places[0] + (track.at + track.lag) * course.ratio
+    return DelayTrack(track.at + first, there - (track.at + first), track.correlation)
+
+
+def follow_course_closely(
+    pre: Ring, span: tuple[int, int], ring: Ring, course: Course
+) -> tuple[Course, DelayTrack | None]:
+    """Follow it at the speed that the lag then shows, as long as the waveforms agree better for it."""
+    followed = follow_course(pre, span, ring, course)
+    for _ in range(CLOSER_TIMES):
+        slope = lag_slope(followed, course.ratio) if followed is not None else None
+        if followed is None or slope is None:
+            break
+        closer = Course(course.at, 1 + slope.ppm / 1e6, course.confidence)
+        again = follow_course(pre, span, ring, closer)
+        if again is None or again.identity <= followed.identity:
+            break
+        course, followed = closer, again
+    return course, followed
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Ratio of the frequencies heard to those published, and how well the shifted spectra agree (0 to 1)."""
+
+    ratio: float
+    confidence: float
+
+
+def frequency_shift(published: npt.NDArray[np.float32], heard: npt.NDArray[np.float32]) -> Shift | None:
+    """Both stretched to one length already. None if the spectra cannot be compared."""
+    n = min(len(published), len(heard))
+    a, b = _log_spectra(published[:n]), _log_spectra(heard[:n])
+    frames = min(a.shape[1], b.shape[1])
+    a, b = a[:, :frames], b[:, :frames]
+    loud = a.max(axis=0) > a.max() - 35
+    if np.count_nonzero(loud) < 10:
+        return None
+    a, b = _contrast(a[:, loud]), _contrast(b[:, loud])
+    reach = round(MAX_SHIFT_OCTAVES * BINS_PER_OCTAVE)
+    shifts = np.arange(-reach, reach + 1)
+    fit = np.array([_agreement(a, b, int(shift)) for shift in shifts])
+    peak = int(np.argmax(fit))
+    at = float(shifts[peak])
+    if 0 < peak < len(fit) - 1:
+        left, middle, right = fit[peak - 1 : peak + 2]
+        bend = left - 2 * middle + right
+        at += float(0.5 * (left - right) / bend) if bend < 0 else 0.0
+    confidence = float(fit[peak])
+    return Shift(float(2 ** (at / BINS_PER_OCTAVE)), confidence) if confidence >= PITCH_CONFIDENCE else None
+
+
+def _log_spectra(samples: npt.NDArray[np.float32]) -> FloatArray:
+    octaves = np.log2(LOG_HZ[1] / LOG_HZ[0])
+    at_hz = LOG_HZ[0] * 2 ** (np.arange(round(octaves * BINS_PER_OCTAVE)) / BINS_PER_OCTAVE)
+    spectra = in_db(power_spectrum(samples))
+    place = np.interp(at_hz, FREQUENCIES_HZ, np.arange(len(FREQUENCIES_HZ)))
+    low = np.floor(place).astype(int)
+    part = (place - low)[:, None]
+    mixed: FloatArray = spectra[low] * (1 - part) + spectra[low + 1] * part
+    return mixed
+
+
+def _contrast(spectra: FloatArray) -> FloatArray:
+    """What stands out from its surroundings: harmonics and formants, whatever the overall tilt."""
+    kernel = np.ones(BINS_PER_OCTAVE) / BINS_PER_OCTAVE
+    smooth = np.apply_along_axis(lambda column: np.convolve(column, kernel, mode="same"), 0, spectra)
+    out: FloatArray = spectra - smooth
+    return out
+
+
+def _agreement(a: FloatArray, b: FloatArray, shift: int) -> float:
+    x, y = (a[: len(a) - shift], b[shift:]) if shift >= 0 else (a[-shift:], b[: len(b) + shift])
+    return float(np.sum(x * y) / np.sqrt(np.sum(x**2) * np.sum(y**2) + 1e-9))

@@ -1,0 +1,1 @@
+"""What is heard where: replies, utterances and turns found in every recording."""

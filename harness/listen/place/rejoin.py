@@ -1,0 +1,159 @@
+"""Where the lag moves: what arrived is put together again there, every 4 ms, from where it fits what was published best.
+
+A jitter buffer that catches up cuts or stretches within a few ms. The lag's course is found over windows of 128 ms, so around
+such a step it is off by as much as the step, and a comparison sample by sample says nothing. Short blocks fit on either
+side of it. A block counts only where it fits well and its neighbours were found at the same lag: the seam itself does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
+from scipy.signal import butter, sosfiltfilt
+
+from harness.listen.place.onset import runs
+from harness.listen.place.pair import HOP, PER_MS, RATE_HZ, WINDOW, BoolArray, FloatArray, ReplyPair
+from harness.listen.place.ring import DECIMATION
+
+HIGH_PASS_HZ = 300.0  # below it Opus turns the phase, and the difference says nothing
+RESTLESS_FRAMES = 10  # on either side of a step the lag's course is not exact
+BLOCK = 4 * PER_MS
+HALF_WINDOW = 12 * PER_MS
+AROUND_MS = 300  # from here come the lags that a block is looked for at
+SLACK = 3 * PER_MS  # and so much beyond them
+WIDEST = 200 * PER_MS  # a lag that moved by more was lost, not moved
+FINE = 8  # samples at the full rate
+ALIKE = 0.8  # correlation of a block without its CLICK_MS worst: a click in it must not decide
+CLICK_MS = 2
+STEP_PRICE = 0.5  # of a lag's step, in blocks' correlation
+MARGIN = 50 * PER_MS  # the filter's own beginning
+STEADY_MS = 17  # in as much around it the blocks were found
+STEADY = 2 * PER_MS  # within as much of one lag
+
+
+@dataclass(frozen=True, eq=False)
+class Rejoined:
+    """Samples of the pair above HIGH_PASS_HZ, at pre's level: `pre`, what arrived as the lag's course places it, and put
+    together again. `restless`, `sure`: of each ms.
+    """
+
+    pre: FloatArray
+    as_placed: FloatArray
+    heard: FloatArray
+    restless: BoolArray
+    sure: BoolArray
+
+
+def rejoined(pair: ReplyPair) -> Rejoined:
+    """The pair with what arrived while the lag moved put where it belongs. `sure`: restless, and it could be."""
+    pre = _high_passed(pair.pre)
+    as_placed = _high_passed(pair.heard)
+    heard = as_placed.copy()
+    n_ms = len(pre) // PER_MS
+    restless = _restless(pair, n_ms)
+    alike, lag = np.zeros(n_ms), np.zeros(n_ms)
+    lags = pair.place - (pair.first + np.arange(len(pair.place)))
+    for first_ms, last_ms in runs(restless):
+        near = lags[max(0, first_ms - AROUND_MS) * PER_MS : (last_ms + 1 + AROUND_MS) * PER_MS]
+        lowest, highest = int(near.min()) - SLACK, int(near.max()) + SLACK
+        if highest - lowest > WIDEST:
+            continue
+        starts = np.arange(first_ms * PER_MS, (last_ms + 1) * PER_MS, BLOCK)
+        ring = _arrived(pair, pair.first + int(starts[0]) + lowest, pair.first + int(starts[-1]) + highest)
+        for start, coarse in zip(starts.tolist(), _course(pair, starts, lowest, highest), strict=True):
+            end = min(start + BLOCK, (last_ms + 1) * PER_MS)
+            found = _to_the_sample(pre, ring, start, coarse - lowest + int(start - starts[0]))
+            if found is None:
+                continue
+            shift, score = found
+            at = start + MARGIN + coarse + shift - lowest - int(starts[0])
+            heard[start:end] = ring[at : at + end - start]
+            alike[start // PER_MS : end // PER_MS] = score
+            lag[start // PER_MS : end // PER_MS] = coarse + shift
+    moved = maximum_filter1d(lag, STEADY_MS) - minimum_filter1d(lag, STEADY_MS)
+    return Rejoined(pre, as_placed, heard, restless, restless & (alike >= ALIKE) & (moved < STEADY))
+
+
+def _restless(pair: ReplyPair, n_ms: int) -> BoolArray:
+    spread = maximum_filter1d((~pair.settled).astype(np.uint8), 2 * RESTLESS_FRAMES + 1)
+    frames = (np.arange(n_ms) * PER_MS - WINDOW // 2) // HOP
+    return np.asarray(spread[np.clip(frames, 0, len(spread) - 1)] != 0)
+
+
+def _high_passed(samples: npt.NDArray[np.floating]) -> FloatArray:
+    return np.asarray(sosfiltfilt(butter(2, HIGH_PASS_HZ, "highpass", fs=RATE_HZ, output="sos"), samples))
+
+
+def _arrived(pair: ReplyPair, first: int, last: int) -> FloatArray:
+    """The ring's recording from MARGIN ahead of `first` to MARGIN behind `last`, as the pair's: high-passed, pre's level."""
+    wanted = np.arange(first - MARGIN, last + MARGIN)
+    return _high_passed(pair.source.picked(wanted)) * 10 ** (-pair.gain_db / 20)
+
+
+def _course(pair: ReplyPair, starts: npt.NDArray[np.int64], lowest: int, highest: int) -> list[int]:
+    """The lag of each block, in whole samples of the voice band: the course that fits best, where each step has its price.
+
+    (Viterbi over all lags with a Potts penalty: a vowel fits about as well a pitch period off, a lag does not jump for it.)
+    """
+    low = lowest // DECIMATION
+    n_lags = (highest - lowest) // DECIMATION + 1
+    total = np.zeros(n_lags)
+    stayed: list[npt.NDArray[np.bool_]] = []
+    jumped_from: list[int] = []
+    for start in starts.tolist():
+        best = int(np.argmax(total))
+        stays = total >= total[best] - STEP_PRICE
+        stayed.append(stays)
+        jumped_from.append(best)
+        total = np.where(stays, total, total[best] - STEP_PRICE) + _fit(pair, start, low, n_lags)
+    state = int(np.argmax(total))
+    course: list[int] = []
+    for stays, best in zip(reversed(stayed), reversed(jumped_from), strict=True):
+        course.append((low + state) * DECIMATION)
+        state = state if stays[state] else best
+    return course[::-1]
+
+
+def _fit(pair: ReplyPair, start: int, low: int, n_lags: int) -> FloatArray:
+    """Correlation of the block at `start` with each lag from `low` on, in the voice band; 0 where nothing is known."""
+    centre = pair.first + start + BLOCK // 2
+    first = max(0, (centre - HALF_WINDOW) // DECIMATION)
+    window = pair.published.band[first : (centre + HALF_WINDOW) // DECIMATION]
+    segment = pair.source.band[max(0, first + low) : first + low + len(window) + n_lags - 1]
+    if first + low < 0 or len(segment) < len(window) + n_lags - 1 or not window.any():
+        return np.zeros(n_lags)
+    return _correlation(window, segment)
+
+
+def _to_the_sample(pre: FloatArray, ring: FloatArray, start: int, lag: int) -> tuple[int, float] | None:
+    """(samples by which the block at `start` fits better still, how well). `ring` begins MARGIN ahead of lag 0."""
+    first, last = max(0, start + BLOCK // 2 - HALF_WINDOW), min(len(pre), start + BLOCK // 2 + HALF_WINDOW)
+    wave = pre[first:last]
+    at = MARGIN + lag + first - start - FINE
+    near = ring[max(0, at) : at + len(wave) + 2 * FINE]
+    if len(near) < len(wave) + 2 * FINE or not wave.any():
+        return None
+    fine = int(np.argmax(_correlation(wave, near)))
+    return fine - FINE, _alike(wave, near[fine : fine + len(wave)])
+
+
+def _alike(wave: FloatArray, heard: FloatArray) -> float:
+    """Correlation without the CLICK_MS in which the two differ most."""
+    n = len(wave) // PER_MS * PER_MS
+    a, b = wave[:n].reshape(-1, PER_MS), heard[:n].reshape(-1, PER_MS)
+    kept = np.argsort(np.square(a - b).sum(axis=1))[:-CLICK_MS]
+    whole = float(np.sqrt(np.sum(a[kept] ** 2) * np.sum(b[kept] ** 2)))
+    return float(np.sum(a[kept] * b[kept])) / whole if whole > 0 else 0.0
+
+
+def _correlation(window: FloatArray, segment: FloatArray) -> FloatArray:
+    """Normalised, of `window` with each place of `segment`, whose peaks are held to the window's."""
+    peak = float(np.abs(window).max())
+    held = np.clip(segment, -peak, peak)
+    energy = np.concatenate([[0.0], np.cumsum(held**2)])
+    heard = energy[len(window) :] - energy[: -len(window)]
+    whole = np.sqrt(np.maximum(heard * float(np.sum(window**2)), 1e-12))
+    return np.asarray(np.correlate(held, window, "valid") / whole)

@@ -1,0 +1,1 @@
+"""From the files of a capture to recordings and clocks."""

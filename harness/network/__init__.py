@@ -1,0 +1,1 @@
+"""What a network is: profile, fate of packets, loss, log, record. Pure; `harness.link` makes one."""

@@ -1,0 +1,348 @@
+"""pytest plugin: every case file is a test item; one bench for the whole session; the same captures and report as `run`.
+
+    pytest cases/ -k endpoint_short_hello
+    pytest cases/ -m "mini and p0" --ew-lane bot
+    pytest my_cases/ -m "mine and billing"      (suites and tags of one's own are markers too)
+
+A failing case shows its failing gates with value and threshold, and the path of its capture. Side by side with `--ew-jobs N`,
+or with pytest-xdist (`-n N`, see `harness.plugin.xdist`). Only hooks are wired here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.errors import EarwitnessError
+from harness.model.status import Status
+from harness.plugin.xdist import BROKEN, ERRORS, SOCKET, Controller, show_summary
+from harness.processes.loop_thread import STOP_TIMEOUT_S, LoopThread
+
+if TYPE_CHECKING:
+    from harness.model.case import Case
+    from harness.model.limits import Limits
+    from harness.model.plan import BuiltCase
+    from harness.model.verdict import CaseVerdict, Summary
+    from harness.plugin.ahead import Ahead
+    from harness.run.suite import Run
+    from harness.settings import Settings
+
+OPTIONS = (
+    ("lane", "browser or bot (default: browser)"),
+    ("mic", "scheduled or device (default: scheduled)"),
+    ("agent", 'reference, "command: …", dispatch:NAME or room (default: reference)'),
+    ("agent-identity", "which participant is the agent, where several speak"),
+    ("agent-hangover-ms", "how long the agent waits before it takes the user to be done, if it is known"),
+    ("greeting", "auto, none or required: whether the agent speaks first (default: auto)"),
+    ("greeting-window-ms", "how long a greeting is waited for (default: 5000)"),
+    ("turn-quiet-ms", "silence that ends the turn of an agent without lk.agent.state (default: 5000)"),
+    ("hangup", "warn or expected: the agent leaves after its last reply (default: warn)"),
+    ("dispatch-metadata", "with dispatch:NAME: metadata of the worker's job, JSON or @FILE"),
+    ("attributes", "attributes of the user as a participant, JSON or @FILE"),
+    ("room-metadata", "metadata of the room, JSON or @FILE"),
+    ("page", "URL template of a page of your own"),
+    ("page-script", "JavaScript for the clicks that page needs"),
+    ("autoplay", "allowed (any page may play) or real (Chromium's own policy) (default: allowed)"),
+    ("insecure-certificates", "hosts whose https and wss certificates need nobody to vouch for them, with commas"),
+    ("ear", "played (what the page plays) or received (every remote track) (default: played)"),
+    ("runs", "where runs are written (default: runs/)"),
+    ("network", "the user's network: a profile by name or a YAML file (default: nothing in between)"),
+    ("link", "what applies it: auto, user or netem (default: auto)"),
+    ("livekit-url", "an external media server"),
+    ("limits", "the limits to begin with: shipped or field (default: shipped)"),
+    ("gate", "a limit of your own, as in eot_to_first_audio=1500; several with commas between them"),
+    ("floor", "allow what the path costs on top: run folder of `earwitness calibrate`"),
+    ("attempts", "attempts a case at most (default: 1)"),
+    ("jobs", "sessions at once: a number or auto (default: 1; with pytest -n, as many as there are workers)"),
+    ("history", "where every measurement goes: a file, a database URL, or off (default: history.sqlite in the runs)"),
+)
+PYTESTS_OWN = frozenset({"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"})
+NIGHTLY_SUITES = ("fast", "mini")  # of harness/nightly/plans/default.yaml
+MARKERS = (
+    "p0: a case whose gates block",
+    "p1: a case whose fingerprints warn",
+    "mini: a case of the mini suite",
+    "fast: a case of the fast suite",
+    "extended: a case of the extended suite",
+    "nightly: a case that the night's plan that ships plays (`earwitness nightly` plays it often, over networks)",
+    "net: runs over an impaired network",
+    "live: needs a media server, a browser or an agent process, which it starts itself",
+)
+
+
+class CaseNotPassedError(Exception):
+    """A case whose verdict is not PASS or WARN; carries the text that pytest shows."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("earwitness", "Earwitness: voice agents, as their users hear them")
+    for name, text in OPTIONS:
+        group.addoption(f"--ew-{name}", default=None, help=text)
+    group.addoption("--ew-strict", action="store_true", default=None, help="WARN fails a case too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    config.pluginmanager.register(_Session(config), "earwitness-session")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.suffix in (".yaml", ".yml") and _looks_like_a_case(file_path):
+        return CaseFile.from_parent(parent, path=file_path)
+    return None
+
+
+def _looks_like_a_case(path: Path) -> bool:
+    """Other YAML files may lie beside the cases; a case has these two keys, or it would not get past the schema."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return any(line.startswith("speech:") for line in lines) or any(line.startswith("tier:") for line in lines)
+
+
+class CaseFile(pytest.File):
+    """One case file; its one item has the case's name."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        from harness.run.suite import load_checked_cases
+
+        try:
+            ((_, case),) = load_checked_cases([self.path], _session_of(self.config).limits())
+        except EarwitnessError as error:
+            raise self.CollectError(str(error)) from error
+        yield CaseItem.from_parent(self, name=case.id, case=case)
+
+
+class CaseItem(pytest.Item):
+    """Speaks the case; passes with PASS and WARN."""
+
+    def __init__(self, *, case: Case, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.case = case
+        self.add_marker(case.tier.lower())
+        for name in dict.fromkeys([*case.suite, *case.tags]):
+            self._mark(name)
+        if set(case.suite) & set(NIGHTLY_SUITES):
+            self.add_marker("nightly")
+        self.add_marker("live")
+
+    def _mark(self, name: str) -> None:
+        """A suite or a tag as a marker, for `-m`; not where pytest means something else by it, or has no such markers."""
+        from harness.model.case import SUITE_PATTERN
+
+        if name in PYTESTS_OWN or not re.match(SUITE_PATTERN, name):
+            return
+        known = (line.partition(":")[0].strip() for line in self.config.getini("markers"))
+        if name not in known:
+            self.config.addinivalue_line("markers", f"{name}: a case of this suite, or with this tag")
+        self.add_marker(name)
+
+    def runtest(self) -> None:
+        session = _session_of(self.config)
+        try:
+            ahead = [(i.path, i.case) for i in self.session.items if isinstance(i, CaseItem)]
+            verdict = session.speak(self.path, self.case, ahead)
+        except EarwitnessError as error:
+            raise CaseNotPassedError(str(error)) from error
+        if session.told_limits:
+            self.user_properties.append(("limits", session.told_limits))  # junit.xml has it too
+        accepted = (Status.PASS,) if session.strict else (Status.PASS, Status.WARN)
+        if verdict.status not in accepted:
+            raise CaseNotPassedError(describe(verdict, session.run_dir))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, CaseNotPassedError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, f"case {self.name}"
+
+
+def describe(verdict: CaseVerdict, run_dir: Path | None) -> str:
+    """What a person needs to see of a case that did not pass."""
+    from harness.judge.verdict import explain  # numpy loads only where something was judged
+
+    lines = [f"{verdict.case_id}: {verdict.status}" + (f" ({verdict.reason})" if verdict.reason else "")]
+    for attempt in verdict.attempts:
+        lines.append(
+            f"  attempt {attempt.attempt}: {attempt.status}, capture {attempt.capture_status} {attempt.detail}"
+        )
+        for gate in attempt.gates:
+            if gate.status not in (Status.PASS, Status.NOT_APPLICABLE):
+                lines.append(f"    {gate.status:<8} {gate.gate_id}: {explain(gate)}")
+        if run_dir is not None:
+            lines.append(f"    {run_dir / attempt.folder}")
+    return "\n".join(lines)
+
+
+def _session_of(config: pytest.Config) -> _Session:
+    session = config.pluginmanager.get_plugin("earwitness-session")
+    assert isinstance(session, _Session)
+    return session
+
+
+class _Session:
+    """One run for the whole pytest session, opened at the first case, on an event loop in a thread of its own."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._loop: LoopThread | None = None
+        self._stack = AsyncExitStack()
+        self._run: Run | None = None
+        self._ahead: Ahead | None = None
+        self._failure: EarwitnessError | None = None
+        self._controller: Controller | None = None
+        self._limits: Limits | None = None
+        self._skipped: set[str] = set()
+        self.summary: Summary | None = None
+
+    @property
+    def run_dir(self) -> Path | None:
+        return self._run.plan.run_dir if self._run is not None else None
+
+    @property
+    def strict(self) -> bool:
+        return bool(self._run is not None and self._run.plan.strict)
+
+    @property
+    def told_limits(self) -> str:
+        """By what the run judges, where that is not what ships."""
+        from harness.judge.limits import told
+
+        return told(self._run.plan.limits) if self._run is not None and not self._run.plan.limits.shipped else ""
+
+    @property
+    def _socket(self) -> str | None:
+        """In a worker of xdist: where the controller holds the run."""
+        return getattr(self._config, "workerinput", {}).get(SOCKET)
+
+    def _settings(self) -> Settings:
+        from harness.settings import load_settings
+
+        flags: dict[str, Any] = {n.replace("-", "_"): self._config.getoption(f"--ew-{n}") for n, _ in OPTIONS}
+        flags["strict"] = self._config.getoption("--ew-strict")
+        flags["gate"] = flags["gate"].split(",") if flags["gate"] is not None else None
+        return load_settings(flags, folder=self._config.rootpath)
+
+    def limits(self) -> Limits:
+        """Those the cases are checked against. Raises UsageError."""
+        if self._limits is None:
+            self._limits = self._settings().run_limits()
+        return self._limits
+
+    def speak(self, path: Path, case: Case, ahead: Sequence[tuple[Path, Case]] = ()) -> CaseVerdict:
+        """Raises EarwitnessError; the same one for every case if the bench could not be opened.
+
+        `ahead`: all the cases of the session, which may be begun side by side.
+        """
+        if self._failure is not None:
+            raise self._failure
+        (built,) = _built([(path, case)])
+        if self._run is None:
+            self._open()
+            assert self._run is not None
+            assert self._loop is not None
+            if self._run.plan.jobs > 1 and self._socket is None:
+                self._begin([item for item in ahead if item[1].id != case.id], built)
+        assert self._loop is not None
+        if self._ahead is not None and case.id in self._ahead:
+            return self._ahead.verdict_of(case.id)
+        if self._run.broken is not None:
+            raise EarwitnessError(f"the run is broken off: {self._run.broken}")
+        verdict: CaseVerdict = self._loop.wait(self._run.case(built))
+        return verdict
+
+    def _begin(self, others: Sequence[tuple[Path, Case]], first: BuiltCase) -> None:
+        from harness.plugin.ahead import Ahead
+
+        assert self._run is not None
+        assert self._loop is not None
+        cases = {first.case.id: first}
+        for item in others:
+            try:
+                cases.setdefault(item[1].id, _built([item])[0])
+            except EarwitnessError:
+                continue  # its own test says why
+        self._run.order = [first.case.id, *(case.id for _, case in others)]
+        self._ahead = Ahead(self._run, list(cases.values()), self._loop)
+
+    def _open(self) -> None:
+        try:
+            settings = self._settings()
+            self._loop = LoopThread()
+            self._run = self._loop.wait(self._stack.enter_async_context(self._opening(settings)))
+        except EarwitnessError as error:
+            self._failure = error
+            raise
+
+    def _opening(self, settings: Settings) -> AbstractAsyncContextManager[Run]:
+        if self._socket is not None:
+            from harness.run.shared_run import join_run
+
+            return join_run(Path(self._socket), settings)
+        from harness.run.suite import make_plan, open_run
+
+        return open_run(make_plan(settings, ()), settings)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """xdist is about to start a worker: we are the controller."""
+        if self._controller is None:
+            self._controller = Controller(self._config, self._settings)
+            self._config.pluginmanager.register(self._controller, "earwitness-controller")
+        self._controller.configure(node)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self._loop is None:
+            return
+        try:
+            if self._ahead is not None:
+                self._loop.wait_in_order(self._ahead.stop(), STOP_TIMEOUT_S)
+            if self._run is not None:
+                broken = self._run.broken
+                self._loop.wait_in_order(self._stack.aclose(), STOP_TIMEOUT_S)
+                self._finish(self._run, session, broken)
+        finally:
+            self._loop.stop()
+
+    def _finish(self, run: Run, session: pytest.Session, broken: str | None) -> None:
+        """`broken`: why the bench gave no further attempt before it was closed, or None."""
+        if broken is not None and (said := f"the run was broken off: {broken}") not in run.errors:
+            run.errors.append(said)
+        if self._socket is not None:
+            self._config.workeroutput[ERRORS] = run.errors  # type: ignore[attr-defined]
+            self._config.workeroutput[BROKEN] = broken is not None  # type: ignore[attr-defined]
+        elif run.verdicts:
+            run.order = self._meant_to_run(session)
+            complete = not run.interrupted and broken is None and set(run.order) <= set(run.verdicts)
+            self.summary = run.finish(complete=complete)
+            if self.summary.exit_code != 0 and session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED  # what only the whole run shows
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped:
+            self._skipped.add(report.nodeid)
+
+    def _meant_to_run(self, session: pytest.Session) -> list[str]:
+        """The cases that were selected, also those that -x, a broken bench or an error of their own left without a verdict."""
+        items = [item for item in getattr(session, "items", ()) if isinstance(item, CaseItem)]
+        return list(dict.fromkeys(item.case.id for item in items if item.nodeid not in self._skipped))
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if self.summary is not None and self._run is not None:
+            show_summary(terminalreporter, self.summary, self.run_dir)
+            if self.summary.side_by_side is None and self._run.plan.jobs_why.startswith("auto"):
+                terminalreporter.write_line(f"one session at a time ({self._run.plan.jobs_why})")
+
+
+def _built(cases: Sequence[tuple[Path, Case]]) -> tuple[BuiltCase, ...]:
+    """Raises CaseError, HarnessError."""
+    from harness.provide.cache import cache_dir
+    from harness.run.suite import build_cases
+
+    return build_cases(cases, cache_dir() / "cases")

@@ -1,0 +1,444 @@
+"""A run from plan to report: attempts, their measurement, the verdict, `summary.json`, `report.md`, `report.html`.
+
+The command line and the pytest plugin both come in here. Each attempt is measured from its folder, between attempts (or,
+with sessions side by side, by a process of its own while none is measured), so that nothing else runs while a call is
+measured. Whatever ends a run early, what was recorded is judged and reported; `summary.json` is kept from the first case on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+import secrets
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import CaseError, EarwitnessError, UsageError
+from harness.history.environment import ears_version
+from harness.judge.gates import check_overrides
+from harness.judge.verdict import RunFacts, judge_attempt, judge_case, judge_run
+from harness.listen.measure import listen, write_measurement
+from harness.model.capture import Manifest, write_atomic
+from harness.model.case import EVERY_CASE, Case
+from harness.model.degraded import degraded_in
+from harness.model.limits import LIMITS, SHIPPED, Limits
+from harness.model.measurement import Measurement
+from harness.model.plan import BuiltCase, Plan, under_rules
+from harness.model.status import Status
+from harness.model.verdict import AttemptVerdict, CaseVerdict, Summary
+from harness.processes.uninterrupted import to_its_end
+from harness.run.faults import broken_off, note_fault
+from harness.run.jobs import decide_jobs
+from harness.run.side_by_side import OnCase, OnPhase, OnVerdict, run_cases
+from harness.run.written_run import (
+    SUMMARY,
+    captures_of,
+    not_measured,
+    not_written,
+    with_error,
+    without_measurements,
+    write_run,
+)
+from harness.settings import Settings
+from harness.speech.build import build_case
+from harness.speech.case_file import load_cases
+from harness.speech.espeak_worker import EspeakWorker
+
+if TYPE_CHECKING:
+    from harness.history.run_history import RunHistory
+    from harness.judge.promoted import KpiLimit
+    from harness.live.bench import Bench
+    from harness.live.governor import Staging
+    from harness.provide.media_server import MediaServer
+
+log = logging.getLogger(__name__)
+
+
+def new_run_id(now: datetime.datetime | None = None) -> str:
+    """Start time with a random suffix: two runs that start in one second do not meet (H-08)."""
+    now = now or datetime.datetime.now()
+    return f"{now:%Y%m%d_%H%M%S}-{secrets.token_hex(2)}"
+
+
+def load_checked_cases(paths: Sequence[Path], limits: Limits = SHIPPED) -> list[tuple[Path, Case]]:
+    """All cases under `paths`, each checked against the gate table and the run's limits too. Raises CaseError, UsageError."""
+    loaded: list[tuple[Path, Case]] = []
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder of cases; --cases names one")
+        loaded += load_cases(path)
+    for path, case in loaded:
+        problems = check_overrides(case, limits)
+        if problems:
+            raise CaseError(path, None, "; ".join(problems))
+    return loaded
+
+
+def select_cases(
+    cases: Sequence[tuple[Path, Case]], suite: str, names: Sequence[str], tags: Collection[str] = ()
+) -> list[tuple[Path, Case]]:
+    """Those of `suite` that have any of `tags`, in the order of their tier and name, or those that `names` name.
+
+    Raises UsageError.
+    """
+    if names:
+        by_id = {case.id: (path, case) for path, case in cases}
+        unknown = [name for name in names if name not in by_id]
+        if unknown:
+            raise UsageError(f"unknown case {', '.join(unknown)}; `earwitness cases` lists them")
+        return [by_id[name] for name in names]
+    chosen = [(p, c) for p, c in cases if suite == EVERY_CASE or suite in c.suite]
+    if not chosen:
+        known = ", ".join(sorted({name for _, case in cases for name in case.suite})) or "none"
+        raise UsageError(f"no case belongs to the suite {suite!r}; suites of these cases: {known}, and {EVERY_CASE}")
+    tagged = [(p, c) for p, c in chosen if not tags or set(tags) & set(c.tags)]
+    if not tagged:
+        known = ", ".join(sorted({tag for _, case in chosen for tag in case.tags})) or "none"
+        raise UsageError(f"no case of the suite {suite!r} has the tag {' or '.join(tags)}; tags there: {known}")
+    return sorted(tagged, key=lambda item: (item[1].tier, item[1].id))
+
+
+def build_cases(cases: Sequence[tuple[Path, Case]], cache: Path) -> tuple[BuiltCase, ...]:
+    """The cases with their speech. Raises CaseError, HarnessError."""
+    with EspeakWorker() as worker:
+        return tuple(build_case(case, path, cache, worker) for path, case in cases)
+
+
+def make_plan(settings: Settings, cases: tuple[BuiltCase, ...], *, resumed: str | None = None) -> Plan:
+    """A plan with a run folder of its own, which is made here. `resumed`: the id of a run that may have one already.
+
+    Raises UsageError, HistoryError.
+    """
+    run_id = resumed or new_run_id()
+    run_dir = settings.runs / run_id
+    plan = plan_in(settings, cases, run_id, run_dir)
+    try:
+        run_dir.mkdir(parents=True, exist_ok=resumed is not None)
+    except OSError as error:
+        raise UsageError(f"--runs {settings.runs}: cannot make {run_dir}: {error.strerror}") from error
+    if not plan.limits.shipped:
+        write_atomic(run_dir / LIMITS, plan.limits.model_dump_json(indent=2).encode())
+    place = settings.history_place()
+    if place is not None:
+        from harness.history.run_history import check_history  # SQLAlchemy loads only where a history is kept
+
+        try:
+            check_history(place)
+        except EarwitnessError:
+            with suppress(OSError):  # a resumed run's is not empty
+                if resumed is None:
+                    (run_dir / LIMITS).unlink(missing_ok=True)
+                run_dir.rmdir()  # refused before anything is recorded: nothing is left behind
+            raise
+    return plan
+
+
+def plan_in(settings: Settings, cases: tuple[BuiltCase, ...], run_id: str, run_dir: Path) -> Plan:
+    """A plan for the run folder `run_dir`, which is not made here. Raises UsageError."""
+    jobs = decide_jobs(settings)
+    return Plan(
+        run_id=run_id,
+        run_dir=run_dir,
+        cases=cases,
+        suite=settings.suite + (f", tagged {' or '.join(settings.tag)}" if settings.tag else ""),
+        lane=settings.lane,
+        mic=settings.mic,
+        agent=settings.agent_spec(),
+        rules=settings.call_rules(),
+        page=settings.page_spec(),
+        invitation=settings.invitation(),
+        attempts=settings.attempts,
+        repeat=settings.repeat,
+        strict=settings.strict,
+        jobs=jobs.jobs,
+        jobs_why=jobs.why,
+        limits=settings.run_limits(),
+        network=settings.network_spec(),
+    )
+
+
+@dataclass
+class Run:
+    """A run under way. `case` may be called in any order; `finish` judges what there is."""
+
+    plan: Plan
+    bench: Bench | None = None
+    history: RunHistory | None = None
+    staging: Staging | None = None  # sessions run side by side
+    hear: Callable[[Path], Measurement] | None = None  # None: here, in this process
+    keeps: bool = True  # summary.json while it is under way; not where several processes share the run
+    order: list[str] = field(default_factory=list)  # of all cases that are meant to run; those of the plan if empty
+    verdicts: dict[str, CaseVerdict] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    interrupted: bool = False
+    _manifests: list[Manifest] = field(default_factory=list)
+    definitions: dict[str, Case] = field(default_factory=dict)  # of the cases by name
+    _judged: dict[str, AttemptVerdict] = field(default_factory=dict)  # by trace_id
+    _judging: threading.RLock = field(default_factory=threading.RLock)
+    _started: float = field(default_factory=time.monotonic)
+    started_at: str = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
+
+    @property
+    def broken(self) -> str | None:
+        """Why no further case makes sense, or None."""
+        return self.bench.broken if self.bench is not None else None
+
+    async def case(self, built: BuiltCase, on_phase: Callable[[str], None] = lambda phase: None) -> CaseVerdict:
+        """`plan.repeat` attempts of one case; up to `plan.attempts` each time the first did not pass, as evidence.
+
+        Raises CancelledError after what was recorded is judged.
+        """
+        attempts: list[AttemptVerdict] = []
+        built = under_rules(built, self.plan.rules)
+        earlier = frozenset(self._judged)
+        self.definitions[built.case.id] = built.case
+        try:
+            for _ in range(self.plan.repeat):
+                await self._attempt(built, on_phase, attempts)
+                for _ in range(self.plan.attempts - 1):
+                    if attempts[-1].status in (Status.PASS, Status.WARN):
+                        break
+                    await self._attempt(built, on_phase, attempts)
+        except BaseException as error:
+            self.interrupted = self.interrupted or isinstance(error, asyncio.CancelledError)
+            await to_its_end(asyncio.to_thread(self._left_behind, built, attempts, earlier))
+            raise
+        return self.verdicts[built.case.id]
+
+    async def _attempt(
+        self, built: BuiltCase, on_phase: Callable[[str], None], attempts: list[AttemptVerdict] | None = None
+    ) -> AttemptVerdict:
+        """One more, which is added to the case's `attempts`, if these are counted here."""
+        assert self.bench is not None
+        folder, manifest = await self.bench.attempt(built, on_phase)
+        on_phase("measure")
+
+        def judged() -> AttemptVerdict:
+            verdict = self.judge(built, folder, manifest)
+            if attempts is not None:
+                self._add(built, attempts, verdict)
+                self.keep()
+            return verdict
+
+        async with self.staging.hearing() if self.staging is not None else nullcontext():
+            return await to_its_end(asyncio.to_thread(judged))
+
+    def _add(self, built: BuiltCase, attempts: list[AttemptVerdict], verdict: AttemptVerdict) -> None:
+        with self._judging:
+            attempts.append(verdict)
+            self.verdicts[built.case.id] = judge_case(built.case, attempts)
+
+    def _left_behind(self, built: BuiltCase, attempts: list[AttemptVerdict], earlier: frozenset[str]) -> None:
+        """What was recorded of the case and is not judged yet, from its folders: the attempt that was interrupted."""
+        known = earlier | {attempt.trace_id for attempt in attempts}
+        for folder, manifest in captures_of(self.plan, built.case.id):
+            if manifest.trace_id not in known:
+                self._add(built, attempts, self.judge(built, folder, manifest))
+
+    def judge(self, built: BuiltCase, folder: Path, manifest: Manifest) -> AttemptVerdict:
+        """What a capture is worth, noted in the history too. A fault of ours costs this capture's measurement alone."""
+        with self._judging:  # an interrupted case is judged at once, perhaps while another one is
+            self.definitions[built.case.id] = built.case
+            self._manifests.append(manifest)
+            measurement, problem = self._heard(folder)
+            where = folder.relative_to(self.plan.run_dir).as_posix()
+            try:
+                verdict = judge_attempt(built.case, manifest, measurement, where, degraded_in(folder), self.plan.limits)
+            except Exception as error:  # a fault of ours in one gate: it is named and logged, and exits with 3
+                problem = note_fault(self.plan.run_dir, f"judging {manifest.trace_id}", error)
+                verdict = judge_attempt(built.case, manifest, None, where)
+            if problem:
+                self.errors.append(f"{manifest.trace_id}: {problem}")
+                verdict = not_measured(verdict, problem)
+            self._judged[manifest.trace_id] = verdict
+            if self.history is not None:
+                try:
+                    self.history.attempt(manifest, verdict, built.truth)
+                except Exception as error:  # a fault of ours; what was judged is kept without the history
+                    self.errors.append(note_fault(self.plan.run_dir, f"noting {manifest.trace_id}", error))
+            return verdict
+
+    def _heard(self, folder: Path) -> tuple[Measurement | None, str]:
+        """What is heard in a capture, or why nothing is."""
+        try:
+            if self.hear is not None:
+                return self.hear(folder), ""
+            measurement = listen(folder)
+        except (EarwitnessError, OSError) as error:
+            return None, str(error)
+        except Exception as error:  # a fault of ours in one metric: it is named and logged, and exits with 3
+            return None, note_fault(self.plan.run_dir, f"hearing {folder.name}", error)
+        try:
+            write_measurement(folder, measurement)
+        except OSError as error:
+            self.errors.append(f"{folder.name}: measurement.json cannot be written: {error.strerror or error}")
+        return measurement, ""
+
+    def keep(self) -> None:
+        """What is judged so far, as summary.json: a kill or a full disk later loses none of it."""
+        if not self.keeps:
+            return
+        with self._judging, suppress(OSError):  # the disk is full: what was kept stays, and the end says so
+            summary = self._judge_run(self._facts(complete=False, limit=None, finished_at=None))
+            write_atomic(self.plan.run_dir / SUMMARY, summary.model_dump_json(indent=2).encode())
+
+    def finish(self, *, complete: bool) -> Summary:
+        """Judge, and write what there is to read. Raises OSError."""
+        return write_run(self.conclude_run(complete=complete), self.plan.run_dir)
+
+    def conclude_run(self, *, complete: bool) -> Summary:
+        """The run's verdict, in the history too; nothing is written in its folder."""
+        limit = self.history.limit() if self.history is not None else None
+        if self.history is not None and self.history.limit_unknown is not None:
+            self.errors.append(self.history.limit_unknown)
+        finished_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        summary = self._judge_run(self._facts(complete=complete, limit=limit, finished_at=finished_at))
+        try:
+            return self.history.finish(summary) if self.history is not None else summary
+        except Exception as error:  # a fault of ours; the verdict is kept without what changed
+            return with_error(summary, note_fault(self.plan.run_dir, "noting the run in the history", error))
+
+    def _judge_run(self, facts: RunFacts) -> Summary:
+        planned = self.order or [built.case.id for built in self.plan.cases]
+        order = [name for name in planned if name in self.verdicts]
+        order += [name for name in self.verdicts if name not in planned]
+        verdicts = [self.verdicts[name] for name in order]
+        try:
+            return judge_run(facts, verdicts, self.definitions)
+        except Exception as error:  # a fault of ours in what is over the run: the cases' verdicts stand
+            said = note_fault(self.plan.run_dir, "judging the run", error)
+            return judge_run(replace(facts, errors=(*facts.errors, said)), without_measurements(verdicts), {})
+
+    def _facts(self, *, complete: bool, limit: KpiLimit | None, finished_at: str | None) -> RunFacts:
+        first = self._manifests[0] if self._manifests else None
+        return RunFacts(
+            run_id=self.plan.run_id,
+            started_at=self.started_at,
+            finished_at=finished_at,
+            complete=complete and not self.interrupted,
+            interrupted=self.interrupted,
+            strict=self.plan.strict,
+            suite=self.plan.suite,
+            lane=self.plan.lane,
+            mic="bot" if self.plan.lane == "bot" else self.plan.mic,
+            agent=self.bench.scene.agent.about
+            if self.bench is not None
+            else first.agent
+            if first is not None
+            else None,
+            page=first.page if first is not None else None,
+            link=first.link
+            if first is not None
+            else "none"
+            if self.plan.network is None
+            else self.plan.network.network,
+            errors=tuple(self.errors),
+            planned=tuple(self.order or [built.case.id for built in self.plan.cases]),
+            environment=_environment(first) if first is not None else {},
+            wall_s=round(time.monotonic() - self._started, 1),
+            kpi_limit=limit,
+            limits=self.plan.limits,
+            side_by_side=self.staging.record() if self.staging is not None else None,
+        )
+
+
+def _environment(manifest: Manifest) -> dict[str, Any]:
+    """Where and with what; `ears` is the code that listened, which a later comparison asks for."""
+    return {"host": manifest.host, "versions": {**manifest.versions, "ears": ears_version()}}
+
+
+def run_history(plan: Plan, settings: Settings) -> RunHistory | None:
+    place = settings.history_place()
+    if place is None:
+        return None
+    from harness.history.run_history import RunHistory
+
+    started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return RunHistory(place, plan.suite, plan.run_dir, started_at, settings.machine_class, limits=plan.limits)
+
+
+@asynccontextmanager
+async def open_bench_of(
+    plan: Plan,
+    settings: Settings,
+    *,
+    server: MediaServer | None = None,
+    staging: Staging | None = None,
+    agent_env: dict[str, str] | None = None,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> AsyncIterator[Bench]:
+    """A bench for `plan`; with a media server of its own unless one is given. Raises ProvisionError, HarnessError."""
+    from harness.live.bench import open_bench  # LiveKit and Playwright load only where something is live
+    from harness.provide.media_server import LiveKitTarget
+
+    external = settings.external_server()
+    async with open_bench(
+        plan,
+        target=LiveKitTarget(*external) if external is not None else None,
+        server=server,
+        headless=not settings.headed,
+        agent_env={**settings.agent_env(), **(agent_env or {})},
+        staging=staging,
+        on_note=on_note,
+    ) as bench:
+        yield bench
+
+
+@asynccontextmanager
+async def open_run(
+    plan: Plan,
+    settings: Settings,
+    *,
+    run: Run | None = None,
+    agent_env: dict[str, str] | None = None,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> AsyncIterator[Run]:
+    """A run with its bench open; `run`: one that has begun already. Raises ProvisionError, HarnessError."""
+    from harness.live.governor import open_governor
+    from harness.run.hearing_process import EARS_LOG, HearingProcess
+
+    run = run or Run(plan, history=run_history(plan, settings))
+    async with AsyncExitStack() as stack:
+        if plan.jobs > 1:
+            governor = open_governor(plan.jobs, why=plan.jobs_why, on_note=on_note)
+            run.staging = await stack.enter_async_context(governor)
+            run.hear = stack.enter_context(HearingProcess(plan.run_dir / EARS_LOG)).hear
+        bench = open_bench_of(plan, settings, staging=run.staging, agent_env=agent_env, on_note=on_note)
+        run.bench = await stack.enter_async_context(bench)
+        yield run
+
+
+async def run_plan(
+    plan: Plan,
+    settings: Settings,
+    *,
+    on_note: Callable[[str], None] = lambda note: None,
+    on_case: OnCase = lambda built, index: None,
+    on_phase: OnPhase = lambda case, phase: None,
+    on_verdict: OnVerdict = lambda verdict: None,
+) -> Summary:
+    """All cases of `plan`, up to `plan.jobs` of them at once. An interruption still gives a (partial) report."""
+    run = Run(plan)
+    complete = False
+    try:
+        async with open_run(plan, settings, on_note=on_note) as run:
+            complete = await run_cases(run, plan.cases, on_case=on_case, on_phase=on_phase, on_verdict=on_verdict)
+    except asyncio.CancelledError:
+        run.interrupted = True
+    except EarwitnessError as error:
+        run.errors.append(str(error))
+    except OSError as error:
+        run.errors.append(broken_off(error))
+    except Exception as error:  # a fault of ours must not cost the report; it is named, logged and exits with 3
+        run.errors.append(note_fault(plan.run_dir, "running the cases", error))
+    summary = await to_its_end(asyncio.to_thread(run.conclude_run, complete=complete))
+    try:
+        return await to_its_end(asyncio.to_thread(write_run, summary, plan.run_dir))
+    except OSError as error:
+        return not_written(summary, plan.run_dir, error)

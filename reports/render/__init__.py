@@ -1,0 +1,1 @@
+"""Files that people read: HTML, Markdown and pictures, written from their views."""

@@ -1,0 +1,1 @@
+"""One call of the agent's: who speaks when, what is heard, what is said."""

@@ -1,0 +1,1 @@
+"""The product page, its token server, and the process that serves both."""
