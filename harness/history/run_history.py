@@ -1,4 +1,4 @@
-"""A run under way and the history: what `harness.run.suite` calls after each attempt and at the end.
+"""A run under way and the history: what `harness.run.run` calls after each attempt and at the end.
 
 The history never stops a call and never changes a verdict by failing to write: what could not be written is tried again
 with the next attempt and at the end, and what is then still missing is said, with the command that takes it in from the run

@@ -17,7 +17,7 @@ from harness.model.night import PartKind, PlannedPart
 from harness.model.redaction import redacted
 from harness.nightly.folder import PARTS
 from harness.nightly.plan_file import NightPlan, Part
-from harness.run.suite import new_run_id, select_cases
+from harness.run.run import new_run_id, select_cases
 from harness.settings import SECRET_SETTINGS, Settings
 
 NO_MICROPHONE = "a bot has no microphone; this part needs the browser"

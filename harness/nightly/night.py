@@ -36,7 +36,7 @@ from harness.nightly.steps import do_step, new_place
 from harness.nightly.units import Unit, remaining, units_of
 from harness.nightly.webm import still_to_measure, webm_of_part
 from harness.run.rejudge import read_summary
-from harness.run.suite import make_plan, open_run, run_history
+from harness.run.run import make_plan, open_run, run_history
 from harness.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from harness.model.degraded import degraded_in
 from harness.model.measurement import Measurement
 from harness.model.plan import BuiltCase, under_rules
 from harness.model.verdict import AttemptVerdict, Summary
-from harness.run.suite import Run
+from harness.run.run import Run
 
 
 @dataclass

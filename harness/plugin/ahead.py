@@ -14,7 +14,7 @@ from harness.processes.loop_thread import LoopThread
 from harness.run.faults import broken_off, note_fault
 
 if TYPE_CHECKING:
-    from harness.run.suite import Run
+    from harness.run.run import Run
 
 
 class Ahead:

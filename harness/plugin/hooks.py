@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from harness.model.plan import BuiltCase
     from harness.model.verdict import CaseVerdict, Summary
     from harness.plugin.ahead import Ahead
-    from harness.run.suite import Run
+    from harness.run.run import Run
     from harness.settings import Settings
 
 OPTIONS = (
@@ -108,7 +108,7 @@ class CaseFile(pytest.File):
     """One case file; its one item has the case's name."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        from harness.run.suite import load_checked_cases
+        from harness.run.run import load_checked_cases
 
         try:
             ((_, case),) = load_checked_cases([self.path], _session_of(self.config).limits())
@@ -285,7 +285,7 @@ class _Session:
             from harness.run.shared_run import join_run
 
             return join_run(Path(self._socket), settings)
-        from harness.run.suite import make_plan, open_run
+        from harness.run.run import make_plan, open_run
 
         return open_run(make_plan(settings, ()), settings)
 
@@ -343,6 +343,6 @@ class _Session:
 def _built(cases: Sequence[tuple[Path, Case]]) -> tuple[BuiltCase, ...]:
     """Raises CaseError, HarnessError."""
     from harness.provide.cache import cache_dir
-    from harness.run.suite import build_cases
+    from harness.run.run import build_cases
 
     return build_cases(cases, cache_dir() / "cases")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # what a run needs loads when there is one: pytest opens this
     from harness.model.measurement import Measurement
     from harness.model.plan import BuiltCase
     from harness.model.verdict import AttemptVerdict, Summary
-    from harness.run.suite import Run
+    from harness.run.run import Run
     from harness.settings import Settings
 
 
@@ -48,7 +48,7 @@ class SharedRun:
         """Raises UsageError, ProvisionError."""
         from harness.live.governor import open_governor
         from harness.provide.media_server import LiveKitTarget, media_server
-        from harness.run.suite import Run, make_plan, run_history
+        from harness.run.run import Run, make_plan, run_history
 
         settings = await asyncio.to_thread(self.settings)
         plan = await asyncio.to_thread(make_plan, settings, ())
@@ -138,7 +138,7 @@ def heard_already(folder: Path) -> Measurement:
 async def join_run(path: Path, settings: Settings) -> AsyncIterator[Run]:
     """This process's part in the run that is held together at `path`. Raises HarnessError, ProvisionError."""
     from harness.provide.media_server import MediaServer
-    from harness.run.suite import Run, open_bench_of, plan_in, run_history
+    from harness.run.run import Run, open_bench_of, plan_in, run_history
 
     async with told_of_run(path) as (about, ended):
         plan = plan_in(settings, (), about["run_id"], Path(about["run_dir"]))

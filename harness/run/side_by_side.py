@@ -17,7 +17,7 @@ from harness.model.plan import BuiltCase
 from harness.model.verdict import CaseVerdict
 
 if TYPE_CHECKING:
-    from harness.run.suite import Run
+    from harness.run.run import Run
 
 OnCase = Callable[[BuiltCase, int], None]
 OnPhase = Callable[[str, str], None]  # case, phase

@@ -15,7 +15,7 @@ from harness.model.case import SpokenUtterance, Truth
 from harness.model.measurement import Measurement
 from harness.model.plan import BuiltCase
 from harness.model.verdict import Summary
-from harness.run import suite
+from harness.run import run as suite
 from harness.settings import Settings
 from tests.history import made
 from tests.judge import canned

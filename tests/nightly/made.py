@@ -31,7 +31,7 @@ from harness.nightly.night import NightRun
 from harness.nightly.plan_file import Keep, NightPlan, Part
 from harness.nightly.progress import NightProgress
 from harness.nightly.session import open_session
-from harness.run import suite
+from harness.run import run as suite
 from harness.settings import Settings
 from tests.judge import canned
 

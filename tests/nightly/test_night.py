@@ -121,7 +121,7 @@ def test_a_call_that_was_recorded_and_not_yet_measured_is_heard_and_not_played_a
 
     run = world.night_run()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harness.run.suite.listen", killed_while_listening)
+        patch.setattr("harness.run.run.listen", killed_while_listening)
         with pytest.raises(Killed):
             asyncio.run(run.run())
     assert world.played == ["run-one-a-a1"]
@@ -356,7 +356,7 @@ def test_a_part_whose_report_finds_no_space_still_counts_what_was_recorded(
         raise OSError(errno.ENOSPC, "No space left on device", "x")
 
     world.before = lambda trace: full() if trace == "run-one-a-a2" else None
-    monkeypatch.setattr("harness.run.suite.write_run", full)
+    monkeypatch.setattr("harness.run.run.write_run", full)
     night = world.go()
     assert night is not None
     assert night.result is not None

@@ -13,7 +13,7 @@ from harness.model.limits import Limits
 from harness.nightly.layout import options_to_keep
 from harness.options.own_limits import limits_of
 from harness.run.jobs import this_machine
-from harness.run.suite import make_plan
+from harness.run.run import make_plan
 from harness.settings import load_settings
 
 

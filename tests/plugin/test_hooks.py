@@ -91,7 +91,7 @@ CONFTEST = """
 import os
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
-from harness.run import suite
+from harness.run import run as suite
 from harness.model.capture import write_manifest
 from tests.history import made
 from tests.judge import canned

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.run.run import Run, make_plan
 from harness.run.shared_run import SharedRun
-from harness.run.suite import Run, make_plan
 from harness.settings import Settings
 from tests.history import made
 

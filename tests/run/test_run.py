@@ -21,7 +21,8 @@ from harness.model.measurement import Measurement
 from harness.model.plan import BuiltCase, Plan
 from harness.model.status import CaptureStatus, Status
 from harness.model.verdict import Summary
-from harness.run import suite, written_run
+from harness.run import run as suite
+from harness.run import written_run
 from harness.run.faults import FAULTS
 from harness.settings import Settings
 from tests.history import made

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from harness.errors import UsageError
-from harness.run.suite import plan_in, select_cases
+from harness.run.run import plan_in, select_cases
 from harness.settings import load_settings
 from tests.judge.canned import case
 
