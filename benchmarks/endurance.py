@@ -38,7 +38,10 @@ from harness.prove.beacon_case import D0_MS, BeaconCall, build_calls
 from harness.prove.beacon_listening import hear_call
 from harness.prove.calibrate import CalibrationPlan, beacon_agent
 from harness.provide.cache import cache_dir
-from harness.run.run import Run, build_cases, load_checked_cases, make_plan, open_run, select_cases
+from harness.run.cases import build_cases, load_checked_cases, select_cases
+from harness.run.open import open_run
+from harness.run.plan import make_plan
+from harness.run.run import Run
 from harness.settings import Settings, load_settings
 from reports.view.funnel import funnel_view
 from runtime.engines.espeak import MODULE as VOICE

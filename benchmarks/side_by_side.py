@@ -87,7 +87,9 @@ def compare(what: str, summary: Summary, alone: Mapping[Key, float]) -> Row:
 
 async def measure(arguments: argparse.Namespace) -> list[Row]:
     from harness.provide.cache import cache_dir
-    from harness.run.run import build_cases, load_checked_cases, make_plan, run_plan, select_cases
+    from harness.run.cases import build_cases, load_checked_cases, select_cases
+    from harness.run.open import run_plan
+    from harness.run.plan import make_plan
 
     flags = {"lane": arguments.user, "suite": arguments.suite, "runs": arguments.runs, "repeat": arguments.repeat}
     base = load_settings(flags | {"history": "off"})

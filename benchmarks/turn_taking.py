@@ -20,7 +20,7 @@ import soundfile
 from scipy.signal import lfilter, resample_poly
 
 from harness.provide.cache import cache_dir
-from harness.run.run import build_cases, load_checked_cases, select_cases
+from harness.run.cases import build_cases, load_checked_cases, select_cases
 from runtime.audio.vad_silero import SileroVad
 from runtime.call.barge_in import Act, BargeIn, UserFrame
 from runtime.call.speech_detector import SpeechDetector, SpeechKind, SteppedVad

@@ -23,26 +23,12 @@ from harness.model.redaction import redacted
 from harness.options.agent_command import check_command
 from harness.options.invitation import read_invitation
 from harness.options.own_limits import from_words, read_floor
+from harness.options.places import CONFIG_FILE, HISTORY_FILE, OWN_CASES, default_cases, shipped_cases
 from harness.options.sources import from_environment, from_file
 
-CONFIG_FILE = "earwitness.toml"
-HISTORY_FILE = "history.sqlite"
 SECRET_SETTINGS = ("livekit_api_key", "livekit_api_secret")
 LONGEST_WAIT_MS = 60_000.0
-OWN_CASES = Path("cases")  # of the working folder
 OF_GATES = ("limits", "gates", "floor")  # in the file they stand in a table of their own
-
-
-def shipped_cases() -> Path:
-    """Where the cases that ship lie: in the package `earwitness` of the wheel, at the top of a checkout."""
-    root = Path(__file__).parents[1]
-    packed = root / "earwitness" / "cases"
-    return packed if packed.is_dir() else root / "cases"
-
-
-def _default_cases() -> Path:
-    """`cases` of the working folder, where there is none those that ship: a user works in a folder of his own."""
-    return OWN_CASES if OWN_CASES.exists() else shipped_cases()
 
 
 @dataclass(frozen=True)
@@ -70,7 +56,7 @@ class Settings:
     autoplay: Literal["allowed", "real"] = "allowed"  # real: only what the browser lets play for a user
     insecure_certificates: str | None = None  # HOST[:PORT],…: whose certificates need nobody to vouch for them
     ear: Literal["played", "received"] = "played"  # what the page plays, or every remote track as it comes
-    cases: Path = field(default_factory=_default_cases)
+    cases: Path = field(default_factory=default_cases)
     runs: Path = Path("runs")
     attempts: int = 1  # a second one only as evidence: a case that fails and then passes is FLAKY
     repeat: int = 1
@@ -105,7 +91,7 @@ class Settings:
         """Raises UsageError for a floor that is none of this machine's."""
         floor = None
         if self.floor is not None and self.floor != "off":
-            from harness.run.jobs import this_machine
+            from harness.history.environment import this_machine
 
             floor = read_floor(self.floor, this_machine(self.machine_class))
         return Limits(profile=self.limits, own=dict(self.gates), floor=floor)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from harness.model.case import Case
 from harness.model.plan import BuiltCase
 from harness.provide.cache import cache_dir
-from harness.run.run import build_cases, load_checked_cases, select_cases
+from harness.run.cases import build_cases, load_checked_cases, select_cases
 
 ROOT = Path(__file__).parents[1]
 # The same examples in every run, and no limit on how long one takes: neither chance nor a busy host turns a test red.

@@ -30,7 +30,7 @@ from harness.model.plan import BuiltCase, PageSpec
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict
 from harness.provide.media_server import MediaServer
-from harness.run.run import new_run_id
+from harness.run.plan import new_run_id
 
 STAGGER_S = 0.7  # a turn takes about 4 s: six sessions spread over one
 TOGETHER_TIMEOUT_S = 90.0  # until every session has joined, or has ended before

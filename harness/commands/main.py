@@ -107,7 +107,7 @@ def cases(
 ) -> None:
     """List the cases with tier, suites, tags and duration; --export gives the WAV and a picture with its truth marked."""
     from harness.provide.cache import cache_dir
-    from harness.run.run import build_cases, load_checked_cases, select_cases
+    from harness.run.cases import build_cases, load_checked_cases, select_cases
     from harness.settings import load_settings
     from harness.speech.catalogue import export_case, list_rows
 
@@ -159,7 +159,7 @@ def sweep(
     Writes runs/sweep-…/sweep.md with the curve, and a run of its own for each value.
     """
     from harness.provide.cache import cache_dir
-    from harness.run.run import build_cases, load_checked_cases, select_cases
+    from harness.run.cases import build_cases, load_checked_cases, select_cases
     from harness.run.sweep import make_profiles, run_sweep
     from harness.run.sweep_axis import parse_axis
     from harness.settings import load_settings

@@ -231,7 +231,9 @@ def run_command(
     from harness.commands.progress import Progress
     from harness.model.case import EVERY_CASE
     from harness.provide.cache import cache_dir
-    from harness.run.run import build_cases, load_checked_cases, make_plan, run_plan, select_cases
+    from harness.run.cases import build_cases, load_checked_cases, select_cases
+    from harness.run.open import run_plan
+    from harness.run.plan import make_plan
     from harness.settings import load_settings
 
     flags: dict[str, Any] = {

@@ -67,7 +67,7 @@ def tts_command(
     """
     from rich.console import Console
 
-    from harness.run.run import new_run_id
+    from harness.run.plan import new_run_id
     from harness.tts_regression.regress import Asked
     from harness.tts_regression.sentences import SHIPPED, read_sentences
 

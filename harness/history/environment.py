@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +52,12 @@ def machine_class(host: Mapping[str, Any]) -> str:
     system = str(host.get("system", UNKNOWN)).split()[0] if host.get("system") else UNKNOWN
     cores = host.get("cpu_count")
     return f"{system} {host.get('machine', UNKNOWN)}, {cores if cores is not None else UNKNOWN} cores"
+
+
+def this_machine(own_name: str | None) -> str:
+    """The class of the machine we are on, as a capture's manifest would give it."""
+    about = {"system": platform.system(), "machine": platform.machine(), "cpu_count": os.cpu_count()}
+    return own_name or machine_class(about)
 
 
 def environment_of(

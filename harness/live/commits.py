@@ -10,7 +10,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from harness.settings import CONFIG_FILE, shipped_cases
+from harness.options.places import CONFIG_FILE, shipped_cases
 
 OURS = "earwitness.commit"
 THEIRS = "commit"

@@ -22,7 +22,8 @@ from harness.nightly.folder import PARTS, find_night, read_night, write_night
 from harness.nightly.layout import cases_of, lay_out, networks_of, options_to_keep
 from harness.nightly.plan_file import NightPlan
 from harness.provide.cache import cache_dir
-from harness.run.run import build_cases, load_checked_cases, new_run_id, select_cases
+from harness.run.cases import build_cases, load_checked_cases, select_cases
+from harness.run.plan import new_run_id
 from harness.settings import Settings, load_settings
 
 

@@ -17,7 +17,8 @@ from harness.model.night import PartKind, PlannedPart
 from harness.model.redaction import redacted
 from harness.nightly.folder import PARTS
 from harness.nightly.plan_file import NightPlan, Part
-from harness.run.run import new_run_id, select_cases
+from harness.run.cases import select_cases
+from harness.run.plan import new_run_id
 from harness.settings import SECRET_SETTINGS, Settings
 
 NO_MICROPHONE = "a bot has no microphone; this part needs the browser"

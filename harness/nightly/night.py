@@ -35,8 +35,9 @@ from harness.nightly.session import Session
 from harness.nightly.steps import do_step, new_place
 from harness.nightly.units import Unit, remaining, units_of
 from harness.nightly.webm import still_to_measure, webm_of_part
+from harness.run.open import open_run, run_history
+from harness.run.plan import make_plan
 from harness.run.rejudge import read_summary
-from harness.run.run import make_plan, open_run, run_history
 from harness.settings import Settings
 
 log = logging.getLogger(__name__)

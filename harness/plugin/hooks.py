@@ -108,7 +108,7 @@ class CaseFile(pytest.File):
     """One case file; its one item has the case's name."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        from harness.run.run import load_checked_cases
+        from harness.run.cases import load_checked_cases
 
         try:
             ((_, case),) = load_checked_cases([self.path], _session_of(self.config).limits())
@@ -285,7 +285,8 @@ class _Session:
             from harness.run.shared_run import join_run
 
             return join_run(Path(self._socket), settings)
-        from harness.run.run import make_plan, open_run
+        from harness.run.open import open_run
+        from harness.run.plan import make_plan
 
         return open_run(make_plan(settings, ()), settings)
 
@@ -343,6 +344,6 @@ class _Session:
 def _built(cases: Sequence[tuple[Path, Case]]) -> tuple[BuiltCase, ...]:
     """Raises CaseError, HarnessError."""
     from harness.provide.cache import cache_dir
-    from harness.run.run import build_cases
+    from harness.run.cases import build_cases
 
     return build_cases(cases, cache_dir() / "cases")

@@ -33,7 +33,7 @@ from harness.prove.calibration_record import Calibration, Setting, summarise
 from harness.prove.calibration_report import write_report
 from harness.prove.calibration_shifts import shifts_of
 from harness.run.jobs import LaneShifts, keep_shifts
-from harness.run.run import new_run_id
+from harness.run.plan import new_run_id
 
 PLAYED = "calibration_played.json"  # which captures belong to which setting
 RECORD = "calibration.json"

@@ -24,7 +24,7 @@ from harness.prove.live import TURNS, Call, LiveProof, batches, calls_for, playe
 from harness.prove.offline import with_fault
 from harness.prove.proof_report import LATENCY_GATES
 from harness.prove.trials import CLEAN, TRIALS, append_trials, ears_version, gates_fired, read_trials, trials_of
-from harness.run.run import new_run_id
+from harness.run.plan import new_run_id
 
 OFFLINE_DONE = "offline_done.txt"
 

@@ -7,15 +7,13 @@ the 95th percentile, in ms. `auto` is the largest number up to which every measu
 
 from __future__ import annotations
 
-import os
-import platform
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import UsageError
-from harness.history.environment import machine_class
+from harness.history.environment import this_machine
 from harness.model.capture import write_atomic
 from harness.provide.cache import cache_dir, locked
 from harness.settings import Settings
@@ -61,12 +59,6 @@ class Jobs:
 
     jobs: int
     why: str
-
-
-def this_machine(own_name: str | None) -> str:
-    """The class of the machine we are on, as a capture's manifest would give it."""
-    about = {"system": platform.system(), "machine": platform.machine(), "cpu_count": os.cpu_count()}
-    return own_name or machine_class(about)
 
 
 def decide_jobs(settings: Settings) -> Jobs:

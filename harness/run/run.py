@@ -1,166 +1,49 @@
-"""A run from plan to report: attempts, their measurement, the verdict, `summary.json`, `report.md`, `report.html`.
+"""A run under way: attempts, their measurement, their verdicts, the run's verdict.
 
-The command line and the pytest plugin both come in here. Each attempt is measured from its folder, between attempts (or,
-with sessions side by side, by a process of its own while none is measured), so that nothing else runs while a call is
-measured. Whatever ends a run early, what was recorded is judged and reported; `summary.json` is kept from the first case on.
+Each attempt is measured from its folder, between attempts (or, with sessions side by side, by a process of its own while
+none is measured), so that nothing else runs while a call is measured. What was recorded is judged whatever ends the run;
+`summary.json` is kept from the first case on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import datetime
-import logging
-import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import CaseError, EarwitnessError, UsageError
+from harness.errors import EarwitnessError
 from harness.history.environment import ears_version
-from harness.judge.gates import check_overrides
 from harness.judge.verdict import RunFacts, judge_attempt, judge_case, judge_run
 from harness.listen.measure import listen, write_measurement
 from harness.model.capture import Manifest, write_atomic
-from harness.model.case import EVERY_CASE, Case
+from harness.model.case import Case
 from harness.model.degraded import degraded_in
-from harness.model.limits import LIMITS, SHIPPED, Limits
 from harness.model.measurement import Measurement
 from harness.model.plan import BuiltCase, Plan, under_rules
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict, Summary
 from harness.processes.uninterrupted import to_its_end
-from harness.run.faults import broken_off, note_fault
-from harness.run.jobs import decide_jobs
-from harness.run.side_by_side import OnCase, OnPhase, OnVerdict, run_cases
+from harness.run.faults import note_fault
 from harness.run.written_run import (
     SUMMARY,
     captures_of,
     not_measured,
-    not_written,
     with_error,
     without_measurements,
     write_run,
 )
-from harness.settings import Settings
-from harness.speech.build import build_case
-from harness.speech.case_file import load_cases
-from harness.speech.espeak_worker import EspeakWorker
 
 if TYPE_CHECKING:
     from harness.history.run_history import RunHistory
     from harness.judge.promoted import KpiLimit
     from harness.live.bench import Bench
     from harness.live.governor import Staging
-    from harness.provide.media_server import MediaServer
-
-log = logging.getLogger(__name__)
-
-
-def new_run_id(now: datetime.datetime | None = None) -> str:
-    """Start time with a random suffix: two runs that start in one second do not meet (H-08)."""
-    now = now or datetime.datetime.now()
-    return f"{now:%Y%m%d_%H%M%S}-{secrets.token_hex(2)}"
-
-
-def load_checked_cases(paths: Sequence[Path], limits: Limits = SHIPPED) -> list[tuple[Path, Case]]:
-    """All cases under `paths`, each checked against the gate table and the run's limits too. Raises CaseError, UsageError."""
-    loaded: list[tuple[Path, Case]] = []
-    for path in paths:
-        if not path.exists():
-            raise UsageError(f"{path}: no such file or folder of cases; --cases names one")
-        loaded += load_cases(path)
-    for path, case in loaded:
-        problems = check_overrides(case, limits)
-        if problems:
-            raise CaseError(path, None, "; ".join(problems))
-    return loaded
-
-
-def select_cases(
-    cases: Sequence[tuple[Path, Case]], suite: str, names: Sequence[str], tags: Collection[str] = ()
-) -> list[tuple[Path, Case]]:
-    """Those of `suite` that have any of `tags`, in the order of their tier and name, or those that `names` name.
-
-    Raises UsageError.
-    """
-    if names:
-        by_id = {case.id: (path, case) for path, case in cases}
-        unknown = [name for name in names if name not in by_id]
-        if unknown:
-            raise UsageError(f"unknown case {', '.join(unknown)}; `earwitness cases` lists them")
-        return [by_id[name] for name in names]
-    chosen = [(p, c) for p, c in cases if suite == EVERY_CASE or suite in c.suite]
-    if not chosen:
-        known = ", ".join(sorted({name for _, case in cases for name in case.suite})) or "none"
-        raise UsageError(f"no case belongs to the suite {suite!r}; suites of these cases: {known}, and {EVERY_CASE}")
-    tagged = [(p, c) for p, c in chosen if not tags or set(tags) & set(c.tags)]
-    if not tagged:
-        known = ", ".join(sorted({tag for _, case in chosen for tag in case.tags})) or "none"
-        raise UsageError(f"no case of the suite {suite!r} has the tag {' or '.join(tags)}; tags there: {known}")
-    return sorted(tagged, key=lambda item: (item[1].tier, item[1].id))
-
-
-def build_cases(cases: Sequence[tuple[Path, Case]], cache: Path) -> tuple[BuiltCase, ...]:
-    """The cases with their speech. Raises CaseError, HarnessError."""
-    with EspeakWorker() as worker:
-        return tuple(build_case(case, path, cache, worker) for path, case in cases)
-
-
-def make_plan(settings: Settings, cases: tuple[BuiltCase, ...], *, resumed: str | None = None) -> Plan:
-    """A plan with a run folder of its own, which is made here. `resumed`: the id of a run that may have one already.
-
-    Raises UsageError, HistoryError.
-    """
-    run_id = resumed or new_run_id()
-    run_dir = settings.runs / run_id
-    plan = plan_in(settings, cases, run_id, run_dir)
-    try:
-        run_dir.mkdir(parents=True, exist_ok=resumed is not None)
-    except OSError as error:
-        raise UsageError(f"--runs {settings.runs}: cannot make {run_dir}: {error.strerror}") from error
-    if not plan.limits.shipped:
-        write_atomic(run_dir / LIMITS, plan.limits.model_dump_json(indent=2).encode())
-    place = settings.history_place()
-    if place is not None:
-        from harness.history.run_history import check_history  # SQLAlchemy loads only where a history is kept
-
-        try:
-            check_history(place)
-        except EarwitnessError:
-            with suppress(OSError):  # a resumed run's is not empty
-                if resumed is None:
-                    (run_dir / LIMITS).unlink(missing_ok=True)
-                run_dir.rmdir()  # refused before anything is recorded: nothing is left behind
-            raise
-    return plan
-
-
-def plan_in(settings: Settings, cases: tuple[BuiltCase, ...], run_id: str, run_dir: Path) -> Plan:
-    """A plan for the run folder `run_dir`, which is not made here. Raises UsageError."""
-    jobs = decide_jobs(settings)
-    return Plan(
-        run_id=run_id,
-        run_dir=run_dir,
-        cases=cases,
-        suite=settings.suite + (f", tagged {' or '.join(settings.tag)}" if settings.tag else ""),
-        lane=settings.lane,
-        mic=settings.mic,
-        agent=settings.agent_spec(),
-        rules=settings.call_rules(),
-        page=settings.page_spec(),
-        invitation=settings.invitation(),
-        attempts=settings.attempts,
-        repeat=settings.repeat,
-        strict=settings.strict,
-        jobs=jobs.jobs,
-        jobs_why=jobs.why,
-        limits=settings.run_limits(),
-        network=settings.network_spec(),
-    )
 
 
 @dataclass
@@ -351,94 +234,3 @@ class Run:
 def _environment(manifest: Manifest) -> dict[str, Any]:
     """Where and with what; `ears` is the code that listened, which a later comparison asks for."""
     return {"host": manifest.host, "versions": {**manifest.versions, "ears": ears_version()}}
-
-
-def run_history(plan: Plan, settings: Settings) -> RunHistory | None:
-    place = settings.history_place()
-    if place is None:
-        return None
-    from harness.history.run_history import RunHistory
-
-    started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return RunHistory(place, plan.suite, plan.run_dir, started_at, settings.machine_class, limits=plan.limits)
-
-
-@asynccontextmanager
-async def open_bench_of(
-    plan: Plan,
-    settings: Settings,
-    *,
-    server: MediaServer | None = None,
-    staging: Staging | None = None,
-    agent_env: dict[str, str] | None = None,
-    on_note: Callable[[str], None] = lambda note: None,
-) -> AsyncIterator[Bench]:
-    """A bench for `plan`; with a media server of its own unless one is given. Raises ProvisionError, HarnessError."""
-    from harness.live.bench import open_bench  # LiveKit and Playwright load only where something is live
-    from harness.provide.media_server import LiveKitTarget
-
-    external = settings.external_server()
-    async with open_bench(
-        plan,
-        target=LiveKitTarget(*external) if external is not None else None,
-        server=server,
-        headless=not settings.headed,
-        agent_env={**settings.agent_env(), **(agent_env or {})},
-        staging=staging,
-        on_note=on_note,
-    ) as bench:
-        yield bench
-
-
-@asynccontextmanager
-async def open_run(
-    plan: Plan,
-    settings: Settings,
-    *,
-    run: Run | None = None,
-    agent_env: dict[str, str] | None = None,
-    on_note: Callable[[str], None] = lambda note: None,
-) -> AsyncIterator[Run]:
-    """A run with its bench open; `run`: one that has begun already. Raises ProvisionError, HarnessError."""
-    from harness.live.governor import open_governor
-    from harness.run.hearing_process import EARS_LOG, HearingProcess
-
-    run = run or Run(plan, history=run_history(plan, settings))
-    async with AsyncExitStack() as stack:
-        if plan.jobs > 1:
-            governor = open_governor(plan.jobs, why=plan.jobs_why, on_note=on_note)
-            run.staging = await stack.enter_async_context(governor)
-            run.hear = stack.enter_context(HearingProcess(plan.run_dir / EARS_LOG)).hear
-        bench = open_bench_of(plan, settings, staging=run.staging, agent_env=agent_env, on_note=on_note)
-        run.bench = await stack.enter_async_context(bench)
-        yield run
-
-
-async def run_plan(
-    plan: Plan,
-    settings: Settings,
-    *,
-    on_note: Callable[[str], None] = lambda note: None,
-    on_case: OnCase = lambda built, index: None,
-    on_phase: OnPhase = lambda case, phase: None,
-    on_verdict: OnVerdict = lambda verdict: None,
-) -> Summary:
-    """All cases of `plan`, up to `plan.jobs` of them at once. An interruption still gives a (partial) report."""
-    run = Run(plan)
-    complete = False
-    try:
-        async with open_run(plan, settings, on_note=on_note) as run:
-            complete = await run_cases(run, plan.cases, on_case=on_case, on_phase=on_phase, on_verdict=on_verdict)
-    except asyncio.CancelledError:
-        run.interrupted = True
-    except EarwitnessError as error:
-        run.errors.append(str(error))
-    except OSError as error:
-        run.errors.append(broken_off(error))
-    except Exception as error:  # a fault of ours must not cost the report; it is named, logged and exits with 3
-        run.errors.append(note_fault(plan.run_dir, "running the cases", error))
-    summary = await to_its_end(asyncio.to_thread(run.conclude_run, complete=complete))
-    try:
-        return await to_its_end(asyncio.to_thread(write_run, summary, plan.run_dir))
-    except OSError as error:
-        return not_written(summary, plan.run_dir, error)

@@ -48,7 +48,9 @@ class SharedRun:
         """Raises UsageError, ProvisionError."""
         from harness.live.governor import open_governor
         from harness.provide.media_server import LiveKitTarget, media_server
-        from harness.run.run import Run, make_plan, run_history
+        from harness.run.open import run_history
+        from harness.run.plan import make_plan
+        from harness.run.run import Run
 
         settings = await asyncio.to_thread(self.settings)
         plan = await asyncio.to_thread(make_plan, settings, ())
@@ -138,7 +140,9 @@ def heard_already(folder: Path) -> Measurement:
 async def join_run(path: Path, settings: Settings) -> AsyncIterator[Run]:
     """This process's part in the run that is held together at `path`. Raises HarnessError, ProvisionError."""
     from harness.provide.media_server import MediaServer
-    from harness.run.run import Run, open_bench_of, plan_in, run_history
+    from harness.run.open import open_bench_of, run_history
+    from harness.run.plan import plan_in
+    from harness.run.run import Run
 
     async with told_of_run(path) as (about, ended):
         plan = plan_in(settings, (), about["run_id"], Path(about["run_dir"]))

@@ -23,7 +23,8 @@ from harness.model.capture import write_atomic
 from harness.model.plan import BuiltCase
 from harness.model.redaction import redacted
 from harness.network.profile import Direction, Profile, load_profile
-from harness.run.run import make_plan, new_run_id, run_plan
+from harness.run.open import run_plan
+from harness.run.plan import make_plan, new_run_id
 from harness.run.sweep_axis import Axis
 from harness.settings import Settings
 

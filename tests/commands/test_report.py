@@ -17,7 +17,7 @@ from harness.model.limits import LIMITS, Limits
 from harness.model.status import CaptureStatus, Status
 from harness.model.verdict import SUMMARY_SCHEMA_VERSION
 from harness.run.rejudge import judge_again, read_summary
-from harness.run.run import SUMMARY, write_run
+from harness.run.written_run import SUMMARY, write_run
 from tests.listen.captures import hole, simple_call
 from tests.reports.render.test_html import read
 

@@ -16,7 +16,7 @@ from harness.history.promotion import promote
 from harness.history.reading import read_run
 from harness.history.run_history import RunHistory
 from harness.model.case import SpokenUtterance, Truth
-from harness.run.run import make_plan
+from harness.run.plan import make_plan
 from harness.settings import Settings
 from tests.history import made
 from tests.history.test_baselines import written_calibration

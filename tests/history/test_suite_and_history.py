@@ -15,7 +15,9 @@ from harness.model.case import SpokenUtterance, Truth
 from harness.model.measurement import Measurement
 from harness.model.plan import BuiltCase
 from harness.model.verdict import Summary
-from harness.run import run as suite
+from harness.run import plan as planning
+from harness.run import run as under_way
+from harness.run.open import run_history
 from harness.settings import Settings
 from tests.history import made
 from tests.judge import canned
@@ -52,10 +54,10 @@ class StandIn:
 async def speak(settings: Settings, kpis_ms: list[float], monkeypatch: pytest.MonkeyPatch, seen: list[int]) -> Summary:
     """One run of as many cases as there are KPIs; `seen`: how many attempts the history held after each."""
     cases = tuple(built(f"c{i:02}") for i in range(len(kpis_ms)))
-    plan = suite.make_plan(settings, cases)
+    plan = planning.make_plan(settings, cases)
     bench = StandIn(plan.run_dir, list(kpis_ms))
-    monkeypatch.setattr(suite, "listen", bench.hear)
-    run = suite.Run(plan, bench=bench, history=suite.run_history(plan, settings))  # type: ignore[arg-type]
+    monkeypatch.setattr(under_way, "listen", bench.hear)
+    run = under_way.Run(plan, bench=bench, history=run_history(plan, settings))  # type: ignore[arg-type]
     place = settings.history_place()
     for case in cases:
         await run.case(case)
@@ -73,7 +75,7 @@ async def test_every_attempt_is_in_the_history_when_its_case_is_done_and_the_nex
     one = await speak(settings, [440.0, 450.0, 460.0], monkeypatch, seen)
     assert seen == [1, 2, 3]
     assert one.changes is None
-    monkeypatch.setattr(suite, "new_run_id", lambda: "later")
+    monkeypatch.setattr(planning, "new_run_id", lambda: "later")
     with open_history(tmp_path / "runs" / "history.sqlite") as history, history.writing() as session:
         from harness.history.tables import (
             Run,

@@ -13,7 +13,7 @@ import pytest
 
 from harness.live.bench import Bench, open_bench
 from harness.model.plan import NOTHING_TOLD, AgentSpec, CallRules, Invitation, NetworkSpec, PageSpec, Plan
-from harness.run.run import new_run_id
+from harness.run.plan import new_run_id
 
 MISBEHAVING = Path(__file__).parents[1] / "agents" / "misbehaving.py"
 

@@ -15,7 +15,8 @@ from harness.history.reading import read_run
 from harness.listen.read.reading import read_capture
 from harness.model.plan import BuiltCase
 from harness.model.status import CaptureStatus
-from harness.run.run import make_plan, run_plan
+from harness.run.open import run_plan
+from harness.run.plan import make_plan
 from harness.run.side_by_side import start_order
 from harness.settings import Settings
 

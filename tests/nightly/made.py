@@ -31,7 +31,7 @@ from harness.nightly.night import NightRun
 from harness.nightly.plan_file import Keep, NightPlan, Part
 from harness.nightly.progress import NightProgress
 from harness.nightly.session import open_session
-from harness.run import run as suite
+from harness.run import run as under_way
 from harness.settings import Settings
 from tests.judge import canned
 
@@ -81,9 +81,9 @@ class World:
         self.settings = Settings(runs=folder, history="off")
         self.webm: Callable[[Path], WebmHeard] = good_webm
         self.webms_heard: list[str] = []
-        monkeypatch.setattr(suite, "listen", self.hear)
+        monkeypatch.setattr(under_way, "listen", self.hear)
         monkeypatch.setattr(nightly_webm, "hear_webm", self.hear_webm)
-        monkeypatch.setattr(suite, "write_run", _write_summary_alone)
+        monkeypatch.setattr(under_way, "write_run", _write_summary_alone)
         self.plan = NightPlan(
             name="made", parts=[Part(id=name, cases=["a", "b"], turns=turns) for name in ids], keep=self.keep
         )

@@ -13,7 +13,8 @@ from harness.live.governor import Governor
 from harness.plugin.ahead import Ahead
 from harness.processes.loop_thread import LoopThread
 from harness.run.faults import FAULTS
-from harness.run.run import Run, make_plan
+from harness.run.plan import make_plan
+from harness.run.run import Run
 from harness.settings import Settings
 from tests.history.test_suite_and_history import built
 from tests.run.test_side_by_side import LIMITS, NAMES, StandIn, under_way

@@ -91,7 +91,7 @@ CONFTEST = """
 import os
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
-from harness.run import run as suite
+from harness.run import open as opening, run as under_way
 from harness.model.capture import write_manifest
 from tests.history import made
 from tests.judge import canned
@@ -117,11 +117,11 @@ async def open_bench_of(plan, settings, **_):
     yield Bench(plan)
 
 def listen(folder):
-    manifest = suite.Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+    manifest = under_way.Manifest.model_validate_json((folder / "manifest.json").read_bytes())
     late = manifest.case_id == os.environ.get("EW_TEST_FAILS")
     return made.measured(manifest.run_id, manifest.case_id, 5_000.0 if late else 440.0)
 
-suite.open_bench_of, suite.listen = open_bench_of, listen
+opening.open_bench_of, under_way.listen = open_bench_of, listen
 """
 THREE = ("one", "three", "two")  # in the order of their files
 

@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from harness.errors import UsageError
-from harness.run.run import plan_in, select_cases
+from harness.run.cases import select_cases
+from harness.run.plan import plan_in
 from harness.settings import load_settings
 from tests.judge.canned import case
 

@@ -15,7 +15,6 @@ from harness.run.jobs import (
     decide_jobs,
     keep_shifts,
     known_shifts,
-    this_machine,
 )
 from harness.settings import Settings, load_settings
 
@@ -90,7 +89,7 @@ def test_jobs_come_from_flags_environment_and_file(tmp_path: Path) -> None:
 
 
 def test_this_machine_has_the_class_that_its_captures_have() -> None:
-    from harness.history.environment import machine_class
+    from harness.history.environment import machine_class, this_machine
     from harness.live.host import describe_host
 
     assert this_machine(None) == machine_class(describe_host())

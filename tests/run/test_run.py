@@ -21,9 +21,12 @@ from harness.model.measurement import Measurement
 from harness.model.plan import BuiltCase, Plan
 from harness.model.status import CaptureStatus, Status
 from harness.model.verdict import Summary
-from harness.run import run as suite
+from harness.run import open as opening
+from harness.run import run as under_way
 from harness.run import written_run
 from harness.run.faults import FAULTS
+from harness.run.open import run_plan
+from harness.run.plan import make_plan
 from harness.settings import Settings
 from tests.history import made
 from tests.history.test_suite_and_history import built
@@ -81,14 +84,14 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
         made_up.plan = plan
         yield made_up
 
-    monkeypatch.setattr(suite, "open_bench_of", open_bench_of)
-    monkeypatch.setattr(suite, "listen", made_up.listen)
+    monkeypatch.setattr(opening, "open_bench_of", open_bench_of)
+    monkeypatch.setattr(under_way, "listen", made_up.listen)
     return made_up
 
 
 def plan_of(folder: Path, **options: Any) -> tuple[Plan, Settings]:
     settings = Settings(runs=folder / "runs", history="off", **options)
-    return suite.make_plan(settings, tuple(built(name) for name in NAMES)), settings
+    return make_plan(settings, tuple(built(name) for name in NAMES)), settings
 
 
 def on_disk(plan: Plan) -> Summary:
@@ -104,7 +107,7 @@ async def test_a_fault_of_ours_in_one_metric_is_named_and_costs_that_attempt_alo
 
     bench.hearing = fault
     plan, settings = plan_of(tmp_path)
-    summary = await suite.run_plan(plan, settings)
+    summary = await run_plan(plan, settings)
     assert [case.status for case in summary.cases] == [Status.PASS, Status.NO_DATA, Status.PASS]
     hit = summary.cases[1]
     said = (
@@ -121,16 +124,16 @@ async def test_a_fault_of_ours_in_one_metric_is_named_and_costs_that_attempt_alo
 async def test_a_fault_of_ours_in_one_gate_costs_that_attempt_alone(
     tmp_path: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = suite.judge_attempt
+    real = under_way.judge_attempt
 
     def judge_attempt(case: Any, manifest: Manifest, measurement: Any, *more: Any) -> Any:
         if case.id == "two" and measurement is not None:
             raise KeyError("reply_not_short")
         return real(case, manifest, measurement, *more)
 
-    monkeypatch.setattr(suite, "judge_attempt", judge_attempt)
+    monkeypatch.setattr(under_way, "judge_attempt", judge_attempt)
     plan, settings = plan_of(tmp_path)
-    summary = await suite.run_plan(plan, settings)
+    summary = await run_plan(plan, settings)
     assert [case.status for case in summary.cases] == [Status.PASS, Status.NO_DATA, Status.PASS]
     assert "while judging" in summary.cases[1].reason
     assert summary.exit_code == 3
@@ -139,16 +142,16 @@ async def test_a_fault_of_ours_in_one_gate_costs_that_attempt_alone(
 async def test_a_fault_of_ours_over_the_run_leaves_the_cases_their_verdicts(
     tmp_path: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = suite.judge_run
+    real = under_way.judge_run
 
     def judge_run(facts: Any, cases: Any, definitions: Any) -> Summary:
         if definitions:
             raise IndexError("index 0 is out of bounds")
         return real(facts, cases, definitions)
 
-    monkeypatch.setattr(suite, "judge_run", judge_run)
+    monkeypatch.setattr(under_way, "judge_run", judge_run)
     plan, settings = plan_of(tmp_path)
-    summary = await suite.run_plan(plan, settings)
+    summary = await run_plan(plan, settings)
     assert [case.status for case in summary.cases] == [Status.PASS] * 3
     assert "a fault of Earwitness while judging the run: IndexError" in summary.errors[-1]
     assert summary.exit_code == 3
@@ -162,7 +165,7 @@ async def test_a_fault_of_ours_in_a_picture_leaves_the_verdict_and_is_no_pass(
 
     monkeypatch.setattr("reports.render.run_report.finish_report", draw)
     plan, settings = plan_of(tmp_path)
-    summary = await suite.run_plan(plan, settings)
+    summary = await run_plan(plan, settings)
     assert len(summary.cases) == 3
     assert summary.errors == [
         f"a fault of Earwitness while writing the report: ValueError: Image size of 0 pixels (traceback: {FAULTS})"
@@ -178,7 +181,7 @@ async def test_a_full_disk_in_a_call_ends_the_run_and_keeps_what_was_done(tmp_pa
 
     bench.during = full
     plan, settings = plan_of(tmp_path)
-    summary = await suite.run_plan(plan, settings)
+    summary = await run_plan(plan, settings)
     assert [case.case_id for case in summary.cases] == ["one", "two"]
     assert not summary.complete
     assert summary.exit_code == 3
@@ -195,10 +198,10 @@ async def test_a_disk_that_is_full_for_the_report_keeps_the_cases_that_were_judg
             raise FULL
         write_atomic(path, data)
 
-    monkeypatch.setattr(suite, "write_atomic", full)
+    monkeypatch.setattr(under_way, "write_atomic", full)
     monkeypatch.setattr(written_run, "write_atomic", full)
     plan, settings = plan_of(tmp_path)
-    summary = await suite.run_plan(plan, settings)
+    summary = await run_plan(plan, settings)
     assert [case.status for case in summary.cases] == [Status.PASS] * 3
     assert summary.exit_code == 3
     assert summary.errors[-1].endswith(f"make room, then `earwitness report --again {plan.run_dir}`")
@@ -214,7 +217,7 @@ async def test_what_is_judged_is_on_the_disk_before_the_next_case_so_that_a_kill
         [case.case_id for case in on_disk(bench.plan).cases] if trace != "one-a1" else []
     )
     plan, settings = plan_of(tmp_path)
-    await suite.run_plan(plan, settings)
+    await run_plan(plan, settings)
     assert kept == [[], ["one"], ["one", "two"]]
 
 
@@ -227,7 +230,7 @@ async def test_ctrl_c_while_a_call_is_measured_waits_for_it_and_judges_it_once(t
 
     bench.hearing = slow
     plan, settings = plan_of(tmp_path)
-    task = asyncio.create_task(suite.run_plan(plan, settings))
+    task = asyncio.create_task(run_plan(plan, settings))
     assert await asyncio.to_thread(measuring.wait, 10)
     task.cancel()
     await asyncio.sleep(0)  # the loop is free meanwhile
@@ -250,7 +253,7 @@ async def test_a_second_attempt_that_is_interrupted_is_judged_beside_the_first(t
     bench.kpi_ms = 2_000.0  # too late, so that there is a second attempt
     bench.during = lambda trace: in_a_call() if trace == "one-a2" else None
     plan, settings = plan_of(tmp_path, attempts=3)
-    task = asyncio.create_task(suite.run_plan(plan, settings))
+    task = asyncio.create_task(run_plan(plan, settings))
     async with asyncio.timeout(10):
         await begun.wait()
     task.cancel()

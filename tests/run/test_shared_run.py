@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.run.run import Run, make_plan
+from harness.run.plan import make_plan
+from harness.run.run import Run
 from harness.run.shared_run import SharedRun
 from harness.settings import Settings
 from tests.history import made

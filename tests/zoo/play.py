@@ -31,7 +31,10 @@ from harness.model.status import CaptureStatus, Status, worst
 from harness.model.verdict import AttemptVerdict, GateResult
 from harness.provide.cache import cache_dir
 from harness.provide.media_server import MediaServer, media_server
-from harness.run.run import Run, build_cases, load_checked_cases, make_plan, open_bench_of, select_cases
+from harness.run.cases import build_cases, load_checked_cases, select_cases
+from harness.run.open import open_bench_of
+from harness.run.plan import make_plan
+from harness.run.run import Run
 from harness.settings import Settings, load_settings
 from reports.render.run_report import render_report
 from tests.zoo.row import Lane, Latency, Row
