@@ -41,13 +41,20 @@ def find_reasons(scene: Scene) -> list[str]:
 
 def _timelines(scene: Scene) -> list[str]:
     reasons = []
+    why = _full_processor(scene)
     for name, timeline in sorted(scene.clocks.timelines.items()):
         if timeline.lost_samples > LOST_SAMPLES_LIMIT:
             lost_ms = 1e3 * timeline.lost_samples / timeline.rate_hz
-            reasons.append(f"capture underrun: {lost_ms:.0f} ms never arrived from the {name}'s tap")
+            reasons.append(f"capture underrun: {lost_ms:.0f} ms never arrived from the {name}'s tap{why}")
         if timeline.error_ms > CLOCK_ERROR_LIMIT_MS:
-            reasons.append(f"the {name}'s clock is only known to ±{timeline.error_ms:.1f} ms")
+            reasons.append(f"the {name}'s clock is only known to ±{timeline.error_ms:.1f} ms{why}")
     return reasons
+
+
+def _full_processor(scene: Scene) -> str:
+    """What starves an audio thread or a clock's readings, where it was so from the first line of load to the last."""
+    cpu = _cpu_percent(scene.capture.load)
+    return "" if cpu is None or cpu < LOAD_LIMIT_PERCENT else f": the host was overloaded, CPU {cpu:.0f} %"
 
 
 def _users_speech(scene: Scene) -> list[str]:

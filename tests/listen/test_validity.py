@@ -119,6 +119,12 @@ def test_lost_capture_samples_make_the_measurement_invalid(tmp_path):
     assert validity.reasons == ["capture underrun: 100 ms never arrived from the browser's tap"]
 
 
+def test_what_a_full_processor_spoilt_says_so(tmp_path):
+    call = simple_call(timeline={"lost_samples": 4_800}, loop_lag_ms=1, cpu_percent=100)
+    reason = listen(call.write(tmp_path / "c")).validity.reasons[0]
+    assert reason == "capture underrun: 100 ms never arrived from the browser's tap: the host was overloaded, CPU 100 %"
+
+
 def test_a_clock_that_is_hardly_known_makes_the_measurement_invalid(tmp_path):
     assert not listen(simple_call(timeline={"error_ms": 25.0}).write(tmp_path / "c")).validity.ok
 
