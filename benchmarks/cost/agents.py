@@ -22,7 +22,8 @@ from harness.live.agents import LINKED_STATES, Agent, Attendance, DispatchedAgen
 from harness.live.bench import SESSIONS
 from harness.live.rooms import Participants, Rooms
 from harness.model.capture import AgentUnderTest
-from harness.processes.child import Process
+from harness.processes.child import Child
+from harness.processes.spec import ChildSpec
 from harness.provide.cache import install
 from harness.provide.tools import find_uv, run_tool
 
@@ -152,41 +153,42 @@ async def _stock(arm: str, sessions: int, rooms: Rooms, run_dir: Path, core: int
             "COST_SLOTS": slots,
         }
         with processes.on_cores({core}):
-            process = await Process.start([str(python), str(STOCK / "worker.py"), "start"], env, log)
+            argv = [str(python), str(STOCK / "worker.py"), "start"]
+            child = await Child.start(ChildSpec("the stock worker", argv, log, env=env, foreign=True))
         watching = None
         try:
-            await _prepared(process, sessions, registered=True)
+            await _prepared(child, log, sessions, registered=True)
             settled = asyncio.Event()
-            watching = asyncio.create_task(_settle(process, 2 * sessions, settled))
+            watching = asyncio.create_task(_settle(child, log, 2 * sessions, settled))
             about = AgentUnderTest(kind="dispatch", spec=STOCK_NAME, instrumented=False)
             agent = DispatchedAgent(STOCK_NAME, about)
-            yield Running(Timed(agent), process.process.pid, settled, {"agent.livekit-agents": "1.8.9"})
+            yield Running(Timed(agent), child.pid, settled, {"agent.livekit-agents": "1.8.9"})
         finally:
             if watching is not None:
                 watching.cancel()
                 await asyncio.gather(watching, return_exceptions=True)
-            below = processes.tree(process.process.pid)
-            await process.stop()
+            below = processes.tree(child.pid)
+            await child.stop()
             await asyncio.to_thread(processes.end_all, below)
 
 
-async def _settle(process: Process, count: int, settled: asyncio.Event) -> None:
+async def _settle(child: Child, log: Path, count: int, settled: asyncio.Event) -> None:
     """The pool replaces each process that a job has taken; when that is done, only the calls are left."""
-    await _prepared(process, count, registered=True)
+    await _prepared(child, log, count, registered=True)
     settled.set()
 
 
-async def _prepared(process: Process, count: int, *, registered: bool) -> None:
+async def _prepared(child: Child, log: Path, count: int, *, registered: bool) -> None:
     """Until `count` job processes have said that they are ready. Raises HarnessError."""
     try:
         async with asyncio.timeout(READY_TIMEOUT_S):
             while True:
-                said = await asyncio.to_thread(process.log_path.read_bytes)
+                said = await asyncio.to_thread(log.read_bytes)
                 if said.count(b"process initialized") >= count and (b"registered worker" in said or not registered):
                     return
-                if process.process.returncode is not None:
-                    raise HarnessError(f"the stock worker ended before it was ready, see {process.log_path}")
+                if not child.is_alive:
+                    raise HarnessError(f"the stock worker ended before it was ready, see {log}")
                 await asyncio.sleep(LOOK_EVERY_S)  # a log file has no event
     except TimeoutError as error:
         late = f"the stock worker had not prepared {count} processes within {READY_TIMEOUT_S:.0f} s"
-        raise HarnessError(f"{late}, see {process.log_path} (with --keep)") from error
+        raise HarnessError(f"{late}, see {log} (with --keep)") from error

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,87 +27,50 @@ from harness.network.fate import Impairment
 from harness.network.log import Way
 from harness.network.profile import Direction, Profile, Ways
 from harness.network.record import Done, LinkRecord
+from harness.processes.child import Child, NoAnswerError
+from harness.processes.spec import BY_STDIN, ChildSpec
 
 START_TIMEOUT_S = 20.0
 ANSWER_TIMEOUT_S = 5.0
-STOP_TIMEOUT_S = 3.0
-LOG_TAIL_CHARS = 300
+RELAY = "the link's relay"
 WAYS: dict[Ways, tuple[Way, ...]] = {"both": ("up", "down"), "uplink": ("up",), "downlink": ("down",)}
 
 
 class _RelayProcess:
-    """The relay's process: one question, one answer."""
+    """The relay's process: one question, one answer. It ends with its stdin, for its log is then whole."""
 
-    def __init__(self, process: asyncio.subprocess.Process, errors: Path) -> None:
-        self.process = process
-        self.errors = errors
-        self._one_at_a_time = asyncio.Lock()
+    def __init__(self, child: Child) -> None:
+        self.child = child
 
     @classmethod
     async def start(cls, told: dict[str, Any], errors: Path) -> _RelayProcess:
         """Raises HarnessError."""
+        argv = [sys.executable, "-P", "-m", "harness.link.relay", json.dumps(told)]
+        relay = cls(await Child.start(ChildSpec(RELAY, argv, errors, stdout="answers", ending=BY_STDIN)))
         try:
-            log = errors.open("ab")
-        except OSError as error:
-            raise HarnessError(f"the link cannot write {errors}: {error.strerror}") from error
-        with log:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", "harness.link.relay", json.dumps(told),
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log, start_new_session=True,
-            )  # fmt: skip
-        relay = cls(process, errors)
-        try:
-            await relay._answer(START_TIMEOUT_S)
+            await relay._answer(relay.child.answer(START_TIMEOUT_S))
         except BaseException:
-            await relay.stop()
+            await relay.child.stop()
             raise
         return relay
 
     async def ask(self, question: dict[str, Any]) -> dict[str, Any]:
         """Raises HarnessError if the relay is gone, or cannot do it."""
-        assert self.process.stdin is not None
-        async with self._one_at_a_time:
-            try:
-                self.process.stdin.write(json.dumps(question).encode() + b"\n")
-                await self.process.stdin.drain()
-            except ConnectionError as error:
-                raise HarnessError(self.why()) from error
-            return await self._answer(ANSWER_TIMEOUT_S)
+        return await self._answer(self.child.ask(json.dumps(question).encode() + b"\n", ANSWER_TIMEOUT_S))
 
-    async def _answer(self, patience_s: float) -> dict[str, Any]:
-        assert self.process.stdout is not None
+    async def _answer(self, line: Awaitable[bytes]) -> dict[str, Any]:
         try:
-            async with asyncio.timeout(patience_s):
-                line = await self.process.stdout.readline()
-        except TimeoutError as error:
-            raise HarnessError(f"the link's relay did not answer within {patience_s:.0f} s") from error
-        if not line:
-            await self.process.wait()
-            raise HarnessError(self.why())
-        answer: dict[str, Any] = json.loads(line)
+            answer: dict[str, Any] = json.loads(await line)
+        except NoAnswerError as error:
+            raise HarnessError(f"{error}" if self.child.is_alive else self.why()) from error
         if "error" in answer:
-            raise HarnessError(f"the link's relay: {answer['error']}")
+            raise HarnessError(f"{RELAY}: {answer['error']}")
         return answer
 
     def why(self) -> str:
-        said = (
-            self.errors.read_bytes()[-LOG_TAIL_CHARS:].decode(errors="replace").strip() if self.errors.exists() else ""
-        )
-        code = self.process.returncode
+        code, said = self.child.code, self.child.log_tail()
         ended = "ended" if code is None else f"ended with {code}"
-        return f"the link's relay {ended}" + (f": {said.splitlines()[-1]}" if said else "")
-
-    async def stop(self) -> None:
-        """It ends with its stdin; one that does not is killed."""
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        try:
-            async with asyncio.timeout(STOP_TIMEOUT_S):
-                await self.process.wait()
-        except TimeoutError:
-            with suppress(ProcessLookupError):
-                self.process.kill()
-            await self.process.wait()
+        return f"{RELAY} {ended}" + (f": {said.splitlines()[-1]}" if said else "")
 
 
 @dataclass
@@ -177,7 +140,7 @@ class Link:
     async def _watch(self) -> None:
         assert self._relay is not None
         assert self._proxy is not None
-        process, proxy = asyncio.create_task(self._relay.process.wait()), asyncio.create_task(self._proxy.failed.wait())
+        process, proxy = asyncio.create_task(self._relay.child.ended()), asyncio.create_task(self._proxy.failed.wait())
         try:
             await asyncio.wait({process, proxy}, return_when=asyncio.FIRST_COMPLETED)
             self.lost_why = self._relay.why() if process.done() else self._proxy.why
@@ -232,8 +195,8 @@ async def open_link(
         told |= {"way_in": list(netem_way_in), "qdisc": {"up": qdisc(profile.up), "down": qdisc(profile.down)}}
     async with AsyncExitStack() as stack:
         link._relay = await _RelayProcess.start(told, folder / "link.log")
-        stack.push_async_callback(link._relay.stop)
-        link.pid = link._relay.process.pid
+        stack.push_async_callback(link._relay.child.stop)
+        link.pid = link._relay.child.pid
         policy = Policy(profile.udp_blocked, convert=not server_offers_tcp)
         link._proxy = SignallingProxy(server_url, policy, link._open_door, link._hold)
         stack.push_async_callback(link._proxy.stop)

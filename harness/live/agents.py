@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import secrets
 import shlex
 import sys
@@ -21,19 +20,21 @@ from typing import Protocol
 import aiohttp
 
 from bots.roster import AGENT_STATE
-from harness.errors import AttemptError, HarnessError
+from harness.errors import AttemptError
 from harness.live.rooms import Participants, Rooms
 from harness.model.capture import AgentUnderTest
 from harness.model.plan import AgentSpec
 from harness.model.redaction import redacted, secrets_in
 from harness.model.status import CaptureStatus
-from harness.processes.child import STOP_TIMEOUT_S, Process
+from harness.processes.child import Child, running
+from harness.processes.spec import ChildSpec
 from harness.provide.vad_model import require_vad_model
 
 READY_TIMEOUT_S = 60.0  # engines load
 INVITE_TIMEOUT_S = 10.0
 JOIN_TIMEOUT_S = 20.0
 METRICS_TIMEOUT_S = 5.0
+LEAVE_TIMEOUT_S = 5.0
 LINKED_STATES = ("listening", "idle", "thinking", "speaking")  # lk.agent.state once a worker has linked to the user
 NO_TRACK_S = 8.0  # in the room for so long without an audio track
 
@@ -108,7 +109,7 @@ class ReferenceAgent:
     extra_env: dict[str, str]
     about: AgentUnderTest = field(default_factory=lambda: AgentUnderTest(kind="reference", instrumented=True))
     versions: dict[str, str] = field(default_factory=dict)
-    _running: Process | None = None
+    _running: Child | None = None
     _http: str = ""
     _token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -125,33 +126,19 @@ class ReferenceAgent:
             **self.extra_env,
         }
         argv = [sys.executable, "-P", "-m", "runtime", "--exit-with-parent"]
-        self._running = await Process.start(argv, env, self.log_path, pipe=True)
+        spec = ChildSpec("the reference agent", argv, self.log_path, env=env, stdout="lines", awaited=b"{")
+        self._running = await Child.start(spec)
         try:
-            async with asyncio.timeout(READY_TIMEOUT_S):
-                ready = json.loads(await self._first_line(self._running))
-        except TimeoutError as error:
+            ready = await self._running.ready(READY_TIMEOUT_S)
+        except BaseException:
             await self.stop()
-            raise HarnessError(
-                f"the reference agent was not ready within {READY_TIMEOUT_S:.0f} s, see {self.log_path}"
-            ) from error
-        except ValueError as error:
-            await self.stop()
-            raise HarnessError(
-                f"the reference agent said something else than that it is ready, see {self.log_path}"
-            ) from error
+            raise
         self._running.log_the_rest()
         self._http = ready["http"]
         self.versions = {f"agent.{name}": str(value) for name, value in ready.get("versions", {}).items()}
         self.about = self.about.model_copy(
             update={"vad_hangover_ms": ready["vad_hangover_ms"], "speculative": ready["speculative"]}
         )
-
-    async def _first_line(self, running: Process) -> bytes:
-        line = await running.next_line()
-        if not line:
-            await self.stop()
-            raise HarnessError(f"the reference agent ended before it was ready: {running.log_tail()}")
-        return line
 
     async def stop(self) -> None:
         if self._running is not None:
@@ -160,7 +147,7 @@ class ReferenceAgent:
 
     @property
     def pid(self) -> int | None:
-        return self._running.process.pid if self._running is not None else None
+        return self._running.pid if self._running is not None else None
 
     async def metrics(self) -> str:
         """What it counts of itself, as Prometheus text. Raises aiohttp.ClientError, TimeoutError."""
@@ -180,7 +167,7 @@ class ReferenceAgent:
     @asynccontextmanager
     async def attend(self, room: str, rooms: Rooms, user_identity: str) -> AsyncIterator[Attendance]:
         async with self._starting:  # sessions side by side share one
-            if self._running is None or self._running.process.returncode is not None:
+            if self._running is None or not self._running.is_alive:
                 await self.stop()
                 await self.start()
         assert self._running is not None
@@ -203,19 +190,19 @@ class ReferenceAgent:
     async def _dismiss(self, attendance: Attendance, room: str) -> None:
         await attendance.dismissed.wait()
         with contextlib.suppress(TimeoutError, aiohttp.ClientError, AttemptError):
-            async with asyncio.timeout(STOP_TIMEOUT_S):
+            async with asyncio.timeout(LEAVE_TIMEOUT_S):
                 await self._post("/agent/leave", room)
 
 
 @asynccontextmanager
-async def _watched(running: Process) -> AsyncIterator[Attendance]:
+async def _watched(child: Child) -> AsyncIterator[Attendance]:
     """An Attendance whose `lost` is set when the process ends by itself."""
     attendance = Attendance()
 
     async def watch() -> None:
-        code = await running.process.wait()
+        code = await child.ended()
         attendance.exit_code = code
-        attendance.lost_why = f"its process ended with {code}: {running.log_tail()[-200:]}"
+        attendance.lost_why = f"its process ended with {code}: {child.log_tail()[-200:]}"
         attendance.lost.set()
 
     task = asyncio.create_task(watch())
@@ -252,24 +239,22 @@ class CommandAgent:
             "EARWITNESS_CAPTURES": str(self.captures.resolve()),
         }
         secrets = (*secrets_in(self.command), token, rooms.api_secret)
-        running = await Process.start(argv, env, self.log_dir / "agent.log", secrets=secrets)
-        try:
-            async with _watched(running) as attendance:
-                why = f"the command {redacted(argv[0])!r} started, but no agent with an audio track came into the room"
-                arrival = asyncio.create_task(
-                    wait_until_linked(room, rooms, user_identity, CaptureStatus.AGENT_ABSENT, why, self.about.identity)
-                )
-                ended = asyncio.create_task(attendance.lost.wait())
-                await asyncio.wait({arrival, ended}, return_when=asyncio.FIRST_COMPLETED)
-                ended.cancel()
-                if not arrival.done():
-                    arrival.cancel()
-                    await asyncio.gather(arrival, ended, return_exceptions=True)
-                    raise AttemptError(CaptureStatus.AGENT_ABSENT, f"before it joined, {attendance.lost_why}")
-                attendance.identity, attendance.has_track = await arrival
-                yield attendance
-        finally:
-            await running.stop()
+        name = f"the agent's command {redacted(argv[0], secrets)!r}"
+        spec = ChildSpec(name, argv, self.log_dir / "agent.log", env=env, foreign=True, secrets=secrets)
+        async with running(spec) as child, _watched(child) as attendance:
+            why = f"the command {redacted(argv[0])!r} started, but no agent with an audio track came into the room"
+            arrival = asyncio.create_task(
+                wait_until_linked(room, rooms, user_identity, CaptureStatus.AGENT_ABSENT, why, self.about.identity)
+            )
+            ended = asyncio.create_task(attendance.lost.wait())
+            await asyncio.wait({arrival, ended}, return_when=asyncio.FIRST_COMPLETED)
+            ended.cancel()
+            if not arrival.done():
+                arrival.cancel()
+                await asyncio.gather(arrival, ended, return_exceptions=True)
+                raise AttemptError(CaptureStatus.AGENT_ABSENT, f"before it joined, {attendance.lost_why}")
+            attendance.identity, attendance.has_track = await arrival
+            yield attendance
 
 
 @dataclass

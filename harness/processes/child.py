@@ -1,129 +1,314 @@
-"""A child process in a group of its own: its log in a file, its output read for as long as it lives, the whole group ended."""
+"""A child process: heard for as long as it lives, its last words kept for the error, ended with all that it started.
+
+It is in a session of its own, so that Ctrl-C is for us alone. Its stdout is read whether or not somebody waits for it, so
+that it can always write. It has ended when the kernel says so, though a process that it left behind holds its pipes.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
-from collections import deque
-from collections.abc import Iterable
-from pathlib import Path
-from typing import IO
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import IO, Any, cast
 
 from harness.errors import HarnessError
 from harness.model.redaction import redacted
+from harness.processes.hears import Hears
+from harness.processes.said import Answers, Lines
+from harness.processes.spec import CLOSED_STDIN, STOP_TIMEOUT_S, ChildSpec
+from harness.processes.tied import Tie
 
-STOP_TIMEOUT_S = 5.0
-LOG_TAIL_CHARS = 600
+PROGRAM_TIMEOUT_S = 20.0  # until the kernel has tied it and it has become what it is to be
+KILLED_TIMEOUT_S = 5.0  # who survives that is not ours to kill, or hangs in the kernel
+LOG_TAIL_CHARS = 800
 LONGEST_SECRET_BYTES = 4_096  # read ahead of the tail, so that no secret begins before it
-LINES_KEPT = 100  # of a stdout that nobody reads yet; more go into the log
 
 
-class Process:
-    """A child in a process group of its own, with its log in a file.
+class NoAnswerError(HarnessError):
+    """It was asked, and has ended or said nothing within the limit. With its last words."""
 
-    With a pipe, its stdout is read for as long as it lives, so that it can always write: `next_line` gives its lines, and
-    from `log_the_rest` on they go into the log.
-    """
+    def __init__(self, name: str, what: str, last_words: str) -> None:
+        super().__init__(f"{name} {what}")
+        self.what = what
+        self.last_words = last_words
 
-    def __init__(
-        self, process: asyncio.subprocess.Process, log: IO[bytes], log_path: Path, secrets: Iterable[str] = ()
-    ) -> None:
-        self.process = process
+
+class Child:
+    """See `Child.start` and `running`. Everything about it that does not change is in `spec`."""
+
+    def __init__(self, spec: ChildSpec, log: IO[bytes] | None) -> None:
+        self.spec = spec
         self._log = log
-        self.log_path = log_path
-        self._secrets = tuple(secrets)  # of its command, which its log may repeat
-        self._said: deque[bytes] = deque()
-        self._came = asyncio.Event()
-        self._listening = True
-        self._reading = asyncio.create_task(self._read(process.stdout)) if process.stdout is not None else None
+        self._log_began = log.tell() if log is not None else 0  # what stands before is of an earlier one
+        self._hears = Hears(Answers() if spec.stdout == "answers" else Lines(spec.awaited, self._note))
+        self._transport: asyncio.SubprocessTransport | None = None
+        self._is_stopped = False
+        self._one_at_a_time = asyncio.Lock()
 
     @classmethod
-    async def start(
-        cls,
-        argv: list[str],
-        env: dict[str, str],
-        log_path: Path,
-        *,
-        pipe: bool = False,
-        pass_fds: tuple[int, ...] = (),
-        secrets: Iterable[str] = (),
-    ) -> Process:
-        """Raises HarnessError if the program cannot be started."""
-        log = log_path.open("ab")
+    async def start(cls, spec: ChildSpec) -> Child:
+        """Raises HarnessError if it cannot be started or its log not be written; whoever cancels finds it ended."""
+        child = cls(spec, _open_log(spec))
         try:
-            process = await asyncio.create_subprocess_exec(
-                *argv, env={**os.environ, **env}, stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE if pipe else log, stderr=log, start_new_session=True,
-                pass_fds=pass_fds,
-            )  # fmt: skip
-        except OSError as error:
-            log.close()
-            program = redacted(argv[0], secrets)
-            raise HarnessError(f"the agent's command {program!r} cannot be started: {error.strerror}") from error
-        return cls(process, log, log_path, secrets)
+            await child._start()
+        except OSError as error:  # a TimeoutError too
+            await child.stop()
+            raise HarnessError(f"{spec.name} cannot be started: {error.strerror or error}") from error
+        except BaseException:
+            await child.stop()
+            raise
+        return child
 
-    async def _read(self, stdout: asyncio.StreamReader) -> None:
-        while True:
-            try:
-                line = await stdout.readline()
-            except ValueError:  # longer than asyncio takes for a line; it is none of those that are waited for
-                continue
-            if not line:
-                break
-            if self._listening and len(self._said) < LINES_KEPT:  # the first are those that somebody waits for
-                self._said.append(line)
-                self._came.set()
-            else:
-                self._note(line)
-        self._listening = False
-        self._came.set()
+    async def _start(self) -> None:
+        spec = self.spec
+        env = {name: value for name, value in os.environ.items() if name not in spec.hidden} | dict(spec.env)
+        with contextlib.ExitStack() as stack:
+            tie = stack.enter_context(Tie(spec.argv)) if spec.foreign and Tie.IS_POSSIBLE else None
+            self._transport, _ = await asyncio.get_running_loop().subprocess_exec(
+                lambda: self._hears,
+                *(tie.argv if tie is not None else spec.argv),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=self._log if spec.stdout == "log" and self._log is not None else asyncio.subprocess.PIPE,
+                stderr=self._log if self._log is not None else asyncio.subprocess.PIPE,
+                env=env,
+                start_new_session=True,
+                pass_fds=(*spec.pass_fds, tie.fd) if tie is not None else spec.pass_fds,
+            )
+            if tie is not None:
+                tie.started()
+                await _readable(tie.outcome_fd)
+                tie.outcome()
 
-    def _note(self, line: bytes) -> None:
-        with contextlib.suppress(OSError):  # a full disk costs the line, and not the process that waits to write more
-            self._log.write(line)
-            self._log.flush()
+    @property
+    def pid(self) -> int:
+        assert self._transport is not None
+        return self._transport.get_pid()
+
+    @property
+    def code(self) -> int | None:
+        """Its exit status, −n for signal n; None while it lives."""
+        return self._transport.get_returncode() if self._transport is not None else None
+
+    @property
+    def is_alive(self) -> bool:
+        return self.code is None and not _has_ended(self.pid)
+
+    async def ended(self) -> int:
+        """Waits for its end, whoever brings it about."""
+        await self._hears.exited.wait()
+        code = self.code
+        assert code is not None
+        return code
+
+    def end_in_words(self) -> str:
+        code = self.code
+        if code is None:
+            return "closed its output"
+        return f"ended by signal {-code}" if code < 0 else f"ended with status {code}"
+
+    # what it says
 
     async def next_line(self) -> bytes:
         """Of its stdout; empty when there are no more."""
-        while not self._said and self._listening:
-            self._came.clear()
-            await self._came.wait()
-        return self._said.popleft() if self._said else b""
+        return await self._next(lambda: self._hears.said.take_line(over=self._hears.over.is_set()))
+
+    async def _next(self, take: Callable[[], bytes]) -> bytes:
+        while True:
+            self._hears.more.clear()
+            taken = take()
+            if taken or self._hears.over.is_set():
+                return taken
+            await self._hears.more.wait()
 
     def log_the_rest(self) -> None:
         """Nobody waits for its lines any more."""
-        self._listening = False
-        while self._said:
-            self._note(self._said.popleft())
+        self._hears.said.let_go()
+
+    async def ready_line(self, timeout_s: float) -> bytes:
+        """The next line that is for us. Raises HarnessError with its last words if it ends instead, or takes too long."""
+        name = self.spec.name
+        try:
+            async with asyncio.timeout(timeout_s):
+                line = await self.next_line()
+        except TimeoutError as error:
+            raise HarnessError(f"{name} was not ready within {timeout_s:g} s{self._see_log()}") from error
+        if not line:
+            await self._soon_gone()
+            raise HarnessError(f"{name} ended before it was ready: {self.log_tail() or self.end_in_words()}")
+        return line
+
+    async def ready(self, timeout_s: float) -> dict[str, Any]:
+        """`ready_line`, which is a JSON object. Raises HarnessError."""
+        line = await self.ready_line(timeout_s)
+        try:
+            return dict(json.loads(line))
+        except (ValueError, TypeError) as error:
+            wrong = f"{self.spec.name} said something else than that it is ready"
+            raise HarnessError(f"{wrong}{self._see_log()}") from error
+
+    def say(self, line: bytes) -> None:
+        """On its stdin. One that has ended does not hear it."""
+        stdin = self._stdin()
+        if stdin is not None and not stdin.is_closing():
+            stdin.write(line)
+
+    async def ask(self, question: bytes, timeout_s: float) -> bytes:
+        """The line that answers it; one question after the other. Raises NoAnswerError."""
+        async with self._one_at_a_time:
+            self.say(question)
+            return await self.answer(timeout_s)
+
+    async def answer(self, timeout_s: float) -> bytes:
+        """A line, to what it was asked or started with. Raises NoAnswerError."""
+        return await self._in_time(self.next_line(), timeout_s)
+
+    async def more_of_answer(self, n_bytes: int, timeout_s: float) -> bytes:
+        """What follows on its line. Raises NoAnswerError."""
+        said = self._hears.said
+        assert isinstance(said, Answers)
+        return await self._in_time(self._next(lambda: said.take_bytes(n_bytes)), timeout_s) if n_bytes else b""
+
+    async def _in_time(self, answer: Coroutine[Any, Any, bytes], timeout_s: float) -> bytes:
+        try:
+            async with asyncio.timeout(timeout_s):
+                said = await answer
+        except TimeoutError as error:
+            raise NoAnswerError(self.spec.name, f"gave no answer within {timeout_s:g} s", self.log_tail()) from error
+        if not said:
+            await self._soon_gone()
+            raise NoAnswerError(self.spec.name, self.end_in_words(), self.log_tail())
+        return said
 
     def log_tail(self) -> str:
-        """The end of its log, without secrets."""
-        try:
-            end = self.log_path.read_bytes()[-(LOG_TAIL_CHARS + LONGEST_SECRET_BYTES) :].decode(errors="replace")
-        except OSError as error:
-            return f"{self.log_path} cannot be read: {error.strerror}"
-        return redacted(end, self._secrets)[-LOG_TAIL_CHARS:].strip()
+        """Its last words, without secrets."""
+        path = self.spec.log_path
+        if path is None:
+            end = bytes(self._hears.words)
+        else:
+            try:
+                with path.open("rb") as log:
+                    size = log.seek(0, os.SEEK_END)
+                    log.seek(max(self._log_began, size - LOG_TAIL_CHARS - LONGEST_SECRET_BYTES))
+                    end = log.read()
+            except OSError as error:
+                return f"{path} cannot be read: {error.strerror}"
+        return redacted(end.decode(errors="replace"), self.spec.secrets)[-LOG_TAIL_CHARS:].strip()
+
+    def _see_log(self) -> str:
+        tail = self.log_tail()
+        where = f", see {self.spec.log_path}" if self.spec.log_path is not None else ""
+        return f"{where}: {tail}" if tail else where
+
+    def _note(self, data: bytes) -> None:
+        if self._log is not None and not self._log.closed:
+            with contextlib.suppress(
+                OSError
+            ):  # a full disk costs the line, and not the process that waits to write more
+                self._log.write(data)
+
+    # its end
 
     async def stop(self) -> None:
-        """End the whole group: asked first, then killed."""
-        try:
-            self._signal(signal.SIGTERM)
+        """Asked as its spec says, then killed with its whole group. It may be called again."""
+        if self._transport is not None and not self._is_stopped:
             try:
-                async with asyncio.timeout(STOP_TIMEOUT_S):
-                    await self.process.wait()
-            except TimeoutError:
-                pass
-            self._signal(signal.SIGKILL)
-            await self.process.wait()
-        finally:
-            if self._reading is not None:
-                self._reading.cancel()
-                await asyncio.gather(self._reading, return_exceptions=True)
-            self.log_the_rest()
+                await self._ask_to_end()
+            finally:
+                await self._kill(self._transport)
+            self._is_stopped = True
+        self.log_the_rest()
+        if self._log is not None:
             self._log.close()
+
+    async def _ask_to_end(self) -> None:
+        for number, patience_s in self.spec.ending:
+            if self._hears.exited.is_set():
+                return
+            stdin = self._stdin()
+            if number is not CLOSED_STDIN:
+                self._signal(number)
+            elif stdin is not None:
+                stdin.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience_s):
+                    await self._hears.exited.wait()
+
+    async def _kill(self, transport: asyncio.SubprocessTransport) -> None:
+        """Whatever is left of it. One that is not ours to kill (a program that took other rights) loses its pipes."""
+        self._signal(signal.SIGKILL)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KILLED_TIMEOUT_S):
+                await self._hears.exited.wait()
+                await self._hears.over.wait()
+        stdin = self._stdin()
+        if stdin is not None:
+            stdin.abort()  # what it was told and did not read
+        with contextlib.suppress(PermissionError):
+            transport.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KILLED_TIMEOUT_S):
+                await self._hears.closed.wait()
+
+    async def _soon_gone(self) -> None:
+        """It closed its output: it has ended, or is about to."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self._hears.exited.wait()
+
+    def _stdin(self) -> asyncio.WriteTransport | None:
+        """None when nobody reads it any more."""
+        if self._transport is None or 0 not in self._hears.open:
+            return None
+        return cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, number)
+            os.killpg(self.pid, number)
+
+
+def _has_ended(pid: int) -> bool:
+    """Asks the kernel, and leaves the status to the event loop, which may not have come to it yet."""
+    if not hasattr(os, "waitid"):  # macOS before Python 3.13
+        return False
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
+
+
+async def _readable(fd: int) -> None:
+    """Raises TimeoutError."""
+    loop, readable = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(fd, readable.set)
+    try:
+        async with asyncio.timeout(PROGRAM_TIMEOUT_S):
+            await readable.wait()
+    except TimeoutError as error:
+        raise TimeoutError(f"no word of it within {PROGRAM_TIMEOUT_S:g} s") from error
+    finally:
+        loop.remove_reader(fd)
+
+
+def _open_log(spec: ChildSpec) -> IO[bytes] | None:
+    """Raises HarnessError."""
+    if spec.log_path is None:
+        return None
+    try:
+        spec.log_path.parent.mkdir(parents=True, exist_ok=True)
+        return spec.log_path.open("ab", buffering=0)
+    except OSError as error:
+        raise HarnessError(f"{spec.name} cannot write {spec.log_path}: {error.strerror}") from error
+
+
+@asynccontextmanager
+async def running(spec: ChildSpec) -> AsyncIterator[Child]:
+    """A child that is stopped at the end. Raises HarnessError if it cannot be started."""
+    child = await Child.start(spec)
+    try:
+        yield child
+    finally:
+        await child.stop()

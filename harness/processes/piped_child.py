@@ -1,20 +1,69 @@
-"""A child process that works by its pipes: how it ends."""
+"""A child process that answers, for callers without an event loop: `child.Child` on a loop in a thread of its own.
+
+A context manager. The process starts at the first question, and anew when it has ended; it ends with the context.
+"""
 
 from __future__ import annotations
 
-import subprocess
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, TypeVar
 
-STOP_TIMEOUT_S = 5.0
+from harness.processes.child import Child
+from harness.processes.loop_thread import LoopThread
+from harness.processes.spec import ChildSpec
+
+Result = TypeVar("Result")
 
 
-def end_child(process: subprocess.Popen[bytes]) -> None:
-    """Close its stdin, which tells it to end; killed if it does not within STOP_TIMEOUT_S. Its pipes are closed."""
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        process.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+class PipedChild:
+    """One question at a time. One that leaves a question open is ended, so that its answer is not taken for the next one's."""
+
+    def __init__(self, spec: ChildSpec) -> None:
+        self.spec = spec
+        self._loop: LoopThread | None = None
+        self._child: Child | None = None
+
+    def __enter__(self) -> PipedChild:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def ask(self, question: bytes, timeout_s: float) -> bytes:
+        """A line. Raises NoAnswerError; HarnessError if it cannot be started."""
+        return self._wait(self._ask(question, timeout_s))
+
+    def more_of_answer(self, n_bytes: int, timeout_s: float) -> bytes:
+        """What follows on its line. Raises NoAnswerError."""
+        assert self._child is not None
+        return self._wait(self._child.more_of_answer(n_bytes, timeout_s))
+
+    def close(self) -> None:
+        """End it; it has nothing that could be lost."""
+        if self._loop is None:
+            return
+        loop, self._loop = self._loop, None
+        child, self._child = self._child, None
+        try:
+            if child is not None:
+                loop.start(child.stop()).result()
+        finally:
+            loop.stop()
+
+    def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+        if self._loop is None:
+            self._loop = LoopThread()
+        try:
+            return self._loop.start(work).result()
+        except BaseException:  # Ctrl-C among them
+            self.close()
+            raise
+
+    async def _ask(self, question: bytes, timeout_s: float) -> bytes:
+        if self._child is not None and not self._child.is_alive:
+            await self._child.stop()
+            self._child = None
+        if self._child is None:
+            self._child = await Child.start(self.spec)
+        return await self._child.ask(question, timeout_s)

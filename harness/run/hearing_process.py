@@ -10,8 +10,6 @@ of faults above all, is in `log_path`.
 from __future__ import annotations
 
 import json
-import selectors
-import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -21,15 +19,13 @@ from pydantic import ValidationError
 from harness.errors import HarnessError
 from harness.model.capture import MEASUREMENT
 from harness.model.measurement import Measurement
-from harness.processes.piped_child import end_child
+from harness.processes.child import NoAnswerError
+from harness.processes.piped_child import PipedChild
+from harness.processes.spec import BY_STDIN, ChildSpec
 
 HEAR_TIMEOUT_S = 180.0
 LISTENER = [sys.executable, "-P", "-m", "harness.run.listen_process"]
 EARS_LOG = Path("logs") / "ears.log"  # in the run's folder
-
-
-class _NoAnswerError(ValueError):
-    """Says what became of the process."""
 
 
 class HearingProcess:
@@ -37,7 +33,8 @@ class HearingProcess:
 
     def __init__(self, log_path: Path) -> None:
         self.log_path = log_path
-        self._process: subprocess.Popen[bytes] | None = None
+        name = "the process that hears captures"
+        self._process = PipedChild(ChildSpec(name, LISTENER, log_path, stdout="answers", ending=BY_STDIN))
 
     def __enter__(self) -> HearingProcess:
         return self
@@ -59,46 +56,16 @@ class HearingProcess:
             raise HarnessError(f"{folder / MEASUREMENT}: cannot be read: {error}") from error
 
     def _ask(self, folder: Path) -> dict[str, str]:
-        process = self._running()
-        assert process.stdin is not None
+        question = json.dumps(str(folder.resolve())).encode() + b"\n"
         try:
-            process.stdin.write(json.dumps(str(folder.resolve())).encode() + b"\n")
-            process.stdin.flush()
-            line = self._answer(process)
-            return dict(json.loads(line))
-        except (BrokenPipeError, ValueError) as error:
-            what = str(error) if isinstance(error, _NoAnswerError) else f"ended: {error}"
+            return dict(json.loads(self._process.ask(question, HEAR_TIMEOUT_S)))
+        except NoAnswerError as error:
+            raise HarnessError(f"{folder}: {error}; see {self.log_path}") from error
+        except ValueError as error:
             self.close()
+            what = f"said something else than an answer: {error}"
             raise HarnessError(f"{folder}: the process that hears captures {what}; see {self.log_path}") from error
-
-    def _answer(self, process: subprocess.Popen[bytes]) -> bytes:
-        """One line. Answers come one at a time, so what can be read is the whole of one."""
-        assert process.stdout is not None
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            if not selector.select(HEAR_TIMEOUT_S):
-                process.kill()
-                process.wait()
-                raise _NoAnswerError(f"gave no answer within {HEAR_TIMEOUT_S:.0f} s and was ended")
-        line = process.stdout.readline()
-        if not line:
-            raise _NoAnswerError(f"ended with status {process.wait()}")
-        return line
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
-            self.close()
-            self.log_path.parent.mkdir(parents=True, exist_ok=True)
-            with self.log_path.open("ab") as log:
-                # a process group of its own: Ctrl-C is for the run, which then still wants to hear what was recorded
-                self._process = subprocess.Popen(
-                    LISTENER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, process_group=0
-                )
-        return self._process
 
     def close(self) -> None:
         """End the process; it has nothing that could be lost."""
-        if self._process is None:
-            return
-        process, self._process = self._process, None
-        end_child(process)
+        self._process.close()

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.processes.child import Process
+from harness.processes.child import Child
+from harness.processes.spec import ChildSpec
+
+READY_TIMEOUT_S = 90.0  # engines load, on a busy machine; one that waits in reserve is started beside calls
 
 
 @dataclass
-class Child:
-    """`ready`: what its first line on stdout said."""
+class ServedChild:
+    """`ready`: what its first line said."""
 
-    name: str
-    process: Process
+    process: Child
     ready: dict[str, Any]
 
     @classmethod
@@ -30,52 +30,34 @@ class Child:
         log: Path,
         *,
         pass_fds: tuple[int, ...] = (),
-    ) -> Child:
+    ) -> ServedChild:
         """Until it is ready. Raises HarnessError if it ends instead; whoever cancels finds it ended too."""
         argv = [sys.executable, "-P", "-m", module, *options]
-        process = await Process.start(argv, env, log, pipe=True, pass_fds=pass_fds)
-        child = cls(name, process, {})
-        ready = False
+        spec = ChildSpec(name, argv, log, env=env, stdout="lines", awaited=b"{", pass_fds=pass_fds)
+        process = await Child.start(spec)
         try:
-            child.ready = await child._says()
-            ready = True
-        finally:
-            if not ready:
-                await process.stop()
-        return child
+            return cls(process, await process.ready(READY_TIMEOUT_S))
+        except BaseException:
+            await process.stop()
+            raise
 
     @property
     def pid(self) -> int:
-        return self.process.process.pid
+        return self.process.pid
 
     @property
     def is_alive(self) -> bool:
-        return self.process.process.returncode is None
+        return self.process.is_alive
 
     async def serve(self) -> None:
         """Of one that is ready and waits to be told: until it serves. Raises HarnessError."""
-        stdin = self.process.process.stdin
-        assert stdin is not None
-        stdin.write(b"serve\n")
-        await self._says()
+        self.process.say(b"serve\n")
+        await self.process.ready(READY_TIMEOUT_S)
         self.process.log_the_rest()
 
     async def ended(self) -> str:
-        code = await self.process.process.wait()
-        return f"ended by signal {-code}" if code < 0 else f"ended with status {code}"
+        await self.process.ended()
+        return self.process.end_in_words()
 
     async def stop(self) -> None:
         await self.process.stop()
-
-    async def _says(self) -> dict[str, Any]:
-        """Its next line. Raises HarnessError."""
-        line = await self.process.next_line()
-        if not line:
-            raise HarnessError(f"{self.name} ended before it served: {self.process.log_tail()}")
-        try:
-            said: dict[str, Any] = json.loads(line)
-        except ValueError as error:
-            raise HarnessError(
-                f"{self.name} said something else than that it is ready, see {self.process.log_path}"
-            ) from error
-        return said

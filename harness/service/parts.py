@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.provide.media_server import FixedAddress, LiveKitTarget, MediaServer, free_address, media_server
-from harness.service.child import Child
+from harness.service.child import ServedChild
 from harness.service.sockets import listen, url_of
 from harness.service.spared_part import SparedPart
 from harness.service.state import log_path
@@ -56,7 +56,7 @@ class MediaServerPart:
         await self._stack.aclose()
 
 
-class AgentPart(SparedPart[Child]):
+class AgentPart(SparedPart[ServedChild]):
     """`python -m runtime`; its spare waits with its engines loaded."""
 
     def __init__(self, folder: Path, env: dict[str, str], address_file: Path, *, spare: bool = True) -> None:
@@ -66,11 +66,11 @@ class AgentPart(SparedPart[Child]):
         self.address_file = address_file
         self.url = ""
 
-    async def make(self) -> Child:
+    async def make(self) -> ServedChild:
         options = ["--exit-with-parent"]
-        return await Child.start(self.name, "runtime", options, self.env, log_path(self.folder, self.name))
+        return await ServedChild.start(self.name, "runtime", options, self.env, log_path(self.folder, self.name))
 
-    async def serve(self, worker: Child) -> None:
+    async def serve(self, worker: ServedChild) -> None:
         self.url = worker.ready["http"]
         part = self.address_file.with_suffix(".tmp")
         part.write_text(self.url, encoding="utf-8")
@@ -82,7 +82,7 @@ class AgentPart(SparedPart[Child]):
             self.address_file.unlink()
 
 
-class PagePart(SparedPart[Child]):
+class PagePart(SparedPart[ServedChild]):
     """The token server with the page, a process of its own. The socket is ours: it stays when the process dies, and a
     caller who comes between two of them is served by the next.
     """
@@ -105,13 +105,13 @@ class PagePart(SparedPart[Child]):
         self._listening = listen(port, "--port")
         self.url = url_of(self._listening)
 
-    async def make(self) -> Child:
+    async def make(self) -> ServedChild:
         fd = self._listening.fileno()
         options = ["--fd", str(fd), "--library", str(self.library), "--agent-address", str(self.address_file)]
         log = log_path(self.folder, self.name)
-        return await Child.start(self.name, "runtime.page.page_process", options, self.env, log, pass_fds=(fd,))
+        return await ServedChild.start(self.name, "runtime.page.page_process", options, self.env, log, pass_fds=(fd,))
 
-    async def serve(self, worker: Child) -> None:
+    async def serve(self, worker: ServedChild) -> None:
         await worker.serve()
 
     async def close(self) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
-import subprocess
 import sys
 from types import TracebackType
 
@@ -16,7 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import HarnessError, UsageError
-from harness.processes.piped_child import end_child
+from harness.processes.child import NoAnswerError
+from harness.processes.piped_child import PipedChild
+from harness.processes.spec import BY_STDIN, ChildSpec
+
+ARGV = [sys.executable, "-P", "-m", "harness.speech.espeak_process"]
+ANSWER_TIMEOUT_S = 60.0  # it breaks off a text after half of that
 
 
 class UnknownVoiceError(UsageError):
@@ -29,7 +33,7 @@ class EspeakWorker:
     rate_hz = 22_050
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = PipedChild(ChildSpec("the espeak-ng process", ARGV, stdout="answers", ending=BY_STDIN))
 
     def __enter__(self) -> EspeakWorker:
         return self
@@ -45,30 +49,20 @@ class EspeakWorker:
         except importlib.metadata.PackageNotFoundError as error:
             raise HarnessError("cases are spoken by espeak-ng: pip install 'earwitness[speech]'") from error
 
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
-            self.close()
-            self.version()
-            argv = [sys.executable, "-P", "-m", "harness.speech.espeak_process"]
-            self._process = subprocess.Popen(
-                argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
-        return self._process
-
     def speak(self, text: str, voice: str, rate_wpm: int) -> npt.NDArray[np.int16]:
         """Raises UnknownVoiceError, HarnessError (the process died)."""
-        process = self._running()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        request = json.dumps({"text": text, "voice": voice, "rate_wpm": rate_wpm})
+        self.version()
+        request = json.dumps({"text": text, "voice": voice, "rate_wpm": rate_wpm}).encode() + b"\n"
         try:
-            process.stdin.write(request.encode() + b"\n")
-            process.stdin.flush()
-            header = json.loads(process.stdout.readline() or b"null")
-        except (BrokenPipeError, ValueError) as error:
-            raise HarnessError(f"the espeak-ng process ended while speaking {text[:40]!r}") from error
-        if header is None:
-            raise HarnessError(f"the espeak-ng process ended while speaking {text[:40]!r}")
+            header = json.loads(self._process.ask(request, ANSWER_TIMEOUT_S))
+            samples = self._process.more_of_answer(2 * header.get("n_samples", 0), ANSWER_TIMEOUT_S)
+        except NoAnswerError as error:
+            said = f": {error.last_words.splitlines()[-1]}" if error.last_words else ""
+            ended = f"the espeak-ng process ended while speaking {text[:40]!r}"
+            raise HarnessError(f"{ended} ({error.what}){said}") from error
+        except ValueError as error:
+            self.close()
+            raise HarnessError(f"the espeak-ng process said something else than speech for {text[:40]!r}") from error
         if "no_voice" in header:
             raise UnknownVoiceError(
                 f"espeak-ng has no voice {voice!r}; en-us, en-gb, cmn, de, fr-fr and others are there"
@@ -76,13 +70,7 @@ class EspeakWorker:
         if "failed" in header:
             raise HarnessError(f"espeak-ng broke off while speaking {text[:40]!r} ({header['failed']})")
         self.rate_hz = header["rate_hz"]
-        raw = process.stdout.read(2 * header["n_samples"])
-        if len(raw) < 2 * header["n_samples"]:
-            raise HarnessError(f"the espeak-ng process ended while speaking {text[:40]!r}")
-        return np.frombuffer(raw, "<i2").astype(np.int16)
+        return np.frombuffer(samples, "<i2").astype(np.int16)
 
     def close(self) -> None:
-        if self._process is None:
-            return
-        process, self._process = self._process, None
-        end_child(process)
+        self._process.close()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.processes.child import Process
+from harness.processes.child import running
+from harness.processes.spec import ChildSpec
 
 READY_TIMEOUT_S = 60.0  # an engine loads, on a busy machine
+READY_WORDS = b"TTS at "  # and its address
 
 
 @asynccontextmanager
@@ -25,18 +25,8 @@ async def tts_server(
     options = ["--port", "0", "--voice", voice, "--concurrency", str(concurrency), "--exit-with-parent"]
     options += [] if spare else ["--no-spare"]
     argv = [sys.executable, "-P", "-m", "runtime.tts_server", *options, "--crash-dumps", str(folder / "crashes")]
-    running = await Process.start(argv, {}, folder / "tts_server.log", pipe=True)
-    try:
-        try:
-            async with asyncio.timeout(READY_TIMEOUT_S):
-                line = (await running.next_line()).decode()
-        except TimeoutError as error:
-            raise HarnessError(
-                f"the TTS server was not ready within {READY_TIMEOUT_S:.0f} s: {running.log_tail()}"
-            ) from error
-        if not line:
-            raise HarnessError(f"the TTS server did not start: {running.log_tail()}")
-        running.log_the_rest()
-        yield line.split()[2]
-    finally:
-        await running.stop()
+    log = folder / "tts_server.log"
+    async with running(ChildSpec("the TTS server", argv, log, stdout="lines", awaited=READY_WORDS)) as child:
+        line = await child.ready_line(READY_TIMEOUT_S)
+        child.log_the_rest()
+        yield line.decode().split()[2]
