@@ -1,7 +1,7 @@
 """How a reply's sound changed on its way, in numbers: level, dynamics, spectrum. Of one ReplyPair (pre, arrived).
 
 Level and spectrum are taken over the frames in which pre speaks and the lag is steady. Methods: spec/metrics.md (d):
-HF loss after H-83, mel distance after H-79 (64 mel bands, 80 Hz to 12 kHz, floor 60 dB below the loudest).
+HF loss after H-83.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import maximum_filter1d, median_filter
 
-from harness.listen.metrics.mel import MEL_FLOOR_DB, mel_bank
+from harness.listen.metrics.mel_distance import mel_distance_db
 from harness.listen.place.pair import HOP_MS, BoolArray, FloatArray, ReplyPair, band, in_db
 
 MIN_FRAMES = 20
@@ -41,7 +41,7 @@ class Fingerprint:
     hf_change_db: float | None
     bandwidth_hz: float | None
     band_lost_hz: float | None
-    mel_mean_db: float
+    mel_mean_db: float | None
     mel_p95_db: float | None
 
 
@@ -51,7 +51,7 @@ def take_fingerprint(pair: ReplyPair) -> Fingerprint | None:
     if np.count_nonzero(use) < MIN_FRAMES:
         return None
     drop_db, drop_frame = _deepest_drop(pair)
-    mel = _mel_distance(pair, use)
+    mel = mel_distance_db(pair)
     filled, reached = _bandwidth(pair, use)
     return Fingerprint(
         level_change_db=pair.gain_db,
@@ -61,7 +61,7 @@ def take_fingerprint(pair: ReplyPair) -> Fingerprint | None:
         hf_change_db=_hf_change(pair, use),
         bandwidth_hz=reached,
         band_lost_hz=None if filled is None else filled - (reached or 0.0),
-        mel_mean_db=float(mel.mean()),
+        mel_mean_db=None if len(mel) == 0 else float(mel.mean()),
         mel_p95_db=None if len(mel) < MEL_MIN_FRAMES else float(np.percentile(mel, 95)),
     )
 
@@ -137,12 +137,3 @@ def _bandwidth(pair: ReplyPair, use: BoolArray) -> tuple[float | None, float | N
         filled = float(low_hz + BANDWIDTH_STEP_HZ)
         lost += change <= LOST_BAND_DB
     return filled, None if filled is None else filled - lost * BANDWIDTH_STEP_HZ
-
-
-def _mel_distance(pair: ReplyPair, use: BoolArray) -> FloatArray:
-    """Mean absolute difference of the log mel spectra of each frame used, dB, after level matching."""
-    bank = mel_bank()
-    before, after = in_db(bank @ pair.pre_power[:, use]), in_db(bank @ pair.heard_power[:, use])
-    floor = float(before.max()) - MEL_FLOOR_DB
-    distance: FloatArray = np.abs(np.maximum(before, floor) - np.maximum(after, floor)).mean(axis=0)
-    return distance

@@ -3,10 +3,12 @@
 A jitter buffer that catches up cuts or stretches within a few ms. The lag's course is found over windows of 128 ms, so around
 such a step it is off by as much as the step, and a comparison sample by sample says nothing. Short blocks fit on either
 side of it. A block counts only where it fits well and its neighbours were found at the same lag: the seam itself does not.
+`rejoined` is for what is heard sample by sample, `placed_again` for spectra of frames.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +26,7 @@ BLOCK = 4 * PER_MS
 HALF_WINDOW = 12 * PER_MS
 AROUND_MS = 300  # from here come the lags that a block is looked for at
 SLACK = 3 * PER_MS  # and so much beyond them
+REACH = 60 * PER_MS  # or so much: a move back and forth within a quarter of a second is not in the lag's course at all
 WIDEST = 200 * PER_MS  # a lag that moved by more was lost, not moved
 FINE = 8  # samples at the full rate
 ALIKE = 0.8  # correlation of a block without its CLICK_MS worst: a click in it must not decide
@@ -32,6 +35,7 @@ STEP_PRICE = 0.5  # of a lag's step, in blocks' correlation
 MARGIN = 50 * PER_MS  # the filter's own beginning
 STEADY_MS = 17  # in as much around it the blocks were found
 STEADY = 2 * PER_MS  # within as much of one lag
+SEAM_MS = 60  # a cross-fade, and what is not surely of either side of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +59,74 @@ def rejoined(pair: ReplyPair) -> Rejoined:
     n_ms = len(pre) // PER_MS
     restless = _restless(pair, n_ms)
     alike, lag = np.zeros(n_ms), np.zeros(n_ms)
+    for block in _blocks_found(pair, pre, restless, SLACK):
+        heard[block.start : block.end] = block.heard
+        alike[block.in_ms], lag[block.in_ms] = block.alike, block.lag
+    return Rejoined(pre, as_placed, heard, restless, restless & (alike >= ALIKE) & _steady(lag))
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedAgain:
+    """`place`: position in the ring for each of the pair's samples. `fits`: of each ms, what stands there is what was
+    published. `moved`: of each ms, a jitter buffer's seam: the lag is another behind it than it was before it.
+    """
+
+    place: npt.NDArray[np.int64]
+    fits: BoolArray
+    moved: BoolArray
+
+
+def placed_again(pair: ReplyPair, doubtful: BoolArray) -> PlacedAgain:
+    """`doubtful`: of each ms, to be looked for again, within REACH of where the lag's course places it."""
+    n_ms = len(pair.place) // PER_MS
+    at = pair.first + np.arange(len(pair.place))
+    place = pair.place.copy()
+    lag = (pair.place - at)[::PER_MS][:n_ms].astype(np.float64)
+    alike = np.where(doubtful, 0.0, 1.0)
+    for block in _blocks_found(pair, _high_passed(pair.pre), doubtful, REACH):
+        if block.alike >= ALIKE:
+            place[block.start : block.end] = at[block.start : block.end] + block.lag
+            alike[block.in_ms], lag[block.in_ms] = block.alike, block.lag
+    fits = (alike >= ALIKE) & _steady(lag)
+    return PlacedAgain(place, fits, _seams(fits, lag))
+
+
+def _seams(fits: BoolArray, lag: FloatArray) -> BoolArray:
+    """What fits nowhere for a moment, between two lags; where nothing fits for longer, more is wrong than the lag."""
+    seams = np.zeros(len(fits), np.bool_)
+    for first, last in runs(~fits):
+        inside = first > 0 and last + 1 < len(fits)
+        if inside and last + 1 - first <= SEAM_MS and abs(lag[last + 1] - lag[first - 1]) >= STEADY:
+            seams[first : last + 1] = True
+    return seams
+
+
+def _steady(lag: FloatArray) -> BoolArray:
+    return np.asarray(maximum_filter1d(lag, STEADY_MS) - minimum_filter1d(lag, STEADY_MS) < STEADY)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Samples `start` to `end` of the pair, found at `lag`; `heard`: what arrived there, as the pair's, high-passed."""
+
+    start: int
+    end: int
+    lag: int
+    alike: float
+    heard: FloatArray
+
+    @property
+    def in_ms(self) -> slice:
+        return slice(self.start // PER_MS, self.end // PER_MS)
+
+
+def _blocks_found(pair: ReplyPair, pre: FloatArray, doubtful: BoolArray, slack: int) -> Iterator[Block]:
+    """Of each run of doubtful ms, block by block. `slack`: beyond the lags around it that it is looked for at."""
     lags = pair.place - (pair.first + np.arange(len(pair.place)))
-    for first_ms, last_ms in runs(restless):
+    for first_ms, last_ms in runs(doubtful):
         near = lags[max(0, first_ms - AROUND_MS) * PER_MS : (last_ms + 1 + AROUND_MS) * PER_MS]
-        lowest, highest = int(near.min()) - SLACK, int(near.max()) + SLACK
+        beyond = min(slack, max(SLACK, (WIDEST - int(np.ptp(near))) // 2))
+        lowest, highest = int(near.min()) - beyond, int(near.max()) + beyond
         if highest - lowest > WIDEST:
             continue
         starts = np.arange(first_ms * PER_MS, (last_ms + 1) * PER_MS, BLOCK)
@@ -70,11 +138,7 @@ def rejoined(pair: ReplyPair) -> Rejoined:
                 continue
             shift, score = found
             at = start + MARGIN + coarse + shift - lowest - int(starts[0])
-            heard[start:end] = ring[at : at + end - start]
-            alike[start // PER_MS : end // PER_MS] = score
-            lag[start // PER_MS : end // PER_MS] = coarse + shift
-    moved = maximum_filter1d(lag, STEADY_MS) - minimum_filter1d(lag, STEADY_MS)
-    return Rejoined(pre, as_placed, heard, restless, restless & (alike >= ALIKE) & (moved < STEADY))
+            yield Block(start, end, coarse + shift, score, ring[at : at + end - start])
 
 
 def _restless(pair: ReplyPair, n_ms: int) -> BoolArray:
