@@ -44,11 +44,14 @@ class Examined:
         parts = [f"{kinds} ({why})" if why else kinds for kinds, why in self.lacking]
         return f"Not examined: {'; '.join(parts)}." if parts else ""
 
-    def clean_bill(self) -> str:
-        """For where no defect was found: how much that says."""
+    def clean_bill(self, over_limit: Sequence[str] = ()) -> str:
+        """For where no defect was found: how much that says. `over_limit`: gates that fail or warn all the same."""
         if self.replies == 0:
             return NO_REPLY
         where = in_replies(self.replies)
+        if over_limit:
+            bill = f"Nothing in {where} is marked as a defect, but not every limit is kept: {', '.join(over_limit)}."
+            return " ".join(filter(None, (bill, self.not_examined())))
         if self.all_of_it:
             return f"No defect was found in {where}."
         if not self.whole:

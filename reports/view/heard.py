@@ -43,6 +43,9 @@ class DefectRow:
     evidence: str
 
 
+OVER_LIMIT = (Status.FAIL, Status.FLAKY, Status.WARN)
+
+
 @dataclass(frozen=True)
 class DefectTable:
     rows: tuple[DefectRow, ...]
@@ -80,7 +83,7 @@ def hear(summary: Summary, shown: Sequence[AttemptVerdict]) -> Heard:
         counts=_counts(turns),
         worst=DefectTable(tuple(rows), left_out),
         holes=_holes([turn for _, turn in turns]),
-        clean=plain(looked.clean_bill()),
+        clean=plain(looked.clean_bill([f"{g.gate_id} ({g.status})" for g in summary.gates if g.status in OVER_LIMIT])),
         not_examined=plain(looked.not_examined()),
     )
 

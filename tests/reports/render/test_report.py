@@ -209,6 +209,13 @@ def test_a_run_without_a_defect_says_so(tmp_path: Path) -> None:
     assert "Not examined" not in rendered(whole, tmp_path)
 
 
+def test_a_run_that_warns_is_not_called_free_of_defects(tmp_path: Path) -> None:
+    warned = replied(measurement(), mel_distance_db=metric(12.0, "dB"))
+    text = rendered(summary([(case(), verdict(case(), warned))]), tmp_path)
+    assert "Nothing in 1 reply is marked as a defect, but not every limit is kept: mel_distance (WARN).\n" in text
+    assert "No defect was found" not in text
+
+
 def replied(measured: Measurement, **left_out: Metric) -> Measurement:
     """With a reply that was heard; `left_out` takes the place of metrics in it."""
     turn = measured.turns[0]
