@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from harness.judge.night import Known, acceptance, judge_part, share, verdict
 from harness.judge.verdict import EXIT_NOT_MEASURED, PASSING
@@ -16,11 +16,23 @@ from harness.model.verdict import AttemptVerdict, Summary
 from harness.nightly.folder import size_bytes, write_night
 from harness.nightly.joins import joins
 from harness.nightly.ledger import elapsed_s
-
-if TYPE_CHECKING:
-    from harness.nightly.night import NightRun
+from harness.nightly.session import Session
 
 RUN_REPORT = "report.md"
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a night has done so far. `peak_bytes`: the most memory that this session used."""
+
+    folder: Path
+    night: Night
+    session: Session
+    results: Sequence[PartResult]
+    summaries: Sequence[Summary]
+    notes: Sequence[str]
+    peak_bytes: int
+    strict: bool
 
 
 def part_result(folder: Path, part: PlannedPart, summary: Summary, not_in_history: str) -> PartResult:
@@ -57,40 +69,40 @@ def unreported(part: PlannedPart, attempts: Mapping[str, Sequence[AttemptVerdict
     )
 
 
-def conclude(run: NightRun, *, stopped: str, interrupted: bool) -> Night:
+def conclude(played: Played, *, stopped: str, interrupted: bool) -> Night:
     """Judge the night and write it. Raises OSError."""
     from reports.render.compare import compare, write_comparison
     from reports.render.night import COMPARISON, REPORT, render_night
 
-    lines = run.session.ledger.read().lines
-    rows = acceptance(run.night.parts, run.results)
+    lines = played.session.ledger.read().lines
+    rows = acceptance(played.night.parts, played.results)
     status, code, headline = verdict(
-        run.results,
+        played.results,
         rows,
-        planned=sum(part.planned for part in run.night.parts),
+        planned=sum(part.planned for part in played.night.parts),
         stopped=stopped,
         interrupted=interrupted,
-        strict=run.settings.strict,
+        strict=played.strict,
     )
-    peaks = [line.peak_bytes for line in lines if line.peak_bytes] + [run.peak_bytes]
+    peaks = [line.peak_bytes for line in lines if line.peak_bytes] + [played.peak_bytes]
     result = NightResult(
         finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        complete=not stopped and all(r.played == r.planned for r in run.results),
+        complete=not stopped and all(r.played == r.planned for r in played.results),
         stopped=stopped,
         status=status,
         exit_code=code,
         headline=headline,
         acceptance=rows,
-        parts=run.results,
+        parts=list(played.results),
         wall_s=elapsed_s(lines),
-        sessions=run.session.number,
-        disk_bytes=size_bytes(run.folder),
+        sessions=played.session.number,
+        disk_bytes=size_bytes(played.folder),
         peak_memory_bytes=max(peaks) or None,
-        notes=run.notes,
+        notes=list(played.notes),
     )
-    night = run.night.model_copy(update={"result": result})
-    write_night(run.folder, night)
-    if len(run.summaries) > 1:
-        write_comparison(compare(run.summaries), run.folder / COMPARISON)
-    write_atomic(run.folder / REPORT, render_night(night, result).encode())
+    night = played.night.model_copy(update={"result": result})
+    write_night(played.folder, night)
+    if len(played.summaries) > 1:
+        write_comparison(compare(played.summaries), played.folder / COMPARISON)
+    write_atomic(played.folder / REPORT, render_night(night, result).encode())
     return night

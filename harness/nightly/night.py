@@ -23,7 +23,7 @@ from harness.model.plan import BuiltCase
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, Summary
 from harness.nightly import folder as place
-from harness.nightly.conclusion import conclude, part_result, unreported
+from harness.nightly.conclusion import Played, conclude, part_result, unreported
 from harness.nightly.late_history import how_to_take_in, take_in
 from harness.nightly.layout import plan_parts, settings_of
 from harness.nightly.ledger import attempts_in
@@ -84,7 +84,7 @@ class NightRun:
             for part in self.night.parts:
                 if not part.left_out:
                     await (self._cases(part) if part.kind == "cases" else self._step(part))
-                    await asyncio.to_thread(conclude, self, stopped=UNDER_WAY, interrupted=False)  # a kill leaves this
+                    await asyncio.to_thread(conclude, self._played(), stopped=UNDER_WAY, interrupted=False)  # a kill leaves this
         except asyncio.CancelledError:
             stopped, interrupted = f"{INTERRUPTED}: by the user", True
         except NightStoppedError as error:
@@ -102,9 +102,21 @@ class NightRun:
         with suppress(OSError):  # it says why in night.json, or nowhere: there may be no space for it
             self.session.stop(stopped or "done", self.peak_bytes)
         try:
-            return await asyncio.to_thread(conclude, self, stopped=stopped, interrupted=interrupted)
+            return await asyncio.to_thread(conclude, self._played(), stopped=stopped, interrupted=interrupted)
         except OSError as error:
             raise NightStoppedError(stopped or _in_words(error, self.folder)) from error
+
+    def _played(self) -> Played:
+        return Played(
+            folder=self.folder,
+            night=self.night,
+            session=self.session,
+            results=tuple(self.results),
+            summaries=tuple(self.summaries),
+            notes=tuple(self.notes),
+            peak_bytes=self.peak_bytes,
+            strict=self.settings.strict,
+        )
 
     def _begin(self) -> None:
         read = self.session.ledger.read()
