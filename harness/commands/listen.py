@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.errors import EarwitnessError, HarnessError, UsageError
-from harness.run.faults import in_words
+from harness.own_faults import in_words
 
 if TYPE_CHECKING:
     from harness.listen.recordings import Recordings

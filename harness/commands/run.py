@@ -228,12 +228,12 @@ def run_command(
 
     Writes runs/RUN_ID/report.md, report.html, summary.json and one folder of recordings an attempt.
     """
-    from harness.commands.progress import Progress
     from harness.model.case import EVERY_CASE
     from harness.provide.cache import cache_dir
     from harness.run.cases import build_cases, load_checked_cases, select_cases
     from harness.run.open import run_plan
     from harness.run.plan import make_plan
+    from harness.run.progress import Progress
     from harness.settings import load_settings
 
     flags: dict[str, Any] = {

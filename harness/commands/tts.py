@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import aiohttp
     from rich.console import Console, Group
 
-    from harness.tts_regression.record import TtsRun
+    from harness.model.tts import TtsRun
     from harness.tts_regression.regress import Asked
     from harness.tts_regression.target import Target
 

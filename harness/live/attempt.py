@@ -43,8 +43,8 @@ from harness.model.capture import AgentTrack, Happening, Manifest, PageUnderTest
 from harness.model.plan import BuiltCase
 from harness.model.status import CaptureStatus
 from harness.network.record import LinkRecord
+from harness.own_faults import in_words
 from harness.processes.uninterrupted import to_its_end
-from harness.run.faults import in_words
 
 log = logging.getLogger(__name__)
 

@@ -84,7 +84,9 @@ class NightRun:
             for part in self.night.parts:
                 if not part.left_out:
                     await (self._cases(part) if part.kind == "cases" else self._step(part))
-                    await asyncio.to_thread(conclude, self._played(), stopped=UNDER_WAY, interrupted=False)  # a kill leaves this
+                    await asyncio.to_thread(
+                        conclude, self._played(), stopped=UNDER_WAY, interrupted=False
+                    )  # a kill leaves this
         except asyncio.CancelledError:
             stopped, interrupted = f"{INTERRUPTED}: by the user", True
         except NightStoppedError as error:

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.markup import escape
 
-from harness.commands.progress import COLOURS, HEARTBEAT_S
 from harness.judge.degraded import degraded_in_words
 from harness.model.verdict import AttemptVerdict
 from harness.nightly.units import Unit
+from harness.run.progress import COLOURS, HEARTBEAT_S
 
 ENOUGH = 3
 FIRST_GUESS_S = 15.0

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from harness.errors import EarwitnessError
 from harness.model.plan import BuiltCase
 from harness.model.verdict import CaseVerdict
+from harness.own_faults import broken_off, note_fault
 from harness.processes.loop_thread import LoopThread
-from harness.run.faults import broken_off, note_fault
 
 if TYPE_CHECKING:
     from harness.run.run import Run

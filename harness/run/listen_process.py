@@ -22,7 +22,7 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
     from harness.errors import EarwitnessError
     from harness.listen.measure import listen, write_measurement
-    from harness.run.faults import in_words
+    from harness.own_faults import in_words
 
     for line in sys.stdin:
         folder = Path(json.loads(line))

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from harness.errors import EarwitnessError
 from harness.model.plan import Plan
 from harness.model.verdict import Summary
+from harness.own_faults import broken_off, note_fault
 from harness.processes.uninterrupted import to_its_end
-from harness.run.faults import broken_off, note_fault
 from harness.run.run import Run
 from harness.run.side_by_side import OnCase, OnPhase, OnVerdict, run_cases
 from harness.run.written_run import not_written, write_run

@@ -25,7 +25,7 @@ from harness.model.side_by_side import SideBySide
 from harness.model.status import Status
 from harness.model.verdict import READABLE, SUMMARY_SCHEMA_VERSION, AttemptVerdict, Summary
 from harness.options.own_limits import limits_of
-from harness.run.faults import note_fault
+from harness.own_faults import note_fault
 from harness.run.written_run import SUMMARY, not_measured
 
 CAPTURES = "captures"

@@ -28,8 +28,8 @@ from harness.model.measurement import Measurement
 from harness.model.plan import BuiltCase, Plan, under_rules
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict, Summary
+from harness.own_faults import note_fault
 from harness.processes.uninterrupted import to_its_end
-from harness.run.faults import note_fault
 from harness.run.written_run import (
     SUMMARY,
     captures_of,

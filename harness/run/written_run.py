@@ -14,7 +14,7 @@ from harness.model.capture import Manifest, read_manifest, write_atomic
 from harness.model.plan import Plan
 from harness.model.status import CaptureStatus, Status, worst
 from harness.model.verdict import AttemptVerdict, CaseVerdict, Summary
-from harness.run.faults import note_fault
+from harness.own_faults import note_fault
 
 SUMMARY = "summary.json"
 

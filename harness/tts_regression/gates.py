@@ -11,8 +11,8 @@ from harness.judge.gates import Sample, evaluate
 from harness.judge.table import Gate
 from harness.model.measurement import Metric
 from harness.model.status import Status, worst
+from harness.model.tts import SentenceResult
 from harness.model.verdict import GateResult
-from harness.tts_regression.record import SentenceResult
 
 TABLE: tuple[Gate, ...] = (
     Gate("tts_spoken", "requests that were spoken to their end, audibly", "spoken", "0", "share", "==", 1.0, "share", True),

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import UsageError
 from harness.model.inside import OneName
-from harness.tts_regression.record import Pin
+from harness.model.tts import Pin
 from harness.tts_regression.sentences import Sentence
 from harness.tts_regression.spoken import Int16Array, Spoken
 

@@ -9,6 +9,7 @@ import numpy as np
 from harness.listen.metrics.level import AUDIBLE_RMS, active_rms, clipping_ratio
 from harness.listen.read.records import no_number, not_applicable, number
 from harness.model.measurement import Metric
+from harness.model.tts import RunOfSentence, SentenceResult
 from harness.tts_regression.measures import (
     first_chunk_share,
     play,
@@ -17,7 +18,6 @@ from harness.tts_regression.measures import (
     snr_db,
     ttfa_ms,
 )
-from harness.tts_regression.record import RunOfSentence, SentenceResult
 from harness.tts_regression.sentences import Sentence
 from harness.tts_regression.spoken import Int16Array, Spoken
 

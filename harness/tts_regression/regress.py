@@ -18,10 +18,10 @@ import soundfile
 
 from harness.errors import HarnessError, UsageError
 from harness.model.capture import write_atomic
+from harness.model.tts import Pin, SentenceResult, TtsRun
 from harness.tts_regression.gates import exit_code, headline, judge, status_of
 from harness.tts_regression.golden import Golden, check_fits, read_golden, write_golden
 from harness.tts_regression.measure import measure_sentence
-from harness.tts_regression.record import Pin, SentenceResult, TtsRun
 from harness.tts_regression.sentences import Sentence
 from harness.tts_regression.spoken import Spoken
 from harness.tts_regression.target import SpeakError, Target

@@ -15,7 +15,7 @@ import aiohttp
 import numpy as np
 
 from harness.errors import HarnessError
-from harness.tts_regression.record import Pin
+from harness.model.tts import Pin
 from harness.tts_regression.spoken import Arrival, Spoken
 
 SPEAK_TIMEOUT_S = 120.0

@@ -10,8 +10,8 @@ import numpy as np
 from harness.judge.numbers import show, show_limit
 from harness.model.capture import write_atomic
 from harness.model.status import Status
+from harness.model.tts import Pin, SentenceResult, TtsRun
 from harness.model.verdict import GateResult
-from harness.tts_regression.record import Pin, SentenceResult, TtsRun
 from reports.render.run_report import REPORT
 from reports.view.markdown import code, plain, render_template
 from reports.view.view import MARKS

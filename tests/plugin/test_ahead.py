@@ -10,9 +10,9 @@ import pytest
 
 from harness.errors import EarwitnessError
 from harness.live.governor import Governor
+from harness.own_faults import FAULTS
 from harness.plugin.ahead import Ahead
 from harness.processes.loop_thread import LoopThread
-from harness.run.faults import FAULTS
 from harness.run.plan import make_plan
 from harness.run.run import Run
 from harness.settings import Settings

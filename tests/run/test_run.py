@@ -21,10 +21,10 @@ from harness.model.measurement import Measurement
 from harness.model.plan import BuiltCase, Plan
 from harness.model.status import CaptureStatus, Status
 from harness.model.verdict import Summary
+from harness.own_faults import FAULTS
 from harness.run import open as opening
 from harness.run import run as under_way
 from harness.run import written_run
-from harness.run.faults import FAULTS
 from harness.run.open import run_plan
 from harness.run.plan import make_plan
 from harness.settings import Settings

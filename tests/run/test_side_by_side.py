@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from harness.commands.progress import Progress
 from harness.errors import HarnessError
 from harness.live.governor import Governor, Limits
 from harness.model.capture import Manifest, write_manifest
 from harness.model.plan import BuiltCase
 from harness.model.verdict import CaseVerdict, Summary
 from harness.run.plan import make_plan
+from harness.run.progress import Progress
 from harness.run.run import Run
 from harness.run.side_by_side import expected_s, run_cases, start_order
 from harness.settings import Settings

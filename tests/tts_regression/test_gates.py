@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from harness.model.status import Status
+from harness.model.tts import SentenceResult
 from harness.tts_regression.gates import exit_code, judge, status_of
 from harness.tts_regression.measure import measure_sentence
-from harness.tts_regression.record import SentenceResult
 from harness.tts_regression.sentences import Sentence
 from harness.tts_regression.spoken import Arrival, Int16Array, Spoken
 

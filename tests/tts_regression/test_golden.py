@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from harness.errors import UsageError
+from harness.model.tts import Pin
 from harness.tts_regression.golden import check_fits, differences, read_golden, write_golden
-from harness.tts_regression.record import Pin
 from harness.tts_regression.sentences import Sentence, read_sentences
 from harness.tts_regression.spoken import Spoken
 

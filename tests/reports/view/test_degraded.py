@@ -6,10 +6,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.commands.progress import Progress
 from harness.judge.verdict import judge_attempt, judge_case
 from harness.model.degraded import DegradedTurn
 from harness.model.verdict import CaseVerdict, Summary
+from harness.run.progress import Progress
 from reports.render.html import render_html
 from reports.render.run_report import render_report
 from reports.terminal.table import verdict_table

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from harness.run.faults import in_words
+from harness.own_faults import in_words
 
 
 async def waits_too_long() -> None:
@@ -17,7 +17,7 @@ async def waits_too_long() -> None:
 async def test_an_error_without_words_says_where_it_comes_from() -> None:
     with pytest.raises(TimeoutError) as caught:
         await waits_too_long()
-    assert in_words(caught.value).startswith("TimeoutError in waits_too_long (test_faults.py:")
+    assert in_words(caught.value).startswith("TimeoutError in waits_too_long (test_own_faults.py:")
 
 
 def test_an_error_with_words_is_said_in_them_on_one_line() -> None:
