@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import UsageError
 from harness.model.limits import LimitProfile, Limits
+from harness.model.machine import this_machine
 from harness.model.plan import AgentSpec, CallRules, Invitation, NetworkSpec, PageSpec
 from harness.model.redaction import redacted
 from harness.options.agent_command import check_command
@@ -91,8 +92,6 @@ class Settings:
         """Raises UsageError for a floor that is none of this machine's."""
         floor = None
         if self.floor is not None and self.floor != "off":
-            from harness.history.environment import this_machine
-
             floor = read_floor(self.floor, this_machine(self.machine_class))
         return Limits(profile=self.limits, own=dict(self.gates), floor=floor)
 

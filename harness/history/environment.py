@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from harness.code_hash import ears_hash, same_ears
 from harness.model.case import Truth
+from harness.model.machine import UNKNOWN
 
 KEYS = (
     "lane",
@@ -32,7 +31,6 @@ KEYS = (
     "ears",
 )
 ACCEPTABLE = ("chromium", "livekit-server", "livekit-client", "ears")
-UNKNOWN = "not recorded"
 
 
 @dataclass(frozen=True)
@@ -45,19 +43,6 @@ class Difference:
 
     def __str__(self) -> str:
         return f"{self.about} is {self.now}, was {self.then}"
-
-
-def machine_class(host: Mapping[str, Any]) -> str:
-    """Operating system, architecture, number of cores. Memory, kernel and load are recorded, but are no class."""
-    system = str(host.get("system", UNKNOWN)).split()[0] if host.get("system") else UNKNOWN
-    cores = host.get("cpu_count")
-    return f"{system} {host.get('machine', UNKNOWN)}, {cores if cores is not None else UNKNOWN} cores"
-
-
-def this_machine(own_name: str | None) -> str:
-    """The class of the machine we are on, as a capture's manifest would give it."""
-    about = {"system": platform.system(), "machine": platform.machine(), "cpu_count": os.cpu_count()}
-    return own_name or machine_class(about)
 
 
 def environment_of(

@@ -28,11 +28,12 @@ from harness.history.baselines import (
     samples_of_baseline,
     write_log,
 )
-from harness.history.environment import ACCEPTABLE, case_differences, differences, machine_class
+from harness.history.environment import ACCEPTABLE, case_differences, differences
 from harness.history.reading import left_out
 from harness.judge.gates import BY_ID
 from harness.judge.promoted import ALLOWANCE_MS, KpiLimit
 from harness.judge.statistics import ENOUGH_FOR_P95, distribution
+from harness.model.machine import machine_class
 
 KPI = "user_kpi_raw_ms"
 HIGHEST_MS = BY_ID["user_kpi"].threshold

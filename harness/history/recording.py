@@ -13,10 +13,10 @@ from typing import Any, Literal
 from sqlalchemy import delete, select
 
 from harness.history.database import History
-from harness.history.environment import machine_class
 from harness.history.tables import Attempt, GateRow, MetricRow, Run, TurnRow
 from harness.model.capture import Manifest
 from harness.model.limits import SHIPPED, Limits
+from harness.model.machine import machine_class
 from harness.model.measurement import Metric
 from harness.model.verdict import AttemptVerdict, GateResult, Summary
 

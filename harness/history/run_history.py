@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.errors import HistoryError
 from harness.history.changes import changes_of
 from harness.history.database import History, open_history
-from harness.history.environment import case_hash, ears_version, environment_of, machine_class
+from harness.history.environment import case_hash, ears_version, environment_of
 from harness.history.promotion import limit_for
 from harness.history.reading import read_run
 from harness.history.recording import AttemptInfo, RunInfo, finish_run, record_attempt
@@ -23,6 +23,7 @@ from harness.model.capture import Manifest
 from harness.model.case import Truth
 from harness.model.changes import Changes
 from harness.model.limits import SHIPPED, Limits
+from harness.model.machine import machine_class
 from harness.model.verdict import AttemptVerdict, Summary
 
 

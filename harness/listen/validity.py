@@ -1,8 +1,7 @@
 """Whether a measurement is to be believed: capture underruns, alignment, clocks, the user's speech, the host's load.
 
 Each reason is one sentence; any reason makes the turn INVALID, so each limit says where it comes from. A turn by itself is
-INVALID where the host was overloaded in it, or where another session was launched beside it. Also H-130: a latency below
-the agent's own hangover cannot have been measured from the user's end of turn.
+INVALID where the host was overloaded in it, or where another session was launched beside it.
 """
 
 from __future__ import annotations
@@ -15,22 +14,18 @@ from harness.listen.metrics.arrival import load_within, worst_lag_ms
 from harness.listen.place.scene import PAIRS, Scene
 from harness.listen.place.spoken import NotFound, Place
 from harness.listen.place.turns import TurnHeard
+from harness.listen.read.clocks import CLOCK_ERROR_LIMIT_MS
 from harness.listen.read.reading import HostLoadLine
 from harness.listen.read.records import disbelieved, no_number, not_applicable, number
 from harness.model.capture import HOST_LOAD as LOAD_FILE
-from harness.model.case import SpokenUtterance
 from harness.model.measurement import Metric
 from harness.model.status import CaptureStatus
 
 SAMPLES_PER_MS = 48
 LOST_SAMPLES_LIMIT = 128  # one render quantum, which a starting audio context may lose ahead of everything
-CLOCK_ERROR_LIMIT_MS = 10.0  # one tick of a native audio device
 LOAD_LIMIT_PERCENT = 98.0
 CROWDED_PERCENT = 95.0  # measured: an answer 700 ms late at 97 %, while our own loop was 11 ms late at most
 BEFORE_ANSWER_MS = 1_000.0  # what the agent makes of the user's words it makes while they are spoken
-# the shortest silence that a detector ships with (silero-vad min_silence_duration_ms 100; LiveKit Agents endpointing
-# min_delay and OpenAI Realtime silence_duration_ms are 500), and two ways of a 20 ms frame and what buffers it
-LEAST_LATENCY_MS = 150.0
 LOADED_LAG_MS = 50.0  # with the processor full as well: the call itself, not only our loop, was starved
 
 
@@ -199,32 +194,3 @@ def host_metrics(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
         "loop_lag_ms": no_number("ms", reason) if lag_ms is None else number(lag_ms, "ms"),
         "host_cpu_ratio": number(cpu / 100, "ratio") if cpu is not None else no_number("ratio", reason),
     }
-
-
-def implausible(
-    kpi_ms: float, hangover_ms: float | None, speculative: bool, utterance: SpokenUtterance, agent_eot_ms: float | None
-) -> str | None:
-    """Why a latency cannot be true, or None. `agent_eot_ms`: the agent's end of turn relative to the true one."""
-    if hangover_ms is None:
-        return _too_soon_for_any(kpi_ms, utterance)
-    if kpi_ms < 0 or speculative or kpi_ms >= hangover_ms:
-        return None  # a negative one is talk-over, which is judged as such
-    if utterance.pauses and agent_eot_ms is not None:
-        rate_ms = 1e3 / 48_000
-        after_pause_ms = (utterance.end_sample - utterance.pauses[-1][1]) * rate_ms
-        if agent_eot_ms <= -after_pause_ms:
-            return None  # it answered at the designed pause: early, but truly measured
-    return (
-        f"{kpi_ms:.0f} ms is below the agent's own hangover of {hangover_ms:.0f} ms: "
-        "measured from a later event than the user's end of turn"
-    )
-
-
-def _too_soon_for_any(kpi_ms: float, utterance: SpokenUtterance) -> str | None:
-    """Of an agent whose hangover nobody knows."""
-    if not 0 <= kpi_ms < LEAST_LATENCY_MS or utterance.pauses:
-        return None  # at a designed pause it may have taken the user to be done
-    return (
-        f"{kpi_ms:.0f} ms is sooner than any agent can know that the user is done ({LEAST_LATENCY_MS:.0f} ms): "
-        "what is heard there had begun for another reason, such as a greeting"
-    )

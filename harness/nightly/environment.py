@@ -12,7 +12,8 @@ from pathlib import Path
 
 import harness
 from harness.code_hash import code_hash
-from harness.history.environment import case_hash, ears_version, machine_class
+from harness.history.environment import case_hash, ears_version
+from harness.model.machine import machine_class
 from harness.model.plan import BuiltCase
 from harness.model.redaction import redacted
 from harness.network.profile import load_profile

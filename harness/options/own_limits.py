@@ -19,6 +19,7 @@ from harness.errors import UsageError
 from harness.judge.limits import PROFILES
 from harness.judge.table import BY_ID, TABLE, Gate
 from harness.model.limits import LIMITS, Floor, Limits, read_limits
+from harness.model.machine import machine_class
 
 TABLE_NAME = "gates"
 SETTINGS = {"profile": "limits", "floor": "floor"}  # keys of the table that are no gate, and the setting they give
@@ -84,8 +85,6 @@ def _impossible(gate: Gate, value: float) -> str:
 
 def read_floor(place: str, machine: str) -> Floor:
     """What the path costs, from a run of `earwitness calibrate` on this class of machine. Raises UsageError."""
-    from harness.history.environment import machine_class
-
     path = Path(place)
     file = path / CALIBRATION if path.is_dir() else path
     try:

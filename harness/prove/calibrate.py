@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import EarwitnessError, UsageError
-from harness.history.environment import machine_class
 from harness.live.bench import Bench, open_bench
 from harness.live.governor import open_governor
 from harness.model.capture import Manifest, read_manifest, write_atomic
 from harness.model.inside import inside
+from harness.model.machine import machine_class
 from harness.model.plan import AgentSpec, BuiltCase, Lane, PageSpec, Plan
 from harness.prove.beacon_case import D0_MS, BeaconCall, build_calls
 from harness.prove.beacon_listening import BeaconTurn, hear_call

@@ -13,8 +13,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import UsageError
-from harness.history.environment import this_machine
 from harness.model.capture import write_atomic
+from harness.model.machine import this_machine
 from harness.provide.cache import cache_dir, locked
 from harness.settings import Settings
 

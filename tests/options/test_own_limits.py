@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from harness.errors import UsageError
-from harness.history.environment import this_machine
 from harness.model.limits import Limits
+from harness.model.machine import this_machine
 from harness.nightly.layout import options_to_keep
 from harness.options.own_limits import limits_of
 from harness.run.plan import make_plan

@@ -89,8 +89,8 @@ def test_jobs_come_from_flags_environment_and_file(tmp_path: Path) -> None:
 
 
 def test_this_machine_has_the_class_that_its_captures_have() -> None:
-    from harness.history.environment import machine_class, this_machine
     from harness.live.host import describe_host
+    from harness.model.machine import machine_class, this_machine
 
     assert this_machine(None) == machine_class(describe_host())
     assert this_machine("my laptop") == "my laptop"

@@ -17,9 +17,10 @@ from harness.listen.metrics.fingerprint import Fingerprint, take_fingerprint
 from harness.listen.metrics.gaps import HOLES
 from harness.listen.metrics.latency import NOT_INSTRUMENTED
 from harness.listen.metrics.level import FULL_SCALE, active_level_dbfs, flat_top_ratio, loudness_lufs
+from harness.listen.metrics.pitch import frequency_shift
 from harness.listen.metrics.published import SPIKE_OVER_DB, find_flaws, spike_course
 from harness.listen.metrics.repeats import repeats_on_the_way
-from harness.listen.metrics.speed import COARSE_STEP, frequency_shift, lag_slope
+from harness.listen.place.course import COARSE_STEP, lag_slope
 from harness.listen.place.pair import HOP, PER_MS, ReplyPair, make_pair
 from harness.listen.place.replies import HeardReply, ToldReply
 from harness.listen.place.ring import DECIMATION

@@ -14,8 +14,8 @@ from scipy.stats import theilslopes
 
 from harness.listen.metrics.latency import NO_EAR, NO_SECOND_LISTENER
 from harness.listen.place.scene import Scene
+from harness.listen.read.clocks import CLOCK_ERROR_LIMIT_MS
 from harness.listen.read.records import no_number, not_applicable, number
-from harness.listen.validity import CLOCK_ERROR_LIMIT_MS
 from harness.model import capture
 from harness.model.measurement import Metric
 

@@ -7,6 +7,7 @@ alone").
 
 from __future__ import annotations
 
+from harness.listen.metrics.implausible import implausible
 from harness.listen.metrics.stepped import across, named, of_answer, over
 from harness.listen.metrics.waterfall import Between, between, between_after_decision, path_delay_ms, waterfall
 from harness.listen.place.bed import onset_error_ms
@@ -19,7 +20,6 @@ from harness.listen.place.turns import TurnHeard
 from harness.listen.read.clocks import Clocks
 from harness.listen.read.ear_clock import told_of
 from harness.listen.read.records import disbelieved, no_number, not_applicable, number
-from harness.listen.validity import implausible
 from harness.model.events import ReplyCause
 from harness.model.measurement import Metric, WaterfallStep
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.listen.metrics.speed import Course, find_course, follow_course_closely, lag_slope
 from harness.listen.place.align import WAVEFORM_CONFIDENCE, Match, find_all, find_best
+from harness.listen.place.course import Course, find_course, follow_course_closely, lag_slope
 from harness.listen.place.delay import WINDOW, DelayTrack, track_delay
 from harness.listen.place.onset import Sound, find_sounds
 from harness.listen.place.ring import BAND_RATE_HZ, DECIMATION, Ring

@@ -11,6 +11,8 @@ from harness.listen.read.ear_clock import EarClock, Step
 from harness.model.capture import Timeline
 from harness.model.events import AgentTurnTrace, ClockKind
 
+CLOCK_ERROR_LIMIT_MS = 10.0  # one tick of a native audio device
+
 TIMELINE_OF = {
     "mic": "browser",
     "ear": "browser",

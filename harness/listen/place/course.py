@@ -1,8 +1,7 @@
-"""Whether a reply arrives at another speed, pitch or sample rate than it was published at.
+"""The speed at which a reply arrives, and its lag's course at that speed.
 
 Small changes are the slope of the lag's course without its steps (Theil-Sen, ppm); larger ones, at which waveforms no
-longer match, are found by the level's course stretched by a grid of ratios, and by the shift of the spectrum on a
-logarithmic frequency axis. Method: spec/metrics.md (c), steps 1b and 5, Table 2.
+longer match, are found by the level's course stretched by a grid of ratios. Method: spec/metrics.md (c), steps 1b and 5.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import numpy.typing as npt
 from scipy.stats import theilslopes
 
 from harness.listen.place.delay import STEP_MS, DelayTrack, track_delay
-from harness.listen.place.pair import FREQUENCIES_HZ, FloatArray, in_db, power_spectrum
+from harness.listen.place.pair import FloatArray
 from harness.listen.place.ring import BAND_RATE_HZ, DECIMATION, Ring
 
 MIN_SPAN_MS = 700.0
@@ -27,10 +26,6 @@ COURSE_CONFIDENCE = 0.72  # other words of the same length and voice reach 0.6
 COARSE_STEP = 0.0051  # what the grid of ratios cannot tell from 1
 COURSE_FLOOR_DB = -60.0
 CLOSER_TIMES = 3
-BINS_PER_OCTAVE = 96
-LOG_HZ = (150.0, 4_000.0)
-MAX_SHIFT_OCTAVES = 0.4
-PITCH_CONFIDENCE = 0.35
 
 
 @dataclass(frozen=True)
@@ -135,58 +130,3 @@ def follow_course_closely(
             break
         course, followed = closer, again
     return course, followed
-
-
-@dataclass(frozen=True)
-class Shift:
-    """Ratio of the frequencies heard to those published, and how well the shifted spectra agree (0 to 1)."""
-
-    ratio: float
-    confidence: float
-
-
-def frequency_shift(published: npt.NDArray[np.float32], heard: npt.NDArray[np.float32]) -> Shift | None:
-    """Both stretched to one length already. None if the spectra cannot be compared."""
-    n = min(len(published), len(heard))
-    a, b = _log_spectra(published[:n]), _log_spectra(heard[:n])
-    frames = min(a.shape[1], b.shape[1])
-    a, b = a[:, :frames], b[:, :frames]
-    loud = a.max(axis=0) > a.max() - 35
-    if np.count_nonzero(loud) < 10:
-        return None
-    a, b = _contrast(a[:, loud]), _contrast(b[:, loud])
-    reach = round(MAX_SHIFT_OCTAVES * BINS_PER_OCTAVE)
-    shifts = np.arange(-reach, reach + 1)
-    fit = np.array([_agreement(a, b, int(shift)) for shift in shifts])
-    peak = int(np.argmax(fit))
-    at = float(shifts[peak])
-    if 0 < peak < len(fit) - 1:
-        left, middle, right = fit[peak - 1 : peak + 2]
-        bend = left - 2 * middle + right
-        at += float(0.5 * (left - right) / bend) if bend < 0 else 0.0
-    confidence = float(fit[peak])
-    return Shift(float(2 ** (at / BINS_PER_OCTAVE)), confidence) if confidence >= PITCH_CONFIDENCE else None
-
-
-def _log_spectra(samples: npt.NDArray[np.float32]) -> FloatArray:
-    octaves = np.log2(LOG_HZ[1] / LOG_HZ[0])
-    at_hz = LOG_HZ[0] * 2 ** (np.arange(round(octaves * BINS_PER_OCTAVE)) / BINS_PER_OCTAVE)
-    spectra = in_db(power_spectrum(samples))
-    place = np.interp(at_hz, FREQUENCIES_HZ, np.arange(len(FREQUENCIES_HZ)))
-    low = np.floor(place).astype(int)
-    part = (place - low)[:, None]
-    mixed: FloatArray = spectra[low] * (1 - part) + spectra[low + 1] * part
-    return mixed
-
-
-def _contrast(spectra: FloatArray) -> FloatArray:
-    """What stands out from its surroundings: harmonics and formants, whatever the overall tilt."""
-    kernel = np.ones(BINS_PER_OCTAVE) / BINS_PER_OCTAVE
-    smooth = np.apply_along_axis(lambda column: np.convolve(column, kernel, mode="same"), 0, spectra)
-    out: FloatArray = spectra - smooth
-    return out
-
-
-def _agreement(a: FloatArray, b: FloatArray, shift: int) -> float:
-    x, y = (a[: len(a) - shift], b[shift:]) if shift >= 0 else (a[-shift:], b[: len(b) + shift])
-    return float(np.sum(x * y) / np.sqrt(np.sum(x**2) * np.sum(y**2) + 1e-9))
