@@ -25,6 +25,7 @@ from runtime.tts_server.crash_ring import RequestRing, write_dump
 SILENT_TIMEOUT_S = 15.0  # without a heartbeat: it hangs
 READY_TIMEOUT_S = 60.0  # an engine loads, on a busy machine
 STOP_TIMEOUT_S = 8.0
+LAST_WORDS_S = 0.5  # after its end its log is over, though an engine that it left behind could still write there
 LOG_LINES = 40
 LINE_BYTES = 2**20
 
@@ -46,9 +47,33 @@ class WorkerSetup:
 
 
 @dataclass
+class _LogPipe:
+    """Its stderr, which its engines have too. A pipe of ours: asyncio's would let `Process.wait` wait for all who hold it, and
+    a worker that dies while its engine hangs would not be noticed.
+    """
+
+    lines: asyncio.StreamReader
+    writing: int  # of the process; ours is closed once it has it
+    _transport: asyncio.ReadTransport
+
+    @classmethod
+    async def open(cls) -> _LogPipe:
+        reading, writing = os.pipe()
+        lines = asyncio.StreamReader(limit=LINE_BYTES)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(lines), os.fdopen(reading, "rb")
+        )
+        return cls(lines, writing, transport)
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+@dataclass
 class WorkerProcess:
     setup: WorkerSetup
     process: asyncio.subprocess.Process
+    log: _LogPipe
     began_s: float = field(default_factory=time.monotonic)
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
     _serving: asyncio.Event = field(default_factory=asyncio.Event)
@@ -63,12 +88,19 @@ class WorkerProcess:
         """Until it is ready. Raises NeverReadyError; whoever cancels finds it ended too."""
         fd = setup.listening.fileno()
         options = ("--fd", f"{fd}", "--voice", setup.voice, "--concurrency", f"{setup.concurrency}")
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "runtime.tts_server.worker", *options, pass_fds=[fd], limit=LINE_BYTES,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **setup.env}, start_new_session=True,
-        )  # fmt: skip
-        worker = cls(setup, process)
+        log = await _LogPipe.open()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-m", "runtime.tts_server.worker", *options, pass_fds=[fd], limit=LINE_BYTES,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log.writing,
+                env={**os.environ, **setup.env}, start_new_session=True,
+            )  # fmt: skip
+        except BaseException:
+            log.close()
+            raise
+        finally:
+            os.close(log.writing)
+        worker = cls(setup, process, log)
         try:
             await worker._until(worker._ready)
         except BaseException:
@@ -143,7 +175,11 @@ class WorkerProcess:
             code = await self.process.wait()
         finally:
             self._kill()
-            await asyncio.gather(reading_log, self.process.wait(), return_exceptions=True)
+            await asyncio.gather(self.process.wait(), return_exceptions=True)
+            await asyncio.wait({reading_log}, timeout=LAST_WORDS_S)
+            reading_log.cancel()
+            await asyncio.gather(reading_log, return_exceptions=True)
+            self.log.close()
         return silent or (f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}")
 
     async def _hear(self) -> str:
@@ -168,8 +204,7 @@ class WorkerProcess:
                 self.setup.ring.note(told)
 
     async def _keep_log(self) -> None:
-        assert self.process.stderr is not None
-        async for line in self.process.stderr:
+        async for line in self.log.lines:
             text = line.decode(errors="replace").rstrip()
             self._log.append(text)
             self.setup.say(text)
