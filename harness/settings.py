@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,7 @@ from harness.options.sources import from_environment, from_file
 
 SECRET_SETTINGS = ("livekit_api_key", "livekit_api_secret")
 LONGEST_WAIT_MS = 60_000.0
+LONGEST_JOIN_S = 600.0
 OF_GATES = ("limits", "gates", "floor")  # in the file they stand in a table of their own
 
 
@@ -47,6 +48,7 @@ class Settings:
     attributes: str | dict[str, Any] | None = None  # of the user as a participant
     room_metadata: str | dict[str, Any] | None = None
     agent_hangover_ms: float | None = None  # the quiet it waits for: a latency below it is not believed
+    agent_join_s: float = AgentSpec.join_s  # a foreign agent that is not in the room after this is absent
     greeting: Literal["auto", "none", "required"] = CallRules.greeting
     greeting_window_ms: float = CallRules.greeting_window_ms
     turn_quiet_ms: float = CallRules.turn_quiet_ms
@@ -97,24 +99,43 @@ class Settings:
 
     def agent_spec(self) -> AgentSpec:
         """Raises UsageError for an agent that names no known kind."""
-        text, hangover = self.agent.strip(), self.agent_hangover_ms
-        if hangover is not None and not 0 < hangover <= LONGEST_WAIT_MS:
-            raise UsageError(f"--agent-hangover-ms {hangover:g}: must be above 0 and at most {LONGEST_WAIT_MS:g} ms")
-        if hangover is not None and text == "reference":
-            raise UsageError("--agent-hangover-ms: the reference agent tells its own; leave it out")
+        spec = self._agent()
+        return replace(
+            spec, identity=self.agent_identity, hangover_ms=self._hangover_ms(spec), join_s=self._join_s(spec)
+        )
+
+    def _agent(self) -> AgentSpec:
+        """Who it is, and nothing of how it is met."""
+        text = self.agent.strip()
         if text in ("reference", "room"):
             instrumented = text == "reference" or self.agent_instrumented
             kind: Literal["reference", "room"] = "reference" if text == "reference" else "room"
-            return AgentSpec(kind, "", instrumented, self.agent_identity, hangover)
+            return AgentSpec(kind, "", instrumented)
         named, _, value = text.partition(":")
         if named == "command" and value.strip():
             check_command(value.strip())
-            return AgentSpec("command", value.strip(), self.agent_instrumented, self.agent_identity, hangover)
+            return AgentSpec("command", value.strip(), self.agent_instrumented)
         if named == "dispatch" and value.strip():
-            return AgentSpec("dispatch", value.strip(), self.agent_instrumented, self.agent_identity, hangover)
+            return AgentSpec("dispatch", value.strip(), self.agent_instrumented)
         raise UsageError(
             f'--agent {redacted(text)!r}: expected reference, room, "command: PROGRAM ARGS…" or dispatch:NAME'
         )
+
+    def _hangover_ms(self, agent: AgentSpec) -> float | None:
+        hangover = self.agent_hangover_ms
+        if hangover is not None and not 0 < hangover <= LONGEST_WAIT_MS:
+            raise UsageError(f"--agent-hangover-ms {hangover:g}: must be above 0 and at most {LONGEST_WAIT_MS:g} ms")
+        if hangover is not None and agent.kind == "reference":
+            raise UsageError("--agent-hangover-ms: the reference agent tells its own; leave it out")
+        return hangover
+
+    def _join_s(self, agent: AgentSpec) -> float:
+        join_s = self.agent_join_s
+        if not 1.0 <= join_s <= LONGEST_JOIN_S:
+            raise UsageError(f"--agent-join-s {join_s:g}: must lie between 1 and {LONGEST_JOIN_S:g} s")
+        if join_s != AgentSpec.join_s and agent.kind == "reference":
+            raise UsageError("--agent-join-s: the reference agent is there before a call; leave it out")
+        return join_s
 
     def invitation(self) -> Invitation:
         """Raises UsageError for what is no JSON, or could reach nobody."""

@@ -59,6 +59,15 @@ def test_agents_are_told_apart() -> None:
     assert not Settings(agent="room").agent_spec().instrumented
 
 
+def test_a_foreign_agent_is_waited_for_as_long_as_it_is_said_to_take() -> None:
+    assert Settings(agent="room").agent_spec().join_s == 20.0
+    assert Settings(agent="dispatch:slow", agent_join_s=90.0).agent_spec().join_s == 90.0
+    with pytest.raises(UsageError, match=r"--agent-join-s 0: must lie between 1 and 600 s"):
+        Settings(agent="room", agent_join_s=0.0).agent_spec()
+    with pytest.raises(UsageError, match=r"--agent-join-s: the reference agent is there"):
+        Settings(agent_join_s=90.0).agent_spec()
+
+
 def test_an_agents_hangover_is_said_of_a_foreign_one_alone() -> None:
     assert Settings(agent="room", agent_hangover_ms=500.0).agent_spec().hangover_ms == 500.0
     with pytest.raises(UsageError, match="the reference agent tells its own"):

@@ -22,6 +22,7 @@ from harness.live.agents import LINKED_STATES, Agent, Attendance, DispatchedAgen
 from harness.live.bench import SESSIONS
 from harness.live.rooms import Participants, Rooms
 from harness.model.capture import AgentUnderTest
+from harness.model.plan import AgentSpec
 from harness.processes.child import Child
 from harness.processes.spec import ChildSpec
 from harness.provide.cache import install
@@ -161,7 +162,7 @@ async def _stock(arm: str, sessions: int, rooms: Rooms, run_dir: Path, core: int
             settled = asyncio.Event()
             watching = asyncio.create_task(_settle(child, log, 2 * sessions, settled))
             about = AgentUnderTest(kind="dispatch", spec=STOCK_NAME, instrumented=False)
-            agent = DispatchedAgent(STOCK_NAME, about)
+            agent = DispatchedAgent(STOCK_NAME, about, AgentSpec.join_s)
             yield Running(Timed(agent), child.pid, settled, {"agent.livekit-agents": "1.8.9"})
         finally:
             if watching is not None:

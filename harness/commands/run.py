@@ -115,6 +115,13 @@ def run_command(
             show_default="not known: 150 ms",
         ),
     ] = None,
+    agent_join_s: Annotated[
+        float | None,
+        typer.Option(
+            help="How long a foreign agent may take to come into the room: more for one that loads models as it starts.",
+            show_default="20",
+        ),
+    ] = None,
     engines: Annotated[
         Path | None,
         typer.Option(help="The reference agent's engines (docs/engines.md).", show_default="embedded", metavar="FILE"),
@@ -252,6 +259,7 @@ def run_command(
         "attributes": attributes,
         "room_metadata": room_metadata,
         "agent_hangover_ms": agent_hangover_ms,
+        "agent_join_s": agent_join_s,
         "engines": engines,
         "page": page,
         "page_script": page_script,

@@ -32,10 +32,11 @@ from harness.provide.vad_model import require_vad_model
 
 READY_TIMEOUT_S = 60.0  # engines load
 INVITE_TIMEOUT_S = 10.0
-JOIN_TIMEOUT_S = 20.0
 METRICS_TIMEOUT_S = 5.0
 LEAVE_TIMEOUT_S = 5.0
 LINKED_STATES = ("listening", "idle", "thinking", "speaking")  # lk.agent.state once a worker has linked to the user
+LOG = "agent.log"  # what a command that was started writes
+LONGER = "--agent-join-s waits longer"
 NO_TRACK_S = 8.0  # in the room for so long without an audio track
 
 
@@ -69,7 +70,7 @@ def _others(participants: Participants, user_identity: str) -> list:
 
 
 async def wait_until_linked(
-    room: str, rooms: Rooms, user_identity: str, absent: CaptureStatus, why: str, named: str | None = None
+    room: str, rooms: Rooms, user_identity: str, why: str, join_s: float, named: str | None = None
 ) -> tuple[str, bool]:
     """Until somebody else (`named`: that one) is in the room with an audio track and, if it says so, has linked to the
     user: (its identity, whether it has a track). One that has no track after NO_TRACK_S may publish it when it speaks.
@@ -92,10 +93,10 @@ async def wait_until_linked(
         return bool(found)
 
     try:
-        async with asyncio.timeout(JOIN_TIMEOUT_S):
+        async with asyncio.timeout(join_s):
             await rooms.wait_for_participants(room, linked)
     except TimeoutError as error:
-        raise AttemptError(absent, f"{why} (waited {JOIN_TIMEOUT_S:.0f} s)") from error
+        raise AttemptError(CaptureStatus.AGENT_ABSENT, f"{why} (waited {join_s:g} s; {LONGER})") from error
     return max(found, key=lambda item: item[1])
 
 
@@ -223,6 +224,7 @@ class CommandAgent:
     log_dir: Path
     captures: Path
     about: AgentUnderTest
+    join_s: float
     versions: dict[str, str] = field(default_factory=dict)
 
     @asynccontextmanager
@@ -240,11 +242,14 @@ class CommandAgent:
         }
         secrets = (*secrets_in(self.command), token, rooms.api_secret)
         name = f"the agent's command {redacted(argv[0], secrets)!r}"
-        spec = ChildSpec(name, argv, self.log_dir / "agent.log", env=env, foreign=True, secrets=secrets)
+        spec = ChildSpec(name, argv, self.log_dir / LOG, env=env, foreign=True, secrets=secrets)
         async with running(spec) as child, _watched(child) as attendance:
-            why = f"the command {redacted(argv[0])!r} started, but no agent with an audio track came into the room"
+            why = (
+                f"the command {redacted(argv[0])!r} started, but no agent with an audio track came into the room; "
+                f"what it wrote is in {self.log_dir / LOG}"
+            )
             arrival = asyncio.create_task(
-                wait_until_linked(room, rooms, user_identity, CaptureStatus.AGENT_ABSENT, why, self.about.identity)
+                wait_until_linked(room, rooms, user_identity, why, self.join_s, self.about.identity)
             )
             ended = asyncio.create_task(attendance.lost.wait())
             await asyncio.wait({arrival, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -263,6 +268,7 @@ class DispatchedAgent:
 
     name: str
     about: AgentUnderTest
+    join_s: float
     metadata: str = ""  # of its job
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -272,13 +278,13 @@ class DispatchedAgent:
         why = f"the worker {self.name!r} took the job, but published no audio track"
         try:
             identity, has_track = await wait_until_linked(
-                room, rooms, user_identity, CaptureStatus.AGENT_ABSENT, why, self.about.identity
+                room, rooms, user_identity, why, self.join_s, self.about.identity
             )
         except AttemptError as error:
             if error.status is not CaptureStatus.AGENT_ABSENT or await rooms.dispatched_jobs(room) > 0:
                 raise
             unavailable = (
-                f"no worker named {self.name!r} took the job within {JOIN_TIMEOUT_S:.0f} s: "
+                f"no worker named {self.name!r} took the job within {self.join_s:g} s: "
                 "none is registered under this name, or it declared itself unavailable (load threshold)"
             )
             raise AttemptError(CaptureStatus.AGENT_UNAVAILABLE, unavailable) from error
@@ -290,13 +296,13 @@ class RoomAgent:
     """`--agent room`: it comes by itself."""
 
     about: AgentUnderTest
+    join_s: float
     versions: dict[str, str] = field(default_factory=dict)
 
     @asynccontextmanager
     async def attend(self, room: str, rooms: Rooms, user_identity: str) -> AsyncIterator[Attendance]:
         why = "no agent with an audio track came into the room by itself"
-        status, named = CaptureStatus.AGENT_ABSENT, self.about.identity
-        identity, has_track = await wait_until_linked(room, rooms, user_identity, status, why, named)
+        identity, has_track = await wait_until_linked(room, rooms, user_identity, why, self.join_s, self.about.identity)
         yield Attendance(identity=identity, has_track=has_track)
 
 
@@ -330,15 +336,15 @@ async def open_agent(
                 captures.mkdir(parents=True, exist_ok=True)
                 told = " ".join(f"{name}={value}" for name, value in spec.env)  # another agent, to a comparison
                 reference = ReferenceAgent(
-                    rooms, captures, logs / "agent.log", {**dict(spec.env), **(extra_env or {})},
+                    rooms, captures, logs / LOG, {**dict(spec.env), **(extra_env or {})},
                     AgentUnderTest(kind="reference", spec=told, instrumented=True),
                 )  # fmt: skip
                 stack.push_async_callback(reference.stop)
                 await reference.start()
                 yield reference
             case "command":
-                yield CommandAgent(spec.value, logs, run_dir / "captures", about)
+                yield CommandAgent(spec.value, logs, run_dir / "captures", about, spec.join_s)
             case "dispatch":
-                yield DispatchedAgent(spec.value, about, metadata)
+                yield DispatchedAgent(spec.value, about, spec.join_s, metadata)
             case "room":
-                yield RoomAgent(about)
+                yield RoomAgent(about, spec.join_s)

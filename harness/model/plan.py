@@ -34,6 +34,7 @@ class AgentSpec:
     instrumented: bool = False
     identity: str | None = None  # which participant is the agent, where there are several
     hangover_ms: float | None = None  # the quiet it waits for before it answers, where the user of the harness says it
+    join_s: float = 20.0  # a foreign agent that is not in the room with a track after this is absent
     env: tuple[tuple[str, str], ...] = ()  # of the reference agent's process, beyond what every run gives it
 
 

@@ -38,6 +38,7 @@ OPTIONS = (
     ("agent", 'reference, "command: …", dispatch:NAME or room (default: reference)'),
     ("agent-identity", "which participant is the agent, where several speak"),
     ("agent-hangover-ms", "how long the agent waits before it takes the user to be done, if it is known"),
+    ("agent-join-s", "how long a foreign agent may take to come into the room (default: 20)"),
     ("greeting", "auto, none or required: whether the agent speaks first (default: auto)"),
     ("greeting-window-ms", "how long a greeting is waited for (default: 5000)"),
     ("turn-quiet-ms", "silence that ends the turn of an agent without lk.agent.state (default: 5000)"),

@@ -15,7 +15,6 @@ import pytest
 
 from harness.judge.verdict import judge_attempt
 from harness.listen.measure import listen
-from harness.live import agents
 from harness.live.bench import Bench
 from harness.model.limits import Limits
 from harness.model.plan import AgentSpec, BuiltCase, Invitation
@@ -138,11 +137,9 @@ async def test_a_worker_that_declares_itself_unavailable_is_named(
     built: Callable[[str], BuiltCase],
     worker_python: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(agents, "JOIN_TIMEOUT_S", 5.0)
     async with (
-        bench(agent=AgentSpec("dispatch", "local-worker")) as b,
+        bench(agent=AgentSpec("dispatch", "local-worker", join_s=5.0)) as b,
         worker(worker_python, b, tmp_path / "worker.log", WORKER_LOAD_THRESHOLD="-1"),
     ):
         _, manifest = await b.attempt(built("question_short"))

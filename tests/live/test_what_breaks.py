@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,7 +15,7 @@ import soundfile
 from aiohttp import web
 from livekit import api
 
-from harness.live import agents, greeting
+from harness.live import greeting
 from harness.live.bench import Bench
 from harness.model.capture import read_manifest
 from harness.model.plan import AgentSpec, BuiltCase, CallRules, PageSpec
@@ -64,9 +65,8 @@ async def test_an_agent_that_misbehaves_gets_its_name(
     mode: str,
     status: CaptureStatus,
 ) -> None:
-    monkeypatch.setattr(agents, "JOIN_TIMEOUT_S", 8.0)
     monkeypatch.setattr(greeting, "GREETING_LIMIT_S", 3.0)
-    async with bench(agent=misbehaving(mode), rules=BRISK) as b:
+    async with bench(agent=replace(misbehaving(mode), join_s=8.0), rules=BRISK) as b:
         folder, manifest = await b.attempt(impatient(built("endpoint_short_hello")))
         assert manifest.status is status, manifest.detail
         assert manifest.detail
@@ -85,10 +85,9 @@ async def test_an_agent_that_knows_nothing_of_us_is_tested_all_the_same(
 
 
 async def test_a_worker_that_nobody_registered_is_unavailable(
-    bench: OpenBench, built: Callable[[str], BuiltCase], monkeypatch: pytest.MonkeyPatch
+    bench: OpenBench, built: Callable[[str], BuiltCase]
 ) -> None:
-    monkeypatch.setattr(agents, "JOIN_TIMEOUT_S", 3.0)
-    async with bench(agent=AgentSpec("dispatch", "nobody")) as b:
+    async with bench(agent=AgentSpec("dispatch", "nobody", join_s=3.0)) as b:
         _, manifest = await b.attempt(built("endpoint_short_hello"))
     assert manifest.status is CaptureStatus.AGENT_UNAVAILABLE
     assert "nobody" in manifest.detail

@@ -179,6 +179,8 @@ AGENTS = (
     Row("late_8_s", "joins 8 s after it was started", PASS, agent="late.py 8", options=BRISK, latency=ANSWERED),
     Row("late_25_s", "joins 25 s after it was started", NO_DATA, agent="late.py 25", capture=CaptureStatus.AGENT_ABSENT,
         says="waited 20 s", turns=0),
+    Row("late_and_waited_for", "joins 25 s after it was started, and is given the time", PASS, agent="late.py 25",
+        options={**BRISK, "agent_join_s": 60.0}, latency=ANSWERED),
     Row("deaf", "never subscribes to the user's track", FAIL, agent="deaf.py", capture=CaptureStatus.REPLY_TIMEOUT,
         says="nothing was heard of the agent", turns=0, case="zoo_impatient", options=BRISK),
     Row("picky", "subscribes by hand, to microphones of people alone", PASS, agent="picky.py", options=BRISK,
