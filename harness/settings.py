@@ -78,6 +78,22 @@ class Settings:
     livekit_api_key: str | None = None
     livekit_api_secret: str | None = None
 
+    def check(self, *, network: bool = True) -> None:
+        """What a call needs of these settings, read once: what cannot be is refused before anything begins.
+
+        `network`: theirs too. Raises UsageError, ProfileError.
+        """
+        specs = (
+            self.agent_spec,
+            self.page_spec,
+            self.external_server,
+            self.agent_env,
+            self.invitation,
+            self.call_rules,
+        )
+        for read in (*specs, self.network_spec) if network else specs:
+            read()
+
     def cases_note(self) -> str:
         """One line if the cases that ship are spoken because the working folder has none, else nothing."""
         if self.cases != shipped_cases() or OWN_CASES.exists():

@@ -283,15 +283,7 @@ def run_command(
         "headed": headed,
     }
     settings = load_settings(flags)
-    (
-        settings.agent_spec(),
-        settings.page_spec(),
-        settings.external_server(),
-        settings.network_spec(),
-        settings.agent_env(),
-        settings.invitation(),
-        settings.call_rules(),
-    )
+    settings.check()
     if suite is None and (cases is not None or tag):  # one's own cases need not name a suite
         settings = replace(settings, suite=EVERY_CASE)
     if settings.cases_note():

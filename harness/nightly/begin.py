@@ -40,9 +40,9 @@ class Begun:
 
 def check_settings(settings: Settings) -> None:
     """Raises UsageError for what a run would refuse too."""
-    settings.agent_spec(), settings.page_spec(), settings.external_server(), settings.invitation()
     if settings.network is not None:
         raise UsageError("--network: a night's plan names its networks itself, a part at a time")
+    settings.check(network=False)
 
 
 def _check_history(settings: Settings) -> None:

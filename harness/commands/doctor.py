@@ -1,0 +1,18 @@
+"""The verb `doctor`: what is here, and what to do about what is not."""
+
+from __future__ import annotations
+
+import typer
+from rich.console import Console
+
+console = Console(highlight=False)
+
+
+def doctor_command() -> None:
+    """Show each component: found where, which version, or what to do. Exit status 3 if a needed one is missing."""
+    from harness.provide.doctor import examine, render
+
+    components = examine()
+    console.print(render(components))
+    if any(not component.ok and component.needed for component in components):
+        raise typer.Exit(3)
