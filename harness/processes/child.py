@@ -1,6 +1,6 @@
 """A child process: heard for as long as it lives, its last words kept for the error, ended with all that it started.
 
-It is in a session of its own, so that Ctrl-C is for us alone. Its stdout is read whether or not somebody waits for it, so
+It is in a process group of its own, so that Ctrl-C is for us alone. Its stdout is read whether or not somebody waits for it, so
 that it can always write. It has ended when the kernel says so, though a process that it left behind holds its pipes.
 """
 
@@ -75,7 +75,8 @@ class Child:
                 stdout=self._log if spec.stdout == "log" and self._log is not None else asyncio.subprocess.PIPE,
                 stderr=self._log if self._log is not None else asyncio.subprocess.PIPE,
                 env=env,
-                start_new_session=True,
+                start_new_session=spec.own_session,
+                process_group=None if spec.own_session else 0,
                 pass_fds=(*spec.pass_fds, tie.fd) if tie is not None else spec.pass_fds,
             )
             if tie is not None:

@@ -1,7 +1,7 @@
 """What a child process is to be: its command, where it talks to, how it is asked to end. Pure.
 
-Every child is in a session of its own and holds the far end of a pipe to us as its stdin. One of ours ends when that closes,
-so that none outlives us; a `foreign` program does not watch its stdin, and is ended by the kernel (see `tied`).
+Every child is in a process group of its own and holds the far end of a pipe to us as its stdin. One of ours ends when that
+closes, so that none outlives us; a `foreign` program does not watch its stdin, and is ended by the kernel (see `tied`).
 """
 
 from __future__ import annotations
@@ -37,5 +37,8 @@ class ChildSpec:
     awaited: bytes = b""
     ending: tuple[Ask, ...] = BY_SIGTERM  # one after the other until it has ended; then its group is killed
     foreign: bool = False  # it does not end with its stdin
+    own_session: bool = (
+        True  # else in ours, where its niceness counts against us: with autogroups, sched(7), it does not across
+    )
     pass_fds: tuple[int, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)  # of its command, which its log may repeat

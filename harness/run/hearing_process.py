@@ -34,7 +34,8 @@ class HearingProcess:
     def __init__(self, log_path: Path) -> None:
         self.log_path = log_path
         name = "the process that hears captures"
-        self._process = PipedChild(ChildSpec(name, LISTENER, log_path, stdout="answers", ending=BY_STDIN))
+        spec = ChildSpec(name, LISTENER, log_path, stdout="answers", ending=BY_STDIN, own_session=False)
+        self._process = PipedChild(spec)
 
     def __enter__(self) -> HearingProcess:
         return self

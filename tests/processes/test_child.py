@@ -80,10 +80,12 @@ async def test_a_megabyte_before_the_ready_line_is_in_the_log_and_does_not_hide_
 async def test_output_without_a_newline_is_a_line_once_it_is_over_and_is_kept(tmp_path: Path) -> None:
     async with running(python("print('one'); print('two', end='')", tmp_path / "log")) as child:
         assert [await soon(child.next_line()) for _ in range(3)] == [b"one\n", b"two", b""]
-    async with running(python("import time; print('on the way', end=''); time.sleep(600)", tmp_path / "log")) as child:
+    words = "import sys, time; print('on the way', end=''); print('!', file=sys.stderr); time.sleep(600)"
+    async with running(python(words, tmp_path / "log")) as child:
+        await until(lambda: child.log_tail() == "!")
         with pytest.raises(HarnessError, match="not ready within"):
-            await child.ready_line(0.5)
-    assert (tmp_path / "log").read_text() == "on the way"
+            await child.ready_line(0.25)
+    assert (tmp_path / "log").read_text() == "!\non the way"
 
 
 async def test_a_ready_line_that_never_comes_names_the_limit_the_log_and_the_last_words(tmp_path: Path) -> None:
@@ -281,17 +283,18 @@ async def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         await Child.start(python("", tmp_path))
 
 
-@pytest.mark.parametrize("foreign", [False, True])
-async def test_it_is_in_a_session_of_its_own_with_our_environment_but_what_is_hidden(
-    tmp_path: Path, foreign: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("foreign", "own_session"), [(False, True), (True, True), (False, False)])
+async def test_it_is_in_a_group_of_its_own_with_our_environment_but_what_is_hidden(
+    tmp_path: Path, foreign: bool, own_session: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OF_OURS", "1")
     monkeypatch.setenv("OF_OURS_ALONE", "1")
     code = "import os; print(os.getsid(0), os.getpgid(0), sorted(name for name in os.environ if 'OF_' in name))"
-    spec = python(code, tmp_path / "log", env={"OF_THEIRS": "2"}, hidden=frozenset({"OF_OURS_ALONE"}), foreign=foreign)
-    async with running(spec) as child:
+    more = {"env": {"OF_THEIRS": "2"}, "hidden": frozenset({"OF_OURS_ALONE"})}
+    async with running(python(code, tmp_path / "log", foreign=foreign, own_session=own_session, **more)) as child:
         line = (await soon(child.next_line())).decode()
-        assert line == f"{child.pid} {child.pid} ['OF_OURS', 'OF_THEIRS']\n"
+        session = child.pid if own_session else os.getsid(0)
+        assert line == f"{session} {child.pid} ['OF_OURS', 'OF_THEIRS']\n"
 
 
 async def until(is_so: Callable[[], bool]) -> None:
