@@ -1,5 +1,5 @@
-"""The pytest plugin. Its entry point is `harness.plugin`, this very name: pytest refuses another beside `pytest_plugins`."""
+"""What a case is for pytest. Its hooks are `earwitness.pytest_plugin`; they are here too, for `-p harness.plugin`."""
 
-from harness.plugin.hooks import pytest_addoption, pytest_collect_file, pytest_configure
+from earwitness.pytest_plugin import pytest_addoption, pytest_collect_file, pytest_configure, pytest_configure_node
 
-__all__ = ["pytest_addoption", "pytest_collect_file", "pytest_configure"]
+__all__ = ["pytest_addoption", "pytest_collect_file", "pytest_configure", "pytest_configure_node"]

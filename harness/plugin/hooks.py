@@ -1,11 +1,12 @@
-"""pytest plugin: every case file is a test item; one bench for the whole session; the same captures and report as `run`.
+"""The pytest plugin from the first case on: a case file is a test item; one bench for the session; captures and report as `run`.
 
     pytest cases/ -k endpoint_short_hello
     pytest cases/ -m "mini and p0" --ew-lane bot
     pytest my_cases/ -m "mine and billing"      (suites and tags of one's own are markers too)
 
 A failing case shows its failing gates with value and threshold, and the path of its capture. Side by side with `--ew-jobs N`,
-or with pytest-xdist (`-n N`, see `harness.plugin.xdist`). Only hooks are wired here.
+or with pytest-xdist (`-n N`, see `harness.plugin.xdist`). Only hooks are wired here; options, and what is a case:
+`earwitness.pytest_plugin`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.errors import EarwitnessError
+from earwitness.names import HiddenError, check_ours
+from earwitness.pytest_plugin import ADVICE, OPTIONS
+from harness.errors import EarwitnessError, UsageError
 from harness.model.status import Status
 from harness.plugin.xdist import BROKEN, ERRORS, SOCKET, Controller, show_summary
 from harness.processes.loop_thread import STOP_TIMEOUT_S, LoopThread
@@ -32,77 +35,13 @@ if TYPE_CHECKING:
     from harness.run.run import Run
     from harness.settings import Settings
 
-OPTIONS = (
-    ("lane", "browser or bot (default: browser)"),
-    ("mic", "scheduled or device (default: scheduled)"),
-    ("agent", 'reference, "command: …", dispatch:NAME or room (default: reference)'),
-    ("agent-identity", "which participant is the agent, where several speak"),
-    ("agent-hangover-ms", "how long the agent waits before it takes the user to be done, if it is known"),
-    ("agent-join-s", "how long a foreign agent may take to come into the room (default: 20)"),
-    ("greeting", "auto, none or required: whether the agent speaks first (default: auto)"),
-    ("greeting-window-ms", "how long a greeting is waited for (default: 5000)"),
-    ("turn-quiet-ms", "silence that ends the turn of an agent without lk.agent.state (default: 5000)"),
-    ("hangup", "warn or expected: the agent leaves after its last reply (default: warn)"),
-    ("dispatch-metadata", "with dispatch:NAME: metadata of the worker's job, JSON or @FILE"),
-    ("attributes", "attributes of the user as a participant, JSON or @FILE"),
-    ("room-metadata", "metadata of the room, JSON or @FILE"),
-    ("page", "URL template of a page of your own"),
-    ("page-script", "JavaScript for the clicks that page needs"),
-    ("autoplay", "allowed (any page may play) or real (Chromium's own policy) (default: allowed)"),
-    ("insecure-certificates", "hosts whose https and wss certificates need nobody to vouch for them, with commas"),
-    ("ear", "played (what the page plays) or received (every remote track) (default: played)"),
-    ("runs", "where runs are written (default: runs/)"),
-    ("network", "the user's network: a profile by name or a YAML file (default: nothing in between)"),
-    ("link", "what applies it: auto, user or netem (default: auto)"),
-    ("livekit-url", "an external media server"),
-    ("limits", "the limits to begin with: shipped or field (default: shipped)"),
-    ("gate", "a limit of your own, as in eot_to_first_audio=1500; several with commas between them"),
-    ("floor", "allow what the path costs on top: run folder of `earwitness calibrate`"),
-    ("attempts", "attempts a case at most (default: 1)"),
-    ("jobs", "sessions at once: a number or auto (default: 1; with pytest -n, as many as there are workers)"),
-    ("history", "where every measurement goes: a file, a database URL, or off (default: history.sqlite in the runs)"),
-)
+SESSION = "earwitness-session"  # its name as a plugin of pytest
 PYTESTS_OWN = frozenset({"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"})
 NIGHTLY_SUITES = ("fast", "mini")  # of harness/nightly/plans/default.yaml
-MARKERS = (
-    "p0: a case whose gates block",
-    "p1: a case whose fingerprints warn",
-    "mini: a case of the mini suite",
-    "fast: a case of the fast suite",
-    "extended: a case of the extended suite",
-    "nightly: a case that the night's plan that ships plays (`earwitness nightly` plays it often, over networks)",
-    "net: runs over an impaired network",
-    "live: needs a media server, a browser or an agent process, which it starts itself",
-)
 
 
 class CaseNotPassedError(Exception):
     """A case whose verdict is not PASS or WARN; carries the text that pytest shows."""
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("earwitness", "Earwitness: voice agents, as their users hear them")
-    for name, text in OPTIONS:
-        group.addoption(f"--ew-{name}", default=None, help=text)
-    group.addoption("--ew-strict", action="store_true", default=None, help="WARN fails a case too")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    for marker in MARKERS:
-        config.addinivalue_line("markers", marker)
-    config.pluginmanager.register(_Session(config), "earwitness-session")
-
-
-def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    if file_path.suffix in (".yaml", ".yml") and _looks_like_a_case(file_path):
-        return CaseFile.from_parent(parent, path=file_path)
-    return None
-
-
-def _looks_like_a_case(path: Path) -> bool:
-    """Other YAML files may lie beside the cases; a case has these two keys, or it would not get past the schema."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    return any(line.startswith("speech:") for line in lines) or any(line.startswith("tier:") for line in lines)
 
 
 class CaseFile(pytest.File):
@@ -112,7 +51,7 @@ class CaseFile(pytest.File):
         from harness.run.cases import load_checked_cases
 
         try:
-            ((_, case),) = load_checked_cases([self.path], _session_of(self.config).limits())
+            ((_, case),) = load_checked_cases([self.path], session_of(self.config).limits())
         except EarwitnessError as error:
             raise self.CollectError(str(error)) from error
         yield CaseItem.from_parent(self, name=case.id, case=case)
@@ -143,7 +82,7 @@ class CaseItem(pytest.Item):
         self.add_marker(name)
 
     def runtest(self) -> None:
-        session = _session_of(self.config)
+        session = session_of(self.config)
         try:
             ahead = [(i.path, i.case) for i in self.session.items if isinstance(i, CaseItem)]
             verdict = session.speak(self.path, self.case, ahead)
@@ -181,8 +120,12 @@ def describe(verdict: CaseVerdict, run_dir: Path | None) -> str:
     return "\n".join(lines)
 
 
-def _session_of(config: pytest.Config) -> _Session:
-    session = config.pluginmanager.get_plugin("earwitness-session")
+def session_of(config: pytest.Config) -> _Session:
+    """The one of this pytest session; it joins in pytest's hooks from the first case on."""
+    session = config.pluginmanager.get_plugin(SESSION)
+    if session is None:
+        session = _Session(config)
+        config.pluginmanager.register(session, SESSION)
     assert isinstance(session, _Session)
     return session
 
@@ -274,6 +217,7 @@ class _Session:
 
     def _open(self) -> None:
         try:
+            check_names()
             settings = self._settings()
             self._loop = LoopThread()
             self._run = self._loop.wait(self._stack.enter_async_context(self._opening(settings)))
@@ -291,8 +235,7 @@ class _Session:
 
         return open_run(make_plan(settings, ()), settings)
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: Any) -> None:
+    def configure_node(self, node: Any) -> None:
         """xdist is about to start a worker: we are the controller."""
         if self._controller is None:
             self._controller = Controller(self._config, self._settings)
@@ -340,6 +283,14 @@ class _Session:
             show_summary(terminalreporter, self.summary, self.run_dir)
             if self.summary.side_by_side is None and self._run.plan.jobs_why.startswith("auto"):
                 terminalreporter.write_line(f"one session at a time ({self._run.plan.jobs_why})")
+
+
+def check_names() -> None:
+    """Raises UsageError if a package of the user's repository would be imported in place of one of ours."""
+    try:
+        check_ours("bots", "runtime", "reports", advice=ADVICE)
+    except HiddenError as error:
+        raise UsageError(f"{error}") from error
 
 
 def _built(cases: Sequence[tuple[Path, Case]]) -> tuple[BuiltCase, ...]:
