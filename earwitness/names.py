@@ -18,7 +18,11 @@ VARIABLE = "PYTHONPATH"
 
 
 class HiddenError(Exception):
-    """One line: which package lies where, and what to do."""
+    """One line: which package lies where, and what to do. `of_children`: it hides ours from them too."""
+
+    def __init__(self, line: str, *, of_children: bool) -> None:
+        super().__init__(line)
+        self.of_children = of_children
 
 
 def hidden(name: str, path: Sequence[str] | None = None) -> Path | None:
@@ -39,10 +43,11 @@ def check_ours(*names: str, advice: str) -> None:
     for name in names:
         place = hidden(name, _of_children())
         if place is not None:
-            raise HiddenError(f"{_told(name, place)} {VARIABLE} puts it first: leave its folder out of that variable")
+            line = f"{_told(name, place)} {VARIABLE} puts it first: leave its folder out of that variable"
+            raise HiddenError(line, of_children=True)
         place = hidden(name)
         if place is not None:
-            raise HiddenError(f"{_told(name, place)} {advice}")
+            raise HiddenError(f"{_told(name, place)} {advice}", of_children=False)
 
 
 def _of_children() -> list[str]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from earwitness.names import HiddenError, check_ours
-from earwitness.pytest_plugin import ADVICE, OPTIONS
+from earwitness.pytest_plugin import OPTIONS
 from harness.errors import EarwitnessError, UsageError
 from harness.model.status import Status
 from harness.plugin.xdist import BROKEN, ERRORS, SOCKET, Controller, show_summary
@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from harness.model.plan import BuiltCase
     from harness.model.verdict import CaseVerdict, Summary
     from harness.plugin.ahead import Ahead
+    from harness.plugin.apart import Apart
     from harness.run.run import Run
     from harness.settings import Settings
 
+WITHOUT_XDIST = "Run without -n: the cases have a process of their own then, and --ew-jobs N runs them side by side"
 SESSION = "earwitness-session"  # its name as a plugin of pytest
 PYTESTS_OWN = frozenset({"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"})
 NIGHTLY_SUITES = ("fast", "mini")  # of harness/nightly/plans/default.yaml
@@ -139,6 +141,7 @@ class _Session:
         self._stack = AsyncExitStack()
         self._run: Run | None = None
         self._ahead: Ahead | None = None
+        self._apart: Apart | None = None  # in place of the run, where it cannot be in this process
         self._failure: EarwitnessError | None = None
         self._controller: Controller | None = None
         self._limits: Limits | None = None
@@ -147,10 +150,14 @@ class _Session:
 
     @property
     def run_dir(self) -> Path | None:
+        if self._apart is not None:
+            return self._apart.run_dir
         return self._run.plan.run_dir if self._run is not None else None
 
     @property
     def strict(self) -> bool:
+        if self._apart is not None:
+            return self._apart.strict
         return bool(self._run is not None and self._run.plan.strict)
 
     @property
@@ -158,20 +165,31 @@ class _Session:
         """By what the run judges, where that is not what ships."""
         from harness.judge.limits import told
 
+        if self._apart is not None:
+            return self._apart.limits
         return told(self._run.plan.limits) if self._run is not None and not self._run.plan.limits.shipped else ""
+
+    @property
+    def _jobs_why(self) -> str:
+        if self._apart is not None:
+            return self._apart.jobs_why
+        return self._run.plan.jobs_why if self._run is not None else ""
 
     @property
     def _socket(self) -> str | None:
         """In a worker of xdist: where the controller holds the run."""
         return getattr(self._config, "workerinput", {}).get(SOCKET)
 
-    def _settings(self) -> Settings:
-        from harness.settings import load_settings
-
+    def _flags(self) -> dict[str, Any]:
         flags: dict[str, Any] = {n.replace("-", "_"): self._config.getoption(f"--ew-{n}") for n, _ in OPTIONS}
         flags["strict"] = self._config.getoption("--ew-strict")
         flags["gate"] = flags["gate"].split(",") if flags["gate"] is not None else None
-        return load_settings(flags, folder=self._config.rootpath)
+        return flags
+
+    def _settings(self) -> Settings:
+        from harness.settings import load_settings
+
+        return load_settings(self._flags(), folder=self._config.rootpath)
 
     def limits(self) -> Limits:
         """Those the cases are checked against. Raises UsageError."""
@@ -187,12 +205,13 @@ class _Session:
         if self._failure is not None:
             raise self._failure
         (built,) = _built([(path, case)])
-        if self._run is None:
-            self._open()
-            assert self._run is not None
-            assert self._loop is not None
-            if self._run.plan.jobs > 1 and self._socket is None:
+        if self._run is None and self._apart is None:
+            self._open([path for path, _ in ahead] or [path])
+            if self._run is not None and self._run.plan.jobs > 1 and self._socket is None:
                 self._begin([item for item in ahead if item[1].id != case.id], built)
+        if self._apart is not None:
+            return self._apart.verdict_of(case.id)
+        assert self._run is not None
         assert self._loop is not None
         if self._ahead is not None and case.id in self._ahead:
             return self._ahead.verdict_of(case.id)
@@ -215,11 +234,16 @@ class _Session:
         self._run.order = [first.case.id, *(case.id for _, case in others)]
         self._ahead = Ahead(self._run, list(cases.values()), self._loop)
 
-    def _open(self) -> None:
+    def _open(self, cases: Sequence[Path]) -> None:
         try:
-            check_names()
             settings = self._settings()
+            apart = must_run_apart(may=self._socket is None)
             self._loop = LoopThread()
+            if apart:
+                from harness.plugin.apart import Apart
+
+                self._apart = Apart(self._flags(), self._config.rootpath, cases, self._loop)
+                return
             self._run = self._loop.wait(self._stack.enter_async_context(self._opening(settings)))
         except EarwitnessError as error:
             self._failure = error
@@ -252,6 +276,11 @@ class _Session:
                 broken = self._run.broken
                 self._loop.wait_in_order(self._stack.aclose(), STOP_TIMEOUT_S)
                 self._finish(self._run, session, broken)
+            if self._apart is not None:
+                self._apart.stop()
+                self.summary = self._apart.summary()
+            if self.summary is not None and self.summary.exit_code != 0 and session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED  # what only the whole run shows
         finally:
             self._loop.stop()
 
@@ -266,8 +295,6 @@ class _Session:
             run.order = self._meant_to_run(session)
             complete = not run.interrupted and broken is None and set(run.order) <= set(run.verdicts)
             self.summary = run.finish(complete=complete)
-            if self.summary.exit_code != 0 and session.exitstatus == pytest.ExitCode.OK:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED  # what only the whole run shows
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.skipped:
@@ -279,18 +306,23 @@ class _Session:
         return list(dict.fromkeys(item.case.id for item in items if item.nodeid not in self._skipped))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if self.summary is not None and self._run is not None:
+        if self.summary is not None:
             show_summary(terminalreporter, self.summary, self.run_dir)
-            if self.summary.side_by_side is None and self._run.plan.jobs_why.startswith("auto"):
-                terminalreporter.write_line(f"one session at a time ({self._run.plan.jobs_why})")
+            if self.summary.side_by_side is None and self._jobs_why.startswith("auto"):
+                terminalreporter.write_line(f"one session at a time ({self._jobs_why})")
 
 
-def check_names() -> None:
-    """Raises UsageError if a package of the user's repository would be imported in place of one of ours."""
+def must_run_apart(*, may: bool) -> bool:
+    """Whether a package of the user's repository would be imported here in place of one of ours. Raises UsageError where a
+    process of its own would not help, or `may` not be.
+    """
     try:
-        check_ours("bots", "runtime", "reports", advice=ADVICE)
+        check_ours("bots", "runtime", "reports", advice=WITHOUT_XDIST)
     except HiddenError as error:
-        raise UsageError(f"{error}") from error
+        if error.of_children or not may:
+            raise UsageError(f"{error}") from error
+        return True
+    return False
 
 
 def _built(cases: Sequence[tuple[Path, Case]]) -> tuple[BuiltCase, ...]:

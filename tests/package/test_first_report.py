@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.package.installed import Installed
+from tests.package.stranger import make_repository
 
 CALL_TIMEOUT_S = 180.0
 
@@ -27,3 +28,19 @@ def test_in_an_empty_folder_it_sets_up_and_writes_a_first_report(installed: Inst
     assert (run_dir / "report.html").is_file()
     versions = json.loads((run_dir / attempt["folder"] / "manifest.json").read_text())["versions"]
     assert not [name for name in versions if name.endswith("commit")], "neither ours nor anybody's"
+
+
+@pytest.mark.live
+def test_a_strangers_case_is_spoken_by_pytest_though_its_packages_have_our_names(
+    installed: Installed, tmp_path: Path
+) -> None:
+    folder = make_repository(tmp_path)
+    options = ("-k", "mine", "--ew-lane=bot", "--ew-gate=eot_to_first_audio=5000", "-p", "no:cacheprovider")
+    done = installed.run("pytest", "cases/", *options, cwd=folder, timeout_s=CALL_TIMEOUT_S)
+    (run_dir,) = (folder / "runs").glob("2*")
+    summary = json.loads((run_dir / "summary.json").read_text())
+    assert [case["case_id"] for case in summary["cases"]] == ["mine"]
+    assert summary["complete"], summary["errors"]
+    assert summary["cases"][0]["attempts"][0]["capture_status"] == "OK"
+    assert summary["headline"] in done.stdout, done.stdout + done.stderr
+    assert (done.returncode == 0) == (summary["exit_code"] == 0), done.stdout
