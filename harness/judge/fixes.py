@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.judge.table import TABLE
 from harness.judge.verdict import NOT_MEASURED, explain, told_by_run_alone
 from harness.model.status import CaptureStatus, Status
 from harness.model.verdict import CaseVerdict, GateResult
@@ -35,59 +36,7 @@ FIXES: dict[str, str] = {
     CaptureStatus.BROWSER_CRASH: "Chromium ended: look at free memory, and at /dev/shm in containers.",
     CaptureStatus.SERVER_LOST: "The media server went away: see logs/livekit-server.log.",
     CaptureStatus.CAPTURE_WRITE_ERROR: "A recording could not be written: free disk space, or move --runs.",
-    "eot_to_first_audio": "The reply starts late: the waterfall names the slowest step.",
-    "user_kpi": "The user waits long: the waterfall names the slowest step; what grows only at the ear is the network.",
-    "tts_first_publish": "PCM waits before it is published: stream while receiving, do not collect.",
-    "audible_dropout": "Sound is missing in the reply: holes of one length are TTS underruns, others come from the way.",
-    "max_gap": "A hole in the reply: if its length is a multiple of the engine's packet, the TTS is slower than speech.",
-    "clipping_ratio": "The reply is clipped: lower the TTS's level or the gain before the publisher.",
-    "fast_ttft": "The first token is late: look at the model's queue, and at whether a slow lane holds the engine.",
-    "inter_arrival": "Frames come unevenly: the publisher is not paced, or the machine is overloaded.",
-    "talk_over": "The agent speaks into the user: its end-of-turn detection is too eager for this pause.",
-    "complete_reply": "After the user's last word no complete reply came.",
-    "replies": "A turn of the user's got no reply: look at the agent's log around its end (VAD, STT, dialogue), and at "
-    "whether it listens while it speaks.",
-    "said_once": "The user's speech does not stand in the recording exactly once: a microphone that loops, or speech that "
-    "was cut. The agent has no part in it.",
-    "no_reply": "The agent answered where nobody spoke: VAD threshold, or an echo.",
-    "audio_valid": "What was heard is not what the agent said: look at the identity figure and at the recordings.",
-    "reply_not_short": "A reply is shorter than the case demands: it was cut, or the dialogue misunderstood.",
-    "reply_not_long": "A reply is longer than the case allows.",
-    "interruption": "Nothing was interrupted: the reply was over before the user spoke into it, or it never fell silent.",
-    "barge_in_to_silence": "The agent goes on after an interruption: flush the publisher's queue on cancel.",
-    "talked_on": "The agent did not heed the interruption: it does not listen while it speaks, or its queue plays on after a "
-    "cancel.",
-    "greeting": "The case wants the agent to speak first, and it did not: look at what its greeting waits for, or let "
-    "--greeting-window-ms be longer.",
-    "bed": "Something sounds under the agent's voice all the time: a background player, or noise in its voice. Turn it down if "
-    "it is not meant.",
-    "hung_up": "The agent leaves after its reply: if that is meant, set hangup: expected.",
-    "reopened": "The agent spoke again when its turn was taken for over: set lk.agent.state, or a longer --turn-quiet-ms.",
-    "lost_head": "The first word arrives cut: the publisher starts before the track is heard, or a jitter buffer drops its "
-    "first packets.",
-    "lost_tail": "The last word arrives cut: the publisher is closed or flushed before its queue has played.",
-    "published_dropout": "The agent itself published a hole: its TTS is slower than speech (underrun), or a buffer is cut.",
-    "clicks": "A click: samples are cut or joined without a fade, or a buffer is played twice; `born` says on which side.",
-    "booms": "A thump below 200 Hz: a DC step or a cut at a low frequency.",
-    "noise_bursts": "A burst of noise: a buffer of garbage, a wrong byte order for a moment, or a decoder's fault.",
-    "repeats": "A piece is heard twice: a buffer was sent again, or packets were concealed by repeating.",
-    "speed": "The reply plays at another speed: two sample rates are mixed up, or a clock drifts.",
-    "pitch": "The pitch is shifted at the same speed: a time stretcher or a resampler is at work on the way.",
-    "high_frequencies": "4 to 8 kHz are weaker than published: a low bit rate, a narrow-band codec, a resampler's filter.",
-    "bandwidth": "The upper band does not arrive: a narrow-band or 16 kHz stage is on the way.",
-    "level_change": "The level changes on the way: a gain, an AGC or a limiter.",
-    "level_drop": "A part of the reply is quieter than the rest: ducking, an AGC, or a gate.",
-    "compression": "Loud parts are pressed together: a limiter or a saturating stage.",
-    "overdriven": "Samples do not fit into full scale: lower the TTS's level or the gain before the publisher.",
-    "mel_distance": "The spectrum differs from what was published: listen to both, and look at the other gates.",
-    "noise_floor": "Noise between the replies: something is published while the agent is silent.",
-    "hum": "Hum of the mains between the replies: an analogue stage, or a microphone in the agent's track.",
-    "user_echo": "The user's own words come back in the agent's track: its input is mixed into its output.",
-    "foreign_sound": "Something sounds on the agent's track that no reply explains: another session's audio, or a reply that "
-    "was not told.",
-    "leading_silence": "The reply begins with silence: the TTS pads it, or audio is awaited after the first frame.",
-    "way": "The way takes long beside the jitter buffer: a queue in the publisher, the server or the network.",
-    "eot_error": "The agent's own end of turn differs from the truth: its VAD hears noise as speech, or cuts it.",
+    **{gate.id: gate.fix for gate in TABLE if gate.fix},
 }
 
 UNMEASURED: dict[Status, str] = {

@@ -278,7 +278,7 @@ def too_tight(gate: Gate, samples: Sequence[Sample]) -> str:
     the first number of the report would be wrong.
     """
     values = [s.metric.value for s in samples if s.metric.value is not None and not s.metric.invalid]
-    if gate.id not in ("user_kpi", "eot_to_first_audio") or len(values) < CLUSTER_MIN_N:
+    if not gate.sharp or len(values) < CLUSTER_MIN_N:
         return ""
     spread = distribution(values)
     assert spread.p95 is not None

@@ -33,8 +33,6 @@ FIELD: dict[str, float] = {
     "leading_silence": 250,
 }
 PROFILES: dict[LimitProfile, dict[str, float]] = {"shipped": {}, "field": FIELD}
-AT_EAR = ("user_kpi", "barge_in_to_silence")  # their way ends where the lane hears
-AT_PROBE = ("eot_to_first_audio",)
 
 
 def loosens(gate: Gate, threshold: float) -> bool:
@@ -54,9 +52,8 @@ def limited(gate: Gate, limits: Limits) -> Gate:
 
 def of_case(gate: Gate, case: Case) -> Gate:
     """With the limit of the case. Where the run has one of its own, a P0 case has no say beyond it."""
-    fixed = {"reply_not_short": case.min_reply_ms, "reply_not_long": case.max_reply_ms}.get(gate.id)
-    if fixed is not None:
-        return replace(gate, threshold=fixed)
+    if gate.of_case is not None:
+        return replace(gate, threshold=gate.of_case(case))
     own = case.gates_override.get(gate.id)
     if own is None or (gate.whose and case.tier is Tier.P0 and loosens(gate, own)):
         return gate
@@ -65,7 +62,7 @@ def of_case(gate: Gate, case: Case) -> Gate:
 
 def on_path(gate: Gate, floor: Floor | None, lane: Lane | None) -> Gate:
     """With what the path itself costs allowed on top, where the user asked for it."""
-    cost_ms = floor_ms(floor, gate.id, lane)
+    cost_ms = floor_ms(floor, gate, lane)
     return gate if cost_ms is None else allow(gate, cost_ms, "path")
 
 
@@ -77,12 +74,12 @@ def allow(gate: Gate, more_ms: float, what: str) -> Gate:
     return replace(gate, threshold=gate.threshold + more_ms, whose=whose, shipped=shipped)
 
 
-def floor_ms(floor: Floor | None, gate_id: str, lane: Lane | None) -> float | None:
-    if floor is None or gate_id not in (*AT_EAR, *AT_PROBE):
+def floor_ms(floor: Floor | None, gate: Gate, lane: Lane | None) -> float | None:
+    if floor is None or not gate.heard_at:
         return None
     if lane == "bot":
         return floor.bot_probe_ms
-    return floor.ear_ms if gate_id in AT_EAR else floor.browser_probe_ms
+    return floor.ear_ms if gate.heard_at == "ear" else floor.browser_probe_ms
 
 
 def limit_note(gate: Gate) -> str:

@@ -20,14 +20,7 @@ from harness.judge.table import TABLE, Gate
 from harness.model.measurement import Measurement, Metric, Turn
 
 SIGNATURES = Path(__file__).with_name("signatures.json")
-OF_THE_CONVERSATION = frozenset(
-    {
-        "eot_to_first_audio", "user_kpi", "eot_error", "fast_ttft", "tts_first_publish", "unexplained", "inter_arrival",
-        "talk_over", "replies", "complete_reply", "no_reply", "said_once", "reply_not_short", "reply_not_long",
-        "interruption", "barge_in_to_silence", "greeting", "hung_up", "reopened", "talked_on", "bed",
-    }
-)  # fmt: skip
-SOUND_GATES: tuple[Gate, ...] = tuple(gate for gate in TABLE if gate.id not in OF_THE_CONVERSATION)
+SOUND_GATES: tuple[Gate, ...] = tuple(gate for gate in TABLE if gate.of_sound)
 LIKELY = 0.1  # a fault less likely than this is not named
 
 

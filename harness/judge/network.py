@@ -15,9 +15,7 @@ from harness.model.measurement import Measurement
 from harness.model.status import Status
 
 APPLIED, ALLOWANCE, IMPAIRED = "netem_actually_applied", "network_allowance_ms", "network_impaired"
-ROUND_TRIPS = {"eot_to_first_audio", "user_kpi", "barge_in_to_silence"}
-ONE_WAY = {"way"}  # the reply's way alone
-NETWORKS_OWN = {"audible_dropout", "max_gap", "lost_head", "lost_tail", "inter_arrival"}  # what a bad network does
+SHARE = {"": 0.0, "one way": 0.5, "round trip": 1.0}  # of what a network allows a round trip
 
 
 def on_network(gate: Gate, measurement: Measurement | None) -> Gate:
@@ -25,11 +23,11 @@ def on_network(gate: Gate, measurement: Measurement | None) -> Gate:
     metrics = measurement.metrics if measurement is not None else {}
     allowance, impaired = metrics.get(ALLOWANCE), metrics.get(IMPAIRED)
     if allowance is not None and allowance.value:
-        more_ms = allowance.value if gate.id in ROUND_TRIPS else allowance.value / 2 if gate.id in ONE_WAY else 0.0
+        more_ms = SHARE[gate.delayed] * allowance.value
         # of the limit that ships, what a network allows is said once, beside the network
         allowed = replace(gate, threshold=gate.threshold + more_ms)
         gate = allow(gate, more_ms, "network") if more_ms and gate.whose else allowed
-    if impaired is not None and impaired.value and gate.id in NETWORKS_OWN:
+    if impaired is not None and impaired.value and gate.networks_own:
         gate = replace(gate, blocking=False)
     return gate
 

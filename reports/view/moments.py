@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.judge.numbers import show
+from harness.judge.table import BY_ID, Hear
 from harness.judge.verdict import NOT_MEASURED
-from harness.model.measurement import Defect, DefectKind, Measurement, Turn
+from harness.model.measurement import Defect, Measurement, Turn
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict, GateResult, Summary
 from reports.view.axis import RATE_HZ, main_ring, zeros_of
@@ -22,38 +23,6 @@ LONGEST_CUT_S = 6.0
 NO_REPLY_S = 3.0  # of silence that are cut where no reply came
 SHORTEST_MARK_S = 0.01
 END_S = 1.0  # of a reply's end that are marked
-
-#: Gates about when the agent speaks: what is to be heard is the wait between the user's last word and the first sound.
-ABOUT_THE_WAIT = {
-    "eot_to_first_audio", "tts_first_publish", "fast_ttft", "user_kpi", "eot_error", "unexplained", "way", "replies",
-    "talk_over", "complete_reply", "leading_silence",
-}  # fmt: skip
-#: Gates about how long the agent speaks: what is to be heard is how the reply ends.
-ABOUT_THE_END = {"reply_not_short", "reply_not_long", "interruption", "barge_in_to_silence"}
-#: Gates about one kind of defect: it is that one which is to be heard, and no longer one beside it.
-KINDS: dict[str, tuple[DefectKind, ...]] = {
-    "max_gap": ("dropout", "gap"),
-    "audible_dropout": ("dropout",),
-    "ear_dropout": ("dropout",),
-    "published_dropout": ("dropout",),
-    "clipping_ratio": ("clipping",),
-    "ear_clipping": ("clipping",),
-    "overdriven": ("clipping",),
-    "lost_head": ("lost_head",),
-    "lost_tail": ("lost_tail",),
-    "clicks": ("click",),
-    "booms": ("boom",),
-    "noise_bursts": ("noise_burst",),
-    "repeats": ("repeat",),
-    "speed": ("speed", "wrong_rate"),
-    "pitch": ("pitch",),
-    "high_frequencies": ("spectrum", "bandwidth"),
-    "bandwidth": ("bandwidth",),
-    "level_change": ("level_change",),
-    "level_drop": ("level_drop",),
-    "compression": ("compression",),
-    "mel_distance": ("spectrum",),
-}
 
 
 @dataclass(frozen=True)
@@ -119,7 +88,7 @@ def _moment(case: CaseVerdict, attempt: AttemptVerdict, measurement: Measurement
     chief = _mark_of(measurement, turn, defect) if defect is not None else None
     if chief is None:
         defect = None
-        ends = bool(gates) and gates[0].gate_id in ABOUT_THE_END
+        ends = bool(gates) and _hear(gates[0]) == "end"
         chief = (_the_end(measurement, turn) if ends else None) or _the_wait(measurement, turn)
     start_s, end_s = _window(chief)
     others = [mark for other in turn.defects if other is not defect and (mark := _mark_of(measurement, turn, other))]
@@ -140,11 +109,16 @@ def _moment(case: CaseVerdict, attempt: AttemptVerdict, measurement: Measurement
     )
 
 
+def _hear(gate: GateResult) -> Hear:
+    """What is to be heard where it fails; nothing in particular of a gate that a later version does not know."""
+    return BY_ID[gate.gate_id].hear if gate.gate_id in BY_ID else ()
+
+
 def _defect_to_hear(gates: list[GateResult], turn: Turn) -> Defect | None:
     """What the worst gate speaks of; the longest that can be heard if it speaks of none in particular."""
-    if gates and gates[0].gate_id in ABOUT_THE_WAIT | ABOUT_THE_END:
+    wanted = _hear(gates[0]) if gates else ()
+    if wanted in ("wait", "end"):
         return None
-    wanted = KINDS.get(gates[0].gate_id, ()) if gates else ()
     of_kind = [defect for defect in turn.defects if defect.kind in wanted]
     audible = [defect for defect in turn.defects if defect.kind != INAUDIBLE]
     return max(of_kind or audible, key=lambda defect: defect.duration_ms, default=None)
