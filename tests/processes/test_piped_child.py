@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -44,8 +45,12 @@ def test_one_process_answers_all_questions_and_one_that_was_killed_is_replaced()
     with child() as process:
         first = asked(process, b"one\n")
         assert asked(process, b"two\n") == first
-        os.kill(first, signal.SIGKILL)
-        psutil.wait_procs([psutil.Process(first)], timeout=WAIT_S)
+        descriptor = os.pidfd_open(first)  # becomes readable when it ends, and leaves its status to its parent
+        try:
+            os.kill(first, signal.SIGKILL)
+            assert select.select([descriptor], [], [], WAIT_S)[0]
+        finally:
+            os.close(descriptor)
         assert asked(process, b"three\n") != first
 
 
