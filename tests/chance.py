@@ -1,6 +1,6 @@
 """What chance can do to the tests that make calls: how probable it is that a run of `make test` is red and nothing broken.
 
-`python -m tests.chance` prints the table of docs/networks.md ("Chance in the tests"). Pure: the product's own seeded
+`python -m tests.chance` prints the table of docs/why/chance_in_tests.md. Pure: the product's own seeded
 fates, its intervals, and arithmetic. A seed makes a thing certain, so its row is counted, not estimated: the share of all
 lengths that such a call may have (in packets) at which the assertion would not hold.
 """

@@ -13,7 +13,7 @@ from harness.network.profile import load_profile
 from tests.chance import LIMIT, PACKETS, seeded_call, table, whole_run
 from tests.network.calls import Call
 
-DOCS = Path(__file__).parents[1] / "docs" / "networks.md"
+DOCS = Path(__file__).parents[1] / "docs" / "why" / "chance_in_tests.md"
 CALL_S = 14.0  # of a live test's call
 CALLS = 40
 

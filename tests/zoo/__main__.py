@@ -1,6 +1,6 @@
 """Play the zoo: `python -m tests.zoo [--lane bot] [--quick] [--out FILE.md] [NAME …]`. Exit status 1 if a row is not right.
 
-`--docs` plays nothing and writes the tables of docs/strangers.md anew.
+`--docs` plays nothing and writes the tables of docs/reference/strangers.md anew.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--latency", action="store_true", help="assert latencies and what they decide (a quiet host)")
     parser.add_argument("--runs", type=Path, default=Path("runs/zoo"), help="where the recordings go")
     parser.add_argument("--out", type=Path, help="write the table to this file as well")
-    parser.add_argument("--docs", action="store_true", help="write the tables of docs/strangers.md anew")
+    parser.add_argument("--docs", action="store_true", help="write the tables of docs/reference/strangers.md anew")
     options = parser.parse_args()
     unknown = set(options.names) - {row.name for row in ROWS}
     if unknown:

@@ -1,7 +1,7 @@
 """A row of the zoo: a stranger, how it is played, and what is right to say of it.
 
 `says` is what a reader of the report finds there: plain words in which `{}` stands for any figure or name. It stands in the
-docs as it is asserted (docs/strangers.md). Times are ms.
+docs as it is asserted (docs/reference/strangers.md). Times are ms.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from tests.zoo.play import Played
 from tests.zoo.row import Row
 
 ROWS: tuple[Row, ...] = (*AGENTS, *PAGES)
-DOCS = Path(__file__).parents[2] / "docs" / "strangers.md"
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "strangers.md"
 BEGIN, END = "<!-- rows: {} (python -m tests.zoo --docs) -->", "<!-- end of rows -->"
 PARTS = {"agents": AGENTS, "pages": PAGES}
 
@@ -32,7 +32,7 @@ def docs_table(rows: Iterable[Row], subject: str) -> str:
 
 
 def docs_with_rows(text: str) -> str:
-    """`text` of docs/strangers.md with its tables made anew."""
+    """`text` of docs/reference/strangers.md with its tables made anew."""
     for part, rows in PARTS.items():
         begin = BEGIN.format(part)
         head, found, rest = text.partition(begin)

@@ -1,0 +1,115 @@
+"""Statuses, events, files and settings: what each name means, from the comment behind it in the code that uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.judge.fixes import FIXES
+from harness.model import capture, case, events, status
+from harness.settings import OF_GATES, Settings
+from harness.settings_sources import ENV_NAMES, PREFIX
+from scripts.docs_site.markdown import code, table
+from scripts.docs_site.source import Named, constants_of, fields_of
+
+MANIFEST_FIRST = "PRE_RTC"  # of harness/model/capture.py: the files' names begin here
+NOT_FILES = frozenset({"CAPTURE_SCHEMA_VERSION"})
+
+
+def capture_statuses() -> str:
+    rows = [(code(word.name), word.about, FIXES.get(word.name, "")) for word in fields_of(status.CaptureStatus)]
+    return table(("status", "means", "what to do"), rows)
+
+
+def event_types() -> str:
+    return table(("type", "who tells whom what"), [(code(_text(e)), e.about) for e in fields_of(events.EventType)])
+
+
+def event_fields() -> str:
+    return fields_table(events.Event)
+
+
+def agent_trace_fields() -> str:
+    return fields_table(events.AgentTurnTrace)
+
+
+def turn_times() -> str:
+    return table(("time", "when"), [(code(t.name), t.about) for t in fields_of(events.TurnTimes)])
+
+
+def capture_files() -> str:
+    names = [n for n in constants_of(capture) if n.name not in NOT_FILES and n.default[:1] in "'("]
+    return table(("file", "what it holds"), [(_files(n), n.about) for n in names])
+
+
+def settings() -> str:
+    rows = []
+    for field in fields_of(Settings):
+        if field.name in OF_GATES:
+            continue
+        env = ENV_NAMES.get(field.name, f"{PREFIX}{field.name.upper()}")
+        rows.append((code(field.name), code(env), _default(field), field.about))
+    return table(("`earwitness.toml`", "environment", "default", "meaning"), rows)
+
+
+def case_fields() -> str:
+    kinds: Sequence[tuple[str, type]] = (
+        ("A case", case.Case),
+        ("`speech`, as a recipe", case.Recipe),
+        ("An utterance", case.Utterance),
+        ("A part: words", case.Say),
+        ("A part: a pause", case.Pause),
+        ("A part: an impulse", case.Impulse),
+        ("`start`, at a time", case.StartAt),
+        ("`start`, after something heard", case.StartAfter),
+        ("`noise`", case.Noise),
+        ("`speech`, as a recording", case.Recording),
+        ("`truth` of a recording", case.TruthSpan),
+        ("`expected_silence`", case.ExpectedSilence),
+        ("`echo`", case.Echo),
+    )
+    return "\n\n".join(f"### {title}\n\n{fields_table(kind)}" for title, kind in kinds)
+
+
+def fields_table(owner: type) -> str:
+    rows = [(code(f.name), code(_type(f)), _default(f), f.about) for f in fields_of(owner) if f.name != "model_config"]
+    return table(("key", "type", "default", "meaning"), rows)
+
+
+def _type(field: Named) -> str:
+    """With the bounds that pydantic holds it to."""
+    return " ".join(filter(None, [field.type.replace(" | None", ""), _bounds(field.default)]))
+
+
+BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+
+
+def _bounds(source: str) -> str:
+    if not source.startswith("Field("):
+        return ""
+    found = dict(part.split("=", 1) for part in source[6:-1].replace(", ", ",").split(",") if "=" in part)
+    return " ".join(f"{sign} {found[key]}" for key, sign in BOUNDS.items() if key in found)
+
+
+def _default(field: Named) -> str:
+    source = field.default
+    if source.startswith("Field("):
+        found = [part for part in source[6:-1].split(", ") if part.startswith(("default=", "default_factory="))]
+        source = found[0].split("=", 1)[1] if found else ""
+        source = {"list": "[]", "dict": "{}"}.get(source, source)
+    if source.startswith("field("):
+        return "see below" if "_default" in source else ""
+    if source == "None":
+        return ""
+    if source.startswith("CallRules."):
+        from harness.model.plan import CallRules
+
+        source = repr(getattr(CallRules, source.removeprefix("CallRules.")))
+    return code(source.removeprefix("Path(").removesuffix(")").strip("'") if source.startswith("Path(") else source)
+
+
+def _text(named: Named) -> str:
+    return named.default.strip("'\"")
+
+
+def _files(named: Named) -> str:
+    return "`post_rtc_track1.wav` …" if named.default.startswith("(") or "tuple" in named.default else code(_text(named))
