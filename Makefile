@@ -8,7 +8,7 @@ VENV := .venv
 STAMP := $(VENV)/.set-up-for
 BIN := $(VENV)/bin
 
-.PHONY: help run test check setup doctor clean
+.PHONY: help run test check setup doctor docs clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -22,17 +22,21 @@ test: setup  ## set up, check, run all tests (ARGS="-k name" adds options)
 	@$(MAKE) --no-print-directory check
 	@bash scripts/test.sh $(ARGS)
 
-check: setup  ## format, lint, types, import rule
+check: setup  ## format, lint, types, import rule, documentation
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m scripts.docs_site --check
 
 setup:  ## provide everything a run needs; a second call only checks
 	@CACHE="$(CACHE)" UV_VERSION="$(UV_VERSION)" bash scripts/setup.sh
+
+docs: setup  ## build the documentation as a site, with the reference from the code (site/index.html)
+	@$(BIN)/python -m scripts.docs_site
 
 doctor: setup  ## show what is here, and what to do
 	@$(BIN)/earwitness doctor
 
 clean:  ## remove the environment and what tools left; runs/ and the cache stay
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -21,7 +21,9 @@ BUILD_TIMEOUT_S = 120
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m scripts.docs_site", description="Build the documentation as a site.")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.docs_site", description="Build the documentation as a site."
+    )
     parser.add_argument("--out", type=Path, default=Path("site"), help="where the site is written (default: site/)")
     parser.add_argument("--check", action="store_true", help="build and check only")
     asked = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The command line as it knows itself: each verb's help, arguments, options and exit statuses, and the options of the pytest plugin."""
+"""The command line as it knows itself: each verb's help, arguments, options, exit statuses; the pytest plugin's options."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def all_commands() -> Iterator[tuple[str, Any]]:
 
     def walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
         verbs = getattr(command, "commands", {})
-        if not verbs or command.params[0:1] and name != PROGRAM:
+        if not verbs or (command.params and name != PROGRAM):
             yield name, command
         for verb, inner in verbs.items():
             yield from walk(f"{name} {verb}", inner)

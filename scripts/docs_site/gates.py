@@ -28,12 +28,19 @@ AGGREGATES = {
     "share": "the share",
 }
 HEADING = re.compile(r"^### `(\w+)`.*$", re.MULTILINE)
+RESTS_ON = "[how it measures](../why/how_it_measures.md) says what it rests on"
 FIGURES = Path("why/proof_figures.md")
 
 
 def overview() -> str:
     rows = [
-        (f"[`{gate.id}`](#{gate.id})", gate.title, _limit(gate), "blocks" if gate.blocking else "warns", RINGS[gate.ring])
+        (
+            f"[`{gate.id}`](#{gate.id})",
+            gate.title,
+            _limit(gate),
+            "blocks" if gate.blocking else "warns",
+            RINGS[gate.ring],
+        )
         for gate in TABLE
     ]
     return table(("gate", "what it judges", "limit", "", "heard"), rows)
@@ -103,7 +110,7 @@ def _scope(gate: Gate) -> str:
 def _proven(gate: Gate, docs: Path) -> str:
     faults = [fault for fault in CATALOGUE if gate.id in fault.gates]
     if not faults:
-        return "no fault of the catalogue is made for it alone; [how it measures](../why/how_it_measures.md) says what it rests on"
+        return f"no fault of the catalogue is made for it alone; {RESTS_ON}"
     return "; ".join(_heard(fault, docs) for fault in faults) + " ([figures](../why/proof_figures.md))"
 
 

@@ -1,4 +1,7 @@
-"""Whether everything that a built site refers to is there: pages, anchors, pictures, styles; and nothing of somebody else's is loaded."""
+"""Whether everything that a built site refers to is there: pages, anchors, pictures, styles.
+
+Nothing of anybody else's may be loaded: the site works without a network.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,12 @@ class Page(HTMLParser):
         self.anchors.update(given[name] for name in ("id", "name") if given.get(name))
         if tag == "a" and given.get("href"):
             self.links.append(given["href"])
-        elif tag in LOADS and given.get(LOADS[tag]):
-            if tag != "link" or LOADING_LINKS & set(given.get("rel", "").split()):
-                self.loads.append(given[LOADS[tag]])
+        elif (
+            tag in LOADS
+            and given.get(LOADS[tag])
+            and (tag != "link" or LOADING_LINKS & set(given.get("rel", "").split()))
+        ):
+            self.loads.append(given[LOADS[tag]])
 
 
 def wrong_references(site: Path) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What the source says of its own names: the comment that stands behind a field, a member or a constant. Reads text, runs nothing."""
+"""What the source says of its own names: the comment behind a field, a member or a constant. Reads text, runs nothing."""
 
 from __future__ import annotations
 

@@ -112,4 +112,6 @@ def _text(named: Named) -> str:
 
 
 def _files(named: Named) -> str:
-    return "`post_rtc_track1.wav` …" if named.default.startswith("(") or "tuple" in named.default else code(_text(named))
+    return (
+        "`post_rtc_track1.wav` …" if named.default.startswith("(") or "tuple" in named.default else code(_text(named))
+    )
