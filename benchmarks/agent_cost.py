@@ -6,7 +6,7 @@
 For every number of sessions, round after round, each arm in turn (so that noise hits all of them): a freshly started agent,
 held to one core (`--core`), is called by that many bots at once through one media server; bots, server and harness have the
 other cores. Arms: `reference` and `stock` with the same eyes, and `inside`, the reference agent instrumented, so that every P0
-gate is judged. Prints Markdown; the figures of every trial go to a JSON file. docs/agent_cost.md says how it is done. Needs
+gate is judged. Prints Markdown; the figures of every trial go to a JSON file. docs/why/agent_cost.md says how it is done. Needs
 Linux and two cores.
 """
 

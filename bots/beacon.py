@@ -5,7 +5,7 @@
 DIR/<case id>.json says which utterances come and what is answered when (`BeaconPlan`); each utterance gets its answers at
 exact samples of one published stream, so that two answers of one turn are apart by exactly what was asked for. What it
 did goes to `beacon_truth.json`, beside `pre_rtc.wav` and `agent_trace.jsonl`, in the capture's folder. It speaks the events
-of an instrumented agent (docs/own_agent.md) and imports nothing of the harness but these.
+of an instrumented agent (docs/how_to/own_agent.md) and imports nothing of the harness but these.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class Settings:
     greeting_window_ms: float = CallRules.greeting_window_ms
     turn_quiet_ms: float = CallRules.turn_quiet_ms
     hangup: Literal["warn", "expected"] = CallRules.hangup
-    engines: Path | None = None  # the reference agent's engines.toml (docs/engines.md); None: all embedded
+    engines: Path | None = None  # the reference agent's engines.toml (docs/how_to/engines.md); None: all embedded
     page: str | None = None  # URL template with {livekit_url} {token} {room}
     page_script: Path | None = None  # JavaScript for the clicks a foreign page needs
     autoplay: Literal["allowed", "real"] = "allowed"  # real: only what the browser lets play for a user

@@ -45,7 +45,7 @@ class RuntimeSettings:
     voice: str = DEFAULT_VOICE
     sessions: int = 1  # users that may speak at the same time: engines are warm for so many
     replies: tuple[str, ...] = ()  # said one after the other whatever the user says; empty: by intent
-    engines: Path | None = None  # engines.toml; None: all embedded (docs/engines.md)
+    engines: Path | None = None  # engines.toml; None: all embedded (docs/how_to/engines.md)
     tts_server: str | None = None  # of `earwitness serve-tts`: speaks where the file names no voice
     captures: Path | None = None
     turn_log: Path | None = None  # one JSON line a turn is added here when a call ends

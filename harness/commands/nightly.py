@@ -25,7 +25,8 @@ RETAIN_EPILOG = "Exit status: 0 done; 2 a wrong folder or option; 3 the limit ca
 
 def nightly_command(
     plan: Annotated[
-        Path | None, typer.Option(help="The plan, a YAML file (docs/nightly.md).", show_default="the one that ships")
+        Path | None,
+        typer.Option(help="The plan, a YAML file (docs/how_to/nightly.md).", show_default="the one that ships"),
     ] = None,
     turns: Annotated[
         int | None,

@@ -63,7 +63,8 @@ def run_command(
     agent_instrumented: Annotated[
         bool | None,
         typer.Option(
-            "--agent-instrumented", help="The agent speaks the events and writes pre_rtc.wav (docs/own_agent.md)."
+            "--agent-instrumented",
+            help="The agent speaks the events and writes pre_rtc.wav (docs/how_to/own_agent.md).",
         ),
     ] = None,
     agent_identity: Annotated[
@@ -124,7 +125,9 @@ def run_command(
     ] = None,
     engines: Annotated[
         Path | None,
-        typer.Option(help="The reference agent's engines (docs/engines.md).", show_default="embedded", metavar="FILE"),
+        typer.Option(
+            help="The reference agent's engines (docs/how_to/engines.md).", show_default="embedded", metavar="FILE"
+        ),
     ] = None,
     page: Annotated[
         str | None,
@@ -164,7 +167,8 @@ def run_command(
     network: Annotated[
         str | None,
         typer.Option(
-            help="The user's network: a profile by name (wifi_good, 4g_ok, bad_wifi, …) or a YAML file (docs/networks.md).",
+            help="The user's network: a profile by name (wifi_good, 4g_ok, bad_wifi, …) or a YAML file "
+            "(docs/how_to/networks.md).",
             show_default="nothing in between",
         ),
     ] = None,
@@ -196,7 +200,7 @@ def run_command(
         str | None,
         typer.Option(
             help="Sessions at once: a number, or auto (as many as `earwitness calibrate` has shown not to distort; "
-            "docs/side_by_side.md).",
+            "docs/how_to/side_by_side.md).",
             show_default="1",
         ),
     ] = None,
@@ -209,7 +213,7 @@ def run_command(
     limits: Annotated[
         str | None,
         typer.Option(
-            help="The limits to begin with: shipped, or field (an agent that thinks with a model; docs/limits.md).",
+            help="The limits to begin with: shipped, or field (an agent that thinks with a model; docs/how_to/limits.md).",
             show_default="shipped",
         ),
     ] = None,

@@ -68,7 +68,7 @@ def serve(
     ] = None,
     engines: Annotated[
         Path | None,
-        typer.Option(help="The agent's engines (docs/engines.md).", show_default="embedded", metavar="FILE"),
+        typer.Option(help="The agent's engines (docs/how_to/engines.md).", show_default="embedded", metavar="FILE"),
     ] = None,
     state: StateOption = None,
 ) -> None:

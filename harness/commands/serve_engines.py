@@ -16,7 +16,7 @@ def serve_engines_command(
 ) -> None:
     """Serve the embedded engines over HTTP as OpenAI's API does, to try clients of it without a key, cloud or GPU.
 
-    /v1/chat/completions, /v1/audio/speech, /v1/audio/transcriptions, /v1/models, /health; see docs/engines.md. If
+    /v1/chat/completions, /v1/audio/speech, /v1/audio/transcriptions, /v1/models, /health; see docs/how_to/engines.md. If
     EARWITNESS_ENGINES_KEY is set, clients must bring that key. Ctrl-C ends it.
     """
     arguments = ["--port", str(port), "--voice", voice, "--token-interval-ms", str(token_interval_ms)]

@@ -21,7 +21,7 @@ def serve_tts_command(
         bool, typer.Option(help="Keep a second worker ready: it takes over at once if the first dies.")
     ] = True,
 ) -> None:
-    """Serve text to speech: POST /tts/stream, POST /tts/cancel, GET /health; see docs/tts.md.
+    """Serve text to speech: POST /tts/stream, POST /tts/cancel, GET /health; see docs/how_to/tts.md.
 
     A supervisor restarts the worker that speaks when it died or hangs. If EARWITNESS_TTS_KEY is set, clients must bring that
     key. Ctrl-C ends it.

@@ -63,7 +63,7 @@ def tts_command(
 
     Writes runs/tts-…/report.md, tts.json and the sounds. Without a golden baseline two gates have no data (exit status 3);
     --set-golden makes one, and one that another engine, version or voice made is refused. EARWITNESS_TTS_KEY is the key of a
-    server that wants one. docs/tts.md
+    server that wants one. docs/how_to/tts.md
     """
     from rich.console import Console
 

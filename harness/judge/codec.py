@@ -1,4 +1,4 @@
-"""Whether what a sweep asked of the agent's encoder was on the wire. Pure; limits are measured ones (docs/networks.md).
+"""Whether what a sweep asked of the agent's encoder was on the wire. Pure; limits are measured ones (docs/how_to/sweeps.md).
 
 An encoder that is asked for a bit rate may use less where there is little to say; DTX stops packets in silence but for one
 every 400 ms; RED sends a packet's audio again with the next ones.

@@ -18,8 +18,8 @@ from harness.model.verdict import GateResult
 
 Lane = Literal["browser", "bot"]
 
-# An agent that thinks with a model, by published figures (docs/limits.md). Gates that are not here stay as they ship: a hole or a
-# click is one whatever thinks behind it.
+# An agent that thinks with a model, by published figures (docs/how_to/limits.md). Gates that are not here stay as they ship: a
+# hole or a click is one whatever thinks behind it.
 FIELD: dict[str, float] = {
     # production, end to end: P50 1.5 to 1.7 s, P95 3.5 to 5 s over more than 4 million calls (hamming.ai, WebRTC guide), of which
     # the lower end; EVA gives no point from 3,500 ms on (eva, docs/metrics/turn_taking.md)

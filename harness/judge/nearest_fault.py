@@ -2,8 +2,8 @@
 
 Naive Bayes over the gates that look at sound: how often each of them fired on replies with each known fault, beyond its
 limit, as the proof counted it (`signatures.json`, written by `earwitness prove`; Jeffreys' half a count keeps a gate that never
-fired from ruling a fault out). Every fault is taken to be as likely as any other. docs/proof.md says how often the label
-is right.
+fired from ruling a fault out). Every fault is taken to be as likely as any other. docs/why/proof_figures.md says how often the
+label is right.
 """
 
 from __future__ import annotations

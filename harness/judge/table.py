@@ -1,6 +1,6 @@
 """The table of gates: one row each, with the metric it judges, its limit, and which cases and turns it is for.
 
-Sources: H-70 to H-91, spec/metrics.md (d); what is not given there was set from clean calls and known faults (docs/proof.md).
+Sources: H-70 to H-91, spec/metrics.md (d); what is not given there was set from clean calls and known faults (docs/why/proof.md).
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ TABLE: tuple[Gate, ...] = (
     Gate("unexplained", "what the waterfall leaves unexplained", "unexplained_ms", "2",
          "p95_abs", "<=", 10, "ms", False, keep=_answers, scope=_reply_due,
          hear="wait", of_sound=False),
-    # what a reply sounds like, as published and where it arrives; limits: docs/proof.md
+    # what a reply sounds like, as published and where it arrives; limits: docs/why/proof.md
     Gate("lost_head", "missing of the first word of a reply", "head_loss_ms", "1",
          "max", "<", 25, "ms", True, scope=_reply_due, also=("head_loss_ear_ms",), if_absent="skip",
          hear=("lost_head",), networks_own=True,

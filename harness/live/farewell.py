@@ -11,7 +11,7 @@ TRACE_WRITTEN_TIMEOUT_S = 5.0
 async def agent_writes(probe: Probe | None, *, instrumented: bool, slack_s: float) -> str | None:
     """Until the agent has written pre_rtc.wav; why it will not be there, or None. `slack_s`: for a slow network."""
     if not instrumented:
-        return "the agent does not write pre_rtc.wav (see docs/own_agent.md)"
+        return "the agent does not write pre_rtc.wav (see docs/how_to/own_agent.md)"
     if probe is None or not probe.received(EventType.TRACE_ACK):
         return "the agent never acknowledged the trace"
     if not probe.agent_present.is_set() or probe.disconnected.is_set():

@@ -1,7 +1,7 @@
 """Limits of one's own, as people write them: the table [gates] of earwitness.toml, `--gate ID=VALUE`, a calibration's floor.
 
 Everything wrong is a UsageError in one line, with file and line where there is a file. A value has the unit of its gate's row
-(`earwitness gates` of docs/limits.md); a share is 0 to 1.
+(docs/reference/gates.md); a share is 0 to 1.
 """
 
 from __future__ import annotations

@@ -27,7 +27,9 @@ TURNS_A_CALL = 12
 CHIRP_MS = 50.0
 CHIRP_HZ = (500.0, 3_500.0)
 CHIRP_PEAK = 0.1  # as loud as the speech
-CHIRP_EDGE_MS = 10.0  # a codec smears a harder edge ahead by up to 3 ms, differently each time (docs/calibration.md)
+CHIRP_EDGE_MS = (
+    10.0  # a codec smears a harder edge ahead by up to 3 ms, differently each time (docs/why/calibration.md)
+)
 CHIRP_TO_SPEECH_MS = 120.0  # start to start: 70 ms of silence keep the two apart
 SPEECH_MS = 200.0
 SPEECH_FADE_MS = 10.0

@@ -21,7 +21,7 @@ KINDS = {  # what a listener would call it → the metrics that look for it, of 
     "repeats": ("repeat_count", "repeat_count_ear", "repeat_count_pre"),
     "changes of sound": ("mel_distance_db", "mel_distance_ear_db"),
 }
-HOW_TO = f"without {PRE_RTC}; see docs/own_agent.md"
+HOW_TO = f"without {PRE_RTC}; see docs/how_to/own_agent.md"
 NO_REPLY = "No reply was heard, so nothing was examined for defects."
 
 
@@ -90,4 +90,4 @@ def _why(turns: Sequence[Turn], names: Sequence[str]) -> str:
     """The reason that most of them give; of what needs the agent's own recording, how to get that."""
     reasons = Counter(turn.metrics[name].reason for turn in turns for name in names if name in turn.metrics)
     reason = next((reason for reason, _ in reasons.most_common() if reason), "")
-    return HOW_TO if PRE_RTC in reason and "docs/own_agent.md" in reason else reason
+    return HOW_TO if PRE_RTC in reason and "docs/how_to/own_agent.md" in reason else reason

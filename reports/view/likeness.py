@@ -1,5 +1,5 @@
 """The known fault that a reply sounds most like, in words, for a reply that trips a gate of sound. How often the name is
-right: docs/proof.md.
+right: docs/why/proof_figures.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.link import profile as profiles
+from harness.network import profile as profiles
 from scripts.docs_site.markdown import code, table
 from scripts.docs_site.words import fields_table
 

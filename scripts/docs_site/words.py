@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from harness.judge.fixes import FIXES
 from harness.model import capture, case, events, status
+from harness.options.sources import ENV_NAMES, PREFIX
 from harness.settings import OF_GATES, Settings
-from harness.settings_sources import ENV_NAMES, PREFIX
 from scripts.docs_site.markdown import code, table
 from scripts.docs_site.source import Named, constants_of, fields_of
 
-MANIFEST_FIRST = "PRE_RTC"  # of harness/model/capture.py: the files' names begin here
 NOT_FILES = frozenset({"CAPTURE_SCHEMA_VERSION"})
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from harness.cli import app
+from harness.commands.main import app
 from harness.provide.media_server import find_media_server
 from tests.docs.blocks import PAGES, ROOT, Shown, commands
 

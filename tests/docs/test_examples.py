@@ -13,8 +13,8 @@ import pytest
 import soundfile
 import yaml
 
-from harness.link.profile import load_profile
 from harness.model.events import parse_event
+from harness.network.profile import load_profile
 from harness.nightly.plan_file import read_plan
 from harness.settings import load_settings
 from harness.speech.case_file import load_case

@@ -23,7 +23,7 @@ SUFFIX = {"post_rtc": "", "ear": "_ear"}
 OF_A_CALL = (
     ("user_echo_count", "count"), ("foreign_sound_count", "count"), ("noise_floor_dbfs", "dBFS"), ("hum_dbfs", "dBFS"),
 )  # fmt: skip
-NOT_TOLD = "the agent does not tell when it speaks (docs/own_agent.md)"
+NOT_TOLD = "the agent does not tell when it speaks (docs/how_to/own_agent.md)"
 
 AFTER_REPLY_MS = 300.0
 BEFORE_REPLY_MS = 100.0

@@ -27,7 +27,9 @@ ONSET_ERROR_MS = 2.5  # of the onset detector on a codec's output; see tests/lis
 SLIP_LIMIT_MS = 10.0  # one tick of a native audio device
 TALKED_ON_MS = 1_000.0  # said in words from here on; the limit stands in the gate table
 ONSET_TOLERANCE_MS = 60.0  # a sound that begins so much ahead of the aligned reply is not the reply
-NOT_INSTRUMENTED = "the agent is not instrumented: let it write agent_trace.jsonl and pre_rtc.wav (docs/own_agent.md)"
+NOT_INSTRUMENTED = (
+    "the agent is not instrumented: let it write agent_trace.jsonl and pre_rtc.wav (docs/how_to/own_agent.md)"
+)
 NO_EAR = "needs the browser lane (--user browser)"
 NO_SECOND_LISTENER = "the call had no second listener (probe)"
 

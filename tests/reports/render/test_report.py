@@ -225,7 +225,7 @@ def replied(measured: Measurement, **left_out: Metric) -> Measurement:
 
 def uninstrumented() -> Measurement:
     """As of an agent of which nothing but its sound is known."""
-    why = "the agent is not instrumented: let it write agent_trace.jsonl and pre_rtc.wav (docs/own_agent.md)"
+    why = "the agent is not instrumented: let it write agent_trace.jsonl and pre_rtc.wav (docs/how_to/own_agent.md)"
     kept = {name for name in GOOD if name.startswith(("user_kpi", "eot_to", "clipping", "reply_ms", "audio_valid"))}
     return replied(
         measurement(),
@@ -237,7 +237,7 @@ def test_what_was_not_examined_gets_no_clean_bill_anywhere(tmp_path: Path) -> No
     whole = finish_report(summary([(case(), verdict(case(), uninstrumented()))]), tmp_path)
     said = "No defect was found in 1 reply by what was examined: clipping. Not examined: holes, clicks, booms"
     assert said in (tmp_path / "report.md").read_text()
-    assert "(without pre_rtc.wav; see docs/own_agent.md)." in (tmp_path / "report.md").read_text()
+    assert "(without pre_rtc.wav; see docs/how_to/own_agent.md)." in (tmp_path / "report.md").read_text()
     page = (tmp_path / "report.html").read_text()
     assert "Nothing is wrong here" not in page
     assert "Not examined: holes, clicks" in page
