@@ -8,8 +8,8 @@ from typing import Any
 
 import typer.main
 
+from earwitness.pytest_plugin import MARKERS, OPTIONS
 from harness.commands.main import app
-from harness.plugin.hooks import MARKERS, OPTIONS
 from scripts.docs_site.markdown import code, table
 
 PROGRAM = "earwitness"
