@@ -32,6 +32,7 @@ class ByHand:
     reply_seq: int
     ears_ms: float
     hand_ms: float
+    believed: bool  # False: the measurement says that it is INVALID
 
     @property
     def apart_ms(self) -> float:
@@ -60,7 +61,9 @@ def by_hand(capture: Path) -> list[ByHand]:
         onset_ms = next((start for start in begins if start >= end_ms - WINDOW_MS), None)
         if onset_ms is None:  # a bed above the threshold: a person would set it higher
             continue
-        found.append(ByHand(turn["reply_seq"], ears_ms, float(onset_ms - end_ms)))
+        found.append(
+            ByHand(turn["reply_seq"], ears_ms, float(onset_ms - end_ms), not turn["metrics"][metric]["invalid"])
+        )
     return found
 
 
@@ -90,8 +93,10 @@ def main() -> None:
         ears, hand = f"{turn.ears_ms:.1f}", f"{turn.hand_ms:.0f}"
         print(
             f"{Path(name).name} reply {turn.reply_seq}: ears {ears} ms, by hand {hand} ms, apart {turn.apart_ms:.1f} ms"
+            f"{'' if turn.believed else ', INVALID'}"
         )
-    print(f"{len(turns)} turns, at most {max((turn.apart_ms for _, turn in turns), default=0.0):.1f} ms apart")
+    apart = [turn.apart_ms for _, turn in turns if turn.believed]
+    print(f"{len(apart)} turns, at most {max(apart, default=0.0):.1f} ms apart; {len(turns) - len(apart)} INVALID")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ PIECE_MS = 250.0
 PIECE_HOP_MS = 100.0
 PIECE_CONFIDENCE = 0.65
 APART_MS = 80.0  # how far the lags of neighbouring pieces may differ
-MOST_CHANGE_MS = 200.0  # of the lag over the whole utterance
+MOST_CHANGE_MS = 200.0  # of the lag over the whole utterance, where nothing but its pieces says where it is
 IDENTITY = 0.75
 FOUND_SHARE = 0.6  # of the windows with sound
 EDGE_MS = 160.0  # the first and the last window must be found within so much of the ends
@@ -31,18 +31,24 @@ SURE = 0.9  # of the last window's correlation; a step of 10 ms within it leaves
 
 @dataclass(frozen=True)
 class Stretched:
-    """[start, end) of the piece in the recording, the median correlation of its windows, and how far off the end may be."""
+    """[start, end) of the piece in the recording, the median correlation of its windows, how far off the end may be, and
+    how far the lag moved.
+    """
 
     start: float
     end: float
     confidence: float
     error_ms: float
+    moved_ms: float
 
 
 def find_stretched(piece: BandArray, recording: BandArray) -> Stretched | None:
     """None if its parts are not found, or not one after the other."""
     lag = _coarse_lag(piece, recording)
-    return None if lag is None else follow(piece, recording, lag)
+    found = None if lag is None else follow(piece, recording, lag)
+    if found is None or found.moved_ms > MOST_CHANGE_MS:
+        return None
+    return found
 
 
 def follow(piece: BandArray, recording: BandArray, lag: float) -> Stretched | None:
@@ -55,10 +61,9 @@ def follow(piece: BandArray, recording: BandArray, lag: float) -> Stretched | No
     found = np.count_nonzero(track.correlation >= GOOD) / len(track.correlation)
     if found < FOUND_SHARE or first > edge + HOP or last < len(piece) - edge - HOP:
         return None
-    if np.ptp(track.lag) > MOST_CHANGE_MS * BAND_RATE_HZ / 1e3:
-        return None
+    moved_ms = float(np.ptp(track.lag)) * 1e3 / BAND_RATE_HZ
     error_ms = SURE_MS if track.correlation[-1] >= SURE else ERROR_MS
-    return Stretched(float(track.lag[0]), len(piece) + float(track.lag[-1]), track.identity, error_ms)
+    return Stretched(float(track.lag[0]), len(piece) + float(track.lag[-1]), track.identity, error_ms, moved_ms)
 
 
 def _coarse_lag(piece: BandArray, recording: BandArray) -> float | None:

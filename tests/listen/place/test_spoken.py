@@ -75,6 +75,20 @@ def test_a_skip_of_the_jitter_buffer_moves_the_end_by_what_was_skipped(tmp_path,
     assert turn.mic_end_sample == pytest.approx(ms(question.end_ms - skipped), abs=PER_MS)
 
 
+@pytest.mark.parametrize("starved_ms", [60, 240, 400])
+def test_the_last_word_of_an_utterance_that_was_held_up_before_it_is_its_end(tmp_path, starved_ms):
+    question = Said(500, speech(2_400, 8))
+    at = ms(question.end_ms - 300)
+    call = Call(
+        said=[question],
+        replies=[Replied(4_400, speech(900, 2))],
+        mic_change=lambda x: np.concatenate([x[:at], silence(starved_ms), x[at : -ms(starved_ms)]]),
+        hints=False,
+    )
+    turn = listen(call.write(tmp_path / "c")).turns[0]
+    assert turn.mic_end_sample == pytest.approx(ms(question.end_ms + starved_ms), abs=PER_MS)
+
+
 def shortened(x: Samples, start_ms: float, end_ms: float, by_ms: float, every_ms: float) -> Samples:
     """As a jitter buffer does that lets its delay shrink: `by_ms` are left out every `every_ms`."""
     kept = np.ones(len(x), np.bool_)
