@@ -13,7 +13,8 @@ from tests.zoo.table import disagreements, played_table
 ROW = Row("made", "is made up", Status.PASS, says="heard after {} ms", latency=Latency(500.0, 50.0))
 RIGHT = Played(
     row=ROW, lane="bot", status=Status.PASS, capture=CaptureStatus.OK, reason="", report="it was heard after 510 ms here",
-    turns=1, heard_s=2.0, eot_to_first_audio_ms=510.0, user_kpi_ms=None, overloaded=False, wall_s=10.0, folder=Path(),
+    turns=1, heard_s=2.0, eot_to_first_audio_ms=510.0, user_kpi_ms=None, overloaded=False, host_cpu_ratio=0.6,
+    wall_s=10.0, folder=Path(),
 )  # fmt: skip
 
 
@@ -38,6 +39,11 @@ def test_a_late_answer_is_wrong_only_where_latencies_are_asserted() -> None:
 
 def test_an_answer_that_comes_too_soon_is_another_sound_whatever_the_load() -> None:
     assert replace(RIGHT, eot_to_first_audio_ms=300.0, overloaded=True).wrong(latency=False)
+    held_back = replace(RIGHT, eot_to_first_audio_ms=410.0, host_cpu_ratio=1.0)
+    assert held_back.wrong(latency=False) == []
+    assert held_back.wrong(latency=True)
+    assert replace(held_back, host_cpu_ratio=0.6).wrong(latency=False)
+    assert replace(held_back, eot_to_first_audio_ms=250.0).wrong(latency=False)
 
 
 def test_what_was_not_measured_for_load_is_not_wrong_but_says_so() -> None:
