@@ -17,10 +17,12 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import UsageError
+from harness.model.extension import AGENTS, PAGES, Page
 from harness.model.limits import LimitProfile, Limits
 from harness.model.machine import this_machine
 from harness.model.plan import AgentSpec, CallRules, Invitation, NetworkSpec, PageSpec
 from harness.model.redaction import redacted
+from harness.options import extensions
 from harness.options.agent_command import check_command
 from harness.options.invitation import read_invitation
 from harness.options.own_limits import from_words, read_floor
@@ -133,8 +135,11 @@ class Settings:
             return AgentSpec("command", value.strip(), self.agent_instrumented)
         if named == "dispatch" and value.strip():
             return AgentSpec("dispatch", value.strip(), self.agent_instrumented)
+        if text in extensions.names(AGENTS):
+            return AgentSpec("package", text, self.agent_instrumented)
+        own = "".join(f", {name}" for name in extensions.names(AGENTS))
         raise UsageError(
-            f'--agent {redacted(text)!r}: expected reference, room, "command: PROGRAM ARGS…" or dispatch:NAME'
+            f'--agent {redacted(text)!r}: expected reference, room, "command: PROGRAM ARGS…" or dispatch:NAME{own}'
         )
 
     def _hangover_ms(self, agent: AgentSpec) -> float | None:
@@ -181,17 +186,21 @@ class Settings:
 
     def page_spec(self) -> PageSpec:
         """Raises UsageError for a template that cannot carry the room, or a script that is not there."""
-        if self.page is not None and "{token}" not in self.page:
+        page, script = self.page, self.page_script
+        if page is not None and page in extensions.names(PAGES):
+            packaged: Page = extensions.made(PAGES, page, "url")
+            page, script = packaged.url, script or packaged.script
+        if page is not None and "{token}" not in page:
             raise UsageError(
-                f"--page {redacted(self.page)!r}: needs {{token}} (and usually {{livekit_url}} and {{room}}) in it"
+                f"--page {redacted(page)!r}: needs {{token}} (and usually {{livekit_url}} and {{room}}) in it"
             )
-        if self.page_script is not None and not self.page_script.is_file():
-            raise UsageError(f"--page-script {self.page_script}: no such file")
+        if script is not None and not script.is_file():
+            raise UsageError(f"--page-script {script}: no such file")
         hosts = tuple(host.strip() for host in (self.insecure_certificates or "").split(",") if host.strip())
         for host in hosts:
             if "/" in host or (not host.partition(":")[2].isdecimal() and ":" in host):
                 raise UsageError(f"--insecure-certificates {host!r}: expected HOST or HOST:PORT, several with commas")
-        return PageSpec(self.page, self.page_script, self.ear, self.autoplay, hosts)
+        return PageSpec(page, script, self.ear, self.autoplay, hosts)
 
     def network_spec(self) -> NetworkSpec | None:
         """Raises UsageError, ProfileError for a profile that is not there or not valid."""

@@ -1,7 +1,7 @@
 """The agent under test: how it comes into a room, how we notice that it is gone, how it is ended.
 
-Four kinds: the reference runtime (one process for the whole run), a command (one process an attempt), a LiveKit Agents
-worker by explicit dispatch, or whatever comes by itself.
+The reference runtime (one process for the whole run), a command (one process an attempt), a LiveKit Agents worker by explicit
+dispatch, what a package provides (see `packaged_agent`), or whatever comes by itself.
 """
 
 from __future__ import annotations
@@ -323,7 +323,7 @@ async def open_agent(
     logs = run_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     about = AgentUnderTest(
-        kind=spec.kind,
+        kind="command" if spec.kind == "package" else spec.kind,  # both are started for each attempt
         spec=spec.value,
         instrumented=spec.instrumented,
         identity=spec.identity,
@@ -346,5 +346,9 @@ async def open_agent(
                 yield CommandAgent(spec.value, logs, run_dir / "captures", about, spec.join_s)
             case "dispatch":
                 yield DispatchedAgent(spec.value, about, spec.join_s, metadata)
+            case "package":
+                from harness.live.packaged_agent import packaged_agent
+
+                yield packaged_agent(spec, run_dir / "captures", about)
             case "room":
                 yield RoomAgent(about, spec.join_s)

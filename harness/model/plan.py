@@ -27,9 +27,9 @@ class BuiltCase:
 
 @dataclass(frozen=True)
 class AgentSpec:
-    """`--agent`: reference | command: … | dispatch:NAME | room."""
+    """`--agent`: reference | command: … | dispatch:NAME | room | NAME of what a package provides."""
 
-    kind: Literal["reference", "command", "dispatch", "room"] = "reference"
+    kind: Literal["reference", "command", "dispatch", "room", "package"] = "reference"
     value: str = ""
     instrumented: bool = False
     identity: str | None = None  # which participant is the agent, where there are several

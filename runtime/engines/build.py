@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from runtime.engines.fallback_tts import FallbackTextToSpeech
 from runtime.engines.protocols import LanguageModel, SpeechToText, TextToSpeech
 from runtime.settings import TTS_KEY_VARIABLE, RuntimeSettings, SettingsError
 
+ENGINES = "earwitness.engines"  # entry points of packages that bring an engine
 SUPERVISED_REST_S = 2.0  # of a server next door that somebody starts again at once
 
 
@@ -173,8 +175,12 @@ class EngineBuilder:
 
     def _made(self, table: tables.Python, key: str) -> Any:
         module, _, name = table.factory.partition(":")
+        packaged = {point.name: point for point in entry_points(group=ENGINES)}
+        if not name and module not in packaged:
+            hint = f"expected MODULE:NAME, or an entry point of {ENGINES} (there are: {', '.join(packaged) or 'none'})"
+            raise SettingsError(f"{self._file}: {key}.factory: {module}: {hint}")
         try:
-            return getattr(importlib.import_module(module), name)()
+            return getattr(importlib.import_module(module), name)() if name else packaged[module].load()()
         except Exception as error:  # the user's own code: whatever it raises is told in one line
             said = f"{type(error).__name__}: {error}"
             raise SettingsError(f"{self._file}: {key}.factory: {table.factory} failed: {said}") from error

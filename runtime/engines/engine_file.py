@@ -50,7 +50,7 @@ def _websocket(url: str) -> str:
 HttpUrl = Annotated[str, AfterValidator(_http)]
 WebSocketUrl = Annotated[str, AfterValidator(_websocket)]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Factory = Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")]
+Factory = Annotated[str, Field(pattern=r"^[\w.-]+(:[\w.]+)?$")]
 
 
 class _Table(BaseModel):
@@ -79,7 +79,7 @@ class _OpenAi(_Remote):
 
 
 class Python(_Table):
-    """A class of one's own: `factory()` gives the engine."""
+    """A class of one's own: `factory()` gives the engine. MODULE:NAME, or an entry point of the group `earwitness.engines`."""
 
     kind: Literal["python"]
     factory: Factory

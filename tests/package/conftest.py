@@ -20,6 +20,7 @@ from tests.package.installed import ROOT, Installed
 BUILD_TIMEOUT_S = 120.0
 INSTALL_TIMEOUT_S = 600.0
 TESTERS = ("pytest", "pytest-asyncio")  # of the stranger's own tests
+EXAMPLE = ROOT / "examples" / "packaged"  # a package that brings an agent
 OFFLINE = ("error sending request", "failed to fetch", "could not connect", "dns error", "network")
 
 
@@ -48,7 +49,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     _uv(uv, *export, "--output-file", str(constraints), timeout_s=BUILD_TIMEOUT_S, env=env)
     _uv(uv, "venv", "--quiet", "--python", sys.executable, str(folder / "env"), timeout_s=BUILD_TIMEOUT_S, env=env)
     into = ("--python", str(folder / "env" / "bin" / "python"), "--constraints", str(constraints))
-    what = (f"{wheel}[all]", *TESTERS)
+    what = (f"{wheel}[all]", *TESTERS, str(EXAMPLE))
     _uv(uv, "pip", "install", "--quiet", *into, *what, timeout_s=INSTALL_TIMEOUT_S, env=env)
     yield Installed(uv, wheel, constraints, folder / "env", env)
     shutil.rmtree(folder / "env")

@@ -31,16 +31,19 @@ def test_in_an_empty_folder_it_sets_up_and_writes_a_first_report(installed: Inst
 
 
 @pytest.mark.live
-def test_a_strangers_case_is_spoken_by_pytest_though_its_packages_have_our_names(
+def test_a_strangers_case_is_spoken_by_pytest_to_an_agent_of_a_package_though_its_own_have_our_names(
     installed: Installed, tmp_path: Path
 ) -> None:
     folder = make_repository(tmp_path)
-    options = ("-k", "mine", "--ew-lane=bot", "--ew-gate=eot_to_first_audio=5000", "-p", "no:cacheprovider")
+    options = ("-k", "mine", "--ew-lane=bot", "--ew-agent=chord", "-p", "no:cacheprovider")
     done = installed.run("pytest", "cases/", *options, cwd=folder, timeout_s=CALL_TIMEOUT_S)
     (run_dir,) = (folder / "runs").glob("2*")
     summary = json.loads((run_dir / "summary.json").read_text())
     assert [case["case_id"] for case in summary["cases"]] == ["mine"]
     assert summary["complete"], summary["errors"]
-    assert summary["cases"][0]["attempts"][0]["capture_status"] == "OK"
+    (attempt,) = summary["cases"][0]["attempts"]
+    assert attempt["capture_status"] == "OK", attempt
+    versions = json.loads((run_dir / attempt["folder"] / "manifest.json").read_text())["versions"]
+    assert versions["agent.my-voice"] == "1.2.3", "the agent came from the example package"
     assert summary["headline"] in done.stdout, done.stdout + done.stderr
     assert (done.returncode == 0) == (summary["exit_code"] == 0), done.stdout
