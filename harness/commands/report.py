@@ -40,6 +40,12 @@ def report_command(
             metavar="FILE",
         ),
     ] = None,
+    annotations: Annotated[
+        bool,
+        typer.Option(
+            "--annotations", help="Write nothing: print what did not pass as annotations of a GitHub workflow."
+        ),
+    ] = False,
 ) -> None:
     """Write report.md and report.html again, from summary.json and the captures; several runs are compared.
 
@@ -51,6 +57,8 @@ def report_command(
     if strict and not again:
         raise UsageError("--strict needs --again: a verdict that is there is not judged anew")
     folders = list(dict.fromkeys(path.resolve() for path in run))
+    if annotations:
+        raise typer.Exit(_annotate(folders))
     if out is not None and len(folders) == 1:
         raise UsageError("--out is where a comparison goes: give two runs or more")
     summaries = [_write(folder, again, strict) for folder in folders]
@@ -61,8 +69,23 @@ def report_command(
         path = out if out is not None else folders[0].parent / COMPARISON
         console.print(_compare(summaries, folders, path))
         console.print(f"comparison: {path}, {path.with_suffix('.md')}", markup=False, soft_wrap=True)
+    raise typer.Exit(_worst(summaries))
+
+
+def _worst(summaries: list[Summary]) -> int:
     codes = {summary.exit_code for summary in summaries}
-    raise typer.Exit(next(code for code in WORST_EXIT_FIRST if code in codes))
+    return next(code for code in WORST_EXIT_FIRST if code in codes)
+
+
+def _annotate(folders: list[Path]) -> int:
+    """Raises UsageError."""
+    from harness.run.rejudge import judge_again, read_summary
+    from reports.render.annotations import annotations
+
+    summaries = [read_summary(folder) or judge_again(folder, strict=False) for folder in folders]
+    for line in (line for summary in summaries for line in annotations(summary)):
+        print(line)  # as it is: a console would break the line
+    return _worst(summaries)
 
 
 def _write(folder: Path, again: bool, strict: bool) -> Summary:
