@@ -80,10 +80,10 @@ def _worst(summaries: list[Summary]) -> int:
 def _annotate(folders: list[Path]) -> int:
     """Raises UsageError."""
     from harness.run.rejudge import judge_again, read_summary
-    from reports.render.annotations import annotations
+    from reports.render.annotations import annotations_of
 
     summaries = [read_summary(folder) or judge_again(folder, strict=False) for folder in folders]
-    for line in (line for summary in summaries for line in annotations(summary)):
+    for line in (line for summary in summaries for line in annotations_of(summary)):
         print(line)  # as it is: a console would break the line
     return _worst(summaries)
 

@@ -13,7 +13,7 @@ from harness.model.verdict import CaseVerdict, Summary
 QUIET = (Status.PASS, Status.NOT_APPLICABLE)
 
 
-def annotations(summary: Summary) -> list[str]:
+def annotations_of(summary: Summary) -> list[str]:
     """Errors first, as GitHub shows ten of each kind at most."""
     lines = [_command("error", summary.run_id, error) for error in summary.errors]
     told = [case for case in summary.cases if case.status not in QUIET]

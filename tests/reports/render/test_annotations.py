@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.render.annotations import annotations
+from reports.render.annotations import annotations_of
 from tests.judge.canned import case, measurement, metric, summary, verdict
 
 
@@ -19,16 +19,16 @@ def good(name: str) -> tuple:
 
 
 def test_a_case_that_failed_is_an_error_with_its_gates() -> None:
-    (line,) = annotations(summary([good("fine"), late("slow")]))
+    (line,) = annotations_of(summary([good("fine"), late("slow")]))
     assert line.startswith("::error title=Earwitness%3A slow FAIL::eot_to_first_audio: ")
     assert "5000 ms" in line
 
 
 def test_a_run_in_which_all_passed_says_nothing() -> None:
-    assert annotations(summary([good("fine")])) == []
+    assert annotations_of(summary([good("fine")])) == []
 
 
 def test_an_error_of_the_harness_comes_first_and_stays_one_line() -> None:
-    lines = annotations(summary([late("slow")], errors=("the media server ended:\n100 % of it",)))
+    lines = annotations_of(summary([late("slow")], errors=("the media server ended:\n100 % of it",)))
     assert lines[0].endswith("::the media server ended:%0A100 %25 of it")
     assert len(lines) == 2
