@@ -46,26 +46,26 @@ class CaptureStatus(StrEnum):
     the listening half refines OK into the level-based ones (H-61 to H-66).
     """
 
-    OK = "OK"
+    OK = "OK"  # the call came to its end
     NO_REPLY_EXPECTED = "NO_REPLY_EXPECTED"  # negative control: nothing was to be said, and the call ended in order
     # decided by the listening half, from the recordings
-    POST_SILENT = "POST_SILENT"
-    PRE_MISSING = "PRE_MISSING"
-    PRE_SILENT = "PRE_SILENT"
-    POST_MISSING = "POST_MISSING"
-    SLICE_ERROR = "SLICE_ERROR"
+    POST_SILENT = "POST_SILENT"  # a reply has sound in pre_rtc.wav and none in post_rtc.wav
+    PRE_MISSING = "PRE_MISSING"  # an instrumented agent left no pre_rtc.wav
+    PRE_SILENT = "PRE_SILENT"  # no reply in its pre_rtc.wav can be heard
+    POST_MISSING = "POST_MISSING"  # the second listener left no recording
+    SLICE_ERROR = "SLICE_ERROR"  # a reply is not found in post_rtc.wav, though something sounds there
     # decided by the live half
     REPLY_EVENTS_MISSING = "REPLY_EVENTS_MISSING"  # the agent acknowledged the trace, but no reply_start/reply_end came
     REPLY_TIMEOUT = "REPLY_TIMEOUT"  # nothing audible came in time
     REPLY_ENDLESS = "REPLY_ENDLESS"  # the reply did not end within the case's limit
-    BARRIER_TIMEOUT = "BARRIER_TIMEOUT"
+    BARRIER_TIMEOUT = "BARRIER_TIMEOUT"  # a step before the user's first word did not come in time
     AGENT_ABSENT = "AGENT_ABSENT"  # never joined, or joined and published no audio track
     AGENT_UNAVAILABLE = "AGENT_UNAVAILABLE"  # exists, but declined the job (overload, no worker of that name)
     AGENT_CRASH = "AGENT_CRASH"  # its process ended, or it left the room, in mid-turn
     AGENT_LEFT = "AGENT_LEFT"  # it hung up in order, between turns, with turns of the user still to come
     TWO_AGENTS = "TWO_AGENTS"  # a second agent spoke in the room: whose reply is whose cannot be told
     PAGE_ERROR = "PAGE_ERROR"  # the page threw, or never connected
-    BROWSER_CRASH = "BROWSER_CRASH"
+    BROWSER_CRASH = "BROWSER_CRASH"  # Chromium ended in mid-call
     SERVER_LOST = "SERVER_LOST"  # the media server went away
     LINK_LOST = "LINK_LOST"  # the link that impairs the network ended, which no profile asks for
     CALL_DROPPED = "CALL_DROPPED"  # the profile's outage outlasted the call's patience

@@ -20,6 +20,7 @@ import typer.main
 
 from harness.commands.main import app
 from harness.provide.media_server import find_media_server
+from harness.provide.tools import find_uv
 from tests.docs.blocks import PAGES, ROOT, Shown, commands
 
 # Run as they stand, in a folder of their own: they take seconds and call nobody.
@@ -93,6 +94,29 @@ def _livekit_server(words: list[str], _: Path) -> None:
     assert all(word in told for word in words[1:])
 
 
+def _uv(words: list[str], _: Path) -> None:
+    uv = find_uv()
+    if uv is None:
+        pytest.skip("no uv here: make setup")
+    verbs = ["tool", "run"] if words[0] == "uvx" else words[1:3] if words[1] in ("pip", "tool") else words[1:2]
+    _help(uv, *verbs)
+    if words[0] == "uvx":  # `uvx --from WHEEL earwitness run …`
+        _earwitness(words[words.index("earwitness") :], ROOT)
+
+
+def _docker(words: list[str], folder: Path) -> None:
+    """Without a Docker here: what is built has its file, and what runs in it is a verb of ours."""
+    if words[1] == "build":
+        assert (ROOT / "Dockerfile").is_file()
+    elif words[1] == "run":
+        image = next(n for n, word in enumerate(words) if word.startswith("earwitness"))
+        _earwitness(["earwitness", *words[image + 1 :]], folder)
+
+
+def _git(words: list[str], _: Path) -> None:
+    assert subprocess.run(["git", words[1], "-h"], capture_output=True, timeout=TIMEOUT_S).returncode == 129
+
+
 PROGRAMS: dict[str, Callable[[list[str], Path], None]] = {
     "earwitness": _earwitness,
     "python": _python,
@@ -101,6 +125,10 @@ PROGRAMS: dict[str, Callable[[list[str], Path], None]] = {
     "make": _make,
     "pip": _pip,
     "livekit-server": _livekit_server,
+    "uv": _uv,
+    "uvx": _uv,
+    "docker": _docker,
+    "git": _git,
 }
 
 

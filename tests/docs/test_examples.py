@@ -26,10 +26,13 @@ HEAD = {"id": "shown", "title": "Shown", "tier": "P0"}  # of a case of which the
 
 
 @pytest.mark.parametrize("shown", list(blocks("yaml")), ids=str)
-def test_a_yaml_example_is_a_case_a_network_or_a_plan(
+def test_a_yaml_example_is_a_case_a_network_a_plan_or_steps_of_a_workflow(
     shown: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = yaml.safe_load(shown.text)
+    if isinstance(data, list):  # steps of a workflow
+        assert all({"run", "uses"} & step.keys() for step in data)
+        return
     path = tmp_path / "shown.yaml"
     if "speech" in data:
         path.write_text(shown.text if "id" in data else yaml.safe_dump({**HEAD, **data}), encoding="utf-8")
