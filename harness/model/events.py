@@ -61,17 +61,19 @@ class Event(BaseModel):
     """The envelope (H-59). `data` carries what only one type has."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    v: Literal[1] = SCHEMA_VERSION
+    v: Literal[1] = SCHEMA_VERSION  # of the schema
     type: EventType
-    trace_id: str = Field(pattern=TRACE_ID_PATTERN)
-    run_id: str = Field(max_length=120)
-    case_id: str = Field(max_length=120)
-    attempt: int = Field(ge=1)
+    trace_id: str = Field(pattern=TRACE_ID_PATTERN)  # of this attempt; it names the capture's folder
+    run_id: str = Field(max_length=120)  # of the run, as the probe's `trace` said
+    case_id: str = Field(max_length=120)  # of the case, likewise
+    attempt: int = Field(ge=1)  # 1 is the first
     seq: int = Field(ge=0)  # counts the sender's events within the attempt
-    t_ms: float = Field(ge=0)
-    clock: Clock
-    sender: str = Field(max_length=120)
-    reply_seq: int | None = Field(default=None, ge=0)
+    t_ms: float = Field(ge=0)  # when it happened, on `clock`
+    clock: Clock  # which clock the sender read
+    sender: str = Field(max_length=120)  # who says it
+    reply_seq: int | None = Field(
+        default=None, ge=0
+    )  # which reply of the agent's, from 0; reply_start and reply_end need it
     data: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("v", "attempt", "seq", "t_ms", "reply_seq", mode="before")

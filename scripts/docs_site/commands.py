@@ -37,6 +37,12 @@ def commands() -> str:
     return "\n\n".join(sections)
 
 
+def option_help(name: str) -> dict[str, str]:
+    """Option → what its help says, of one verb."""
+    command = dict(all_commands())[name]
+    return {opt: _prose(option.help) for option in command.params if option.help for opt in option.opts}
+
+
 def overview() -> str:
     rows = []
     for name, command in all_commands():

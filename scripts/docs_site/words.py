@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from harness.judge.fixes import FIXES
 from harness.model import capture, case, events, status
 from harness.options.sources import ENV_NAMES, PREFIX
 from harness.settings import OF_GATES, Settings
+from scripts.docs_site.commands import option_help
 from scripts.docs_site.markdown import code, table
 from scripts.docs_site.source import Named, constants_of, fields_of
-
-NOT_FILES = frozenset({"CAPTURE_SCHEMA_VERSION"})
 
 
 def capture_statuses() -> str:
@@ -36,18 +36,35 @@ def turn_times() -> str:
 
 
 def capture_files() -> str:
-    names = [n for n in constants_of(capture) if n.name not in NOT_FILES and n.default[:1] in "'("]
+    names = [n for n in constants_of(capture) if n.default.startswith(("'", "tuple("))]
     return table(("file", "what it holds"), [(_files(n), n.about) for n in names])
 
 
 def settings() -> str:
+    """What has no comment of its own means what the option of `earwitness run` says."""
+    options = option_help("earwitness run")
+    defaults = {field.name: field.default for field in dataclasses.fields(Settings)}
     rows = []
     for field in fields_of(Settings):
         if field.name in OF_GATES:
             continue
         env = ENV_NAMES.get(field.name, f"{PREFIX}{field.name.upper()}")
-        rows.append((code(field.name), code(env), _default(field), field.about))
+        about = field.about or options.get(f"--{field.name.replace('_', '-')}", "")
+        rows.append((code(field.name), code(env), code(_written(defaults[field.name])), about))
     return table(("`earwitness.toml`", "environment", "default", "meaning"), rows)
+
+
+def _written(default: object) -> str:
+    """As a person writes it in a file; nothing where there is none."""
+    if default is None or default is dataclasses.MISSING or default == ():
+        return ""
+    return (
+        str(default).lower()
+        if isinstance(default, bool)
+        else f"{default:g}"
+        if isinstance(default, float)
+        else str(default)
+    )
 
 
 def case_fields() -> str:
@@ -76,7 +93,12 @@ def fields_table(owner: type) -> str:
 
 def _type(field: Named) -> str:
     """With the bounds that pydantic holds it to."""
-    return " ".join(filter(None, [field.type.replace(" | None", ""), _bounds(field.default)]))
+    kind = (
+        field.type.replace(" | None", "").removeprefix("Literal").strip("[]")
+        if "Literal" in field.type
+        else field.type.replace(" | None", "")
+    )
+    return " ".join(filter(None, [kind.replace("'", ""), _bounds(field.default)]))
 
 
 BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
@@ -95,15 +117,9 @@ def _default(field: Named) -> str:
         found = [part for part in source[6:-1].split(", ") if part.startswith(("default=", "default_factory="))]
         source = found[0].split("=", 1)[1] if found else ""
         source = {"list": "[]", "dict": "{}"}.get(source, source)
-    if source.startswith("field("):
-        return "see below" if "_default" in source else ""
     if source == "None":
         return ""
-    if source.startswith("CallRules."):
-        from harness.model.plan import CallRules
-
-        source = repr(getattr(CallRules, source.removeprefix("CallRules.")))
-    return code(source.removeprefix("Path(").removesuffix(")").strip("'") if source.startswith("Path(") else source)
+    return code({"True": "true", "False": "false", "''": ""}.get(source, source.strip("'")))
 
 
 def _text(named: Named) -> str:
