@@ -133,10 +133,12 @@ def _held_against(
 
 
 def _from_recordings(files: Recordings, out: Path | None, quality: bool) -> Iterator[Measurement | EarwitnessError]:
-    from harness.listen.measure import measure
     from harness.listen.recordings import read_recordings
 
-    measurement = measure(read_recordings(files), quality=quality)
+    capture = read_recordings(files)
+    from harness.listen.measure import measure  # slow to load: not for what cannot be read
+
+    measurement = measure(capture, quality=quality)
     yield measurement
     try:
         if out is not None:
@@ -147,9 +149,10 @@ def _from_recordings(files: Recordings, out: Path | None, quality: bool) -> Iter
 
 def _from_captures(paths: list[Path], out: Path | None, quality: bool) -> Iterator[Measurement | EarwitnessError]:
     """One result a capture; a folder that cannot be measured does not keep the others from it."""
-    from harness.listen.measure import listen
+    folders = [folder for path in paths for folder in _captures_in(path)]
+    from harness.listen.measure import listen  # slow to load: not for what is no capture
 
-    for folder in [folder for path in paths for folder in _captures_in(path)]:
+    for folder in folders:
         try:
             measurement = listen(folder, quality=quality)
             yield measurement

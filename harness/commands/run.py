@@ -242,7 +242,6 @@ def run_command(
     from harness.model.case import EVERY_CASE
     from harness.provide.cache import cache_dir
     from harness.run.cases import build_cases, load_checked_cases, select_cases
-    from harness.run.open import run_plan
     from harness.run.plan import make_plan
     from harness.run.progress import Progress
     from harness.settings import load_settings
@@ -301,6 +300,8 @@ def run_command(
         console.print(note, markup=False, soft_wrap=True)
     if settings.jobs == "auto":
         console.print(f"--jobs {plan.jobs} ({plan.jobs_why})", markup=False, soft_wrap=True)
+    from harness.run.open import run_plan  # loads what hears: a second, for a run that was not refused
+
     with Progress(console, len(built)) as progress:
         coroutine = run_plan(
             plan,

@@ -15,7 +15,6 @@ from pydantic import ValidationError
 
 from harness.errors import EarwitnessError, UsageError
 from harness.judge.verdict import EXIT_FAIL, EXIT_INTERRUPTED, RunFacts, judge_attempt, judge_case, judge_run
-from harness.listen.measure import listen, write_measurement
 from harness.listen.read.reading import first_problem
 from harness.model.capture import CASE, MANIFEST, Manifest, read_manifest
 from harness.model.case import Case
@@ -61,6 +60,8 @@ def judge_again(run_dir: Path, *, strict: bool, on_capture: Callable[[str], None
     folders = _captures_in(run_dir)
     if not folders:
         raise UsageError(f"{run_dir}: holds no capture ({CAPTURES}/*/{MANIFEST}), so there is nothing to hear")
+    from harness.listen.measure import listen, write_measurement  # slow to load: not for a run that holds nothing
+
     limits = limits_of(run_dir)
     manifests: list[Manifest] = []
     cases: dict[str, Case] = {}

@@ -19,7 +19,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import soundfile
-from scipy.signal import resample_poly
 
 from harness.errors import CaseError, HarnessError
 from harness.model.capture import write_atomic
@@ -231,6 +230,8 @@ def _words(part: Say, utterance: Utterance, key: str, path: Path, worker: Espeak
     up, down = 320, 147  # 22,050 → 48,000
     if worker.rate_hz != 22_050:
         raise HarnessError(f"espeak-ng speaks at {worker.rate_hz} Hz, 22050 expected: reinstall espeakng-loader")
+    from scipy.signal import resample_poly  # slow to load, and most cases are in the cache
+
     samples = resample_poly(raw.astype(np.float64) / 32768, up, down)
     span = voiced_span(samples, CASE_RATE_HZ)
     if span is None:

@@ -14,7 +14,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import soundfile
-from scipy.signal import resample_poly
 
 from harness.errors import CaseError
 from harness.model.case import CASE_RATE_HZ, Recording, SpokenUtterance
@@ -96,6 +95,8 @@ def _load(path: Path, name: str, case_path: Path) -> tuple[npt.NDArray[np.float6
     mono = samples.mean(axis=1)
     divisor = gcd(rate_hz, CASE_RATE_HZ)
     if rate_hz != CASE_RATE_HZ:
+        from scipy.signal import resample_poly  # slow to load, and most cases are in the cache
+
         mono = resample_poly(mono, CASE_RATE_HZ // divisor, rate_hz // divisor)
     return mono, [f"{name}: {note}" for note in wav.notes]
 

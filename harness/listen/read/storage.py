@@ -16,7 +16,6 @@ from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import resample_poly
 
 from harness.model.audio import Audio, FloatArray
 
@@ -75,6 +74,8 @@ def is_long(n_samples: int, rate_hz: int) -> bool:
 
 def resampled(read: Read, n_samples: int, from_hz: int, to_hz: int) -> Iterator[FloatArray]:
     """What resample_poly makes of samples [0, n_samples) at once, in blocks; `read(start, end)` gives the samples."""
+    from scipy.signal import resample_poly  # slow to load, and not all who read a capture listen
+
     divisor = gcd(from_hz, to_hz)
     up, down = to_hz // divisor, from_hz // divisor
     # a block, and what it takes of its neighbours, begin where the filter's phase is the first one's
