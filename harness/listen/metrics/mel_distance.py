@@ -14,7 +14,7 @@ from harness.listen.metrics.mel import MEL_FLOOR_DB, mel_bank
 from harness.listen.place.pair import HOP, PER_MS, WINDOW, BoolArray, FloatArray, ReplyPair, in_db, power_spectrum
 from harness.listen.place.rejoin import RESTLESS_FRAMES, placed_again
 
-DOUBTFUL_DB = 3.0  # a clean reply's frames are closer, where they are in their place (95 %: 1.3 to 2)
+DOUBTFUL_DB = 3.0  # above the reply's median; 95 % of a clean reply's frames in their place are within 1 dB of it
 
 
 def mel_distance_db(pair: ReplyPair) -> FloatArray:
@@ -22,7 +22,8 @@ def mel_distance_db(pair: ReplyPair) -> FloatArray:
     before = in_db(mel_bank() @ pair.pre_power)
     floor_db = float(before[:, pair.active & pair.settled].max()) - MEL_FLOOR_DB
     as_placed = _distance(before, pair.heard_power, floor_db)
-    doubtful = pair.active & (~pair.settled | (as_placed > DOUBTFUL_DB))
+    usual_db = float(np.median(as_placed[pair.active & pair.settled]))
+    doubtful = pair.active & (~pair.settled | (as_placed > usual_db + DOUBTFUL_DB))
     if not doubtful.any():
         return as_placed[pair.active]
     again = placed_again(pair, _in_ms(doubtful, len(pair.place) // PER_MS))
