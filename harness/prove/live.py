@@ -17,9 +17,10 @@ import soundfile
 from pydantic import BaseModel, ConfigDict
 
 from harness.judge.verdict import AGENTS_FAULT
-from harness.listen.measure import listen, write_measurement
+from harness.listen.measure import measure, write_measurement
+from harness.listen.read.reading import read_capture
 from harness.live.bench import Bench, open_bench
-from harness.model.capture import CASE, Manifest, read_manifest
+from harness.model.capture import CASE
 from harness.model.case import Case
 from harness.model.inside import OneName
 from harness.model.json_lines import lines_of
@@ -28,7 +29,7 @@ from harness.model.plan import AgentSpec, BuiltCase, Lane, PageSpec, Plan
 from harness.prove.calls import SENTENCES, VOICES, build_call, make_call
 from harness.prove.catalogue import BY_ID, Fault, Where, seed_of
 from harness.prove.inject import FOLDER_VARIABLE, RoomFaults, applied_in, plan_room
-from harness.prove.trials import CLEAN, Trial, append_trials, trials_of, whole_call_trial
+from harness.prove.trials import CLEAN, Trial, append_trials, not_arrived, trials_of, whole_call_trial
 from harness.speech.build import build_case
 from harness.speech.espeak_worker import EspeakWorker
 
@@ -137,7 +138,7 @@ class LiveProof:
             plan_room(faults, room, RoomFaults(where=where, seed=seed, replies=list(call.faults), **words))
         note_call(self.folder, CallRecord(call=call, lane=batch.lane, voice=batch.voice, run_id=run_id))
         folder, manifest = await bench.attempt(built)
-        trials = await asyncio.to_thread(self._heard, built.case, folder, manifest, batch, call, faults, room)
+        trials = await asyncio.to_thread(self._heard, built.case, folder, batch, call, faults, room)
         append_trials(self.folder, trials)
         self.on_call(f"{call.name} {batch.lane} {batch.voice}: {manifest.status}, {len(trials)} trials")
         return trials
@@ -151,31 +152,22 @@ class LiveProof:
         case = Case.model_validate_json((folder / CASE).read_bytes())
         batch = Batch(record.lane, record.voice, (record.call,))
         room = f"ew-{record.run_id}-{record.call.name}-a1"
-        return self._heard(case, folder, read_manifest(folder), batch, record.call, run_dir / "faults", room)
+        return self._heard(case, folder, batch, record.call, run_dir / "faults", room)
 
-    def _heard(
-        self, case: Case, folder: Path, manifest: Manifest, batch: Batch, call: Call, faults: Path, room: str
-    ) -> list[Trial]:
+    def _heard(self, case: Case, folder: Path, batch: Batch, call: Call, faults: Path, room: str) -> list[Trial]:
         fault, severity = call.faults[0]
         ends_the_call = fault != CLEAN and BY_ID[fault].gates == ("capture",)
-        measurement = listen(folder)
+        capture = read_capture(folder)
+        measurement = measure(capture)
         write_measurement(folder, measurement)
+        of_call = not_arrived(capture.arrivals)
         if ends_the_call:
-            status = measurement.capture_status
-            wrong = status in AGENTS_FAULT
-            return [
-                whole_call_trial(
-                    BY_ID[fault],
-                    severity,
-                    call.where,
-                    batch.lane,
-                    batch.voice,
-                    manifest.trace_id,
-                    status,
-                    wrong,
-                    self.ears,
-                )
-            ]
+            wrong = measurement.capture_status in AGENTS_FAULT
+            trial = whole_call_trial(
+                BY_ID[fault], severity, call.where, batch.lane, batch.voice, measurement,
+                wrong=wrong, ears=self.ears, of_call=of_call,
+            )  # fmt: skip
+            return [trial]
         trials = trials_of(
             case,
             measurement,
@@ -188,6 +180,7 @@ class LiveProof:
             if fault == CLEAN or BY_ID[fault].call in ("interrupts", "pause")
             else applied_in(faults, room),
             ears=self.ears,
+            of_call=of_call,
         )
         if fault != CLEAN and BY_ID[fault].call == "interrupts":  # of the call: the turn that interrupts
             trials = trials[-1:]

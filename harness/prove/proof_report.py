@@ -64,7 +64,7 @@ def counted(fault: Fault, trials: Sequence[Trial]) -> list[Trial]:
 
 
 def apart(fault: Fault, trials: Sequence[Trial]) -> tuple[list[Trial], list[Trial]]:
-    """(those that count, those in replies that the publisher tore by itself), heard or not: two defects are no trial of one."""
+    """(those that count, those in replies that were torn without the fault), heard or not: two defects are no trial of one."""
     valid = counted(fault, trials)
     return [t for t in valid if not t.torn], [t for t in valid if t.torn]
 
@@ -285,7 +285,11 @@ def _cell_row(fault: dict[str, Any], c: dict[str, Any]) -> str:
     )
     damaged = ", ".join(shown for shown in c["missed_while"] if shown)
     heard = rate_text(c["gate"], c["n"]) + (f"; {left_out}" if left_out else "")
-    heard += f"; {c['torn_heard']} of {c['torn']} in replies that the publisher tore itself" if c["torn"] else ""
+    heard += (
+        f"; {c['torn_heard']} of {c['torn']} in replies that were torn already (published late, or not delivered)"
+        if c["torn"]
+        else ""
+    )
     heard += f"; missed in a damaged call ({damaged})" if damaged else ""
     blame = "–" if c["blame"] is None else rate_text(c["blame"], c["n"])
     also, finding = (

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 import harness.judge.gates
@@ -34,6 +36,7 @@ EVIDENCE = (
     "publisher_starved_ms", "publisher_underruns",
 )  # fmt: skip
 TORN = {"publisher_starved_ms": 5.0, "publisher_underruns": 0.5}  # more than this, by the agent's own trace
+NOT_ARRIVED, NOT_ARRIVED_MS = "not_arrived_ms", 200.0  # of the call, at the second listener: it heard no such call
 EDGE_MS = 40.0
 JUDGES_EVERY_REPLY = (
     "audio_valid"  # a gate that has a figure of each reply that was heard, and believes none of a spoilt turn
@@ -83,16 +86,22 @@ class Trial(BaseModel):
         """What the call itself says was wrong with the turn, besides what was meant; "" if nothing."""
         limits = {
             "packets_lost": 0.5, "concealed_ratio": 0.005, **TORN, "accelerated_ms": 60.0, "decelerated_ms": 60.0,
+            NOT_ARRIVED: NOT_ARRIVED_MS,
         }  # fmt: skip
         return ", ".join(f"{n} {self.evidence[n]:g}" for n, most in limits.items() if self.evidence.get(n, 0.0) > most)
 
     @property
     def torn(self) -> bool:
-        """The publisher itself was late in this reply or ran dry, which no fault here but a stall brings about.
+        """The publisher itself was late in this reply or ran dry, which no fault here but a stall brings about, or part of
+        the call did not arrive.
 
-        Not asked of what is judged by the call as a whole: a torn reply in it hides nothing of that.
+        Of what is judged by the call as a whole only the latter is asked: a torn reply in it hides nothing of that.
         """
-        if self.fault == CLEAN or BY_ID[self.fault].tears or BY_ID[self.fault].judged_per_call:
+        if self.fault == CLEAN or BY_ID[self.fault].tears:
+            return False
+        if self.evidence.get(NOT_ARRIVED, 0.0) > NOT_ARRIVED_MS:
+            return True
+        if BY_ID[self.fault].judged_per_call:
             return False
         return any(self.evidence.get(name, 0.0) > most for name, most in TORN.items())
 
@@ -133,9 +142,10 @@ def trials_of(
     applied: Sequence[Applied] | None,
     ears: str,
     usual: dict[int | None, set[str]] | None = None,
+    of_call: dict[str, float] | None = None,
 ) -> list[Trial]:
     """One a reply. `faults[n]`: of the nth reply (one for all if there is one). `applied`: what was done to which, None
-    if that is not noted. `usual`: what fires without the fault.
+    if that is not noted. `usual`: what fires without the fault. `of_call`: evidence that no reply has.
     """
     fired, lacking = gates_fired(case, measurement)
     usual = usual or {}
@@ -151,11 +161,11 @@ def trials_of(
         if fault != CLEAN and len(faults) == 1 and BY_ID[fault].judged_per_call and trials:
             break  # one call is one trial
         own = fired.get(turn.reply_seq, set()) - usual.get(turn.reply_seq, set())
-        of_call = call if len(faults) == 1 else call & _call_gates(fault)
+        by_call = call if len(faults) == 1 else call & _call_gates(fault)
         if fault == CLEAN and trials:  # one firing of the call is one firing, told of its first turn
-            of_call = set()
+            by_call = set()
         born = [d.born for d in turn.defects if fault != CLEAN and d.kind in BY_ID[fault].kinds]
-        telling = fault != CLEAN or bool(own | of_call)
+        telling = fault != CLEAN or bool(own | by_call)
         trials.append(
             Trial(
                 form=form,
@@ -167,13 +177,13 @@ def trials_of(
                 trace_id=measurement.trace_id,
                 reply=turn.reply_seq,
                 audible=done is None or all(item.audible and _within(item, turn) for item in done),
-                fired=sorted(own | of_call),
+                fired=sorted(own | by_call),
                 born=sorted(set(born)),
                 not_measured=sorted(lacking.get(turn.reply_seq, set())),
                 capture_status=str(measurement.capture_status),
                 invalid=not measurement.validity.ok,
-                readings=_kept(fault, readings[None] | readings[turn.reply_seq], own | of_call),
-                evidence=_evidence(measurement.turns if of_call else [turn]) if telling else {},
+                readings=_kept(fault, readings[None] | readings[turn.reply_seq], own | by_call),
+                evidence=_evidence(measurement.turns if by_call else [turn]) | (of_call or {}) if telling else {},
                 ears=ears,
             )
         )
@@ -217,13 +227,32 @@ def _evidence(turns: Sequence[Turn]) -> dict[str, float]:
 
 
 def whole_call_trial(
-    fault: Fault, severity: float, where: str, lane: str, voice: str, trace_id: str, status: str, wrong: bool, ears: str
+    fault: Fault,
+    severity: float,
+    where: str,
+    lane: str,
+    voice: str,
+    measurement: Measurement,
+    *,
+    wrong: bool,
+    ears: str,
+    of_call: dict[str, float] | None = None,
 ) -> Trial:
     """Of a fault that ends the call: `wrong` says that its status blames the agent."""
     return Trial(
-        form="live", fault=fault.id, severity=severity, where=where, lane=lane, voice=voice, trace_id=trace_id, reply=0,
-        fired=["capture"] if wrong else [], born=[], capture_status=status, ears=ears,
+        form="live", fault=fault.id, severity=severity, where=where, lane=lane, voice=voice,
+        trace_id=measurement.trace_id, reply=0, fired=["capture"] if wrong else [], born=[],
+        capture_status=measurement.capture_status, invalid=not measurement.validity.ok,
+        evidence=_evidence(measurement.turns) | (of_call or {}), ears=ears,
     )  # fmt: skip
+
+
+def not_arrived(arrivals: npt.NDArray[np.float64] | None) -> dict[str, float]:
+    """How much less of the call the second listener was given than went by; `arrivals`: (ms, sample) of each frame."""
+    if arrivals is None or len(arrivals) < 2:
+        return {}
+    (first_ms, first), (last_ms, last) = arrivals[0], arrivals[-1]
+    return {NOT_ARRIVED: round(float(last_ms - first_ms - (last - first) / PER_MS), 1)}
 
 
 def read_trials(folder: Path, ears: str) -> tuple[list[Trial], int]:

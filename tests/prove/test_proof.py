@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.errors import UsageError
+from harness.prove.catalogue import BY_ID
 from harness.prove.proof_report import interval, rate_text, summarise, verdict_of, write_proof
 from harness.prove.prove import check_folder, make_wanted, named_faults, prove_offline_in
-from harness.prove.trials import TRIALS, Trial, append_trials, read_trials
+from harness.prove.trials import TRIALS, Trial, append_trials, not_arrived, read_trials, whole_call_trial
+from tests.judge.canned import measurement
 
 
 def trial(**changes: object) -> Trial:
@@ -106,7 +109,27 @@ def test_a_fault_in_a_reply_that_the_publisher_tore_counts_apart_whether_heard_o
     assert (cells["hole"]["torn_heard"], cells["hole"]["torn"]) == (1, 2)
     assert (cells["stall"]["n"], cells["stall"]["torn"]) == (1, 0)  # it is what a stall does
     assert (cells["hum"]["n"], cells["hum"]["torn"]) == (1, 0)  # of the whole call: one torn reply hides nothing
-    assert "1 of 2 in replies that the publisher tore itself" in (tmp_path / "proof.md").read_text()
+    assert "1 of 2 in replies that were torn already" in (tmp_path / "proof.md").read_text()
+
+
+def test_a_fault_in_a_call_that_did_not_arrive_whole_was_not_tried(tmp_path: Path) -> None:
+    """The second listener was given 0.9 s less than went by: it cannot say of that call that it never ended."""
+    frames = np.arange(0, 48_000, 960)
+    arrivals = np.stack([frames / 48 + np.where(frames > 24_000, 900.0, 0.0), frames], axis=1)
+    lost = {"fault": "endless", "severity": 60.0, "where": "pre", "fired": [], "evidence": not_arrived(arrivals)}
+    append_trials(tmp_path, [trial(**lost), trial(**lost | {"fault": "no_stop", "severity": 0.5, "readings": {}})])
+    summary = write_proof(tmp_path, "mine")
+    cells = {fault["id"]: fault["cells"][0] for fault in summary["faults"]}
+    assert (cells["endless"]["n"], cells["endless"]["torn"], cells["endless"]["missed_while"]) == (0, 1, [])
+    assert cells["no_stop"]["n"] == 0
+
+
+def test_a_call_that_is_judged_by_its_status_is_as_invalid_as_its_measurement() -> None:
+    fault = BY_ID["endless"]
+    for valid in (True, False):
+        measured = measurement("c", valid=valid)
+        told = whole_call_trial(fault, 60.0, "pre", "bot", "en-us", measured, wrong=False, ears="mine")
+        assert (told.invalid, told.fired) == (not valid, [])
 
 
 def test_the_report_says_between_which_readings_a_threshold_may_stand(tmp_path: Path) -> None:
