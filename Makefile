@@ -8,7 +8,11 @@ VENV := .venv
 STAMP := $(VENV)/.set-up-for
 BIN := $(VENV)/bin
 
-.PHONY: help run test check setup doctor docs clean
+<<<<<<< HEAD
+.PHONY: help run test quick check setup doctor docs clean
+=======
+.PHONY: help run test quick check setup doctor clean
+>>>>>>> e0bdb6c (Tests: a quick form for a developer's loop; live tests that assert no time run two at once, the others alone)
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -21,6 +25,9 @@ run: setup  ## set up, run the fast suite in the browser lane, write the report 
 test: setup  ## set up, check, run all tests (ARGS="-k name" adds options)
 	@$(MAKE) --no-print-directory check
 	@bash scripts/test.sh $(ARGS)
+
+quick: setup  ## the tests that make no call and take no seconds (ARGS as for test)
+	@bash scripts/test.sh --quick $(ARGS)
 
 check: setup  ## format, lint, types, import rule, documentation
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format ."; exit 1; }

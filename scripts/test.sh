@@ -1,14 +1,22 @@
 #!/usr/bin/env bash
-# All tests: what makes no call on all cores at once, then the live ones, one after another on a machine of their own.
-# With arguments pytest gets them as they are, in one run.
+# All tests: what makes no call on all cores at once; then the live ones, of which each waits for most of its time: two at
+# once where they assert no time, and one after another where they do.
+# With arguments pytest gets them as they are, in one run. --quick: no call, and nothing that takes seconds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-python=.venv/bin/python
+pytest() { .venv/bin/python -m pytest tests "$@"; }
 
+if [ "${1:-}" = --quick ]; then
+  shift
+  pytest -q -m "not live and not slow" -n auto --dist worksteal "$@"
+  exit
+fi
 if [ $# -gt 0 ]; then
-  exec "$python" -m pytest tests "$@"
+  pytest "$@"
+  exit
 fi
 failed=0
-"$python" -m pytest tests -m "not live" -n auto --dist loadfile || failed=1
-"$python" -m pytest tests -m live || failed=1
+pytest -m "not live" -n auto --dist worksteal || failed=1
+pytest -m "live and not alone" -n 2 --dist loadfile || failed=1
+pytest -m "live and alone" || failed=1
 exit "$failed"

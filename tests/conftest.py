@@ -17,7 +17,8 @@ from harness.model.plan import BuiltCase
 from harness.provide.cache import cache_dir
 from harness.run.cases import build_cases, load_checked_cases, select_cases
 
-ROOT = Path(__file__).parents[1]
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
 # The same examples in every run, and no limit on how long one takes: neither chance nor a busy host turns a test red.
 # HYPOTHESIS_PROFILE=explore looks for new ones.
 settings.register_profile(
@@ -25,6 +26,34 @@ settings.register_profile(
 )
 settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+#: Files of which a test takes seconds, by `--durations`: they start commands, or listen for long. `make quick` leaves them out.
+SLOW = (
+    "commands/test_listen.py", "commands/test_main.py", "commands/test_report.py", "history/test_baselines.py",
+    "history/test_changes.py", "history/test_database.py", "history/test_networks.py", "listen/metrics/test_continuity.py",
+    "listen/metrics/test_mel_distance.py", "listen/metrics/test_recovery.py", "listen/metrics/test_transport.py",
+    "listen/metrics/test_wire.py", "listen/place/test_timing.py", "listen/read/test_storage.py",
+    "listen/test_invariants.py", "listen/test_recorder.py", "nightly/test_night.py", "nightly/test_plan_file.py",
+    "package/test_first_report.py", "plugin/test_hooks.py", "prove/test_beacon_listening.py", "prove/test_known_faults.py",
+    "runtime/call/test_bad_words.py", "runtime/engine_server/test_engine_server.py", "runtime/engines/test_engines.py",
+    "runtime/tts_server/test_tts_server.py", "service/test_parts_that_die.py", "test_chance.py",
+)  # fmt: skip
+#: Live tests that assert a time, or play calls side by side themselves: no other call runs beside them.
+ALONE = (
+    "browser/test_clocks_and_statistics.py", "commands/test_main.py", "live/test_attempt.py", "live/test_calibrate.py",
+    "live/test_codec.py", "live/test_link.py", "live/test_night.py", "live/test_prove.py", "live/test_side_by_side.py",
+    "package/test_first_report.py", "plugin/test_hooks.py", "runtime/page/test_page_latency.py", "zoo/test_zoo.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(TESTS):
+            name = item.path.relative_to(TESTS).as_posix()
+            if name in SLOW:
+                item.add_marker("slow")
+            if name in ALONE:
+                item.add_marker("alone")
 
 
 @pytest.fixture(scope="session")
