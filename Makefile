@@ -8,11 +8,7 @@ VENV := .venv
 STAMP := $(VENV)/.set-up-for
 BIN := $(VENV)/bin
 
-<<<<<<< HEAD
 .PHONY: help run test quick check setup doctor docs clean
-=======
-.PHONY: help run test quick check setup doctor clean
->>>>>>> e0bdb6c (Tests: a quick form for a developer's loop; live tests that assert no time run two at once, the others alone)
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
