@@ -42,6 +42,12 @@ HEAD_MS = 60.0
 HEAD_SEARCH_MS = 15.0  # one step of a jitter buffer
 HEAD_CONFIDENCE = 0.8
 HEAD_GAIN = 0.05  # a shift must fit better by this much than none
+FIRST_MS = (
+    -10.0,
+    20.0,
+)  # the first packet, which may be heard before a gap in the first word, and the quiet ahead of it
+FIRST_SEARCH_MS = 25.0  # a packet is 20 ms
+FIRST_CONFIDENCE, FIRST_GAIN = 0.9, 0.15
 MARGIN_MS = 80.0
 AS_GOOD = 0.9  # of the best match: an earlier place this good is taken first
 
@@ -297,13 +303,18 @@ def _align_altered(
 
 def _head_lag(pre: Ring, first: int, ring: Ring, lag: float) -> float:
     """The lag of the very first sound, which a jitter buffer may have stretched against what follows; 48 kHz samples."""
-    size, reach = (round(part_ms * BAND_RATE_HZ / 1e3) for part_ms in (HEAD_MS, HEAD_SEARCH_MS))
-    head = pre.band[first : first + size]
-    best = find_best(head, ring.band, (first + lag - reach, first + lag + reach))
-    here = find_best(head, ring.band, (first + lag - 1, first + lag + 1))
-    if best is None or here is None or best.confidence < max(HEAD_CONFIDENCE, here.confidence + HEAD_GAIN):
-        return lag * DECIMATION
-    return (best.at - first) * DECIMATION
+    for part_ms, reach_ms, confidence, gain in (
+        (FIRST_MS, FIRST_SEARCH_MS, FIRST_CONFIDENCE, FIRST_GAIN),
+        ((0.0, HEAD_MS), HEAD_SEARCH_MS, HEAD_CONFIDENCE, HEAD_GAIN),
+    ):
+        begin, end, reach = (round(edge_ms * BAND_RATE_HZ / 1e3) for edge_ms in (*part_ms, reach_ms))
+        at = max(0, first + begin)
+        head = pre.band[at : first + end]
+        best = find_best(head, ring.band, (at + lag - reach, at + lag + reach))
+        here = find_best(head, ring.band, (at + lag - 1, at + lag + 1))
+        if best is not None and here is not None and best.confidence >= max(confidence, here.confidence + gain):
+            return (best.at - at) * DECIMATION
+    return lag * DECIMATION
 
 
 def _window(reply: ToldReply, ring: Ring, clocks: Clocks, before: _Claim | None) -> tuple[float, float]:

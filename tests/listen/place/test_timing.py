@@ -323,3 +323,16 @@ def test_times_of_another_clock_are_not_subtracted(tmp_path):
     assert turn.metrics["unexplained_ms"].value is None
     assert "clock" in turn.metrics["unexplained_ms"].reason
     assert turn.metrics["user_kpi_raw_ms"].value == pytest.approx(450, abs=2)
+
+
+@pytest.mark.parametrize(("seed", "gap_ms"), [(2, 10.7), (12, 10.7), (14, 10.7), (2, 20), (12, 20)])
+def test_a_first_packet_that_is_heard_ahead_of_a_gap_is_received_when_it_is_heard(tmp_path, seed, gap_ms):
+    """The first 20 ms come in time, then something faint, and what follows a little later, with all the windows of the lag."""
+
+    def first_packet_alone(x):
+        return np.concatenate([x[: ms(20)], 0.1 * x[ms(20 - gap_ms) : ms(20)], x[ms(20) :]])
+
+    call = simple_call(450, sound=speech(1_600, seed), at_ear=first_packet_alone, at_probe=first_packet_alone)
+    turn = listen(call.write(tmp_path / "c")).turns[0]
+    assert turn.metrics["user_kpi_raw_ms"].value == pytest.approx(450, abs=3)
+    assert turn.metrics["unexplained_ms"].value == pytest.approx(0, abs=2)
