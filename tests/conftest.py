@@ -27,15 +27,18 @@ settings.register_profile(
 settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
-#: Files of which a test takes seconds, by `--durations`: they start commands, or listen for long. `make quick` leaves them out.
+#: Files and folders whose tests take seconds, by `--durations`: they start commands, or listen for long. Not in `make quick`.
 SLOW = (
-    "commands/test_listen.py", "commands/test_main.py", "commands/test_report.py", "history/test_baselines.py",
-    "history/test_changes.py", "history/test_database.py", "history/test_networks.py", "listen/metrics/test_continuity.py",
+    "commands/test_history.py", "commands/test_listen.py", "commands/test_main.py", "commands/test_report.py",
+    "docs/", "history/test_baselines.py", "history/test_changes.py", "history/test_database.py",
+    "history/test_networks.py", "judge/test_codec_sweep.py", "listen/metrics/test_continuity.py",
     "listen/metrics/test_mel_distance.py", "listen/metrics/test_recovery.py", "listen/metrics/test_transport.py",
     "listen/metrics/test_wire.py", "listen/place/test_timing.py", "listen/read/test_storage.py",
-    "listen/test_invariants.py", "listen/test_recorder.py", "nightly/test_night.py", "nightly/test_plan_file.py",
-    "package/test_first_report.py", "plugin/test_hooks.py", "prove/test_beacon_listening.py", "prove/test_known_faults.py",
-    "runtime/call/test_bad_words.py", "runtime/engine_server/test_engine_server.py", "runtime/engines/test_engines.py",
+    "listen/test_by_hand.py", "listen/test_invariants.py", "listen/test_recorder.py", "nightly/test_marker.py",
+    "nightly/test_night.py", "nightly/test_plan_file.py", "nightly/test_retention.py", "nightly/test_webm.py",
+    "package/", "plugin/test_hooks.py", "prove/test_beacon_listening.py", "prove/test_known_faults.py",
+    "provide/test_chromium.py", "run/test_hearing_process.py", "runtime/call/test_bad_words.py",
+    "runtime/engine_server/test_engine_server.py", "runtime/engines/test_engines.py",
     "runtime/tts_server/test_tts_server.py", "service/test_parts_that_die.py", "test_chance.py",
 )  # fmt: skip
 #: Live tests that assert a time, or play calls side by side themselves: no other call runs beside them.
@@ -50,7 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(TESTS):
             name = item.path.relative_to(TESTS).as_posix()
-            if name in SLOW:
+            if name.startswith(SLOW):
                 item.add_marker("slow")
             if name in ALONE:
                 item.add_marker("alone")
