@@ -8,7 +8,7 @@
 - `Capture`, `read_capture`, `Manifest`: what one attempt recorded.
 - `listen`, `Measurement`: what is heard in it; numbers with their unit, or the reason why there is none.
 - `Summary`, `Status`, `CaptureStatus`: the verdict of a run (summary.json), and of what could not be measured.
-- `Event`, `EventType`: what an instrumented agent sends (docs/own_agent.md).
+- `Event`, `EventType`: what an instrumented agent sends (docs/how_to/own_agent.md).
 - `Agent`, `Call`, `Page`: what a package provides by the entry points `earwitness.agents` and `earwitness.pages`.
 - `EarwitnessError`: everything that is explained in one line.
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
+import yaml
+
+import earwitness
 from harness.judge.fixes import FIXES
 from harness.model import capture, case, events, status
 from harness.options.sources import ENV_NAMES, PREFIX
@@ -12,6 +16,8 @@ from harness.settings import OF_GATES, Settings
 from scripts.docs_site.commands import option_help
 from scripts.docs_site.markdown import code, table
 from scripts.docs_site.source import Named, constants_of, fields_of
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def capture_statuses() -> str:
@@ -65,6 +71,24 @@ def _written(default: object) -> str:
         if isinstance(default, float)
         else str(default)
     )
+
+
+def public_face() -> str:
+    """The list in the docstring of the package: its items say what each name is."""
+    listed = [line for line in (earwitness.__doc__ or "").splitlines() if line.startswith("- ")]
+    return "\n".join(listed)
+
+
+def example_package() -> str:
+    text = (EXAMPLES / "packaged" / "pyproject.toml").read_text(encoding="utf-8")
+    points = [part.strip() for part in text.split("\n\n") if part.strip().startswith("[project.entry-points")]
+    return "```toml\n" + "\n\n".join(points) + "\n```"
+
+
+def action_inputs() -> str:
+    inputs = yaml.safe_load((EXAMPLES.parent / "action.yml").read_text(encoding="utf-8"))["inputs"]
+    rows = [(code(name), said["description"], code(str(said["default"]))) for name, said in inputs.items()]
+    return table(("input", "meaning", "default"), rows)
 
 
 def case_fields() -> str:
