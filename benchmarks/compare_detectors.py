@@ -132,11 +132,11 @@ def scores() -> dict[str, tuple[Score, float]]:
 def replies_of(capture: Capture) -> Replies:
     scene = Scene(capture)
     pre, post = scene.rings["pre_rtc"].audio.samples, scene.rings["post_rtc"].audio.samples
-    told = {t.seq: t for t in scene.told}
+    announced = {t.seq: t for t in scene.announced}
     return {
         h.seq: (np.asarray(pre[span.start : span.end]), np.asarray(post[h.start : h.end]))
         for h in scene.heard["post_rtc"]
-        if h.seq is not None and (span := told[h.seq].pre) is not None
+        if h.seq is not None and (span := announced[h.seq].pre) is not None
     }
 
 

@@ -159,7 +159,7 @@ def main() -> int:
     print(f"{options.minutes:g} min, page {options.page}, {len(truth)} readings, {len(pairs)} pairs")
     print(f"host busy {np.mean(load):.0f} %, load of five minutes {os.getloadavg()[1]:.1f}")
     print("steps: " + (", ".join(f"{ms:+.1f} ms at {at_s:.1f} s" for at_s, ms in happened) or "none"))
-    print("noticed: " + (", ".join(step.told() for step in noticed) or "none"))
+    print("noticed: " + (", ".join(step.in_words() for step in noticed) or "none"))
     print(f"{len(happened)} steps, {len(missed)} not noticed, {len(alone)} noticed that the truth has not")
     behind = late_of(truth)
     whole_ms = float(np.median(behind[-WINDOW:]) - np.median(behind[:WINDOW]))

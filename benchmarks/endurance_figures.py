@@ -66,10 +66,10 @@ def add_turns(found: Latencies, measurement: Measurement, floor_ms: float | None
 def add_interruptions(found: Latencies, capture: Capture) -> None:
     """User's onset, and the agent's decision to fall silent, → its last audible sample, both at the listener."""
     scene = Scene(capture)
-    told = {reply.seq: reply for reply in scene.told}
+    announced = {reply.seq: reply for reply in scene.announced}
     for answer in scene.answers.get(scene.primary, {}).values():
         heard = interrupted_by(answer.turn, scene.heard[scene.primary])
-        reply = told.get(heard.seq) if heard is not None and heard.seq is not None else None
+        reply = announced.get(heard.seq) if heard is not None and heard.seq is not None else None
         if heard is None or reply is None or reply.trace is None or reply.trace.t.cancel is None:
             continue
         found.onset_to_silence.append(silence_after_barge_in_ms(answer.turn, heard))
@@ -121,7 +121,7 @@ def percentiles(values: Sequence[float]) -> str:
 
 def rows(found: Latencies, samples: Sequence[Sample], counts: Mapping[str, object]) -> list[tuple[str, str]]:
     """What is printed, and what the JSON file holds too."""
-    told = [
+    rows = [
         ("user's end of turn → agent audible", percentiles(found.user_kpi)),
         ("effective hangover", percentiles(found.hangover)),
         ("the beacon's floor in the same run", percentiles(found.floor)),
@@ -133,9 +133,9 @@ def rows(found: Latencies, samples: Sequence[Sample], counts: Mapping[str, objec
     for of, unit in (("memory_mib", "MiB"), ("tasks", "tasks"), ("open_files", "files"), ("processes", "processes")):
         grown = growth(samples, of)
         if grown is not None:
-            told.append((
+            rows.append((
                 f"{of.split('_')[0]}: growth a 100 turns",
                 f"{grown.per_100_turns:+.2f} {unit} (95 %: {grown.low:+.2f} to {grown.high:+.2f}); "
                 f"{grown.first:.0f} at first, {grown.last:.0f} at last",
             ))  # fmt: skip
-    return told + [(name, str(value)) for name, value in counts.items()]
+    return rows + [(name, str(value)) for name, value in counts.items()]

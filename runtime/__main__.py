@@ -14,7 +14,7 @@ import sys
 from runtime.app import control_app, ready_line, running_host
 from runtime.engines.protocols import EngineError
 from runtime.loopback import serving
-from runtime.process import log_to_stderr, stop_signals, until_told
+from runtime.process import log_to_stderr, stop_signals, until_stopped
 from runtime.settings import RuntimeSettings, SettingsError, load_settings
 
 
@@ -23,7 +23,7 @@ async def serve(settings: RuntimeSettings, exit_with_parent: bool) -> None:
     async with running_host(settings) as host:
         async with serving(control_app(host, settings.control_token), settings.port) as url:
             print(ready_line(settings, url), flush=True)
-            await until_told(stop, exit_with_parent=exit_with_parent)
+            await until_stopped(stop, exit_with_parent=exit_with_parent)
 
 
 def main() -> int:

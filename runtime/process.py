@@ -21,7 +21,7 @@ def stop_signals() -> asyncio.Event:
     return stop
 
 
-async def until_told(stop: asyncio.Event, *, exit_with_parent: bool) -> None:
+async def until_stopped(stop: asyncio.Event, *, exit_with_parent: bool) -> None:
     """Until `stop`, or with `exit_with_parent` until stdin closes, so that no orphan stays behind."""
     gone: asyncio.Task[bytes] | None = None
     if exit_with_parent:
@@ -38,18 +38,18 @@ async def until_told(stop: asyncio.Event, *, exit_with_parent: bool) -> None:
             await asyncio.gather(gone, return_exceptions=True)
 
 
-def told_by_parent() -> asyncio.Queue[bytes]:
+def lines_of_parent() -> asyncio.Queue[bytes]:
     """Lines of stdin as they come; an empty one is the end: stdin closed, SIGTERM or SIGINT."""
-    told: asyncio.Queue[bytes] = asyncio.Queue()
+    lines: asyncio.Queue[bytes] = asyncio.Queue()
     loop, fd = asyncio.get_running_loop(), sys.stdin.fileno()
 
     def read() -> None:
         line = sys.stdin.buffer.readline()
         if not line:
             loop.remove_reader(fd)
-        told.put_nowait(line)
+        lines.put_nowait(line)
 
     loop.add_reader(fd, read)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.put_nowait, b"")
-    return told
+        loop.add_signal_handler(number, lines.put_nowait, b"")
+    return lines

@@ -16,9 +16,9 @@ MAX_CHARS = 240
 
 def last_words(problems: Iterable[PageProblem]) -> str:
     """`" (its last error: …)"`, or nothing if the page never complained."""
-    told = [problem for problem in problems if problem.text.strip() and not _is_favicon(problem.text)]
-    own = [problem for problem in told if not problem.text.startswith(RESOURCE)]
-    chosen = next(iter([*own[-1:], *told[-1:]]), None)
+    worth_saying = [problem for problem in problems if problem.text.strip() and not _is_favicon(problem.text)]
+    own = [problem for problem in worth_saying if not problem.text.startswith(RESOURCE)]
+    chosen = next(iter([*own[-1:], *worth_saying[-1:]]), None)
     if chosen is None:
         return ""
     line = chosen.text.strip().splitlines()[0]

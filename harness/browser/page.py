@@ -160,8 +160,8 @@ class PageSession:
 
     async def unplayed(self) -> Unplayed:
         """What the page knows of remote tracks that carried sound and that nobody hears."""
-        told = await self._ask(f"() => window.{HANDLE}.players.unplayed()", what="what the page plays")
-        return Unplayed(tuple(told["reasons"]), told["undecoded"], told["encrypts"])
+        found = await self._ask(f"() => window.{HANDLE}.players.unplayed()", what="what the page plays")
+        return Unplayed(tuple(found["reasons"]), found["undecoded"], found["encrypts"])
 
     async def stats(self) -> list[dict[str, Any]]:
         """getStats() of all peer connections that are not closed, each report with `pc` and `t_perf_ms`."""

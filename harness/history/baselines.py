@@ -21,7 +21,7 @@ from harness.history.environment import case_differences, differences
 from harness.history.reading import IN_ORDER, RunRecord, TurnValue, read_run, turn_values
 from harness.history.tables import Baseline, BaselineLog, BaselineSample
 from harness.judge.compared import METRICS, PRIMARY
-from harness.judge.limits import highest_kpi_ms, told
+from harness.judge.limits import highest_kpi_ms, limits_text
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,8 @@ def _must_fit(name: str, runs: Sequence[RunRecord]) -> None:
     for run in runs[1:]:
         if run.limits != first.limits:
             problems.append(
-                f"run {run.run_id} was judged by limits {told(run.limits)}; run {first.run_id} by {told(first.limits)}"
+                f"run {run.run_id} was judged by limits {limits_text(run.limits)}; "
+                f"run {first.run_id} by {limits_text(first.limits)}"
             )
         found, _ = differences(run.environment, first.environment)
         if found:
@@ -201,7 +202,7 @@ def _about(runs: Sequence[RunRecord]) -> dict[str, Any]:
         "started": [run.started_at for run in runs],
         "hosts": [dict(host) for host in {tuple(sorted(run.host.items())): run.host for run in runs}.values()],
         "versions": runs[-1].versions,
-        "limits": told(runs[-1].limits),
+        "limits": limits_text(runs[-1].limits),
         "highest_ms": highest_kpi_ms(runs[-1].limits),
     }
 

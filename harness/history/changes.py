@@ -20,7 +20,7 @@ from harness.history.tables import GateRow
 from harness.history.turns import same_cases, turns_by_metric
 from harness.judge.compared import METRICS, PRIMARY
 from harness.judge.comparison import RUNS_FOR_SPREAD, compare
-from harness.judge.limits import told
+from harness.judge.limits import limits_text
 from harness.judge.numbers import show_limit
 from harness.judge.statistics import ENOUGH_FOR_P95, distribution
 from harness.model.changes import Against, Changes, Comparison, TrendPoint
@@ -115,7 +115,7 @@ def against_baseline(
 
 def _limits(run: RunRecord, baseline: BaselineRecord) -> list[str]:
     """Numbers are compared whatever they were judged by; that the runs passed by other limits is said."""
-    now, then = told(run.limits), baseline.about.get("limits", told(SHIPPED))
+    now, then = limits_text(run.limits), baseline.about.get("limits", limits_text(SHIPPED))
     return [] if now == then else [f"limits are {now}, were {then}"]
 
 

@@ -113,8 +113,8 @@ def _of_turns(run_ids: Collection[str], metrics: Collection[str]) -> Select[*tup
 
 
 def _degraded(session: Session, run_id: str) -> int:
-    told = select(func.count(MetricRow.id)).join(Attempt, MetricRow.attempt_id == Attempt.id)
-    return session.scalar(told.where(Attempt.run_id == run_id, MetricRow.name == DEGRADED)) or 0
+    counted = select(func.count(MetricRow.id)).join(Attempt, MetricRow.attempt_id == Attempt.id)
+    return session.scalar(counted.where(Attempt.run_id == run_id, MetricRow.name == DEGRADED)) or 0
 
 
 def _record(session: Session, run: Run) -> RunRecord:

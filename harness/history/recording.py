@@ -148,8 +148,8 @@ def _attempt_row(run_id: str, attempt: AttemptInfo, content: str) -> Attempt:
     if measured is not None:
         row.metrics += [_metric_row(name, metric, None) for name, metric in measured.metrics.items()]
     for degraded in verdict.degraded:
-        told = Metric(value=1.0, reason="; ".join(degraded.notes))
-        row.metrics.append(_metric_row(DEGRADED, told, replies.get(degraded.reply_seq)))
+        degraded_metric = Metric(value=1.0, reason="; ".join(degraded.notes))
+        row.metrics.append(_metric_row(DEGRADED, degraded_metric, replies.get(degraded.reply_seq)))
     row.gates = [_gate_row(run_id, gate) for gate in verdict.gates]
     return row
 

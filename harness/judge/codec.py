@@ -19,32 +19,34 @@ DTX_BELOW = 0.5  # of the packets while speaking
 
 
 @dataclass(frozen=True)
-class Told:
+class OnTheWire:
     """`ok` None: not to be told from this call. `what`: the figure that says so."""
 
     ok: bool | None
     what: str
 
 
-def codec_applied(parameter: str, value: float, measurement: Measurement) -> Told:
+def codec_applied(parameter: str, value: float, measurement: Measurement) -> OnTheWire:
     """`parameter`: bitrate (kbit/s), dtx, red (0 off, 1 on)."""
     kbps, speaking, silent = (_value(measurement, name) for name in (KBPS, PER_S, SILENT_PER_S))
     match parameter:
         case "bitrate":
             if kbps is None:
-                return Told(None, _why(measurement, KBPS))
+                return OnTheWire(None, _why(measurement, KBPS))
             low, high = (share * value for share in OF_THE_RATE)
-            return Told(low <= kbps <= high, f"{show(kbps, 'kbit/s')} on the wire")
+            return OnTheWire(low <= kbps <= high, f"{show(kbps, 'kbit/s')} on the wire")
         case "red":
             if kbps is None:
-                return Told(None, _why(measurement, KBPS))
+                return OnTheWire(None, _why(measurement, KBPS))
             twice = kbps >= RED_FROM * DEFAULT_KBPS
-            return Told(twice == bool(value), f"{show(kbps, 'kbit/s')} on the wire, of {DEFAULT_KBPS:g} without RED")
+            return OnTheWire(
+                twice == bool(value), f"{show(kbps, 'kbit/s')} on the wire, of {DEFAULT_KBPS:g} without RED"
+            )
         case "dtx":
             if silent is None or not speaking:
-                return Told(None, _why(measurement, SILENT_PER_S))
+                return OnTheWire(None, _why(measurement, SILENT_PER_S))
             fewer = silent < DTX_BELOW * speaking
-            return Told(
+            return OnTheWire(
                 fewer == bool(value), f"{show(silent, 'packets/s')} in silence, {show(speaking, 'packets/s')} in speech"
             )
     raise ValueError(f"no codec parameter {parameter!r}")

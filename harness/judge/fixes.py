@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.judge.table import TABLE
-from harness.judge.verdict import NOT_MEASURED, explain, told_by_run_alone
+from harness.judge.verdict import NOT_MEASURED, explain, shown_by_run_alone
 from harness.model.status import CaptureStatus, Status
 from harness.model.verdict import CaseVerdict, GateResult
 
@@ -76,7 +76,7 @@ def suggest(cases: Sequence[CaseVerdict], run_gates: Sequence[GateResult] = ()) 
                 add(attempt.capture_status, FIXES[attempt.capture_status], case.case_id, attempt.detail)
             for gate in attempt.gates:
                 add_gate(gate, case.case_id)
-    for gate in told_by_run_alone(run_gates, cases):
+    for gate in shown_by_run_alone(run_gates, cases):
         add_gate(gate, "the run")
     return [
         Fix(about, text, tuple(f"{where}: {', '.join(dict.fromkeys(said))}" for where, said in evidence[about].items()))

@@ -100,7 +100,7 @@ def highest_kpi_ms(limits: Limits) -> float:
     return on_path(limited(BY_ID["user_kpi"], limits), limits.floor, "browser").threshold
 
 
-def told(limits: Limits) -> str:
+def limits_text(limits: Limits) -> str:
     """All that does not ship, in one line: "yours: eot_to_first_audio <= 1500 ms (shipped 650 ms)"."""
     parts = []
     if limits.profile != "shipped":

@@ -59,15 +59,15 @@ def share(hits: int, n: int) -> Share:
 def judge_part(part: PlannedPart, summary: Summary, known: Known, report: str) -> PartResult:
     """The part's figures from its run's summary. `report`: where it lies, relative to the night's folder."""
     attempts = [(case.case_id, attempt) for case in summary.cases for attempt in case.attempts]
-    told = [attempt for _, attempt in attempts]
-    complete = [a for a in told if a.capture_status in COMPLETE]
+    attempted = [attempt for _, attempt in attempts]
+    complete = [a for a in attempted if a.capture_status in COMPLETE]
     turns = [(a, turn) for a in complete if a.measurement is not None for turn in a.measurement.turns]
     applied = [a.measurement.metrics[APPLIED] for a in complete if a.measurement and APPLIED in a.measurement.metrics]
     latencies = [
         value for a, turn in turns if (value := _believed(a, turn.metrics, FIRST_LATENCY[part.lane])) is not None
     ]
     answered = [turn for _, turn in turns if turn.utterance is not None]
-    expected = [a for a in told if a.capture_status is not CaptureStatus.NO_REPLY_EXPECTED]
+    expected = [a for a in attempted if a.capture_status is not CaptureStatus.NO_REPLY_EXPECTED]
     to_hear = [a for a in expected if _is_asked(a, "audio_valid")]
     instrumented = summary.agent.instrumented
     return PartResult(
@@ -75,24 +75,24 @@ def judge_part(part: PlannedPart, summary: Summary, known: Known, report: str) -
         status=summary.status,
         exit_code=summary.exit_code,
         headline=summary.headline,
-        played=len(told),
+        played=len(attempted),
         planned=part.planned,
-        passed=share(sum(a.status in PASSING for a in told), len(told)),
+        passed=share(sum(a.status in PASSING for a in attempted), len(attempted)),
         applied=share(sum(bool(m.value) for m in applied), len(applied)) if part.network != "none" else None,
-        complete=share(len(complete), len(told)),
-        joined=share(sum(a.trace_id in known.joined for a in told), len(told)),
+        complete=share(len(complete), len(attempted)),
+        joined=share(sum(a.trace_id in known.joined for a in attempted), len(attempted)),
         pre_rtc=share(sum(a.trace_id in known.wrote_pre for a in expected), len(expected)) if instrumented else None,
         audible=share(sum(_gate(a, "audio_valid") in PASSING for a in to_hear), len(to_hear)),
         timed=share(len(latencies), len(answered)),
-        crashes=dict(Counter(a.capture_status.value for a in told if a.capture_status in CRASHES)),
+        crashes=dict(Counter(a.capture_status.value for a in attempted if a.capture_status in CRASHES)),
         flaky=_flaky(part, summary),
-        failures=failures(told),
+        failures=failures(attempted),
         latency_ms=distribution(latencies),
         concealed=distribution(_values(turns, "concealed_ratio")),
         longest_hole_ms=max((v for name in HOLES for v in _values(turns, name)), default=None),
         talk_over=summary.turn_taking.talk_over_count if part.lane == "browser" else None,
-        degraded=degraded_by(told),
-        degraded_turns=sum(len(a.degraded) for a in told),
+        degraded=degraded_by(attempted),
+        degraded_turns=sum(len(a.degraded) for a in attempted),
         report=report,
         errors=list(summary.errors),
     )
@@ -151,8 +151,8 @@ def _kinds(attempt: AttemptVerdict) -> list[str]:
         return [attempt.capture_status.value]
     found = attempt.measurement
     doubted = found is not None and not found.validity.ok
-    not_told = (*PASSING, Status.NOT_APPLICABLE, *((Status.INVALID,) if doubted else ()))
-    kinds = [f"{gate.gate_id} {gate.status}" for gate in attempt.gates if gate.status not in not_told]
+    not_named = (*PASSING, Status.NOT_APPLICABLE, *((Status.INVALID,) if doubted else ()))
+    kinds = [f"{gate.gate_id} {gate.status}" for gate in attempt.gates if gate.status not in not_named]
     kinds += [DOUBTED] if doubted else []
     kinds += [NOT_PROVEN] if network_status(found)[0] is Status.NOT_APPLIED else []
     return kinds or [f"{attempt.status}: {attempt.detail}".rstrip(": ")]

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from harness.judge.blocking import blocks
-from harness.judge.codec import Told, codec_applied
+from harness.judge.codec import OnTheWire, codec_applied
 from harness.judge.gates import evaluate, gates_for, samples_of
 from harness.judge.network import ALLOWANCE, APPLIED, IMPAIRED
 from harness.judge.verdict import COMPLETE
@@ -84,9 +84,9 @@ def point(value: float, summary: Summary, cases: dict[str, Case], run: str, *, c
         for case_id, attempt in attempts
         if attempt.measurement is not None and attempt.capture_status in COMPLETE and _believed(attempt.measurement)
     ]
-    told = [codec_applied(codec, value, m) for _, m in measured] if codec is not None else []
+    on_the_wire = [codec_applied(codec, value, m) for _, m in measured] if codec is not None else []
     if codec is not None:
-        measured = [pair for pair, one in zip(measured, told, strict=True) if one.ok]
+        measured = [pair for pair, one in zip(measured, on_the_wire, strict=True) if one.ok]
     gates: dict[str, int] = {}
     failed = 0
     for case, measurement in measured:
@@ -104,12 +104,12 @@ def point(value: float, summary: Summary, cases: dict[str, Case], run: str, *, c
         latency_ms=interval(_values(measured, latency)),
         concealed_ratio=interval(_values(measured, "concealed_ratio")),
         run=run,
-        not_applied=sum(not one.ok for one in told),
-        told=_told(told),
+        not_applied=sum(not one.ok for one in on_the_wire),
+        told=_wire_says(on_the_wire),
     )
 
 
-def _told(found: Sequence[Told]) -> str:
+def _wire_says(found: Sequence[OnTheWire]) -> str:
     """What the first call says that was not as asked, else the first."""
     return next((one.what for one in found if not one.ok), found[0].what if found else "")
 

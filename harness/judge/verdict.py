@@ -261,7 +261,7 @@ def _headline(facts: RunFacts, cases: Sequence[CaseVerdict], gates: Sequence[Gat
         more = f" and {len(others) - 4} more" if len(others) > 4 else ""
         parts.append(", ".join(f"{case.case_id} {case.status}" for case in others[:4]) + more)
     parts += [
-        f"over the run {gate.gate_id} is {gate.status}: {explain(gate)}" for gate in told_by_run_alone(gates, cases)
+        f"over the run {gate.gate_id} is {gate.status}: {explain(gate)}" for gate in shown_by_run_alone(gates, cases)
     ]
     parts += filter(None, [degraded_in_words([attempt for case in cases for attempt in case.attempts])])
     unrun = len(facts.planned) - len(cases)
@@ -270,7 +270,7 @@ def _headline(facts: RunFacts, cases: Sequence[CaseVerdict], gates: Sequence[Gat
     return "; ".join(parts)
 
 
-def told_by_run_alone(gates: Sequence[GateResult], cases: Sequence[CaseVerdict]) -> list[GateResult]:
+def shown_by_run_alone(gates: Sequence[GateResult], cases: Sequence[CaseVerdict]) -> list[GateResult]:
     """Rows of the run that are worse than a warning, and that no attempt shows."""
     known = {
         gate.gate_id

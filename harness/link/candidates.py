@@ -113,9 +113,9 @@ def candidate_of_trickle(init: str) -> Candidate | None:
 
 def turn_trickle(init: str, policy: Policy, doors: Doors) -> str | None:
     """The same turned to the relay; None if it is left out; what is no candidate stays."""
-    told = json.loads(init)
-    candidate = parse(told.get("candidate", ""))
+    given = json.loads(init)
+    candidate = parse(given.get("candidate", ""))
     if candidate is None:
         return init
     turned = policy.turned(candidate, doors)
-    return None if turned is None else json.dumps({**told, "candidate": f"candidate:{turned.text()}"})
+    return None if turned is None else json.dumps({**given, "candidate": f"candidate:{turned.text()}"})

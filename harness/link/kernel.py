@@ -88,17 +88,17 @@ class KernelWay:
         """The rows of packets whose patience is over, oldest first."""
         done = [number for number, inside in self._inside.items() if inside.until_ms <= now_ms]
         for number in done:
-            yield _told(self._inside.pop(number))
+            yield _row(self._inside.pop(number))
 
     def rest(self) -> Iterator[Row]:
         """At the end: what came out. What is still inside has no fate yet."""
         for inside in self._inside.values():
             if inside.copies:
-                yield _told(inside)
+                yield _row(inside)
         self._inside.clear()
 
 
-def _told(inside: Inside) -> Row:
+def _row(inside: Inside) -> Row:
     if inside.copies:
         return inside.row
     return replace(

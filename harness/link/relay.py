@@ -324,20 +324,20 @@ def answer(message: dict[str, Any]) -> None:
 
 def main() -> None:
     """Argument: JSON {up, down, seed, log, reliable} and, for netem, {way_in, qdisc: {up, down}}."""
-    told = json.loads(sys.argv[1])
+    given = json.loads(sys.argv[1])
     try:
-        log = open(told["log"], "w", encoding="ascii")  # noqa: SIM115, PTH123 - open for as long as the process lives
+        log = open(given["log"], "w", encoding="ascii")  # noqa: SIM115, PTH123 - open for as long as the process lives
     except OSError as error:
-        answer({"error": f"{told['log']}: {error.strerror}"})
+        answer({"error": f"{given['log']}: {error.strerror}"})
         return
-    up, down = Impairment(**told["up"]), Impairment(**told["down"])
-    asked: dict[Way, Impairment] = {"up": up, "down": down} if "qdisc" in told else {}
+    up, down = Impairment(**given["up"]), Impairment(**given["down"])
+    asked: dict[Way, Impairment] = {"up": up, "down": down} if "qdisc" in given else {}
     try:
-        kernel = {way: KernelWay(told["way_in"], what, told["qdisc"][way]) for way, what in asked.items()}
+        kernel = {way: KernelWay(given["way_in"], what, given["qdisc"][way]) for way, what in asked.items()}
     except OSError as error:
         answer({"error": str(error)})
         return
-    relay = Relay(up, down, told["seed"], log, reliable=told["reliable"], kernel=kernel)
+    relay = Relay(up, down, given["seed"], log, reliable=given["reliable"], kernel=kernel)
     control = Control(relay)
     relay.watch(sys.stdin.fileno(), control.read)
     with contextlib.suppress(OSError):  # ahead of the load it stands beside, where it may; it needs little itself

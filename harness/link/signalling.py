@@ -258,8 +258,8 @@ def turn_join_request(text: str) -> str:
     if not request.publisher_offer.sdp:
         return text
     request.publisher_offer.sdp = without_candidates(request.publisher_offer.sdp)
-    told = request.SerializeToString()
-    wrapped.join_request = gzip.compress(told) if zipped else told
+    message = request.SerializeToString()
+    wrapped.join_request = gzip.compress(message) if zipped else message
     return base64.urlsafe_b64encode(wrapped.SerializeToString()).decode()
 
 

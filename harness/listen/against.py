@@ -53,7 +53,9 @@ def _turn(turn: Turn, before: Turn | None) -> Turn:
         metrics[NAMES[ring]] = number(distance, "dB")
         if distance > SPECTRUM_DB and before is not None and ring in turn.spans:
             span = turn.spans[ring]
-            detail = f"{distance:.1f} dB from the stored fingerprint: {_told(turn.spectra[ring], before.spectra[ring])}"
+            detail = (
+                f"{distance:.1f} dB from the stored fingerprint: {_in_words(turn.spectra[ring], before.spectra[ring])}"
+            )
             start_ms, length_ms = span.start / PER_MS, (span.end - span.start) / PER_MS
             defects.append(
                 Defect(
@@ -69,5 +71,5 @@ def _turn(turn: Turn, before: Turn | None) -> Turn:
     )
 
 
-def _told(now: Spectrum, before: Spectrum) -> str:
+def _in_words(now: Spectrum, before: Spectrum) -> str:
     return ", ".join(text.format(getattr(now, name) - getattr(before, name)) for name, text in TELLING)

@@ -25,8 +25,8 @@ OF_THE_WHOLE: tuple[DefectKind, ...] = (
 
 def assign_blame(scene: Scene, turn: TurnHeard, defects: list[Defect]) -> list[Defect]:
     """The same defects in order of time, each with where it was born and the evidence."""
-    told = [_with_birth(scene, turn, defect, defects) for defect in defects]
-    return sorted(told, key=lambda d: (d.ring, d.start_ms, d.kind))
+    born = [_with_birth(scene, turn, defect, defects) for defect in defects]
+    return sorted(born, key=lambda d: (d.ring, d.start_ms, d.kind))
 
 
 def _with_birth(scene: Scene, turn: TurnHeard, defect: Defect, defects: list[Defect]) -> Defect:
@@ -71,6 +71,8 @@ def _also_in(ring: str, scene: Scene, turn: TurnHeard, defect: Defect, defects: 
 
 def _begin_ms(turn: TurnHeard, ring: str) -> float | None:
     if ring == "pre_rtc":
-        return None if turn.told is None or turn.told.pre is None else turn.told.pre.start / SAMPLES_PER_MS
+        return (
+            None if turn.announced is None or turn.announced.pre is None else turn.announced.pre.start / SAMPLES_PER_MS
+        )
     heard = turn.heard.get(ring)
     return None if heard is None else heard.start / SAMPLES_PER_MS

@@ -28,7 +28,7 @@ from harness.listen.place.scene import PAIRS, Scene
 from harness.listen.place.spoken import Place
 from harness.listen.place.timing import onsets_in_user_turns, unexpected_onsets
 from harness.listen.place.turns import TurnHeard, due_utterances, is_greeting, list_turns, noted_as_greeting
-from harness.listen.read.ear_clock import told_of
+from harness.listen.read.ear_clock import steps_in_words
 from harness.listen.read.reading import Capture, read_capture
 from harness.listen.read.records import no_number, number
 from harness.listen.recordings import as_declared
@@ -106,8 +106,8 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
 
 def _spans(scene: Scene, turn: TurnHeard) -> dict[str, Span]:
     spans = {ring: Span(start=heard.start, end=heard.end) for ring, heard in sorted(turn.heard.items())}
-    if turn.told is not None and turn.told.pre is not None:
-        spans["pre_rtc"] = Span(start=turn.told.pre.start, end=turn.told.pre.end)
+    if turn.announced is not None and turn.announced.pre is not None:
+        spans["pre_rtc"] = Span(start=turn.announced.pre.start, end=turn.announced.pre.end)
     if turn.utterance is not None:
         for user, places in scene.places.items():
             place = places[turn.utterance]
@@ -136,7 +136,7 @@ def _call_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
     metrics |= happening_metrics(scene, turns)
     local = scene.clocks.map_of(PAIRS[scene.primary])
     if local is not None:
-        reason = told_of(local.steps) if local.steps else ""
+        reason = steps_in_words(local.steps) if local.steps else ""
         metrics["ear_clock_steps"] = number(len(local.steps), "count", reason=reason)
     return metrics | clock_metrics(scene) | _onset_metrics(scene, turns) | background_metrics(scene)
 
@@ -162,7 +162,7 @@ def _onset_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
     if scene.capture.truth is None or (scene.capture.truth.utterances and scene.first_speech(user) is None):
         reason = "the user's speech is not found, so what it answers is not known"
         return metrics | {name: no_number("count", reason) for name in names if name not in metrics}
-    if scene.told:
+    if scene.announced:
         metrics["unexplained_onset_count"] = number(sum(h.seq is None for h in heard), "count")
     answers = list(scene.answers[ring].values())
     metrics["unanswered_turn_count"] = _unanswered_turns(scene)
@@ -184,7 +184,7 @@ def _may_be_first(scene: Scene, heard: HeardReply) -> bool:
 def _reply_count(scene: Scene, turns: list[TurnHeard]) -> int:
     """As the agent tells them; of one that tells nothing, what it says between two turns of the user is one reply."""
     heard = scene.heard[scene.primary]
-    if scene.told:
+    if scene.announced:
         return sum(h.seq is not None for h in heard)
     return len(heard) if scene.tells else sum(scene.primary in turn.heard for turn in turns)
 
@@ -200,7 +200,7 @@ def _unanswered_turns(scene: Scene) -> Metric:
         if answer is None:
             return no_number("count", f"utterance {utterance} is not found, so whether it was answered is not known")
         replies = [reply for reply in (answer.reply, *answer.after) if reply is not None]
-        if scene.told:  # an agent that tells its replies told nothing of any other sound
+        if scene.announced:  # an agent that tells its replies told nothing of any other sound
             replies = [reply for reply in replies if reply.seq is not None]
         unanswered += not replies
     return number(unanswered, "count")
@@ -211,7 +211,7 @@ def _complete_after_final_eot(scene: Scene, turns_heard: list[TurnHeard]) -> int
     turns = scene.turns(PAIRS[scene.primary])
     final_end = turns[-1].end if turns else 0.0
     case = scene.capture.case
-    told = {reply.seq: reply for reply in scene.told}
+    announced = {reply.seq: reply for reply in scene.announced}
     complete = 0
     replies = scene.heard[scene.primary]
     if not scene.tells:  # the parts of one reply are one
@@ -219,7 +219,7 @@ def _complete_after_final_eot(scene: Scene, turns_heard: list[TurnHeard]) -> int
     for heard in replies:
         if heard.start < final_end:
             continue
-        reply = told.get(heard.seq) if heard.seq is not None else None
+        reply = announced.get(heard.seq) if heard.seq is not None else None
         if reply is not None and reply.cause is not None:
             complete += reply.cause == ReplyCause.COMPLETED
         elif case is None or case.min_reply_ms <= heard.duration_ms <= case.max_reply_ms:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.listen.metrics.level import AUDIBLE_RMS, active_rms
-from harness.listen.place.replies import SAMPLES_PER_MS, HeardReply, ToldReply
+from harness.listen.place.replies import SAMPLES_PER_MS, AnnouncedReply, HeardReply
 from harness.listen.place.scene import Scene
 from harness.listen.place.turns import TurnHeard
 from harness.model.events import ReplyCause
@@ -39,12 +39,12 @@ def _pre(scene: Scene) -> tuple[CaptureStatus, str] | None:
     pre = scene.rings.get("pre_rtc")
     if pre is None:
         return CaptureStatus.PRE_MISSING, scene.capture.why_missing("pre_rtc")
-    if not any(_pre_audible(scene, reply) for reply in scene.told):
+    if not any(_pre_audible(scene, reply) for reply in scene.announced):
         return CaptureStatus.PRE_SILENT, f"pre_rtc.wav holds no reply above RMS {AUDIBLE_RMS}"
     return None
 
 
-def _pre_audible(scene: Scene, reply: ToldReply) -> bool:
+def _pre_audible(scene: Scene, reply: AnnouncedReply) -> bool:
     pre = scene.rings.get("pre_rtc")
     if pre is None or reply.pre is None:
         return False
@@ -57,8 +57,8 @@ def _silent_reply(scene: Scene, turns: Sequence[TurnHeard]) -> tuple[CaptureStat
     if post is None:
         return None
     for turn in turns:
-        told = turn.told
-        if told is None or told.cause == ReplyCause.INTERRUPTED or not _pre_audible(scene, told):
+        announced = turn.announced
+        if announced is None or announced.cause == ReplyCause.INTERRUPTED or not _pre_audible(scene, announced):
             continue
         heard = turn.heard.get("post_rtc")
         if heard is None or heard_rms(scene, "post_rtc", heard) < AUDIBLE_RMS:

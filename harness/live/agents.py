@@ -334,10 +334,10 @@ async def open_agent(
             case "reference":
                 captures = run_dir / "captures"
                 captures.mkdir(parents=True, exist_ok=True)
-                told = " ".join(f"{name}={value}" for name, value in spec.env)  # another agent, to a comparison
+                variables = " ".join(f"{name}={value}" for name, value in spec.env)  # another agent, to a comparison
                 reference = ReferenceAgent(
                     rooms, captures, logs / LOG, {**dict(spec.env), **(extra_env or {})},
-                    AgentUnderTest(kind="reference", spec=told, instrumented=True),
+                    AgentUnderTest(kind="reference", spec=variables, instrumented=True),
                 )  # fmt: skip
                 stack.push_async_callback(reference.stop)
                 await reference.start()

@@ -53,8 +53,8 @@ class HostLoad:
         worst_ms, next_line = 0.0, loop.time() + SAMPLE_EVERY_S
 
         def line(t_ms: float, lag_ms: float) -> None:
-            told = {"t_mono_ms": t_ms, "cpu_percent": cpu_percent, "loop_lag_ms": round(lag_ms, 2)}
-            self.lines.append(told if self.launching is None else {**told, "launching": self.launching()})
+            found = {"t_mono_ms": t_ms, "cpu_percent": cpu_percent, "loop_lag_ms": round(lag_ms, 2)}
+            self.lines.append(found if self.launching is None else {**found, "launching": self.launching()})
 
         while True:
             asked_ms, due = mono_ms(), loop.time() + LAG_TIMER_S

@@ -45,7 +45,7 @@ class StagingServer:
     open_run: Callable[[], Awaitable[tuple[Governor, Message]]]
     _opening: asyncio.Task[tuple[Governor, Message]] | None = None
     _seats: dict[asyncio.StreamWriter, Seat] = field(default_factory=dict)
-    _told: dict[asyncio.StreamWriter, int] = field(default_factory=dict)
+    _last_sent: dict[asyncio.StreamWriter, int] = field(default_factory=dict)
     _serving: dict[asyncio.StreamWriter, asyncio.Task[None]] = field(default_factory=dict)
 
     @asynccontextmanager
@@ -120,13 +120,13 @@ class StagingServer:
                             seat.underrun()
             finally:
                 del self._seats[writer]
-                self._told.pop(writer, None)
+                self._last_sent.pop(writer, None)
 
     def _tell_of_launches(self) -> None:
         for writer, seat in self._seats.items():
             launching = seat.launching_beside
-            if self._told.get(writer, 0) != launching:
-                self._told[writer] = launching
+            if self._last_sent.get(writer, 0) != launching:
+                self._last_sent[writer] = launching
                 _send(writer, {"launching": launching})
 
 
@@ -214,7 +214,7 @@ class SharedStaging:
 
 
 @asynccontextmanager
-async def told_of_run(path: Path) -> AsyncIterator[tuple[Message, asyncio.Event]]:
+async def run_of_server(path: Path) -> AsyncIterator[tuple[Message, asyncio.Event]]:
     """What the server says of the run, and an event that its end sets. Raises HarnessError."""
     async with _connected(path, "run") as line:
         yield await line.answer(RUN_TIMEOUT_S), line.lost

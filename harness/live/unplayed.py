@@ -29,12 +29,12 @@ async def unplayed(session: PageSession, blocks: Sequence[AudioBlock], after: in
     not have understood the user; else None.
     """
     try:
-        told = await session.unplayed()
+        found = await session.unplayed()
     except AttemptError:
         return None  # a page that cannot be asked is found out elsewhere
-    if not (arrived_unheard(blocks, after) or told.undecoded):
-        return AttemptError(CaptureStatus.PAGE_ERROR, ENCRYPTED) if told.encrypts else None
-    why = f" ({'; '.join(told.reasons)})" if told.reasons else ""
+    if not (arrived_unheard(blocks, after) or found.undecoded):
+        return AttemptError(CaptureStatus.PAGE_ERROR, ENCRYPTED) if found.encrypts else None
+    why = f" ({'; '.join(found.reasons)})" if found.reasons else ""
     return AttemptError(CaptureStatus.PAGE_ERROR, f"the agent's voice arrived and the page does not play it{why}")
 
 

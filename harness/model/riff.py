@@ -57,7 +57,7 @@ class Piece:
     def frame_bytes(self) -> int:
         return max(1, int(struct.unpack_from(f"{self.order}H", self.fmt, 12)[0]))
 
-    def told(self) -> str:
+    def in_words(self) -> str:
         _, channels, rate_hz, _, _, bits = struct.unpack_from(f"{self.order}HHIIHH", self.fmt)
         return f"{rate_hz} Hz, {channels} channel{'s' if channels != 1 else ''}, {bits} bit"
 
@@ -85,7 +85,7 @@ def parse_riff(file: BinaryIO, size: int) -> Riff | None:
         at = parser.one_wav(at)
     pieces = parser.pieces
     if any(piece.fmt[:16] != pieces[0].fmt[:16] or piece.order != pieces[0].order for piece in pieces):
-        formats = "; ".join(dict.fromkeys(piece.told() for piece in pieces))
+        formats = "; ".join(dict.fromkeys(piece.in_words() for piece in pieces))
         raise RiffError(f"it holds {len(pieces)} WAVs one after the other, of different formats ({formats}); split it")
     notes = list(dict.fromkeys(parser.notes))
     if len(pieces) > 1:

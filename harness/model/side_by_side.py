@@ -18,7 +18,7 @@ class SideBySide(BaseModel):
     waited_s: float = 0.0  # of all sessions together, for others to be measured or to be launched
     overruns: list[str] = Field(default_factory=list)  # waits that reached their limit: it went on all the same
 
-    def told(self) -> str:
+    def in_words(self) -> str:
         """One line."""
         held = f"{_times(self.holds)}, {self.held_s:.1f} s in all" if self.holds else "never"
         parts = [

@@ -57,15 +57,15 @@ def part_result(folder: Path, part: PlannedPart, summary: Summary, not_in_histor
 
 def unreported(part: PlannedPart, attempts: Mapping[str, Sequence[AttemptVerdict]], why: OSError) -> PartResult:
     """Of a part whose own report could not be written: how much of it there is."""
-    told = [attempt for verdicts in attempts.values() for attempt in verdicts]
+    attempted = [attempt for verdicts in attempts.values() for attempt in verdicts]
     return PartResult(
         id=part.id,
         status=Status.NO_DATA,
         exit_code=EXIT_NOT_MEASURED,
-        headline=f"its report could not be written: {why.strerror or why}; {len(told)} attempts are recorded",
-        played=len(told),
+        headline=f"its report could not be written: {why.strerror or why}; {len(attempted)} attempts are recorded",
+        played=len(attempted),
         planned=part.planned,
-        passed=share(sum(attempt.status in PASSING for attempt in told), len(told)),
+        passed=share(sum(attempt.status in PASSING for attempt in attempted), len(attempted)),
     )
 
 

@@ -46,11 +46,11 @@ def read_night(folder: Path) -> Night:
     """Raises UsageError for a night that cannot be read, or of another schema."""
     path = folder / NIGHT
     try:
-        told = json.loads(path.read_bytes())
-        version = told.get("schema_version") if isinstance(told, dict) else None
+        record = json.loads(path.read_bytes())
+        version = record.get("schema_version") if isinstance(record, dict) else None
         if version != NIGHT_SCHEMA_VERSION:
             raise UsageError(f"{path}: night schema {version}, this version knows {NIGHT_SCHEMA_VERSION}")
-        return Night.model_validate(told)
+        return Night.model_validate(record)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:

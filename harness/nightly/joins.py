@@ -23,8 +23,8 @@ def joins(folder: Path, manifest: Manifest) -> bool:
     probe = capture.POST_RTC in files
     if not manifest.agent.instrumented:
         return user and probe
-    told = [row.get("event", row) for row in _rows(folder / capture.EVENTS)]
-    mine = {str(event.get("type")) for event in told if event.get("trace_id") == manifest.trace_id}
+    events = [row.get("event", row) for row in _rows(folder / capture.EVENTS)]
+    mine = {str(event.get("type")) for event in events if event.get("trace_id") == manifest.trace_id}
     traces = {row.get("trace_id") for row in _rows(folder / capture.AGENT_TRACE)}
     agent = EventType.TRACE_ACK.value in mine and traces <= {manifest.trace_id}
     if EventType.REPLY_START.value in mine:

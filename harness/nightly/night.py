@@ -159,14 +159,14 @@ class NightRun:
 
     def _finished(self, part: PlannedPart) -> tuple[Summary, str] | None:
         """Of a part that an earlier session brought to its end: its summary, and what the history lacked of it then."""
-        told = [line for line in self.session.ledger.read().lines if line.what == "part" and line.part == part.id]
-        if not told:
+        lines = [line for line in self.session.ledger.read().lines if line.what == "part" and line.part == part.id]
+        if not lines:
             return None
         try:
             summary = read_summary(self.folder / part.folder)
         except UsageError:
             return None
-        return (summary, told[-1].not_in_history) if summary.complete else None
+        return (summary, lines[-1].not_in_history) if summary.complete else None
 
     def _recall(self, part: PlannedPart, run: PartRun, verdicts: dict[str, list[AttemptVerdict]]) -> None:
         """What earlier sessions did; what the last one was killed in is put aside."""

@@ -131,9 +131,9 @@ def survey(
 
 def _of_steps(night: Path, passed_by: list[str]) -> Iterator[Held]:
     """Calls of a night's proof and calibration. Those of a step that passed may become less: its record has the numbers."""
-    told = _json(night / NIGHT) or {}
-    passed = {part.get("id") for part in _parts(told.get("result")) if part.get("status") in PASSING}
-    for part in _parts(told):
+    record = _json(night / NIGHT) or {}
+    passed = {part.get("id") for part in _parts(record.get("result")) if part.get("status") in PASSING}
+    for part in _parts(record):
         if part.get("kind") == "cases":
             continue
         kept_because = "" if part.get("id") in passed else f"{part.get('id')} did not pass"
@@ -162,15 +162,15 @@ def _busy(path: Path, root: Path, own: Path | None, now: datetime.datetime) -> s
 
 
 def _captures_of(run_dir: Path, baselines: Collection[str], passed_by: list[str]) -> list[Held] | str:
-    told = _json(run_dir / SUMMARY)
-    if told is None or not isinstance(told.get("cases"), list) or not isinstance(told.get("run_id"), str):
+    record = _json(run_dir / SUMMARY)
+    if record is None or not isinstance(record.get("cases"), list) or not isinstance(record.get("run_id"), str):
         return f"{SUMMARY} cannot be read"
-    if told.get("complete") is not True:
+    if record.get("complete") is not True:
         return "is not finished"
-    whole = "baseline" if told["run_id"] in baselines or told["run_id"] in _baselines_of_night(run_dir) else ""
+    whole = "baseline" if record["run_id"] in baselines or record["run_id"] in _baselines_of_night(run_dir) else ""
     held = []
     try:
-        for case in told["cases"]:
+        for case in record["cases"]:
             failed = "" if case["status"] in PASSING else f"{case['case_id']} {case['status']}"
             for attempt in case["attempts"]:
                 own = "" if attempt["status"] in PASSING else f"attempt {attempt['status']}"
@@ -194,17 +194,17 @@ def _baselines_of_night(run_dir: Path) -> set[str]:
     return {str(part.get("run_id")) for part in _parts(night) if part.get("baseline")}
 
 
-def _parts(told: object) -> list[dict[str, Any]]:
+def _parts(record: object) -> list[dict[str, Any]]:
     """Of a night, or of its result; none of what is another schema's."""
-    parts = told.get("parts") if isinstance(told, dict) else None
+    parts = record.get("parts") if isinstance(record, dict) else None
     return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
 
 
-def _really_inside(folder: Path, told: object) -> Path:
+def _really_inside(folder: Path, record: object) -> Path:
     """Links followed, for what lies there may be deleted. Raises OutsideError."""
-    found = inside(folder, told)
+    found = inside(folder, record)
     if not found.resolve().is_relative_to(folder.resolve()):
-        raise OutsideError(f"{told!r} leads out of its folder by a link")
+        raise OutsideError(f"{record!r} leads out of its folder by a link")
     return found
 
 
@@ -225,10 +225,10 @@ def _held(folder: Path, trace_id: str, kept_because: str, *, measured: bool = Tr
     bulky = sum(_size(folder / name) for name in BULKY)
     level = Level.WHOLE if wav else Level.FLAC if flac else Level.NUMBERS if not bulky else Level.FLAC
     at = at if at.tzinfo is not None else at.replace(tzinfo=datetime.UTC)
-    return Held(folder, at, _told_level(folder, level), wav, flac, bulky, kept_because)
+    return Held(folder, at, _recorded_level(folder, level), wav, flac, bulky, kept_because)
 
 
-def _told_level(folder: Path, found: Level) -> Level:
+def _recorded_level(folder: Path, found: Level) -> Level:
     """A recording that FLAC cannot hold stays a WAV; the mark says that it was tried."""
     mark = _json(folder / capture.RETAINED)
     return Level.FLAC if mark is not None and mark.get("level") == "flac" and found is Level.WHOLE else found
@@ -243,7 +243,7 @@ def _size(path: Path) -> int:
 
 def _json(path: Path) -> dict[str, Any] | None:
     try:
-        told = json.loads(path.read_bytes())
+        record = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
-    return told if isinstance(told, dict) else None
+    return record if isinstance(record, dict) else None

@@ -27,8 +27,8 @@ def still_to_measure(part: PlannedPart, results: Sequence[PartResult]) -> set[st
     """Cases of a part that no earlier part's webm has told of."""
     if part.lane != "browser":
         return set()
-    told = {found.case for result in results for found in result.webm if found.status is not Status.NO_DATA}
-    return set(part.cases) - told
+    measured = {found.case for result in results for found in result.webm if found.status is not Status.NO_DATA}
+    return set(part.cases) - measured
 
 
 def webm_of_part(

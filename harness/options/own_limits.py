@@ -88,15 +88,15 @@ def read_floor(place: str, machine: str) -> Floor:
     path = Path(place)
     file = path / CALIBRATION if path.is_dir() else path
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
-        verdict, host, run_id = told["verdict"], told["host"], str(told["run_id"])
-        medians = _medians(told["settings"])
+        record = json.loads(file.read_text(encoding="utf-8"))
+        verdict, host, run_id = record["verdict"], record["host"], str(record["run_id"])
+        medians = _medians(record["settings"])
     except OSError as error:
         raise UsageError(f"--floor {file}: {error.strerror}; give a run folder of `earwitness calibrate`") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"--floor {file}: is no {CALIBRATION} ({error.__class__.__name__}: {error})") from error
-    if verdict != "CALIBRATED" or told.get("interrupted"):
-        was = " and was interrupted" if told.get("interrupted") else ""
+    if verdict != "CALIBRATED" or record.get("interrupted"):
+        was = " and was interrupted" if record.get("interrupted") else ""
         raise UsageError(f"--floor {file}: says {verdict}{was}; only a floor that is CALIBRATED is allowed for")
     if machine_class(host) != machine:
         raise UsageError(f"--floor {file}: was measured on {machine_class(host)}, this machine is {machine}")

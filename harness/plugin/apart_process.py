@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import EarwitnessError
-from harness.judge.limits import told
+from harness.judge.limits import limits_text
 from harness.processes.ending import end_process_of
 from harness.provide.cache import cache_dir
 from harness.run.cases import build_cases, load_checked_cases
@@ -35,7 +35,7 @@ async def play(wanted: dict[str, Any]) -> None:
     limits = settings.run_limits()
     cases = build_cases(load_checked_cases([Path(path) for path in wanted["cases"]], limits), cache_dir() / "cases")
     plan = make_plan(settings, cases)
-    own = "" if limits.shipped else told(limits)
+    own = "" if limits.shipped else limits_text(limits)
     say("begun", run_dir=str(plan.run_dir), strict=plan.strict, limits=own, jobs_why=plan.jobs_why)
     running = asyncio.create_task(
         run_plan(plan, settings, on_verdict=lambda verdict: say("judged", case=verdict.case_id))

@@ -90,8 +90,8 @@ class CaseItem(pytest.Item):
             verdict = session.speak(self.path, self.case, ahead)
         except EarwitnessError as error:
             raise CaseNotPassedError(str(error)) from error
-        if session.told_limits:
-            self.user_properties.append(("limits", session.told_limits))  # junit.xml has it too
+        if session.own_limits:
+            self.user_properties.append(("limits", session.own_limits))  # junit.xml has it too
         accepted = (Status.PASS,) if session.strict else (Status.PASS, Status.WARN)
         if verdict.status not in accepted:
             raise CaseNotPassedError(describe(verdict, session.run_dir))
@@ -161,13 +161,13 @@ class _Session:
         return bool(self._run is not None and self._run.plan.strict)
 
     @property
-    def told_limits(self) -> str:
+    def own_limits(self) -> str:
         """By what the run judges, where that is not what ships."""
-        from harness.judge.limits import told
+        from harness.judge.limits import limits_text
 
         if self._apart is not None:
             return self._apart.limits
-        return told(self._run.plan.limits) if self._run is not None and not self._run.plan.limits.shipped else ""
+        return limits_text(self._run.plan.limits) if self._run is not None and not self._run.plan.limits.shipped else ""
 
     @property
     def _jobs_why(self) -> str:

@@ -65,9 +65,9 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object | None) -> None:
-        told = getattr(node, "workeroutput", {})
-        self._errors += [error for error in told.get(ERRORS, []) if error not in self._errors]
-        self._broken = self._broken or bool(told.get(BROKEN))
+        output = getattr(node, "workeroutput", {})
+        self._errors += [error for error in output.get(ERRORS, []) if error not in self._errors]
+        self._broken = self._broken or bool(output.get(BROKEN))
         if error is not None:
             self._broken = True
             self._errors.append(f"a pytest worker ended in the middle: {error}")
@@ -96,5 +96,5 @@ def show_summary(terminalreporter: Any, summary: Summary, run_dir: Path | None) 
     terminalreporter.section("earwitness")
     terminalreporter.write_line(summary.headline)
     if summary.side_by_side is not None:
-        terminalreporter.write_line(summary.side_by_side.told())
+        terminalreporter.write_line(summary.side_by_side.in_words())
     terminalreporter.write_line(f"report: {run_dir}/report.md, {run_dir}/report.html")

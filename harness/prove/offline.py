@@ -54,7 +54,7 @@ OPUS_COMPRESSION = 0.7  # of libsndfile, 0 to 1: what comes nearest to the recor
 
 def laid_into(scene: Scene, ring: str, wire: FloatArray) -> FloatArray:
     """The recording `ring` as it would be, had `wire` been published."""
-    replies = {told.seq: told for told in scene.told}
+    replies = {announced.seq: announced for announced in scene.announced}
     heard = sorted(
         (h for h in scene.heard[ring] if h.track is not None and h.seq in replies), key=lambda reply: reply.start
     )

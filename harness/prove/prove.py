@@ -160,13 +160,15 @@ def prove_offline(folder: Path, captures: Sequence[Path], wanted: Wanted, on_not
 def _offline_trials(scene: Scene, fault: Fault, ears: str) -> list:
     capture = scene.capture
     case, truth = capture.case, capture.truth
-    if case is None or truth is None or not scene.told:
+    if case is None or truth is None or not scene.announced:
         return []
     said = scene.rings["said"].audio.samples
     words = Words(
         tuple(said[u.start_sample : u.end_sample] for u in truth.utterances),
         tuple(
-            scene.rings["pre_rtc"].audio.samples[t.pre.start : t.pre.end] for t in scene.told[2:5] if t.pre is not None
+            scene.rings["pre_rtc"].audio.samples[t.pre.start : t.pre.end]
+            for t in scene.announced[2:5]
+            if t.pre is not None
         ),
     )
     usual, _ = gates_fired(case, measure(capture))

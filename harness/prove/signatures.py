@@ -87,10 +87,10 @@ def label_each(trials: Sequence[Trial]) -> list[Labelled]:
             answers[trial.fault][seen[fired]] += 1
     rows = []
     for fault in (f.id for f in CATALOGUE if f.id in answers):
-        told = answers[fault]
+        labels = answers[fault]
         label = called(fault)
-        wrong = tuple((name, count) for name, count in told.most_common() if name not in (label, ""))
-        rows.append(Labelled(fault, sum(told.values()), told[label], told[""], wrong))
+        wrong = tuple((name, count) for name, count in labels.most_common() if name not in (label, ""))
+        rows.append(Labelled(fault, sum(labels.values()), labels[label], labels[""], wrong))
     return rows
 
 

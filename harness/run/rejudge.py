@@ -34,18 +34,18 @@ MEASURE_ANEW = "`earwitness report --again` hears and judges its captures anew"
 def read_summary(run_dir: Path) -> Summary:
     """The verdict of the run in `run_dir`. Raises UsageError, in one line, for whatever is no run of this version."""
     path = run_dir / SUMMARY
-    told = _read_json(run_dir)
-    if told is None:
+    record = _read_json(run_dir)
+    if record is None:
         if _captures_in(run_dir):
             raise UsageError(f"{path} is missing: the run did not end in order; {MEASURE_ANEW}")
         raise UsageError(f"{run_dir}: not a run (it holds no {SUMMARY} and no {CAPTURES}/); give runs/RUN_ID")
-    version = told.get("schema_version")
+    version = record.get("schema_version")
     if version not in READABLE:
         raise UsageError(
             f"{path}: summary schema {version}, this version reads {SUMMARY_SCHEMA_VERSION}; {MEASURE_ANEW}"
         )
     try:
-        return Summary.model_validate(told)
+        return Summary.model_validate(record)
     except ValidationError as error:
         raise UsageError(f"{path}: {first_problem(error)}; {MEASURE_ANEW}") from error
 
@@ -56,7 +56,7 @@ def judge_again(run_dir: Path, *, strict: bool, on_capture: Callable[[str], None
 
     What only the run knew (suite, times, errors of the harness) comes from its summary, of whatever schema it is.
     """
-    told = _read_json(run_dir) or {}
+    record = _read_json(run_dir) or {}
     folders = _captures_in(run_dir)
     if not folders:
         raise UsageError(f"{run_dir}: holds no capture ({CAPTURES}/*/{MANIFEST}), so there is nothing to hear")
@@ -90,9 +90,9 @@ def judge_again(run_dir: Path, *, strict: bool, on_capture: Callable[[str], None
         attempts.setdefault(case.id, []).append(
             verdict if measurement is not None else not_measured(verdict, errors[-1])
         )
-    errors = [*_errors_of_the_run(told, manifests), *errors]
-    facts = replace(_facts(told, manifests, tuple(errors), strict=strict), limits=limits)
-    judged = [judge_case(cases[name], _in_order(attempts[name])) for name in _case_order(told, cases)]
+    errors = [*_errors_of_the_run(record, manifests), *errors]
+    facts = replace(_facts(record, manifests, tuple(errors), strict=strict), limits=limits)
+    judged = [judge_case(cases[name], _in_order(attempts[name])) for name in _case_order(record, cases)]
     return judge_run(facts, judged, cases)
 
 
@@ -104,16 +104,16 @@ def _read_json(run_dir: Path) -> dict[str, Any] | None:
         raise UsageError(f"{run_dir}: is a file, not a run's folder; give runs/RUN_ID")
     path = run_dir / SUMMARY
     try:
-        told = json.loads(path.read_bytes())
+        record = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise UsageError(f"{path}: not JSON ({error}); move it away, then {MEASURE_ANEW}") from error
-    if not isinstance(told, dict):
+    if not isinstance(record, dict):
         raise UsageError(f"{path}: not a run's summary; move it away, then {MEASURE_ANEW}")
-    return told
+    return record
 
 
 def _captures_in(run_dir: Path) -> list[Path]:
@@ -134,36 +134,36 @@ def _in_order(attempts: list[AttemptVerdict]) -> list[AttemptVerdict]:
     return sorted(attempts, key=lambda attempt: attempt.attempt)
 
 
-def _case_order(told: Mapping[str, Any], cases: Mapping[str, Case]) -> list[str]:
+def _case_order(record: Mapping[str, Any], cases: Mapping[str, Case]) -> list[str]:
     """As the run had them; what it does not know, by tier and name."""
-    listed = told.get("cases")
+    listed = record.get("cases")
     names = [case.get("case_id") for case in listed if isinstance(case, dict)] if isinstance(listed, list) else []
     known = [name for name in dict.fromkeys(map(str, names)) if name in cases]
     return known + sorted((name for name in cases if name not in known), key=lambda name: (cases[name].tier, name))
 
 
-def _errors_of_the_run(told: Mapping[str, Any], manifests: list[Manifest]) -> list[str]:
+def _errors_of_the_run(record: Mapping[str, Any], manifests: list[Manifest]) -> list[str]:
     """Those that hearing anew cannot mend: an error about one capture is found again if it is still there."""
-    listed = told.get("errors")
+    listed = record.get("errors")
     traces = tuple(f"{manifest.trace_id}:" for manifest in manifests)
     return [str(error) for error in listed if not str(error).startswith(traces)] if isinstance(listed, list) else []
 
 
-def _facts(told: Mapping[str, Any], manifests: list[Manifest], errors: tuple[str, ...], *, strict: bool) -> RunFacts:
+def _facts(record: Mapping[str, Any], manifests: list[Manifest], errors: tuple[str, ...], *, strict: bool) -> RunFacts:
     first = manifests[0]
 
     def text(name: str, default: str) -> str:
-        value = told.get(name)
+        value = record.get(name)
         return value if isinstance(value, str) else default
 
-    finished, wall_s = told.get("finished_at"), told.get("wall_s")
-    was_strict = told.get("exit_code") == EXIT_FAIL and told.get("status") == Status.WARN
+    finished, wall_s = record.get("finished_at"), record.get("wall_s")
+    was_strict = record.get("exit_code") == EXIT_FAIL and record.get("status") == Status.WARN
     return RunFacts(
         run_id=first.run_id,
         started_at=text("started_at", min(manifest.started_at for manifest in manifests)),
         finished_at=finished if isinstance(finished, str) else None,
-        complete=told.get("complete") is True,
-        interrupted=told.get("exit_code") == EXIT_INTERRUPTED,
+        complete=record.get("complete") is True,
+        interrupted=record.get("exit_code") == EXIT_INTERRUPTED,
         strict=strict or was_strict,
         suite=text("suite", "not known"),
         lane=first.lane,
@@ -175,13 +175,13 @@ def _facts(told: Mapping[str, Any], manifests: list[Manifest], errors: tuple[str
         errors=errors,
         environment={"host": first.host, "versions": first.versions},
         wall_s=float(wall_s) if isinstance(wall_s, int | float) else None,
-        side_by_side=_side_by_side(told),
+        side_by_side=_side_by_side(record),
     )
 
 
-def _side_by_side(told: Mapping[str, Any]) -> SideBySide | None:
+def _side_by_side(record: Mapping[str, Any]) -> SideBySide | None:
     """None for one session after the other, and for a summary that does not say."""
     try:
-        return SideBySide.model_validate(told.get("side_by_side"))
+        return SideBySide.model_validate(record.get("side_by_side"))
     except ValidationError:
         return None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.live.shared_staging import Message, SharedStaging, StagingServer, told_of_run
+from harness.live.shared_staging import Message, SharedStaging, StagingServer, run_of_server
 
 if TYPE_CHECKING:  # what a run needs loads when there is one: pytest opens this in every session with workers
     from harness.live.governor import Governor
@@ -144,7 +144,7 @@ async def join_run(path: Path, settings: Settings) -> AsyncIterator[Run]:
     from harness.run.plan import plan_in
     from harness.run.run import Run
 
-    async with told_of_run(path) as (about, ended):
+    async with run_of_server(path) as (about, ended):
         plan = plan_in(settings, (), about["run_id"], Path(about["run_dir"]))
         server = MediaServer(**about["server"], lost=ended)
         staging = SharedStaging(path, about["sessions"])

@@ -17,7 +17,7 @@ import yaml
 from pydantic import ValidationError
 
 from harness.errors import UsageError
-from harness.judge.limits import told
+from harness.judge.limits import limits_text
 from harness.judge.sweep import LESS_IS_WORSE, Sweep, Worse, knee, point
 from harness.model.capture import write_atomic
 from harness.model.plan import BuiltCase
@@ -94,7 +94,7 @@ async def run_sweep(
         sweep = Sweep(
             parameter=axis.parameter, unit=axis.unit, cases=list(cases), lane=settings.lane,
             points=points, worse=worse, knee=at, knee_gates=gates,
-            limits="" if limits.shipped else told(limits),
+            limits="" if limits.shipped else limits_text(limits),
         )  # fmt: skip
         if points:
             from reports.render.sweep import write_sweep  # matplotlib loads only where something is drawn

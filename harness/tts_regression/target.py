@@ -48,8 +48,8 @@ class StreamTarget:
         """Raises HarnessError."""
         try:
             async with self.client.get(f"{self.base}/health") as answer:
-                told = (await answer.json())["speaks"]
-            return Pin(model=None, **told)
+                speaks = (await answer.json())["speaks"]
+            return Pin(model=None, **speaks)
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
             raise HarnessError(f"{self.base}/health does not say who speaks: {error!r}") from error
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.judge.limits import told
+from harness.judge.limits import limits_text
 from harness.judge.numbers import show
 from harness.judge.verdict import NOT_MEASURED, PASSING
 from harness.model.capture import write_atomic
@@ -185,7 +185,7 @@ SETTINGS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
     ("agent", lambda summary: f"{summary.agent.kind} {summary.agent.spec}".strip()),
     ("page", lambda summary: summary.page.kind),
     ("network profile", lambda summary: summary.link),
-    ("limits", lambda summary: told(summary.limits)),
+    ("limits", lambda summary: limits_text(summary.limits)),
     ("system", _host("system")),
     ("processors", _host("cpu_count")),
 )

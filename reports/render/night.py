@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
-from harness.judge.limits import told
+from harness.judge.limits import limits_text
 from harness.judge.night import added, shown_share
 from harness.judge.numbers import show
 from harness.judge.statistics import ENOUGH_FOR_P95
@@ -57,7 +57,7 @@ def _limits(night: Night) -> str:
     """By what all parts were judged, where that is not what ships; the floor's figures stand in the parts' reports."""
     own = Limits(profile=night.options.get("limits", "shipped"), own=night.options.get("gates", {}))
     floor = night.options.get("floor", "off")
-    parts = [told(own)] if not own.shipped else []
+    parts = [limits_text(own)] if not own.shipped else []
     return "; ".join([*parts, *([f"the path's floor on top, from {floor}"] if floor != "off" else [])])
 
 

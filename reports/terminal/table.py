@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.judge.limits import limit_in_words, told
+from harness.judge.limits import limit_in_words, limits_text
 from harness.judge.numbers import show
 from harness.model.status import Status
 from harness.model.verdict import Summary
@@ -46,6 +46,6 @@ def verdict_table(summary: Summary) -> Group:
     if measured and not_examined:
         lines.append(Text(not_examined, "yellow"))
     if not summary.limits.shipped:
-        lines.append(Text(f"limits: {told(summary.limits)}"))
+        lines.append(Text(f"limits: {limits_text(summary.limits)}"))
     lines += [Text(f"error: {error}", "magenta") for error in summary.errors]
     return Group(*lines)

@@ -39,8 +39,8 @@ class DegradedView:
 
 def degraded_view(summary: Summary) -> DegradedView | None:
     attempts = [(case.case_id, attempt) for case in summary.cases for attempt in case.attempts]
-    told = [attempt for _, attempt in attempts]
-    headline = degraded_in_words(told)
+    attempted = [attempt for _, attempt in attempts]
+    headline = degraded_in_words(attempted)
     if not headline:
         return None
     rows = [
@@ -57,9 +57,10 @@ def degraded_view(summary: Summary) -> DegradedView | None:
     return DegradedView(
         headline=headline,
         engines=tuple(
-            (ENGINES.get(row.engine, row.engine), row.why, str(row.turns), row.examples[0]) for row in degraded_by(told)
+            (ENGINES.get(row.engine, row.engine), row.why, str(row.turns), row.examples[0])
+            for row in degraded_by(attempted)
         ),
-        latency=_beside_the_others(told),
+        latency=_beside_the_others(attempted),
         turns=tuple(rows[:SHOWN]),
         left_out=max(0, len(rows) - SHOWN),
     )

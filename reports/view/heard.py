@@ -101,13 +101,13 @@ def _holes(turns: Sequence[Turn]) -> tuple[str, ...]:
             if b.count
         )
         packets = find_packets(durations)
-        told = (
+        words = (
             f"; **multiples of {packets.period_ms:.0f} ms** (p {packets.p_value:.1g}): an engine that delivers in packets of "
             "that length and falls behind"
             if packets is not None
             else ""
         )
-        lines.append(f"{ring}: {bins}{told}")
+        lines.append(f"{ring}: {bins}{words}")
     return tuple(lines)
 
 

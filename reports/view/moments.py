@@ -156,8 +156,8 @@ def _the_end(measurement: Measurement, turn: Turn) -> Mark | None:
         return None
     end_s = (span.end - zeros_of(measurement, turn)[ring]) / RATE_HZ
     start_s = max(end_s - END_S, end_s - (span.end - span.start) / RATE_HZ)
-    told = f" after {show(length.value, 'ms')}" if length is not None and length.value is not None else ""
-    return Mark(ring, start_s, max(end_s, start_s + SHORTEST_MARK_S), f"the reply ends{told}")
+    words = f" after {show(length.value, 'ms')}" if length is not None and length.value is not None else ""
+    return Mark(ring, start_s, max(end_s, start_s + SHORTEST_MARK_S), f"the reply ends{words}")
 
 
 def _wait_in_words(measurement: Measurement, turn: Turn) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.judge.fixes import Fix, suggest
-from harness.judge.limits import told
+from harness.judge.limits import limits_text
 from harness.judge.numbers import show
 from harness.judge.verdict import PASSING
 from harness.model.status import SEVERITY, Status
@@ -165,7 +165,7 @@ def make_page(summary: Summary, run_dir: Path) -> Page:
         funnel=funnel_picture(funnel_view(summary, run_dir), bot=not browser),
         degraded=degraded_view(summary),
         doubts=doubts(summary),
-        limits=told(summary.limits) if not summary.limits.shipped else None,
+        limits=limits_text(summary.limits) if not summary.limits.shipped else None,
         facts=_facts(summary),
         environment=_environment(summary),
     )
@@ -235,9 +235,9 @@ def _facts(summary: Summary) -> tuple[tuple[str, str], ...]:
         ("microphone", summary.mic),
         ("agent", summary.agent.kind + spec),
         ("page", summary.page.kind),
-        ("limits", told(summary.limits)),
+        ("limits", limits_text(summary.limits)),
         ("network profile", link),
-        *((("side by side", summary.side_by_side.told()),) if summary.side_by_side is not None else ()),
+        *((("side by side", summary.side_by_side.in_words()),) if summary.side_by_side is not None else ()),
         ("exit status", str(summary.exit_code)),
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from harness.judge.fixes import Fix, suggest
-from harness.judge.limits import limit_in_words, told
+from harness.judge.limits import limit_in_words, limits_text
 from harness.judge.numbers import show
 from harness.judge.verdict import explain
 from harness.model.degraded import LABEL
@@ -165,8 +165,8 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
         change_headings=HEADINGS,
         trend_picture=quote(pictures[TREND]) if TREND in pictures else None,
         network=network_view(summary),
-        side_by_side=plain(summary.side_by_side.told()) if summary.side_by_side is not None else None,
-        limits=plain(told(summary.limits)) if not summary.limits.shipped else None,
+        side_by_side=plain(summary.side_by_side.in_words()) if summary.side_by_side is not None else None,
+        limits=plain(limits_text(summary.limits)) if not summary.limits.shipped else None,
         networks=networks_view(summary.changes.networks if summary.changes is not None else None),
         flaky=plain(flaky_cases(summary)),
         happenings=_happenings(summary),

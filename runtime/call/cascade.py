@@ -39,7 +39,7 @@ class Cascade:
     hearing: bool = False  # the recogniser is at work: a cancelled answer costs its process
     _released: asyncio.Event = field(default_factory=asyncio.Event)
     _kept: list[Int16Array] = field(default_factory=list)
-    _told: bool = False
+    _transcript_told: bool = False
 
     async def run(self, transcript: Callable[[], Awaitable[Heard]]) -> None:
         """Until the reply is played, or there is none. Raises EngineError."""
@@ -71,8 +71,8 @@ class Cascade:
             self.publisher.write(samples)
 
     def _tell(self) -> None:
-        if "stt_done" in self.record.t and self._released.is_set() and not self._told:
-            self._told = True
+        if "stt_done" in self.record.t and self._released.is_set() and not self._transcript_told:
+            self._transcript_told = True
             self.on_transcript(self.record.user_text)
 
     async def _hear(self, transcript: Callable[[], Awaitable[Heard]]) -> Heard:

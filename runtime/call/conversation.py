@@ -73,7 +73,7 @@ class Conversation:
     _captioned: str = ""  # of the user's words, the last that was told before they were final
 
     def __post_init__(self) -> None:
-        self.control = DuplexController(now_ms, self._told)
+        self.control = DuplexController(now_ms, self._state_changed)
         self.publisher.on_sent = lambda frame, played_s: self.echo.published(frame, played_s * 1e3)
         self.listen()
 
@@ -108,7 +108,7 @@ class Conversation:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _told(self, _: float, state: State, cause: Cause) -> None:
+    def _state_changed(self, _: float, state: State, cause: Cause) -> None:
         self.emit(EventType.AGENT_STATE, state=state.value, cause=cause.value)
 
     def _partial_text(self) -> str:

@@ -29,9 +29,9 @@ async def continued(
         async for token in first:
             opening += token
             yield token
-    told = {"role": "system", "content": GO_ON.format(opening=opening.strip())}
+    instruction = {"role": "system", "content": GO_ON.format(opening=opening.strip())}
     fresh = True
-    async with aclosing(tokens([*messages[:-1], told, messages[-1]], None)) as rest:
+    async with aclosing(tokens([*messages[:-1], instruction, messages[-1]], None)) as rest:
         async for token in rest:
             if fresh and opening and not opening[-1].isspace() and not token[:1].isspace() and opening[-1].isascii():
                 token = " " + token

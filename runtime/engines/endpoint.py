@@ -71,7 +71,7 @@ class Endpoint:
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    def told(self, text: str) -> str:
+    def without_key(self, text: str) -> str:
         """One line of at most SHOWN_CHARS, without the key, which some servers repeat."""
         if self._key:
             text = text.replace(self._key, "***")
@@ -91,18 +91,20 @@ class Endpoint:
             response = await deadlines.first(self._client.send(request, stream=True))
             answer = Answer(self, response, deadlines)
             if not response.is_success:
-                raise EngineAnswerError(self.name, response.status_code, self.told(await answer.text(errors="replace")))
+                raise EngineAnswerError(
+                    self.name, response.status_code, self.without_key(await answer.text(errors="replace"))
+                )
             yield answer
         except httpx2.ConnectTimeout as error:
             raise EngineTimeoutError(self.name, "connect", limits.connect_ms) from error
         except httpx2.ConnectError as error:
-            raise EngineError(f"{self.name}: cannot be reached: {self.told(str(error))}") from error
+            raise EngineError(f"{self.name}: cannot be reached: {self.without_key(str(error))}") from error
         except httpx2.SSEError as error:
-            raise EngineError(f"{self.name}: {self.told(str(error))}") from error
+            raise EngineError(f"{self.name}: {self.without_key(str(error))}") from error
         except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.DecodingError) as error:
-            raise StreamCutError(f"{self.name}: the answer was cut: {self.told(str(error))}") from error
+            raise StreamCutError(f"{self.name}: the answer was cut: {self.without_key(str(error))}") from error
         except httpx2.HTTPError as error:
-            raise EngineError(f"{self.name}: {type(error).__name__}: {self.told(str(error))}") from error
+            raise EngineError(f"{self.name}: {type(error).__name__}: {self.without_key(str(error))}") from error
         finally:
             if response is not None:
                 await response.aclose()

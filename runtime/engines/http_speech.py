@@ -108,7 +108,7 @@ class HttpSpeech(ABC):
     async def _check(self, answer: Answer) -> None:
         kind = answer.content_type
         if kind.startswith(("application/json", "text/")):
-            said = self.endpoint.told(await answer.text(errors="replace"))
+            said = self.endpoint.without_key(await answer.text(errors="replace"))
             raise EngineError(f"{self.endpoint.name}: answered {kind.split(';')[0]} where sound is expected: {said}")
         named = re.search(r"\brate=(\d+)", kind)
         if named and int(named[1]) != self.rate_hz:

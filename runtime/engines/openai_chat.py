@@ -97,7 +97,7 @@ class ChatModel:
         try:
             event = json.loads(data)
             if isinstance(event, dict) and event.get("error"):
-                raise EngineError(f"{self.endpoint.name}: {self.endpoint.told(json.dumps(event['error']))}")
+                raise EngineError(f"{self.endpoint.name}: {self.endpoint.without_key(json.dumps(event['error']))}")
             choices = event["choices"]
             if not choices:  # the usage, at the end
                 return "", False
@@ -106,7 +106,9 @@ class ChatModel:
                 raise TypeError("content is no text")
             return text or "", choices[0].get("finish_reason") is not None
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            raise EngineError(f"{self.endpoint.name}: not a chat completion: {self.endpoint.told(data)}") from error
+            raise EngineError(
+                f"{self.endpoint.name}: not a chat completion: {self.endpoint.without_key(data)}"
+            ) from error
 
 
 @dataclass

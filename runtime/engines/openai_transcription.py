@@ -80,7 +80,7 @@ class TranscriptionEndpoint:
                 if not isinstance(text, str):
                     raise TypeError("no text")
             except (ValueError, KeyError, TypeError) as error:
-                shown = self.endpoint.told(said)
+                shown = self.endpoint.without_key(said)
                 raise EngineError(f"{self.endpoint.name}: not a transcription: {shown}") from error
         return text.strip()
 

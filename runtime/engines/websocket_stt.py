@@ -68,9 +68,9 @@ class WebSocketSpeechToText:
         except TimeoutError as error:
             raise EngineTimeoutError(self.name, "connect", self.timeouts.connect_ms) from error
         except aiohttp.ClientError as error:
-            raise EngineError(f"{self.name}: cannot be reached: {self.told(str(error))}") from error
+            raise EngineError(f"{self.name}: cannot be reached: {self.without_key(str(error))}") from error
 
-    def told(self, text: str) -> str:
+    def without_key(self, text: str) -> str:
         return text.replace(self._key, "***") if self._key else text
 
 
@@ -122,7 +122,7 @@ class WebSocketTranscription:
         except* EngineError as errors:
             raise errors.exceptions[0] from None
         except* (aiohttp.ClientError, ConnectionError) as errors:
-            said = self.owner.told(str(errors.exceptions[0]))
+            said = self.owner.without_key(str(errors.exceptions[0]))
             raise StreamCutError(f"{self.owner.name}: the connection was lost: {said}") from errors
         finally:
             await socket.close()
@@ -156,7 +156,7 @@ class WebSocketTranscription:
             if not isinstance(said, dict):
                 raise TypeError("no mapping")
             if "error" in said:
-                raise EngineError(f"{self.owner.name}: {self.owner.told(str(said['error']))[:200]}")
+                raise EngineError(f"{self.owner.name}: {self.owner.without_key(str(said['error']))[:200]}")
             if "text" not in said:
                 return None
             if not isinstance(said["text"], str):

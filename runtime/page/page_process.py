@@ -22,7 +22,7 @@ from aiohttp import web
 
 from runtime.metrics import TokenMetrics, metrics_route
 from runtime.page.token_server import TokenSettings, TokenSettingsError, make_token_app, serve_token_app
-from runtime.process import log_to_stderr, told_by_parent
+from runtime.process import lines_of_parent, log_to_stderr
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +68,12 @@ async def serve(settings: TokenSettings, door: AgentDoor, control_token: str, li
     app: web.Application = make_token_app(settings, door.join)
     app.on_response_prepare.append(metrics.count)
     app.router.add_get("/metrics", metrics_route(metrics.registry, control_token))
-    told = told_by_parent()
+    lines = lines_of_parent()
     print(json.dumps({"ready": True}), flush=True)
-    if await told.get():
+    if await lines.get():
         async with serve_token_app(app, listening=listening):
             print(json.dumps({"serving": True}), flush=True)
-            while await told.get():
+            while await lines.get():
                 pass
 
 

@@ -239,8 +239,8 @@ class TtsServer:
             job.state, job.detail = state, detail
             self._ended[state] += 1
             self.metrics.ended.labels(state.value).inc()
-            told = {"id": job.id, "state": state, "n_samples": job.n_samples, "ended_at": time.time()}
-            self.note({**told, "detail": detail} if detail else told)
+            record = {"id": job.id, "state": state, "n_samples": job.n_samples, "ended_at": time.time()}
+            self.note({**record, "detail": detail} if detail else record)
 
 
 def _cut(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:

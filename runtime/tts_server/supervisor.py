@@ -40,15 +40,15 @@ class Supervisor:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`. Raises NeverReadyError if the first worker is not even ready once."""
         keeping = asyncio.create_task(self._keep())
-        told = asyncio.create_task(stop.wait())
+        stopped = asyncio.create_task(stop.wait())
         try:
-            await asyncio.wait({keeping, told}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({keeping, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if keeping.done():
                 await keeping
         finally:
-            for task in (keeping, told):
+            for task in (keeping, stopped):
                 task.cancel()
-            await asyncio.gather(keeping, told, return_exceptions=True)
+            await asyncio.gather(keeping, stopped, return_exceptions=True)
 
     async def _keep(self) -> None:
         setup = WorkerSetup(self.listening, self.voice, self.concurrency, self.ring, _say)

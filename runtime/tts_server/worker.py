@@ -21,7 +21,7 @@ from aiohttp import web
 
 from runtime.engines.espeak import RATE_WPM, EspeakTextToSpeech
 from runtime.engines.protocols import EngineError
-from runtime.process import log_to_stderr, told_by_parent
+from runtime.process import lines_of_parent, log_to_stderr
 from runtime.settings import TTS_KEY_VARIABLE
 from runtime.tts_server.app import Speaks, TtsServer
 from runtime.tts_server.voices import Voices
@@ -38,7 +38,7 @@ def tell(message: dict[str, Any]) -> None:
 
 async def serve(listening: socket.socket, voice: str, concurrency: int) -> None:
     """Raises EngineError."""
-    told = told_by_parent()
+    lines = lines_of_parent()
     voices = Voices([EspeakTextToSpeech(voice) for _ in range(concurrency)])
     version = f"espeakng-loader {importlib.metadata.version('espeakng-loader')}"
     speaks = Speaks("espeak-ng", version, voice, voices.rate_hz, {"rate_wpm": RATE_WPM})
@@ -49,11 +49,11 @@ async def serve(listening: socket.socket, voice: str, concurrency: int) -> None:
         await voices.warm_up()
         await runner.setup()
         tell({"ready": True})
-        if line := await told.get():
+        if line := await lines.get():
             server.lives = json.loads(line)["serve"]
             await web.SockSite(runner, listening).start()
             tell({"serving": True})
-            while await told.get():
+            while await lines.get():
                 pass
     finally:
         beating.cancel()

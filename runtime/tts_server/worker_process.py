@@ -195,13 +195,13 @@ class WorkerProcess:
                 return f"no sign of life for {SILENT_TIMEOUT_S:g} s" if ready else f"not ready in {READY_TIMEOUT_S:g} s"
             if not line:
                 return ""
-            told = json.loads(line)
-            if "ready" in told:
+            record = json.loads(line)
+            if "ready" in record:
                 self._ready.set()
-            elif "serving" in told:
+            elif "serving" in record:
                 self._serving.set()
-            elif "id" in told:
-                self.setup.ring.note(told)
+            elif "id" in record:
+                self.setup.ring.note(record)
 
     async def _keep_log(self) -> None:
         async for line in self.log.lines:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.judge.gates import BY_ID, TABLE, check_overrides, evaluate, gates_for, samples_of
-from harness.judge.limits import FIELD, limit_in_words, told
+from harness.judge.limits import FIELD, limit_in_words, limits_text
 from harness.judge.verdict import explain
 from harness.model.case import Case
 from harness.model.limits import SHIPPED, Floor, Limits
@@ -126,7 +126,7 @@ def test_the_run_as_a_whole_is_judged_by_its_own_limits_and_names_them() -> None
     result = next(gate for gate in whole.gates if gate.gate_id == "eot_to_first_audio")
     assert (whole.status, result.limit_note) == (Status.PASS, "yours; shipped 650")
     assert whole.limits == SLOWER
-    assert told(SLOWER) == "yours: eot_to_first_audio <= 1500 ms (shipped 650 ms)"
+    assert limits_text(SLOWER) == "yours: eot_to_first_audio <= 1500 ms (shipped 650 ms)"
 
 
 def of_two_cases(loose_ms: float, strict_ms: float) -> GateResult:

@@ -153,5 +153,5 @@ async def test_a_profile_is_applied_by_netem_and_proven(tmp_path: Path, monkeypa
         await heard(near)
         record = link.record()
     log, echo, _ = prove(record, list(parse_log((tmp_path / LINK_LOG).read_text())), []).figures
-    assert log.agrees, log.told
-    assert echo.agrees, echo.told
+    assert log.agrees, log.text
+    assert echo.agrees, echo.text

@@ -108,7 +108,7 @@ async def test_a_busy_host_holds_the_start_back_until_it_is_quiet() -> None:
         await asyncio.wait_for(asyncio.shield(one), PATIENCE_S)
     record = governor.record()
     assert record.holds == 1
-    assert "host was busy: once, " in record.told()
+    assert "host was busy: once, " in record.in_words()
     assert record.overruns == []
 
 
@@ -144,11 +144,11 @@ async def test_lost_samples_count_as_a_busy_host() -> None:
 
 
 async def test_whoever_reaches_the_limit_of_a_wait_goes_on_and_that_is_noted() -> None:
-    told: list[str] = []
-    governor = Governor(2, AT_ONCE, on_note=told.append)
+    in_words: list[str] = []
+    governor = Governor(2, AT_ONCE, on_note=in_words.append)
     governor.look(99.0, 0.0)
     async with governor.session() as measured, asyncio.timeout(PATIENCE_S):
-        assert "started although the processor is 99 % busy" in told[-1]
+        assert "started although the processor is 99 % busy" in in_words[-1]
         await measured.measure()
         governor.look(1.0, 0.0)
         async with governor.session() as seat:
@@ -158,8 +158,8 @@ async def test_whoever_reaches_the_limit_of_a_wait_goes_on_and_that_is_noted() -
     record = governor.record()
     assert any("launched beside 1 measuring" in text for text in record.overruns)
     assert any("heard beside a measurement" in text for text in record.overruns)
-    assert record.overruns == [text for text in told if "held back" not in text]
-    assert "did not wait any longer" in record.told()
+    assert record.overruns == [text for text in in_words if "held back" not in text]
+    assert "did not wait any longer" in record.in_words()
 
 
 async def test_the_host_is_watched_while_the_governor_is_open(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,12 +46,12 @@ def inter_arrival(arrivals: npt.NDArray[np.float64], span: tuple[int, int], load
     ours = _intervals_of_our_own(times, load)
     kept = intervals[~ours]
     worst = worst_lag_ms(load_within(load, float(times[0]), float(times[-1])))
-    told = (
+    in_words = (
         f"the harness's own event loop lagged up to {worst or 0.0:.1f} ms meanwhile (limit {LOOP_LAG_LIMIT_MS:.0f} ms)"
     )
     if len(kept) < max(MIN_FRAMES, KEPT_AT_LEAST * len(intervals)):
-        return number(float(np.percentile(intervals, 95)), "ms", reason=told, invalid=True)
-    reason = f"{int(ours.sum())} of {len(intervals)} intervals left out: {told}" if ours.any() else ""
+        return number(float(np.percentile(intervals, 95)), "ms", reason=in_words, invalid=True)
+    reason = f"{int(ours.sum())} of {len(intervals)} intervals left out: {in_words}" if ours.any() else ""
     return number(float(np.percentile(kept, 95)), "ms", reason=reason)
 
 

@@ -96,7 +96,7 @@ def _hum_dbfs(power: npt.NDArray[np.float64], pieces: int) -> float | None:
 
 def background_metrics(scene: Scene) -> dict[str, Metric]:
     """Of the call; only for an agent that tells its replies, since nothing else says when it means to be silent."""
-    if not scene.told:
+    if not scene.announced:
         return (
             {}
             if scene.capture.manifest.agent.instrumented

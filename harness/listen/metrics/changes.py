@@ -22,7 +22,7 @@ from harness.listen.metrics.published import SPIKE_OVER_DB, find_flaws, spike_co
 from harness.listen.metrics.repeats import repeats_on_the_way
 from harness.listen.place.course import COARSE_STEP, lag_slope
 from harness.listen.place.pair import HOP, PER_MS, ReplyPair, make_pair
-from harness.listen.place.replies import HeardReply, ToldReply
+from harness.listen.place.replies import AnnouncedReply, HeardReply
 from harness.listen.place.ring import DECIMATION
 from harness.listen.place.scene import Scene
 from harness.listen.place.turns import TurnHeard
@@ -85,29 +85,29 @@ class Findings:
 
 def change_metrics(scene: Scene, turn: TurnHeard, known: list[Defect]) -> tuple[dict[str, Metric], list[Defect]]:
     """Of one reply, all rings. `known`: its defects that were found already. Nothing for an agent without pre_rtc.wav."""
-    told, pre = turn.told, scene.rings.get("pre_rtc")
+    announced, pre = turn.announced, scene.rings.get("pre_rtc")
     if pre is None and not scene.capture.manifest.agent.instrumented:
         return {name: not_applicable(unit, NOT_INSTRUMENTED) for name, unit in JUDGED}, []
-    if pre is None or told is None or told.pre is None:
+    if pre is None or announced is None or announced.pre is None:
         return {}, []
-    metrics, defects = _as_published(pre.audio, told)
+    metrics, defects = _as_published(pre.audio, announced)
     for ring in SUFFIX:
         heard = turn.heard.get(ring)
         if heard is None:
             continue
         found = Findings(ring, {}, [])
-        _on_the_way(scene, told, heard, found, [defect for defect in known if defect.ring == ring])
+        _on_the_way(scene, announced, heard, found, [defect for defect in known if defect.ring == ring])
         metrics |= found.metrics
         defects += found.defects
     return metrics, defects
 
 
-def _as_published(pre: Audio, told: ToldReply) -> tuple[dict[str, Metric], list[Defect]]:
-    assert told.pre is not None
+def _as_published(pre: Audio, announced: AnnouncedReply) -> tuple[dict[str, Metric], list[Defect]]:
+    assert announced.pre is not None
     found = Findings("pre_rtc", {}, [])
-    samples = np.asarray(pre.samples[told.pre.start : told.pre.end])
+    samples = np.asarray(pre.samples[announced.pre.start : announced.pre.end])
     part = Audio(np.ascontiguousarray(samples, np.float32), pre.rate_hz)
-    flaws = find_flaws(part.samples, told.pre.start)
+    flaws = find_flaws(part.samples, announced.pre.start)
     for flaw in flaws:
         kind: DefectKind = "dropout" if flaw.kind == "dropout" else "click" if flaw.kind == "click" else "repeat"
         found.hear(kind, flaw.start / PER_MS, (flaw.end - flaw.start) / PER_MS, flaw.detail)
@@ -120,30 +120,36 @@ def _as_published(pre: Audio, told: ToldReply) -> tuple[dict[str, Metric], list[
         no_number("ratio", "the reply is silent") if clipped is None else number(clipped, "ratio")
     )
     if clipped is not None and clipped > CLIPPED_RATIO:
-        whole_ms = (told.pre.end - told.pre.start) / PER_MS
+        whole_ms = (announced.pre.end - announced.pre.start) / PER_MS
         found.hear(
-            "clipping", told.pre.start / PER_MS, whole_ms, f"{100 * clipped:.3f} % of the samples lie in flat tops"
+            "clipping", announced.pre.start / PER_MS, whole_ms, f"{100 * clipped:.3f} % of the samples lie in flat tops"
         )
     found.put("active_level", active_level_dbfs(part), "no speech level")
     found.put("loudness", loudness_lufs(part), "shorter than the 400 ms that loudness is measured over")
-    if told.pre_start is not None:
-        leading = np.asarray(pre.samples[told.pre_start : told.pre.end])
+    if announced.pre_start is not None:
+        leading = np.asarray(pre.samples[announced.pre_start : announced.pre.end])
         sounding = np.flatnonzero(np.abs(leading) > SILENT_PEAK)
         found.metrics["leading_silence_ms"] = number(float(sounding[0]) / PER_MS if len(sounding) else 0.0, "ms")
     return found.metrics, found.defects
 
 
-def _on_the_way(scene: Scene, told: ToldReply, heard: HeardReply, found: Findings, known: list[Defect]) -> None:
-    _speed_and_pitch(scene, told, heard, found)
+def _on_the_way(
+    scene: Scene, announced: AnnouncedReply, heard: HeardReply, found: Findings, known: list[Defect]
+) -> None:
+    _speed_and_pitch(scene, announced, heard, found)
     if heard.track is None:
         for key in ("level_change", "click_count", "boom_count", "noise_burst_count", "repeat_count", "head_loss"):
             found.put(key, None, UNALIGNED)
         return
-    assert told.pre is not None
-    cut = told.cause == ReplyCause.INTERRUPTED
+    assert announced.pre is not None
+    cut = announced.cause == ReplyCause.INTERRUPTED
     until = round(heard.track.at[-1] * DECIMATION) if cut else None
     pair = make_pair(
-        scene.rings["pre_rtc"], (told.pre.start, told.pre.end), scene.rings[heard_ring(found)], heard.track, until=until
+        scene.rings["pre_rtc"],
+        (announced.pre.start, announced.pre.end),
+        scene.rings[heard_ring(found)],
+        heard.track,
+        until=until,
     )
     _fingerprint(pair, take_fingerprint(pair), heard, found)
     _edges(pair, heard, found, cut)
@@ -168,16 +174,16 @@ def heard_ring(found: Findings) -> str:
     return found.ring
 
 
-def _speed_and_pitch(scene: Scene, told: ToldReply, heard: HeardReply, found: Findings) -> None:
+def _speed_and_pitch(scene: Scene, announced: AnnouncedReply, heard: HeardReply, found: Findings) -> None:
     """Speed from the lag's slope; where the waveforms differ, from the level's course, with the shift of the spectrum."""
-    assert told.pre is not None
+    assert announced.pre is not None
     ratio = heard.course.ratio if heard.course is not None else 1.0
     slope = lag_slope(heard.track, ratio) if heard.track is not None else None
     shift = None
     if heard.course is not None:
         coarse = 0.0 if abs(ratio - 1) < COARSE_STEP else 1e6 * (ratio - 1)
         slower = coarse if slope is None else slope.ppm
-        published = scene.rings["pre_rtc"].audio.samples[told.pre.start : told.pre.end]
+        published = scene.rings["pre_rtc"].audio.samples[announced.pre.start : announced.pre.end]
         places = heard.course.at + np.arange(len(published)) * (1 + slower / 1e6)
         source = scene.rings[found.ring].audio.samples
         index = np.clip(np.rint(places).astype(np.int64), 0, len(source) - 1)

@@ -35,13 +35,13 @@ def happening_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]
 
 def happenings_in_words(scene: Scene, turns: list[TurnHeard], metrics: Mapping[str, Metric]) -> list[str]:
     """One sentence each: what the live half noted, then what the recordings say of replies in parts, a greeting, a bed."""
-    measured = [told for turn in turns if (told := _talked_on(scene, turn))]
+    measured = [said for turn in turns if (said := _talked_on(scene, turn))]
     better_known = {"greeting"} | ({"talked_on"} if measured else set())  # than while the call ran
     words = [h.detail for h in scene.capture.manifest.happenings if h.kind not in better_known] + measured
     greeting = metrics["greeting_count"]
     if greeting.value:
         words.append(greeting.reason)
-    words += [told for turn in turns if (told := _in_parts(turn, scene.primary))]
+    words += [said for turn in turns if (said := _in_parts(turn, scene.primary))]
     beds = [metrics[name] for name in BED_NAMES.values() if name in metrics]
     loudest = max((bed for bed in beds if bed.value is not None), key=lambda bed: bed.value or 0.0, default=None)
     if loudest is not None and loudest.value is not None and loudest.value > SILENCE_DBFS:
@@ -84,9 +84,9 @@ def _greetings(scene: Scene, turns: list[TurnHeard]) -> Metric:
         heard = turn.heard.get(scene.primary)
         if heard is not None and not turn.is_answer and is_greeting(scene, heard):
             return number(1, "count", reason=f"the agent spoke first, for {heard.duration_ms / 1e3:.1f} s")
-    told = next((h for h in scene.capture.manifest.happenings if h.kind == "greeting"), None)
-    if told is not None and scene.first_speech(PAIRS[scene.primary]) is None:
-        return number(1, "count", reason=told.detail)
+    greeted = next((h for h in scene.capture.manifest.happenings if h.kind == "greeting"), None)
+    if greeted is not None and scene.first_speech(PAIRS[scene.primary]) is None:
+        return number(1, "count", reason=greeted.detail)
     return number(0, "count", reason="no greeting was heard before the user's first word")
 
 

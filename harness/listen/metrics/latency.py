@@ -12,13 +12,13 @@ from harness.listen.metrics.stepped import across, named, of_answer, over
 from harness.listen.metrics.waterfall import Between, between, between_after_decision, path_delay_ms, waterfall
 from harness.listen.place.bed import onset_error_ms
 from harness.listen.place.onset import HOP_MS
-from harness.listen.place.replies import HeardReply, ToldReply
+from harness.listen.place.replies import AnnouncedReply, HeardReply
 from harness.listen.place.scene import PAIRS, Scene
 from harness.listen.place.spoken import NotFound
 from harness.listen.place.timing import Answer, interrupted_by, silence_after_barge_in_ms
 from harness.listen.place.turns import TurnHeard
 from harness.listen.read.clocks import Clocks
-from harness.listen.read.ear_clock import told_of
+from harness.listen.read.ear_clock import steps_in_words
 from harness.listen.read.records import disbelieved, no_number, not_applicable, number
 from harness.model.events import ReplyCause
 from harness.model.measurement import Metric, WaterfallStep
@@ -49,7 +49,7 @@ def agent_times(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
         "fast_ttft_ms": ("stt_done", "llm_first_token"),
         "effective_hangover_ms": ("user_eot", "vad_end"),
     }
-    trace = turn.told.trace if turn.told is not None else None
+    trace = turn.announced.trace if turn.announced is not None else None
     if trace is None and not scene.capture.manifest.agent.instrumented:
         return {name: not_applicable("ms", NOT_INSTRUMENTED) for name in wanted}
     metrics = {name: _metric(between(trace, begin, end)) for name, (begin, end) in wanted.items()}
@@ -128,7 +128,7 @@ def _why_no_turn(scene: Scene, turn: TurnHeard, user: str) -> str:
 
 def _doubt(scene: Scene, answer: Answer, reply: HeardReply, ring: str) -> str | None:
     """Where pre_rtc exists, the first sound must be the reply's own."""
-    if "pre_rtc" not in scene.rings or not any(told.pre is not None for told in scene.told):
+    if "pre_rtc" not in scene.rings or not any(announced.pre is not None for announced in scene.announced):
         return None
     at_ms = reply.start / 48
     if reply.seq is None:
@@ -136,10 +136,10 @@ def _doubt(scene: Scene, answer: Answer, reply: HeardReply, ring: str) -> str | 
     if not reply.aligned:
         found = "" if reply.identity is None else f" (correlation {reply.identity:.2f})"
         return f"the sound at {at_ms:.0f} ms in {ring}.wav could not be matched with pre_rtc.wav{found}"
-    told = next((t for t in scene.told if t.seq == reply.seq), None)
-    if told is None or told.pre is None or reply.head_lag is None:
+    announced = next((t for t in scene.announced if t.seq == reply.seq), None)
+    if announced is None or announced.pre is None or reply.head_lag is None:
         return None
-    expected = told.pre.start + reply.head_lag
+    expected = announced.pre.start + reply.head_lag
     early_ms = (expected - reply.start) / 48
     if early_ms > ONSET_TOLERANCE_MS:
         return f"something sounds {early_ms:.0f} ms ahead of the reply itself in {ring}.wav"
@@ -150,7 +150,7 @@ def _too_fast(scene: Scene, turn: TurnHeard, kpi_ms: float, ring: str) -> str | 
     truth, agent = scene.capture.truth, scene.capture.manifest.agent
     assert truth is not None
     assert turn.utterance is not None
-    trace = turn.told.trace if turn.told is not None else None
+    trace = turn.announced.trace if turn.announced is not None else None
     answer = turn.answers.get(ring)
     agent_eot_ms = None
     shared = trace is not None and scene.clocks.shared_with(PAIRS[ring], trace)
@@ -167,7 +167,7 @@ def _too_fast(scene: Scene, turn: TurnHeard, kpi_ms: float, ring: str) -> str | 
 
 
 def _plausible(scene: Scene, kpi: Metric, turn: TurnHeard) -> Metric:
-    trace = turn.told.trace if turn.told is not None else None
+    trace = turn.announced.trace if turn.announced is not None else None
     hangover_ms = trace.vad_hangover_ms if trace is not None else scene.capture.manifest.agent.vad_hangover_ms
     if kpi.value is None:
         return no_number("bool", f"there is no KPI: {kpi.reason}")
@@ -193,7 +193,7 @@ def _talk_over(scene: Scene, turn: TurnHeard) -> Metric:
 
 def _eot_error(scene: Scene, turn: TurnHeard) -> Metric:
     """The agent's end of turn minus the true one, as the second listener dates it."""
-    trace = turn.told.trace if turn.told is not None else None
+    trace = turn.announced.trace if turn.announced is not None else None
     if trace is None and not scene.capture.manifest.agent.instrumented:
         return not_applicable("ms", NOT_INSTRUMENTED)
     if trace is None or trace.t.user_eot is None:
@@ -236,8 +236,8 @@ def _barge_in(scene: Scene, turn: TurnHeard) -> Metric | None:
         return (
             no_number("ms", "the user did not speak into a reply, though the case is to interrupt") if meant else None
         )
-    told: ToldReply | None = next((t for t in scene.told if t.seq == reply.seq), None)
-    if not meant and told is not None and told.cause == ReplyCause.COMPLETED:
+    announced: AnnouncedReply | None = next((t for t in scene.announced if t.seq == reply.seq), None)
+    if not meant and announced is not None and announced.cause == ReplyCause.COMPLETED:
         return None  # it was at its end anyway
     silence_ms = silence_after_barge_in_ms(answer.turn, reply)
     silence = number(silence_ms, "ms", uncertainty=ONSET_ERROR_MS, reason=talked_on(silence_ms))
@@ -259,9 +259,9 @@ def _reply_lag(scene: Scene, turn: TurnHeard) -> Metric:
     if "pre_rtc" not in scene.rings and not scene.capture.manifest.agent.instrumented:
         return not_applicable("ms", NOT_INSTRUMENTED)
     heard = turn.heard.get(scene.primary)
-    if heard is None or turn.told is None:
+    if heard is None or turn.announced is None:
         return no_number("ms", f"the reply is not heard in {scene.primary}.wav")
-    lag = _metric(path_delay_ms(turn.told, heard, scene.primary, scene.clocks))
+    lag = _metric(path_delay_ms(turn.announced, heard, scene.primary, scene.clocks))
     if scene.clocks.map_of(scene.primary) is not None:  # it holds on either side of a step, and only there
         return named(lag, scene.clocks.steps(scene.primary, heard.start, heard.start))
     timeline = scene.clocks.of(scene.primary)
@@ -278,13 +278,13 @@ def turn_waterfall(scene: Scene, turn: TurnHeard) -> list[WaterfallStep]:
     if answer is None or not turn.is_answer:
         return []
     user, heard = PAIRS[scene.primary], turn.heard.get(scene.primary)
-    told = turn.told
-    steps = waterfall(answer.raw_ms, user, answer.turn.end, told, heard, scene.primary, scene.clocks)
+    announced = turn.announced
+    steps = waterfall(answer.raw_ms, user, answer.turn.end, announced, heard, scene.primary, scene.clocks)
     stepped = of_answer(scene, turn)
     if not stepped:
         return steps
     *others, unexplained = steps  # the steps before it were each taken on one side
-    reason = "; ".join(filter(None, [unexplained.reason, told_of(stepped)]))
+    reason = "; ".join(filter(None, [unexplained.reason, steps_in_words(stepped)]))
     return [*others, unexplained.model_copy(update={"reason": reason})]
 
 

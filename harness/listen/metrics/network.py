@@ -35,9 +35,9 @@ def network_metrics(heard: Capture) -> dict[str, Metric]:
         return {APPLIED: number(0, "bool", reason=f"not proven: {reason}")}
     proof = prove(record, heard.packets, _readings(heard))
     log_missing = heard.missing.get(LINK_LOG)
-    told = proof.told() + (f"; {log_missing}" if log_missing else "")
+    in_words = proof.in_words() + (f"; {log_missing}" if log_missing else "")
     return {
-        APPLIED: number(float(proof.applied), "bool", reason=told),
+        APPLIED: number(float(proof.applied), "bool", reason=in_words),
         ALLOWANCE: number(record.profile.allowance_ms, "ms", reason="each direction's delay and jitter, once"),
         IMPAIRED: number(float(record.profile.impairs), "bool", reason=record.profile.describe()),
         **_numbers(proof),

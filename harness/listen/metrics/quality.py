@@ -59,9 +59,9 @@ def _full_reference(scene: Scene, turn: TurnHeard, part: Audio) -> dict[str, Met
         if not scene.capture.manifest.agent.instrumented:
             return _excluded(FULL_REFERENCE, f"needs {capture.PRE_RTC}; {NOT_INSTRUMENTED}")
         return _none(FULL_REFERENCE, scene.capture.why_missing("pre_rtc"))
-    if turn.told is None or turn.told.pre is None:
+    if turn.announced is None or turn.announced.pre is None:
         return _none(FULL_REFERENCE, "the reply's place in pre_rtc.wav is not known")
-    span = turn.told.pre
+    span = turn.announced.pre
     reference = _padded(pre.audio.slice_ms(span.start / SAMPLES_PER_MS, span.end / SAMPLES_PER_MS))
     try:
         found = visqol.measure_from_arrays(reference, _padded(part), RATE_HZ)

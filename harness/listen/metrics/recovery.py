@@ -68,14 +68,14 @@ def cuts_of(record: LinkRecord) -> list[Cut]:
 def on_recovery(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
     """Of a turn; empty where no outage fell into its reply. Of several outages the slowest recovery."""
     record = scene.capture.link
-    heard, told = turn.heard.get(scene.primary), turn.told
+    heard, announced = turn.heard.get(scene.primary), turn.announced
     if record is None or heard is None:
         return {}
     first, last = float(heard.start), float(heard.end)
     if (
-        told is not None and told.pre is not None and heard.head_lag is not None
+        announced is not None and announced.pre is not None and heard.head_lag is not None
     ):  # what was lost of it belongs to it too
-        first, last = min(first, told.pre.start + heard.head_lag), max(last, told.pre.end + heard.head_lag)
+        first, last = min(first, announced.pre.start + heard.head_lag), max(last, announced.pre.end + heard.head_lag)
     start, end = (scene.clocks.mono_ms(scene.primary, at) for at in (first, last))
     if start is None or end is None:
         return {}
@@ -133,15 +133,15 @@ def _in_reply(scene: Scene, turn: TurnHeard, cut: Cut) -> Recovered:
     pre, ring = scene.rings.get("pre_rtc"), scene.rings[scene.primary]
     if pre is None:
         return Recovered(None, why=scene.capture.why_missing("pre_rtc"))
-    heard, told = turn.heard[scene.primary], turn.told
-    if told is None or told.pre is None or heard.track is None or not heard.track.found:
+    heard, announced = turn.heard[scene.primary], turn.announced
+    if announced is None or announced.pre is None or heard.track is None or not heard.track.found:
         return Recovered(None, why="the reply is not aligned with pre_rtc.wav")
     end = scene.clocks.sample_at(scene.primary, cut.end_ms)
     if end is None:
         return Recovered(None, why=f"the manifest has no timeline for {scene.primary}.wav")
     if end >= len(ring.audio):
         return Recovered(None, why=f"the recording ends before the outage did ({capture.LINK})")
-    span = (told.pre.start // DECIMATION, told.pre.end // DECIMATION)
+    span = (announced.pre.start // DECIMATION, announced.pre.end // DECIMATION)
     return find_recovery(pre, span, ring, heard.track, end / DECIMATION)
 
 

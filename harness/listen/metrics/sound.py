@@ -15,7 +15,7 @@ from harness.listen.metrics.continuity import READING_ERROR_MS, Hole, dropouts, 
 from harness.listen.metrics.latency import NO_EAR, NO_SECOND_LISTENER, NOT_INSTRUMENTED
 from harness.listen.metrics.level import AUDIBLE_RMS, FULL_SCALE, active_rms, clipping_ratio
 from harness.listen.place.onset import runs
-from harness.listen.place.replies import SAMPLES_PER_MS, HeardReply, ToldReply
+from harness.listen.place.replies import SAMPLES_PER_MS, AnnouncedReply, HeardReply
 from harness.listen.place.ring import BAND_RATE_HZ, DECIMATION
 from harness.listen.place.scene import Scene
 from harness.listen.place.turns import TurnHeard
@@ -126,36 +126,36 @@ def _units(gap: str, dropout: str, clipping: str) -> list[tuple[str, str]]:
 
 def _holes(scene: Scene, turn: TurnHeard, ring: str) -> list[Hole] | Metric:
     """The holes, or the metric that says why there can be none."""
-    pre, told, heard = scene.rings.get("pre_rtc"), turn.told, turn.heard.get(ring)
+    pre, announced, heard = scene.rings.get("pre_rtc"), turn.announced, turn.heard.get(ring)
     if pre is None:
         if not scene.capture.manifest.agent.instrumented:
             return not_applicable("ms", f"needs {capture.PRE_RTC}; {NOT_INSTRUMENTED}")
         return no_number("ms", scene.capture.why_missing("pre_rtc"))
     if heard is None:
         return no_number("ms", _not_heard(scene, turn, ring))
-    if told is None or told.pre is None:
+    if announced is None or announced.pre is None:
         return no_number("ms", "the reply's place in pre_rtc.wav is not known")
     if heard.track is None or heard.identity is None or heard.identity < IDENTITY_MIN:
         return no_number("ms", f"the reply in {ring}.wav could not be aligned with pre_rtc.wav")
-    span = (told.pre.start // DECIMATION, -(-told.pre.end // DECIMATION))
+    span = (announced.pre.start // DECIMATION, -(-announced.pre.end // DECIMATION))
     return find_holes(
         pre,
         span,
         scene.rings[ring],
         heard.track,
         (heard.start / DECIMATION, heard.end / DECIMATION),
-        cut=told.cause == ReplyCause.INTERRUPTED,
-        skip=_expected_silence(scene, told),
+        cut=announced.cause == ReplyCause.INTERRUPTED,
+        skip=_expected_silence(scene, announced),
     )
 
 
-def _expected_silence(scene: Scene, told: ToldReply) -> Sequence[tuple[float, float]]:
+def _expected_silence(scene: Scene, announced: AnnouncedReply) -> Sequence[tuple[float, float]]:
     """Designed pauses of the reply, counted from its first audible sample; in pre's band."""
     case = scene.capture.case
-    if case is None or told.pre is None:
+    if case is None or announced.pre is None:
         return []
     per_ms = BAND_RATE_HZ / 1e3
-    first = told.pre.start / DECIMATION
+    first = announced.pre.start / DECIMATION
     return [
         (first + s.start_ms * per_ms, first + s.end_ms * per_ms) for s in case.expected_silence if s.where == "reply"
     ]
@@ -212,7 +212,7 @@ def _identity(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
 
 
 def _same_sound(scene: Scene, turn: TurnHeard, ring: str) -> Metric:
-    heard, told = turn.heard.get(ring), turn.told
+    heard, announced = turn.heard.get(ring), turn.announced
     if "pre_rtc" not in scene.rings:
         if not scene.capture.manifest.agent.instrumented:
             return not_applicable("ratio", f"needs {capture.PRE_RTC}; {NOT_INSTRUMENTED}")
@@ -222,7 +222,7 @@ def _same_sound(scene: Scene, turn: TurnHeard, ring: str) -> Metric:
     if heard.duration_ms < MIN_COMPARED_MS and not heard.aligned:
         return no_number("ratio", f"{heard.duration_ms:.0f} ms are too short to compare with pre_rtc.wav")
     if heard.identity is None:
-        if told is None or told.pre is None:
+        if announced is None or announced.pre is None:
             return no_number("ratio", "the reply's place in pre_rtc.wav is not known")
         return no_number("ratio", "the reply is not aligned")
     return number(heard.identity, "ratio")

@@ -63,8 +63,8 @@ def _rounded(values: npt.NDArray[np.float64]) -> list[float]:
 def spectra_of(scene: Scene, turn: TurnHeard) -> dict[str, Spectrum]:
     """Recording → fingerprint of this reply there."""
     spans = {ring: (heard.start, heard.end) for ring, heard in turn.heard.items()}
-    if turn.told is not None and turn.told.pre is not None and "pre_rtc" in scene.rings:
-        spans["pre_rtc"] = (turn.told.pre.start, turn.told.pre.end)
+    if turn.announced is not None and turn.announced.pre is not None and "pre_rtc" in scene.rings:
+        spans["pre_rtc"] = (turn.announced.pre.start, turn.announced.pre.end)
     found = {}
     for ring, (start, end) in sorted(spans.items()):
         spectrum = take_spectrum(np.asarray(scene.rings[ring].audio.samples[start:end]))

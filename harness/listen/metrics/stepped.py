@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from harness.listen.place.scene import Scene
 from harness.listen.place.turns import TurnHeard
-from harness.listen.read.ear_clock import Step, told_of
+from harness.listen.read.ear_clock import Step, steps_in_words
 from harness.listen.read.records import disbelieved
 from harness.model.measurement import Metric
 
@@ -37,8 +37,8 @@ def named(metric: Metric, steps: Sequence[Step], *, believed: bool = False) -> M
     if not steps or metric.value is None:
         return metric
     if not believed:
-        return disbelieved(metric, told_of(steps))
-    return metric.model_copy(update={"reason": "; ".join(filter(None, [metric.reason, told_of(steps)]))})
+        return disbelieved(metric, steps_in_words(steps))
+    return metric.model_copy(update={"reason": "; ".join(filter(None, [metric.reason, steps_in_words(steps)]))})
 
 
 def of_answer(scene: Scene, turn: TurnHeard) -> list[Step]:

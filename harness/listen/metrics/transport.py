@@ -194,8 +194,8 @@ def _cross_check(window: Window, heard: HeardReply) -> Metric:
     counted = window.counted
     said_ms = (counted.inserted - counted.removed + counted.concealed) / SAMPLES_PER_MS
     steps_ms = float(heard.track.steps_ms().sum())
-    told = f"steps of {steps_ms:.1f} ms in the recording, {said_ms:.1f} ms by the statistics, {window.covers}"
-    return number(steps_ms - said_ms, "ms", reason=told)
+    in_words = f"steps of {steps_ms:.1f} ms in the recording, {said_ms:.1f} ms by the statistics, {window.covers}"
+    return number(steps_ms - said_ms, "ms", reason=in_words)
 
 
 # the two shapes of statistics

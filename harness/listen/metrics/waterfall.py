@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.listen.place.replies import SAMPLES_PER_MS, HeardReply, ToldReply
+from harness.listen.place.replies import SAMPLES_PER_MS, AnnouncedReply, HeardReply
 from harness.listen.read.clocks import Clocks
 from harness.model.events import AgentTurnTrace
 from harness.model.measurement import WaterfallStep
@@ -56,37 +56,37 @@ def between_after_decision(trace: AgentTurnTrace | None, begin: str, end: str) -
     return Between(max(getattr(trace.t, end), trace.t.vad_end) - max(getattr(trace.t, begin), trace.t.vad_end))
 
 
-def path_delay_ms(told: ToldReply, heard: HeardReply, ring: str, clocks: Clocks) -> Between:
+def path_delay_ms(announced: AnnouncedReply, heard: HeardReply, ring: str, clocks: Clocks) -> Between:
     """First frame handed to WebRTC → that frame heard, by the lag at the reply's head."""
-    if heard.head_lag is None or told.pre_start is None or told.pre is None:
+    if heard.head_lag is None or announced.pre_start is None or announced.pre is None:
         return Between(None, f"the reply is not aligned with {ring}.wav")
-    if told.trace is None or told.trace.t.first_publish is None:
+    if announced.trace is None or announced.trace.t.first_publish is None:
         return Between(None, "the agent's trace has no first_publish for this turn")
-    if not clocks.shared_with(ring, told.trace):
-        return Between(None, clocks.why_not_shared(ring, told.trace))
-    arrived = clocks.mono_ms(ring, told.pre_start + heard.head_lag)
+    if not clocks.shared_with(ring, announced.trace):
+        return Between(None, clocks.why_not_shared(ring, announced.trace))
+    arrived = clocks.mono_ms(ring, announced.pre_start + heard.head_lag)
     assert arrived is not None
-    return Between(arrived - told.trace.t.first_publish)
+    return Between(arrived - announced.trace.t.first_publish)
 
 
 def waterfall(
     kpi_ms: float | None,
     end_recording: str,
     end_sample: float,
-    told: ToldReply | None,
+    announced: AnnouncedReply | None,
     heard: HeardReply | None,
     ring: str,
     clocks: Clocks,
 ) -> list[WaterfallStep]:
     """All steps in order, `unexplained` last."""
-    trace = told.trace if told is not None else None
+    trace = announced.trace if announced is not None else None
     steps = [_step(HEARD_STEP, _heard_by_agent(trace, end_recording, end_sample, clocks))]
     steps += [_step(name, between_after_decision(trace, begin, end)) for name, begin, end in AGENT_STEPS]
-    if told is None or heard is None:
+    if announced is None or heard is None:
         steps += [_step(name, Between(None, "no reply is aligned")) for name in (RECEIVED_STEP, LEADING_STEP)]
     else:
-        steps.append(_step(RECEIVED_STEP, path_delay_ms(told, heard, ring, clocks)))
-        steps.append(_step(LEADING_STEP, _leading_silence(told)))
+        steps.append(_step(RECEIVED_STEP, path_delay_ms(announced, heard, ring, clocks)))
+        steps.append(_step(LEADING_STEP, _leading_silence(announced)))
     return [*steps, _unexplained(kpi_ms, steps)]
 
 
@@ -104,10 +104,10 @@ def _heard_by_agent(trace: AgentTurnTrace | None, recording: str, end_sample: fl
     return Between(trace.t.user_eot - ended)
 
 
-def _leading_silence(told: ToldReply) -> Between:
-    if told.pre is None or told.pre_start is None:
+def _leading_silence(announced: AnnouncedReply) -> Between:
+    if announced.pre is None or announced.pre_start is None:
         return Between(None, "the reply's place in pre_rtc.wav is not known")
-    return Between((told.pre.start - told.pre_start) / SAMPLES_PER_MS)
+    return Between((announced.pre.start - announced.pre_start) / SAMPLES_PER_MS)
 
 
 def _unexplained(kpi_ms: float | None, steps: Sequence[WaterfallStep]) -> WaterfallStep:

@@ -53,7 +53,7 @@ class Figure:
 
     name: str
     agrees: bool | None
-    told: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,14 @@ class Proof:
     def applied(self) -> bool:
         return all(figure.agrees is True for figure in self.figures)
 
-    def told(self) -> str:
+    def in_words(self) -> str:
         """One line: each figure with whether it agrees."""
         words = {True: "agrees", False: "DOES NOT AGREE", None: "too little to tell"}
-        told = [f"{figure.name} {words[figure.agrees]} ({figure.told})" for figure in self.figures]
+        found = [f"{figure.name} {words[figure.agrees]} ({figure.text})" for figure in self.figures]
         late_ms = self.numbers.lateness_p99_ms
         if late_ms is not None and late_ms > LATE_MS:
-            told.append(f"the relay itself was {late_ms:.1f} ms late (P99): the host was too busy for it")
-        return "; ".join(told)
+            found.append(f"the relay itself was {late_ms:.1f} ms late (P99): the host was too busy for it")
+        return "; ".join(found)
 
 
 def prove(record: LinkRecord, rows: Sequence[Row], readings: Sequence[Reading]) -> Proof:
@@ -125,13 +125,13 @@ def uplink_jitter_ms(rows: Sequence[Row], readings: Sequence[Reading]) -> tuple[
     stream = main_stream(rows, {reading.source for reading in readings if reading.source}, "up")
     if stream is None:
         return None
-    told: list[tuple[float, float | None]] = []
+    found: list[tuple[float, float | None]] = []
     for (written_ms, came_ms), (_, next_ms) in pairwise(
         [*receiver_reports_ms(rows, stream.flow), (math.inf, math.inf)]
     ):
         shown = (r.jitter_ms for r in readings if came_ms + TAKEN_IN_MS <= r.t_mono_ms < next_ms)
-        told.append((written_ms, next(shown, None)))
-    pairs = _beside(told, rfc3550_jitter_ms(stream, in_order=False))
+        found.append((written_ms, next(shown, None)))
+    pairs = _beside(found, rfc3550_jitter_ms(stream, in_order=False))
     return (median(a for a, _ in pairs), median(b for _, b in pairs)) if pairs else None
 
 
@@ -166,18 +166,18 @@ def _log_figure(record: LinkRecord, rows: Sequence[Row]) -> Figure:
     name = "the relay's log"
     if len(media) < LEAST_PACKETS:
         return Figure(name, False, f"only {len(media)} media packets came through the link")
-    told, agrees = [], True
+    found, agrees = [], True
     for way in NAMES:
         for impairment, part in _stretches(record, rows, way):
             in_order = impairment.keep_order or (record.kind == "netem" and impairment.bandwidth_kbps is not None)
             fine, text = _as_asked(impairment, part, in_order=in_order)
             agrees = agrees and fine
-            told.append(f"{NAMES[way]} {text}")
+            found.append(f"{NAMES[way]} {text}")
     leaked = _leaked(record, rows)
     if leaked:
         agrees = False
-        told.append(f"{leaked} packets passed in an outage")
-    return Figure(name, agrees, ", ".join(told))
+        found.append(f"{leaked} packets passed in an outage")
+    return Figure(name, agrees, ", ".join(found))
 
 
 def _stretches(record: LinkRecord, rows: Sequence[Row], way: Way) -> list[tuple[Impairment, list[Row]]]:
@@ -209,9 +209,9 @@ def _as_asked(impairment: Impairment, rows: Sequence[Row], *, in_order: bool) ->
     low, high = loss_interval(impairment, len(decided), CHANCE_LEVEL)
     loss_fits = low <= lost <= high
     share = 100 * lost / len(decided) if decided else 0.0
-    loss_told = f"{share:.2g} % lost of {len(decided)} (99 %: {low} to {high} packets, {lost} found)"
+    loss_text = f"{share:.2g} % lost of {len(decided)} (99 %: {low} to {high} packets, {lost} found)"
     if not delays:
-        return loss_fits, loss_told
+        return loss_fits, loss_text
     memory = min(impairment.correlation, 0.99)
     # an outlier of 500 packets is chance; so is what a share of overtaking packets does to the mean
     spread = math.hypot(sd, mean * math.sqrt(impairment.reorder * (1 - impairment.reorder)))
@@ -220,7 +220,7 @@ def _as_asked(impairment: Impairment, rows: Sequence[Row], *, in_order: bool) ->
     above = tolerance + (2 * impairment.jitter_ms if in_order else 0.0)  # waiting for the one ahead
     found = fmean(delays)
     fits = mean - tolerance <= found <= mean + above
-    return fits and loss_fits, f"{found:.1f} ms of {mean:.1f} ± {tolerance:.1f}, {loss_told}"
+    return fits and loss_fits, f"{found:.1f} ms of {mean:.1f} ± {tolerance:.1f}, {loss_text}"
 
 
 def _leaked(record: LinkRecord, rows: Sequence[Row]) -> int:
@@ -270,9 +270,9 @@ def _echo_figure(record: LinkRecord, rows: Sequence[Row]) -> Figure:
     tolerance = max(LOG_TOLERANCE_MS, LOG_TOLERANCE * (median(measured) if measured else 0.0))
     agrees = contradictions == 0 and len(offs) == len(off) and all(abs(value) <= tolerance for value in offs)
     rtt = f"round trip {median(measured):.1f} ms" if measured else "none came back"
-    told = f"{rtt}, {100 * lost:.2g} % of {len(sent)} lost on the way, off the log by "
-    told += "/".join(f"{value:.2f}" for value in offs) + " ms"
-    return Figure(name, agrees, told + (f", {contradictions} packets contradict it" if contradictions else ""))
+    found = f"{rtt}, {100 * lost:.2g} % of {len(sent)} lost on the way, off the log by "
+    found += "/".join(f"{value:.2f}" for value in offs) + " ms"
+    return Figure(name, agrees, found + (f", {contradictions} packets contradict it" if contradictions else ""))
 
 
 # WebRTC's statistics against the log
@@ -296,13 +296,13 @@ def _webrtc_figure(
     }
     rtt_fits = _fits(numbers["rtt_webrtc_ms"], numbers["rtt_log_ms"])
     jitter_fits = _fits(numbers["jitter_webrtc_ms"], numbers["jitter_log_ms"])
-    loss_fits, loss_told = _loss_agrees(stream, readings)
-    told = (
+    loss_fits, loss_text = _loss_agrees(stream, readings)
+    found = (
         f"round trip {numbers['rtt_webrtc_ms']:.1f} of {numbers['rtt_log_ms']:.1f} ms in the log"
         f"{f' ({SLOW_END})' if not rtt_fits and numbers['rtt_webrtc_ms'] > numbers['rtt_log_ms'] else ''}, "
-        f"jitter {numbers['jitter_webrtc_ms']:.1f} of {numbers['jitter_log_ms']:.1f} ms{loss_told}"
+        f"jitter {numbers['jitter_webrtc_ms']:.1f} of {numbers['jitter_log_ms']:.1f} ms{loss_text}"
     )
-    return Figure(name, rtt_fits and jitter_fits and loss_fits, told), dict(numbers)
+    return Figure(name, rtt_fits and jitter_fits and loss_fits, found), dict(numbers)
 
 
 def _fits(theirs: float, ours: float) -> bool:

@@ -53,7 +53,7 @@ AS_GOOD = 0.9  # of the best match: an earlier place this good is taken first
 
 
 @dataclass(frozen=True)
-class ToldReply:
+class AnnouncedReply:
     """A reply as the agent tells it. `pre`: its first to last audible sample in pre_rtc.wav."""
 
     seq: int
@@ -95,7 +95,7 @@ class HeardReply:
         return (self.end - self.start) / SAMPLES_PER_MS
 
 
-def told_replies(capture: Capture, pre: Ring | None, clocks: Clocks) -> list[ToldReply]:
+def announced_replies(capture: Capture, pre: Ring | None, clocks: Clocks) -> list[AnnouncedReply]:
     """In order of `reply_seq`, from the trace; without one, from the reply events, or from pre_rtc.wav alone."""
     traced = {trace.reply_seq: trace for trace in capture.traces if trace.reply_seq is not None}
     if traced:
@@ -106,13 +106,13 @@ def told_replies(capture: Capture, pre: Ring | None, clocks: Clocks) -> list[Tol
         return events
     if events:
         return [
-            ToldReply(e.seq, None, e.cause, s.start, s, e.started_ms, e.ended_ms)
+            AnnouncedReply(e.seq, None, e.cause, s.start, s, e.started_ms, e.ended_ms)
             for e, s in zip(events, spans, strict=True)
         ]
-    return [ToldReply(seq, None, None, span.start, span, None, None) for seq, span in enumerate(spans)]
+    return [AnnouncedReply(seq, None, None, span.start, span, None, None) for seq, span in enumerate(spans)]
 
 
-def _from_trace(trace: AgentTurnTrace, pre: Ring | None, clocks: Clocks) -> ToldReply:
+def _from_trace(trace: AgentTurnTrace, pre: Ring | None, clocks: Clocks) -> AnnouncedReply:
     assert trace.reply_seq is not None
     shared = any(clocks.shared_with(recording, trace) for recording in ("ear", "post_rtc"))
     sound: Sound | None = None
@@ -121,7 +121,7 @@ def _from_trace(trace: AgentTurnTrace, pre: Ring | None, clocks: Clocks) -> Told
         part = pre.audio.slice_ms(start / SAMPLES_PER_MS, trace.pre_end_sample / SAMPLES_PER_MS)
         sounds = find_sounds(part, pre.floor_dbfs) if len(part) else []
         sound = Sound(start + sounds[0].start, start + sounds[-1].end) if sounds else None
-    return ToldReply(
+    return AnnouncedReply(
         seq=trace.reply_seq,
         trace=trace,
         cause=trace.cause,
@@ -132,7 +132,7 @@ def _from_trace(trace: AgentTurnTrace, pre: Ring | None, clocks: Clocks) -> Told
     )
 
 
-def _from_events(capture: Capture) -> list[ToldReply]:
+def _from_events(capture: Capture) -> list[AnnouncedReply]:
     starts: dict[int, float | None] = {}
     ends: dict[int, tuple[float | None, ReplyCause | None]] = {}
     for seen in capture.events:
@@ -145,7 +145,9 @@ def _from_events(capture: Capture) -> list[ToldReply]:
             cause = next((c for c in ReplyCause if c.value == event.data.get("cause")), None)
             ends.setdefault(event.reply_seq, (seen.t_arrival_mono_ms, cause))
     return [
-        ToldReply(seq, None, ends.get(seq, (None, None))[1], None, None, starts[seq], ends.get(seq, (None, None))[0])
+        AnnouncedReply(
+            seq, None, ends.get(seq, (None, None))[1], None, None, starts[seq], ends.get(seq, (None, None))[0]
+        )
         for seq in sorted(starts)
     ]
 
@@ -174,7 +176,7 @@ def group_by_pause(sounds: Sequence[Sound], user_ends: Sequence[float], unheeded
 class _Claim:
     """The part of a recording where a reply must be: by alignment, or by its times."""
 
-    told: ToldReply
+    announced: AnnouncedReply
     start: float
     end: float
     track: DelayTrack | None
@@ -188,12 +190,12 @@ class _Claim:
 
 
 def hear_replies(
-    told: Sequence[ToldReply], pre: Ring | None, ring: Ring, clocks: Clocks, user_ends: Sequence[float]
+    announced: Sequence[AnnouncedReply], pre: Ring | None, ring: Ring, clocks: Clocks, user_ends: Sequence[float]
 ) -> list[HeardReply]:
     """All that is heard of the agent in `ring`, in order of time."""
     claims: list[_Claim] = []
-    unplaced: list[tuple[ToldReply, float | None]] = []
-    for reply in told:
+    unplaced: list[tuple[AnnouncedReply, float | None]] = []
+    for reply in announced:
         claim, identity = _align_reply(reply, pre, ring, clocks, claims[-1] if claims else None)
         claim = claim or _claim_by_time(reply, ring, clocks, identity)
         if claim is None:
@@ -204,11 +206,11 @@ def hear_replies(
     claims = _without_overlap(sorted(claims, key=lambda c: c.start))
     owned, loose = _share_out(ring.sounds, claims)
     heard = [
-        HeardReply(c.told.seq, s[0].start, s[-1].end, c.track, c.identity, c.head_lag, c.course)
+        HeardReply(c.announced.seq, s[0].start, s[-1].end, c.track, c.identity, c.head_lag, c.course)
         for c, s in zip(claims, owned, strict=True)
         if s
     ]
-    groups = group_by_pause(loose, user_ends) if told else group_by_pause(loose, user_ends, UNHEEDED_MS)
+    groups = group_by_pause(loose, user_ends) if announced else group_by_pause(loose, user_ends, UNHEEDED_MS)
     for group, (reply, identity) in zip(groups, unplaced, strict=False):  # in order: nothing better is known
         heard.append(HeardReply(reply.seq, group.start, group.end, None, identity))
     heard += [HeardReply(None, group.start, group.end) for group in groups[len(unplaced) :]]
@@ -227,14 +229,20 @@ def _in_order(claims: list[_Claim], pre: Ring | None, ring: Ring, clocks: Clocks
         claim = claims[index]
         if ordered and claim.aligned and ordered[0].aligned and claim.start > ordered[0].start - apart:
             before = claims[index - 1] if index else None
-            again, identity = _align_reply(claim.told, pre, ring, clocks, before, until=ordered[0].start - apart)
-            claim = again or _claim_by_time(claim.told, ring, clocks, identity) or claim
+            again, identity = _align_reply(claim.announced, pre, ring, clocks, before, until=ordered[0].start - apart)
+            claim = again or _claim_by_time(claim.announced, ring, clocks, identity) or claim
         ordered.insert(0, claim)
     return ordered
 
 
 def _align_reply(
-    reply: ToldReply, pre: Ring | None, ring: Ring, clocks: Clocks, before: _Claim | None, *, until: float = math.inf
+    reply: AnnouncedReply,
+    pre: Ring | None,
+    ring: Ring,
+    clocks: Clocks,
+    before: _Claim | None,
+    *,
+    until: float = math.inf,
 ) -> tuple[_Claim | None, float | None]:
     """The claim, or none and how well the best place correlates. `before`: of the reply before it. `until`: it begins ahead
     of this sample.
@@ -272,7 +280,7 @@ def _align_reply(
 
 
 def _align_altered(
-    reply: ToldReply, pre: Ring, ring: Ring, window: tuple[float, float], track: DelayTrack | None
+    reply: AnnouncedReply, pre: Ring, ring: Ring, window: tuple[float, float], track: DelayTrack | None
 ) -> _Claim | None:
     """The claim of a reply that is played at another speed or pitch; None if that explains it no better than `track`."""
     assert reply.pre is not None
@@ -317,7 +325,7 @@ def _head_lag(pre: Ring, first: int, ring: Ring, lag: float) -> float:
     return lag * DECIMATION
 
 
-def _window(reply: ToldReply, ring: Ring, clocks: Clocks, before: _Claim | None) -> tuple[float, float]:
+def _window(reply: AnnouncedReply, ring: Ring, clocks: Clocks, before: _Claim | None) -> tuple[float, float]:
     """Where the reply's first audible sample may be, in samples of the band: by its time, else by the lag so far."""
     assert reply.pre is not None
     published = clocks.sample_at(ring.name, reply.started_ms) if reply.started_ms is not None else None
@@ -361,7 +369,7 @@ def _find_reply(pre: Ring, span: tuple[int, int], ring: Ring, window: tuple[floa
     return best
 
 
-def _claim_by_time(reply: ToldReply, ring: Ring, clocks: Clocks, identity: float | None) -> _Claim | None:
+def _claim_by_time(reply: AnnouncedReply, ring: Ring, clocks: Clocks, identity: float | None) -> _Claim | None:
     if reply.started_ms is None:
         return None
     start = clocks.sample_at(ring.name, reply.started_ms - BEFORE_PUBLISH_MS)

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from harness.listen.place.echo import Echo, find_echoes
 from harness.listen.place.elsewhere import hear_elsewhere, hear_voice_in
-from harness.listen.place.replies import HeardReply, ToldReply, hear_replies, told_replies
+from harness.listen.place.replies import AnnouncedReply, HeardReply, announced_replies, hear_replies
 from harness.listen.place.ring import Ring
 from harness.listen.place.spoken import NotFound, Place, place_utterances
 from harness.listen.place.timing import Answer, UserTurn, pair_answers
@@ -40,7 +40,7 @@ class Scene:
     @property
     def tells(self) -> bool:
         """The agent says what it replies, or is to: nothing else then counts as a reply of its own."""
-        return bool(self.told) or self.capture.manifest.agent.instrumented
+        return bool(self.announced) or self.capture.manifest.agent.instrumented
 
     @cached_property
     def clocks(self) -> Clocks:
@@ -54,8 +54,8 @@ class Scene:
         return {name: Ring(name, audio, stranger and name in PAIRS) for name, audio in capture.audio.items()}
 
     @cached_property
-    def told(self) -> list[ToldReply]:
-        return told_replies(self.capture, self.rings.get("pre_rtc"), self.clocks)
+    def announced(self) -> list[AnnouncedReply]:
+        return announced_replies(self.capture, self.rings.get("pre_rtc"), self.clocks)
 
     @cached_property
     def places(self) -> dict[str, list[Place | NotFound]]:
@@ -103,7 +103,7 @@ class Scene:
     def echoes(self) -> dict[str, list[Echo]]:
         """Recording of the agent → what is heard of the user in it."""
         truth, said = self.capture.truth, self.rings.get("said")
-        if truth is None or said is None or not self.told:
+        if truth is None or said is None or not self.announced:
             return {name: [] for name in self._sounds}
         return {
             name: find_echoes([h for h in heard if h.seq is None], said.band, truth, self.rings[name])
@@ -119,7 +119,7 @@ class Scene:
         for name in sorted((name for name in PAIRS if name in self.rings), key=lambda name: name != self.primary):
             ring, ends = self.rings[name], [turn.end for turn in self.turns(PAIRS[name])]
             if self.tells or self.primary not in sounds:
-                sounds[name] = hear_replies(self.told, pre, ring, self.clocks, ends)
+                sounds[name] = hear_replies(self.announced, pre, ring, self.clocks, ends)
             else:
                 sounds[name] = hear_elsewhere(sounds[self.primary], self.rings[self.primary], ring, self.clocks, ends)
         return sounds

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from harness.listen.place.replies import HeardReply, ToldReply
+from harness.listen.place.replies import AnnouncedReply, HeardReply
 from harness.listen.place.scene import PAIRS, Scene
 from harness.listen.place.timing import Answer
 from harness.listen.read.reading import StatsLine
@@ -28,7 +28,7 @@ class TurnHeard:
 
     reply_seq: int
     utterance: int | None
-    told: ToldReply | None
+    announced: AnnouncedReply | None
     heard: dict[str, HeardReply] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
     too_early: frozenset[str] = frozenset()
@@ -44,13 +44,15 @@ def list_turns(scene: Scene) -> list[TurnHeard]:
 
 
 def _told_turns(scene: Scene) -> list[TurnHeard]:
-    told = {reply.seq: reply for reply in scene.told}
+    announced = {reply.seq: reply for reply in scene.announced}
     due = due_utterances(scene)
     answered = {utterance: _answers_to(scene, utterance) for utterance in due}
     seqs = {utterance: _seq(answers, scene.primary) for utterance, answers in answered.items()}
     heard_seqs = {h.seq for replies in scene.heard.values() for h in replies if h.seq is not None}
-    unheard = (s for s in told if s not in heard_seqs and told[s].pre is not None and told[s].cause != CUT)
-    free = _free_numbers(set(told) | heard_seqs)
+    unheard = (
+        s for s in announced if s not in heard_seqs and announced[s].pre is not None and announced[s].cause != CUT
+    )
+    free = _free_numbers(set(announced) | heard_seqs)
     turns = []
     for utterance in due:
         seq = seqs[utterance]
@@ -59,16 +61,16 @@ def _told_turns(scene: Scene) -> list[TurnHeard]:
             seq = next(unheard, None)
         if seq is None:
             seq = next(free)
-        turns.append(_turn(scene, seq, utterance, told.get(seq), answered[utterance]))
+        turns.append(_turn(scene, seq, utterance, announced.get(seq), answered[utterance]))
     known = {id(h) for turn in turns for h in turn.heard.values()}
     taken = {turn.reply_seq for turn in turns}
     for heard in scene.heard.get(scene.primary, []):
         if id(heard) in known or (heard.seq is not None and heard.seq in taken):
             continue
-        if heard.seq is None and told:
+        if heard.seq is None and announced:
             continue  # an agent that tells its replies told nothing of this sound: it is counted, but is no reply
         seq = heard.seq if heard.seq is not None else next(free)
-        turns.append(_extra(scene, seq, heard, told.get(seq)))
+        turns.append(_extra(scene, seq, heard, announced.get(seq)))
     return turns
 
 
@@ -104,7 +106,9 @@ def _free_numbers(taken: set[int]) -> Iterator[int]:
     return (number for number in count() if number not in taken)
 
 
-def _turn(scene: Scene, seq: int, utterance: int, told: ToldReply | None, answers: dict[str, Answer]) -> TurnHeard:
+def _turn(
+    scene: Scene, seq: int, utterance: int, announced: AnnouncedReply | None, answers: dict[str, Answer]
+) -> TurnHeard:
     heard: dict[str, HeardReply] = {}
     for ring, replies in scene.heard.items():
         answer = answers.get(ring)
@@ -112,16 +116,16 @@ def _turn(scene: Scene, seq: int, utterance: int, told: ToldReply | None, answer
         reply = by_seq or (answer.reply if answer is not None else None)
         if reply is not None:
             heard[ring] = reply
-    return TurnHeard(seq, utterance, told, heard, answers)
+    return TurnHeard(seq, utterance, announced, heard, answers)
 
 
-def _extra(scene: Scene, seq: int, reply: HeardReply, told: ToldReply | None) -> TurnHeard:
+def _extra(scene: Scene, seq: int, reply: HeardReply, announced: AnnouncedReply | None) -> TurnHeard:
     heard = {scene.primary: reply}
     for ring, replies in scene.heard.items():
         match = next((h for h in replies if h.seq is not None and h.seq == reply.seq), None)
         if match is not None:
             heard[ring] = match
-    return TurnHeard(seq, None, told, heard, {})
+    return TurnHeard(seq, None, announced, heard, {})
 
 
 def _untold_turns(scene: Scene) -> list[TurnHeard]:

@@ -36,7 +36,7 @@ class Step:
     def at_s(self) -> float:
         return (self.after + self.before) / 2 / SAMPLES_PER_MS / 1e3
 
-    def told(self) -> str:
+    def in_words(self) -> str:
         return f"{self.size_ms:+.1f} ms at {self.at_s:.1f} s"
 
 
@@ -157,7 +157,7 @@ def _late_ms(part: Floats, places: Floats, at: float, reach: float) -> float:
     return float(np.median(chosen[:, 1] - chosen[:, 0] / SAMPLES_PER_MS))
 
 
-def told_of(steps: Sequence[Step]) -> str:
+def steps_in_words(steps: Sequence[Step]) -> str:
     """One sentence, of at least one step."""
-    shown = ", ".join(step.told() for step in steps)
+    shown = ", ".join(step.in_words() for step in steps)
     return f"the ear's clock stepped against the host's by {shown}"

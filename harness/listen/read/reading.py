@@ -179,12 +179,12 @@ def _read_manifest(folder: Path) -> Manifest:
 def _must_have_recordings(folder: Path) -> None:
     """A capture of which only the numbers were kept cannot be heard again; its measurement.json stays what it is."""
     try:
-        told = json.loads((folder / capture.RETAINED).read_bytes())
+        record = json.loads((folder / capture.RETAINED).read_bytes())
     except (OSError, ValueError):
         return
-    if isinstance(told, dict) and told.get("level") == "numbers":
+    if isinstance(record, dict) and record.get("level") == "numbers":
         raise UsageError(
-            f"{folder}: its recordings were given up on {told.get('at')} by `earwitness retain`; only its "
+            f"{folder}: its recordings were given up on {record.get('at')} by `earwitness retain`; only its "
             f"{capture.MEASUREMENT} was kept, so it cannot be heard again"
         )
 

@@ -25,7 +25,7 @@ def figures(call: Call) -> dict[str, Figure]:
 @pytest.mark.parametrize("name", APPLIED_TO_UDP)
 def test_a_named_profile_that_was_applied_is_proven(name: str) -> None:
     proof = Call(load_profile(name), seconds=40).proof()
-    assert proof.applied, proof.told()
+    assert proof.applied, proof.in_words()
 
 
 def test_a_network_that_was_never_impaired_is_not_applied() -> None:
@@ -33,7 +33,7 @@ def test_a_network_that_was_never_impaired_is_not_applied() -> None:
     call = Call(load_profile("4g_ok"), really=Impairment())
     assert not call.proof().applied
     assert figures(call)["log"].agrees is False
-    assert "uplink 0.0 ms of 30.0" in call.proof().told()
+    assert "uplink 0.0 ms of 30.0" in call.proof().in_words()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_packet_that_came_though_the_log_dropped_it_contradicts_the_log() -> N
     lost = next(k for k, echo in enumerate(call.echo) if echo.served_ms is None)
     call.echo[lost] = call.echo[lost].model_copy(update={"served_ms": call.echo[lost].sent_ms + 50})
     assert figures(call)["echo"].agrees is False
-    assert "contradict" in figures(call)["echo"].told
+    assert "contradict" in figures(call)["echo"].text
 
 
 @pytest.mark.parametrize("change", [{"rtt_ms": 1.0}, {"jitter_ms": 0.5}, {"lost": 0.0}])
@@ -76,7 +76,7 @@ def test_a_round_trip_longer_than_the_link_made_it_is_no_proof_and_says_where_to
     call.readings = [replace(reading, rtt_ms=9.5) for reading in call.readings]
     webrtc = figures(call)["webrtc"]
     assert webrtc.agrees is False
-    assert SLOW_END in webrtc.told
+    assert SLOW_END in webrtc.text
 
 
 def test_without_statistics_or_echo_there_is_no_proof() -> None:
@@ -93,7 +93,7 @@ def test_without_statistics_or_echo_there_is_no_proof() -> None:
 def test_a_call_without_media_through_the_link_is_not_applied() -> None:
     call = Call(load_profile("wifi_good"))
     call.rows = [row for row in call.rows if row.kind != "rtp"]
-    assert figures(call)["log"].told == "only 0 media packets came through the link"
+    assert figures(call)["log"].text == "only 0 media packets came through the link"
     assert not call.proof().applied
 
 
@@ -104,7 +104,7 @@ def test_an_outage_that_was_made_is_proven_and_one_that_was_not_is_not(for_ms: f
     call = Call(load_profile("wifi_good"))
     call.done = [outage]
     assert figures(call)["log"].agrees is False
-    assert "packets passed in an outage" in figures(call)["log"].told
+    assert "packets passed in an outage" in figures(call)["log"].text
 
 
 def test_each_stretch_is_held_to_what_was_in_force() -> None:
