@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from earwitness.names import HiddenError, check_ours
+from earwitness.plugin_options import OPTIONS
 
 CASES_INI = "earwitness_cases"
 NAMED = "earwitness_named"  # workerinput of xdist: what was named to the controller
@@ -21,36 +22,6 @@ SUFFIXES = (".yaml", ".yml")
 KEYS = (re.compile(r"^id\s*:", re.MULTILINE), re.compile(r"^speech\s*:", re.MULTILINE))
 ADVICE = "Run the cases by the command: earwitness run --cases FOLDER"
 NAMED_KEY = pytest.StashKey[list[Path]]()
-OPTIONS = (
-    ("lane", "browser or bot (default: browser)"),
-    ("mic", "scheduled or device (default: scheduled)"),
-    ("agent", 'reference, "command: …", dispatch:NAME or room (default: reference)'),
-    ("agent-identity", "which participant is the agent, where several speak"),
-    ("agent-hangover-ms", "how long the agent waits before it takes the user to be done, if it is known"),
-    ("agent-join-s", "how long a foreign agent may take to come into the room (default: 20)"),
-    ("greeting", "auto, none or required: whether the agent speaks first (default: auto)"),
-    ("greeting-window-ms", "how long a greeting is waited for (default: 5000)"),
-    ("turn-quiet-ms", "silence that ends the turn of an agent without lk.agent.state (default: 5000)"),
-    ("hangup", "warn or expected: the agent leaves after its last reply (default: warn)"),
-    ("dispatch-metadata", "with dispatch:NAME: metadata of the worker's job, JSON or @FILE"),
-    ("attributes", "attributes of the user as a participant, JSON or @FILE"),
-    ("room-metadata", "metadata of the room, JSON or @FILE"),
-    ("page", "URL template of a page of your own"),
-    ("page-script", "JavaScript for the clicks that page needs"),
-    ("autoplay", "allowed (any page may play) or real (Chromium's own policy) (default: allowed)"),
-    ("insecure-certificates", "hosts whose https and wss certificates need nobody to vouch for them, with commas"),
-    ("ear", "played (what the page plays) or received (every remote track) (default: played)"),
-    ("runs", "where runs are written (default: runs/)"),
-    ("network", "the user's network: a profile by name or a YAML file (default: nothing in between)"),
-    ("link", "what applies it: auto, user or netem (default: auto)"),
-    ("livekit-url", "an external media server"),
-    ("limits", "the limits to begin with: shipped or field (default: shipped)"),
-    ("gate", "a limit of your own, as in eot_to_first_audio=1500; several with commas between them"),
-    ("floor", "allow what the path costs on top: run folder of `earwitness calibrate`"),
-    ("attempts", "attempts a case at most (default: 1)"),
-    ("jobs", "sessions at once: a number or auto (default: 1; with pytest -n, as many as there are workers)"),
-    ("history", "where every measurement goes: a file, a database URL, or off (default: history.sqlite in the runs)"),
-)
 MARKERS = (
     "p0: a case whose gates block",
     "p1: a case whose fingerprints warn",

@@ -13,14 +13,13 @@ from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
-#: What ears were called before by what they are called now: by a hash of the files' bytes, before the gate table had columns
-#: that judge nothing, before a name changed. Records of that time stay valid.
+#: What ears were called before by what they are called now: by a hash of the files' bytes; and, of the last two, before the
+#: gate table had columns that judge nothing and names changed. Records of that time stay valid.
 FORMER_EARS = {
     "37671c91cd99": "c5805e6bff65",
     "5b63cd141b62": "1220b1a243a1",
-    "e6ac7a7cfdc4": "3d973ca65e55",
-    "7e933afb2da5": "2a58956bcf3a",
-    "0e9d5e7e10a0": "2a58956bcf3a",
+    "0e8997cf4996": "e5ccb1ae9d3a",
+    "34327f4151ee": "419da5c6f765",
 }
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from earwitness.names import HiddenError, check_ours
-from earwitness.pytest_plugin import OPTIONS
+from earwitness.plugin_options import OPTIONS
 from harness.errors import EarwitnessError, UsageError
 from harness.model.status import Status
 from harness.plugin.xdist import BROKEN, ERRORS, SOCKET, Controller, show_summary

@@ -8,7 +8,8 @@ from typing import Any
 
 import typer.main
 
-from earwitness.pytest_plugin import MARKERS, OPTIONS
+from earwitness.plugin_options import OPTIONS
+from earwitness.pytest_plugin import MARKERS
 from harness.commands.main import app
 from scripts.docs_site.markdown import code, table
 
