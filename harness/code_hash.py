@@ -18,8 +18,8 @@ HERE = Path(__file__).parent
 FORMER_EARS = {
     "37671c91cd99": "c5805e6bff65",
     "5b63cd141b62": "1220b1a243a1",
-    "0e8997cf4996": "e5ccb1ae9d3a",
-    "34327f4151ee": "419da5c6f765",
+    "3bd971851c0d": "e0291b981bbe",
+    "71db3761705b": "b6acd6b2f75f",
 }
 
 

@@ -50,7 +50,7 @@ def test_the_live_calls_own_chance_is_what_their_profile_asks_for_however_long_t
 def test_calls_as_short_as_the_live_ones_are_proven_but_for_the_share_that_chance_may_take(network: str) -> None:
     """Fixed recordings: with these seeds the count is the same in every run. Chance may refuse about one in a hundred."""
     refused = [seed for seed in range(CALLS) if not Call(load_profile(network), CALL_S, seed).proof().applied]
-    assert len(refused) <= 1, [Call(load_profile(network), CALL_S, seed).proof().told() for seed in refused]
+    assert len(refused) <= 1, [Call(load_profile(network), CALL_S, seed).proof().in_words() for seed in refused]
 
 
 def test_the_level_of_the_proof_is_the_one_that_is_published() -> None:

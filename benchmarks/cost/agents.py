@@ -18,7 +18,8 @@ from pathlib import Path
 
 from benchmarks.cost import processes
 from harness.errors import HarnessError, ProvisionError
-from harness.live.agents import LINKED_STATES, Agent, Attendance, DispatchedAgent, ReferenceAgent
+from harness.live.agents import DispatchedAgent, ReferenceAgent
+from harness.live.attendance import LINKED_STATES, Agent, Attendance
 from harness.live.bench import SESSIONS
 from harness.live.rooms import Participants, Rooms
 from harness.model.capture import AgentUnderTest

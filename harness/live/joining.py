@@ -18,7 +18,7 @@ from bots.timeline import RATE_HZ
 from harness.browser.driver import Browser
 from harness.errors import AttemptError
 from harness.link.link import Link
-from harness.live.agents import Attendance
+from harness.live.attendance import Attendance
 from harness.live.entering import PageEntry
 from harness.live.host import host_id
 from harness.live.rooms import Participants, served

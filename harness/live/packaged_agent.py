@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import AttemptError
-from harness.live.agents import Attendance, wait_until_linked
+from harness.live.attendance import Attendance, wait_until_linked
 from harness.live.rooms import Rooms
 from harness.model.capture import AgentUnderTest
 from harness.model.extension import AGENTS, Agent, Call

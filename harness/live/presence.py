@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bots.probe_bot import Probe, mono_ms
 from harness.errors import AttemptError
-from harness.live.agents import Attendance
+from harness.live.attendance import Attendance
 from harness.live.conversation import Conversation, Stage
 from harness.live.hearing import RATE_HZ, Hearing
 from harness.model.capture import Happening, HappeningKind

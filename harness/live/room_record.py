@@ -7,7 +7,7 @@ from itertools import zip_longest
 from bots.probe_bot import AGENT, Probe
 from bots.roster import VOICE_DBFS
 from bots.timeline import ProbeRecording, Take
-from harness.live.agents import Attendance
+from harness.live.attendance import Attendance
 from harness.model.capture import TRACKS, AgentTrack, Happening
 
 SILENT_DBFS = -70.0  # below it nobody hears a track

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.live.agents import Agent
+from harness.live.attendance import Agent
 from harness.live.network import Network
 from harness.live.rooms import Rooms
 from harness.model.plan import NOTHING_TOLD, BuiltCase, CallRules, Invitation, Lane, MicMode, PageSpec

@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import AttemptError
 from harness.live import presence
-from harness.live.agents import Attendance
+from harness.live.attendance import Attendance
 from harness.live.presence import Presence
 from harness.model.status import CaptureStatus
 from tests.live.made_call import Script, held, made_talk

@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import HarnessError, ProvisionError
 from harness.live.governor import Governor, Limits
-from harness.live.shared_staging import Message, SharedStaging, StagingServer, told_of_run
+from harness.live.shared_staging import Message, SharedStaging, StagingServer, run_of_server
 from harness.live.staging import Stage
 
 NEVER = Limits(launch_s=1e6, ready_s=1e6, busy_s=1e6, hear_s=1e6)
@@ -79,7 +79,7 @@ async def test_the_run_is_opened_once_for_all_and_its_failure_is_told_to_all(tmp
         raise ProvisionError("no livekit-server found")
 
     async with asyncio.timeout(PATIENCE_S), StagingServer(open_run).serving() as path:
-        async with told_of_run(path) as (one, lost), told_of_run(path) as (other, _):
+        async with run_of_server(path) as (one, lost), run_of_server(path) as (other, _):
             assert one == other == {"run_id": "r"}
             assert not lost.is_set()
     assert lost.is_set() is False, "we left, not the server"
@@ -87,7 +87,7 @@ async def test_the_run_is_opened_once_for_all_and_its_failure_is_told_to_all(tmp
     async with asyncio.timeout(PATIENCE_S), StagingServer(open_run).serving() as path:
         for _ in range(2):
             with pytest.raises(HarnessError, match="no livekit-server found"):
-                async with told_of_run(path):
+                async with run_of_server(path):
                     pass
     assert asked == [1, 1]
 
@@ -96,7 +96,7 @@ async def test_the_end_of_the_server_is_told_and_nobody_waits_for_it() -> None:
     async with asyncio.timeout(PATIENCE_S), AsyncExitStack() as stack:
         serving = AsyncExitStack()
         path = await serving.enter_async_context(server(Governor(1, NEVER)).serving())
-        _, lost = await stack.enter_async_context(told_of_run(path))
+        _, lost = await stack.enter_async_context(run_of_server(path))
         seat = await stack.enter_async_context(SharedStaging(path, 1).session())
         waiting = asyncio.create_task(stack.enter_async_context(SharedStaging(path, 2).session()))
         await asyncio.sleep(0)

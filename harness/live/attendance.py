@@ -1,0 +1,78 @@
+"""What every agent under test promises, and how it is noticed that it came: its presence in one room."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bots.roster import AGENT_STATE
+from harness.errors import AttemptError
+from harness.live.rooms import Participants, Rooms
+from harness.model.capture import AgentUnderTest
+from harness.model.status import CaptureStatus
+
+LINKED_STATES = ("listening", "idle", "thinking", "speaking")  # lk.agent.state once a worker has linked to the user
+LONGER = "--agent-join-s waits longer"
+NO_TRACK_S = 8.0  # in the room for so long without an audio track
+
+
+class Agent(Protocol):
+    """One agent under test for a whole run."""
+
+    about: AgentUnderTest
+    versions: dict[str, str]
+
+    def attend(self, room: str, rooms: Rooms, user_identity: str) -> contextlib.AbstractAsyncContextManager[Attendance]:
+        """Bring the agent into `room`; on the way out it is seen off. Raises AttemptError."""
+        ...
+
+
+@dataclass
+class Attendance:
+    """The agent's presence in one room. `lost` says that its process ended; `dismissed` tells it that the call is over:
+    one that can be told takes its track away, and leaves when the others have gone.
+    """
+
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+    lost_why: str = ""
+    exit_code: int | None = None  # of its process, once `lost`
+    dismissed: asyncio.Event = field(default_factory=asyncio.Event)
+    identity: str | None = None  # of the participant that came for the agent
+    has_track: bool = True  # it had an audio track when it came
+
+
+def _others(participants: Participants, user_identity: str) -> list:
+    return [p for p in participants if p.identity != user_identity and not p.identity.startswith("probe")]
+
+
+async def wait_until_linked(
+    room: str, rooms: Rooms, user_identity: str, why: str, join_s: float, named: str | None = None
+) -> tuple[str, bool]:
+    """Until somebody else (`named`: that one) is in the room with an audio track and, if it says so, has linked to the
+    user: (its identity, whether it has a track). One that has no track after NO_TRACK_S may publish it when it speaks.
+    """
+    loop = asyncio.get_running_loop()
+    came_s: dict[str, float] = {}
+    found: list[tuple[str, bool]] = []
+
+    def linked(participants: Participants) -> bool:
+        for participant in _others(participants, user_identity):
+            if named is not None and participant.identity != named:
+                continue
+            since_s = came_s.setdefault(participant.identity, loop.time())
+            state = participant.attributes.get(AGENT_STATE)
+            if state is not None and state not in LINKED_STATES:
+                continue
+            has_track = any(track.type == 0 for track in participant.tracks)
+            if has_track or loop.time() - since_s >= NO_TRACK_S:
+                found.append((participant.identity, has_track))
+        return bool(found)
+
+    try:
+        async with asyncio.timeout(join_s):
+            await rooms.wait_for_participants(room, linked)
+    except TimeoutError as error:
+        raise AttemptError(CaptureStatus.AGENT_ABSENT, f"{why} (waited {join_s:g} s; {LONGER})") from error
+    return max(found, key=lambda item: item[1])
