@@ -79,10 +79,10 @@ def _worst(summaries: list[Summary]) -> int:
 
 def _annotate(folders: list[Path]) -> int:
     """Raises UsageError."""
-    from harness.run.rejudge import judge_again, read_summary
+    from harness.run.rejudge import read_summary, rejudge
     from reports.render.annotations import annotations_of
 
-    summaries = [read_summary(folder) or judge_again(folder, strict=False) for folder in folders]
+    summaries = [read_summary(folder) or rejudge(folder, strict=False) for folder in folders]
     for line in (line for summary in summaries for line in annotations_of(summary)):
         print(line)  # as it is: a console would break the line
     return _worst(summaries)
@@ -90,13 +90,13 @@ def _annotate(folders: list[Path]) -> int:
 
 def _write(folder: Path, again: bool, strict: bool) -> Summary:
     """Raises UsageError."""
-    from harness.run.rejudge import judge_again, read_summary
+    from harness.run.rejudge import read_summary, rejudge
     from harness.run.written_run import write_run
 
     summary = None if again else read_summary(folder)
     try:
         if summary is None:
-            return write_run(judge_again(folder, strict=strict), folder)
+            return write_run(rejudge(folder, strict=strict), folder)
         from reports.render.run_report import finish_report
 
         finish_report(summary, folder)

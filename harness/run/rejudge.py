@@ -50,7 +50,7 @@ def read_summary(run_dir: Path) -> Summary:
         raise UsageError(f"{path}: {first_problem(error)}; {MEASURE_ANEW}") from error
 
 
-def judge_again(run_dir: Path, *, strict: bool, on_capture: Callable[[str], None] = lambda name: None) -> Summary:
+def rejudge(run_dir: Path, *, strict: bool, on_capture: Callable[[str], None] = lambda name: None) -> Summary:
     """Every capture heard anew (its measurement.json is rewritten) and judged by today's table, with the limits that the run had
     of its own. Raises UsageError, OSError.
 

@@ -16,7 +16,7 @@ from harness.model.capture import MEASUREMENT, read_manifest, write_manifest
 from harness.model.limits import LIMITS, Limits
 from harness.model.status import CaptureStatus, Status
 from harness.model.verdict import SUMMARY_SCHEMA_VERSION
-from harness.run.rejudge import judge_again, read_summary
+from harness.run.rejudge import read_summary, rejudge
 from harness.run.written_run import SUMMARY, write_run
 from tests.listen.captures import hole, simple_call
 from tests.reports.render.test_html import read
@@ -66,7 +66,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
             captured(made[kind], **kinds[kind])
             told = {"complete": True, "exit_code": 0, "suite": "fast", "started_at": "2026-01-01T00:00:00Z"}
             (made[kind] / SUMMARY).write_text(json.dumps(told))
-            write_run(judge_again(made[kind], strict=False), made[kind])
+            write_run(rejudge(made[kind], strict=False), made[kind])
         shutil.copytree(made[kind], run_dir)
         return run_dir
 
@@ -145,7 +145,7 @@ def test_attempts_of_one_case_are_judged_together(tmp_path: Path) -> None:
         told = {"attempt": attempt, "trace_id": f"one-made-a{attempt}"}
         write_manifest(folder, read_manifest(folder).model_copy(update=told))
         folder.rename(folder.with_name(f"kept-{attempt}"))
-    (case,) = judge_again(run_dir, strict=False).cases
+    (case,) = rejudge(run_dir, strict=False).cases
     assert case.status is Status.FLAKY
     assert [attempt.attempt for attempt in case.attempts] == [1, 2]
 
@@ -155,7 +155,7 @@ def test_an_attempt_that_ended_early_keeps_its_status(tmp_path: Path) -> None:
     folder = captured(run_dir)
     manifest = read_manifest(folder)
     write_manifest(folder, manifest.model_copy(update={"status": CaptureStatus.AGENT_CRASH, "detail": "it ended"}))
-    (case,) = judge_again(run_dir, strict=False).cases
+    (case,) = rejudge(run_dir, strict=False).cases
     assert case.attempts[0].capture_status is CaptureStatus.AGENT_CRASH
     assert case.status is Status.FAIL
 
@@ -163,7 +163,7 @@ def test_an_attempt_that_ended_early_keeps_its_status(tmp_path: Path) -> None:
 def test_a_case_that_is_not_known_any_more_is_an_error_of_the_run(tmp_path: Path, finished: Finished) -> None:
     run_dir = finished(tmp_path / "one")
     (run_dir / "captures" / "one-made-a1" / "case.json").unlink()
-    summary = judge_again(run_dir, strict=False)
+    summary = rejudge(run_dir, strict=False)
     assert summary.cases == []
     assert summary.exit_code == 3
     assert "one-made-a1: not judged: case.json cannot be read" in summary.errors[0]
@@ -252,7 +252,7 @@ def test_again_judges_by_the_limits_the_run_was_made_with(
     assert ew(run_dir, "--again").code == 1
     own = {"max_gap": 600, "audible_dropout": 5, "ear_dropout": 5, "audio_valid": 0}
     (run_dir / LIMITS).write_text(Limits(own=own).model_dump_json())
-    gates = {gate.gate_id: gate for gate in judge_again(run_dir, strict=False).gates}
+    gates = {gate.gate_id: gate for gate in rejudge(run_dir, strict=False).gates}
     assert (gates["max_gap"].threshold, gates["max_gap"].status) == (600, Status.PASS)
     (run_dir / LIMITS).write_text("{}}")
     done = ew(run_dir, "--again")
