@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -63,7 +64,16 @@ def test_one_that_leaves_a_question_open_is_ended_and_its_answer_is_not_taken_fo
         assert asked(process, b"two\n") != first
 
 
-def test_ctrl_c_while_it_is_asked_ends_the_wait_and_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as in a terminal; a shell's background job is started deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_while_it_is_asked_ends_the_wait_and_the_process() -> None:
     with child() as process:
         first = asked(process, b"one\n")
         interrupt = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
