@@ -1,8 +1,8 @@
 """A measurement held against a stored one of the same case: has the sound of its replies changed? (H-90)
 
-Each reply's spectral fingerprint against that of the same reply (by number) of the stored measurement, in each recording
-that both have. A distance above SPECTRUM_DB is a defect `spectrum`. Measured over real calls: the same words by the same
-voice differ by 0.15 dB (median of 3,482 pairs of replies; 99 % below 0.57, in the browser at most 0.44), 6 % of pitch makes
+Compares each reply's spectral fingerprint with that of the stored reply of the same number, in each recording that both
+have. A distance above SPECTRUM_DB is a defect `spectrum`. Measured over real calls: the same words by the same voice
+differ by 0.15 dB (median of 3,482 pairs of replies; 99 % below 0.57, in the browser at most 0.44), a 6 % pitch change makes
 1.3 to 1.7 dB; a reply that a stall tore reaches 2.2 dB.
 """
 

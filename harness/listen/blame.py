@@ -1,8 +1,8 @@
 """Where a defect was born: before RTC, in RTC, or at the ear, by comparing the rings.
 
-What is in pre_rtc already was born before RTC. What pre_rtc lacks and the second listener hears was born in RTC; what only
-the browser hears, at the ear (its own leg of the way, its jitter buffer, its page). Times are compared from the beginning
-of the reply in each ring. Without the ring that would tell, it stays unknown, with what would tell.
+A defect already in pre_rtc was born before RTC. One that pre_rtc lacks and post_rtc has was born in RTC; one in ear alone,
+at the ear (the browser's own leg of the way, jitter buffer, page). Times count from the beginning of the reply in each
+ring. Without the ring that decides, the birth stays unknown, and the evidence names that ring.
 """
 
 from __future__ import annotations

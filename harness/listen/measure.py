@@ -1,7 +1,7 @@
 """From a capture folder to a Measurement: read, align, measure, validate. The way into the listening half.
 
-Pure but for reading the folder: the same folder gives the same record, to the byte. What cannot be computed says why;
-nothing raises for what is in the recordings.
+Pure but for reading the folder: the same folder gives the same record, to the byte. A metric that cannot be computed says
+why; no content of a recording raises.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from harness.model.measurement import Alignment, Measurement, Metric, Span, Turn
 
 
 def listen(folder: Path, *, quality: bool = False) -> Measurement:
-    """What is heard in the capture at `folder`; with `quality` also its scores, which are slow. Writes nothing.
+    """Measures the capture at `folder`; with `quality` also its scores, which are slow. Writes nothing.
 
     Raises UsageError if it is no capture folder, or one of another schema.
     """
@@ -49,7 +49,7 @@ def listen(folder: Path, *, quality: bool = False) -> Measurement:
 
 
 def measure(heard: Capture, *, quality: bool = False) -> Measurement:
-    """What is heard in a capture, wherever it was read from."""
+    """Measures a capture, wherever it was read from."""
     scene = Scene(heard)
     turns = list_turns(scene)
     status, detail = refine_status(scene, turns)
@@ -174,7 +174,7 @@ def _onset_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
 
 
 def _may_be_first(scene: Scene, heard: HeardReply) -> bool:
-    """A greeting nobody forbade. An agent that tells its replies is not taken to greet unless it is to."""
+    """Whether this is a permitted greeting. An agent that announces its replies greets only where the case requires it."""
     case = scene.capture.case
     asked = case.greeting if case is not None else None
     allowed = asked == "required" or (asked != "none" and not scene.tells)
@@ -182,7 +182,7 @@ def _may_be_first(scene: Scene, heard: HeardReply) -> bool:
 
 
 def _reply_count(scene: Scene, turns: list[TurnHeard]) -> int:
-    """As the agent tells them; of one that tells nothing, what it says between two turns of the user is one reply."""
+    """The announced replies; for an agent that announces none, all its speech between two user turns is one reply."""
     heard = scene.heard[scene.primary]
     if scene.announced:
         return sum(h.seq is not None for h in heard)
@@ -190,7 +190,7 @@ def _reply_count(scene: Scene, turns: list[TurnHeard]) -> int:
 
 
 def _unanswered_turns(scene: Scene) -> Metric:
-    """Turns of the user that no reply follows, be it one that was interrupted. Not `expected_reply_count` minus
+    """Turns of the user that no reply follows; an interrupted reply counts. Not `expected_reply_count` minus
     `reply_count`: two replies to one turn do not answer another.
     """
     answers = scene.answers[scene.primary]
@@ -200,7 +200,7 @@ def _unanswered_turns(scene: Scene) -> Metric:
         if answer is None:
             return no_number("count", f"utterance {utterance} is not found, so whether it was answered is not known")
         replies = [reply for reply in (answer.reply, *answer.after) if reply is not None]
-        if scene.announced:  # an agent that tells its replies told nothing of any other sound
+        if scene.announced:  # an agent that announces its replies announced no other sound
             replies = [reply for reply in replies if reply.seq is not None]
         unanswered += not replies
     return number(unanswered, "count")
@@ -214,7 +214,7 @@ def _complete_after_final_eot(scene: Scene, turns_heard: list[TurnHeard]) -> int
     announced = {reply.seq: reply for reply in scene.announced}
     complete = 0
     replies = scene.heard[scene.primary]
-    if not scene.tells:  # the parts of one reply are one
+    if not scene.tells:  # the parts of one reply count once
         replies = [turn.heard[scene.primary] for turn in turns_heard if scene.primary in turn.heard]
     for heard in replies:
         if heard.start < final_end:

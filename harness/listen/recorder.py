@@ -1,8 +1,8 @@
-"""What the browser's own recorder made of what the ear heard: ear.webm decoded, laid on ear.wav, and heard like it (H-132).
+"""The browser's own recording against the tap's: ear.webm decoded, aligned with ear.wav, and measured like it (H-132).
 
 ear.wav is what the tap took, sample by sample; ear.webm went through the MediaRecorder's Opus. The webm is aligned by the
-replies (it begins when the agent's track came), then it stands in for ear.wav and the capture is measured as ever: what
-differs is the recorder's. Of the webm's sound nothing else is taken, and no gate looks at it. Times in ms, levels in dB.
+replies (it begins when the agent's track came), then it stands in for ear.wav and the capture is measured as ever: any
+difference is the recorder's. The webm serves nothing else, and no gate looks at it. Times in ms, levels in dB.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Beside(_Frozen):
 
 
 class WebmHeard(_Frozen):
-    """`lag_ms`: sample 0 of the webm stands there in ear.wav; `drift_ms`: how much it is off by the last reply.
+    """`lag_ms`: where sample 0 of the webm stands in ear.wav; `drift_ms`: how far it is off at the last reply.
 
     `reason`: why there is nothing to compare; then the numbers are None.
     """
@@ -72,7 +72,7 @@ class WebmHeard(_Frozen):
 
 
 def hear_webm(folder: Path) -> WebmHeard:
-    """Writes nothing. Raises UsageError if `folder` is no capture folder."""
+    """Compares the webm. Writes nothing. Raises UsageError if `folder` is no capture folder."""
     heard = read_capture(folder)
     nothing = WebmHeard(trace_id=heard.manifest.trace_id, lane=heard.manifest.lane)
     if heard.manifest.lane == "bot":
@@ -142,7 +142,7 @@ def _places(ear: Ring, webm: Ring, spans: Sequence[tuple[int, int]]) -> list[tup
 
 
 def _laid_on(webm: Audio, lag: int, length: int) -> Audio:
-    """The webm on ear.wav's samples: silence where it has none."""
+    """The webm on ear.wav's samples: silence where the webm has none."""
     laid = np.zeros(length, np.float32)
     first, last = max(0, lag), min(length, lag + len(webm))
     if last > first:

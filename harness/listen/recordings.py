@@ -2,8 +2,8 @@
 
 Roles: `ear` is the agent as the user heard it, `mic` the user recorded beside it (sample 0 of both is one instant),
 `user` what the user said as a file of its own (clean, on no clock), `pre` the agent's own PCM, `post` the agent at a
-second listener. Truth counts in samples of `user`, without one in samples of `mic`; without a truth file the utterances
-are found by level there. Nothing but sound is known: no events, traces, statistics, arrival times, other clocks.
+second listener. Truth counts in samples of `user`, else of `mic`; without a truth file the utterances are found there by
+level. Only the sound is known: no events, traces, statistics, arrival times, other clocks.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ def _lengths(audio: Mapping[str, Audio]) -> str:
 
 
 def find_utterances(audio: Audio) -> Truth | None:
-    """By level; None where nobody speaks."""
+    """The utterances by level; None where nobody speaks."""
     spans: list[Sound] = []
     for sound in Ring("said", audio).sounds:
         if spans and sound.start - spans[-1].end < ONE_UTTERANCE_MS * SAMPLES_PER_MS:
@@ -248,11 +248,11 @@ def _spoken(span: TruthSpan) -> SpokenUtterance:
     )
 
 
-# what such a capture is not able to
+# what such a capture cannot give
 
 
 def as_declared(capture_: Capture, metrics: Mapping[str, Metric]) -> dict[str, Metric]:
-    """Of somebody else's recordings, what they lack by their nature is NOT_APPLICABLE; other captures stay as they are."""
+    """Metrics that recordings alone cannot give are NOT_APPLICABLE; those of other captures stay as they are."""
     if capture_.manifest.source != "recordings":
         return dict(metrics)
     lacking = dict(LACKING)

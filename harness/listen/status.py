@@ -1,7 +1,7 @@
 """Refine a capture's status by what its recordings hold (H-61 to H-66).
 
-Only OK is refined: whatever else the live half said stands. PRE_MISSING and PRE_SILENT are said of agents alone that
-are declared to write pre_rtc.wav.
+Only OK is refined: any other status of the live half stands. Only an agent that is declared to write pre_rtc.wav gets
+PRE_MISSING or PRE_SILENT.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Whether a measurement is to be believed: capture underruns, alignment, clocks, the user's speech, the host's load.
 
-Each reason is one sentence; any reason makes the turn INVALID, so each limit says where it comes from. A turn by itself is
+Each reason is one sentence; any reason makes the turn INVALID, so each limit says where it comes from. A single turn is
 INVALID where the host was overloaded in it, or where another session was launched beside it.
 """
 
@@ -25,7 +25,7 @@ SAMPLES_PER_MS = 48
 LOST_SAMPLES_LIMIT = 128  # one render quantum, which a starting audio context may lose ahead of everything
 LOAD_LIMIT_PERCENT = 98.0
 CROWDED_PERCENT = 95.0  # measured: an answer 700 ms late at 97 %, while our own loop was 11 ms late at most
-BEFORE_ANSWER_MS = 1_000.0  # what the agent makes of the user's words it makes while they are spoken
+BEFORE_ANSWER_MS = 1_000.0  # the agent works on the user's words while they are spoken
 LOADED_LAG_MS = 50.0  # with the processor full as well: the call itself, not only our loop, was starved
 
 
@@ -47,13 +47,13 @@ def _timelines(scene: Scene) -> list[str]:
 
 
 def _full_processor(scene: Scene) -> str:
-    """What starves an audio thread or a clock's readings, where it was so from the first line of load to the last."""
+    """In words, that the processor was full all along (it starves audio threads and clock readings); else empty."""
     cpu = _cpu_percent(scene.capture.load)
     return "" if cpu is None or cpu < LOAD_LIMIT_PERCENT else f": the host was overloaded, CPU {cpu:.0f} %"
 
 
 def _users_speech(scene: Scene) -> list[str]:
-    """Judged where the user's own side recorded it, if that exists: the other listener may have joined late."""
+    """Judged in the user's own recording, if there is one: the other listener may have joined late."""
     user = PAIRS[scene.primary]
     if user not in scene.rings:
         return []
@@ -63,7 +63,7 @@ def _users_speech(scene: Scene) -> list[str]:
     reasons = []
     for index, place in enumerate(scene.places[user]):
         if isinstance(place, NotFound):
-            if complete or index in spoken:  # a call that broke off need not have come to it
+            if complete or index in spoken:  # a call that broke off may not have reached it
                 reasons.append(f"utterance {index}: {place.reason}")
         elif place.heard != 1:
             reasons.append(f"utterance {index} is heard {place.heard} times in {user}.wav")
@@ -71,7 +71,7 @@ def _users_speech(scene: Scene) -> list[str]:
 
 
 def user_heard_count(scene: Scene) -> int | None:
-    """How often the user's utterances are heard: of the one that is furthest from exactly once."""
+    """How often the utterance that is furthest from exactly once is heard."""
     places = scene.places[PAIRS[scene.primary]]
     if not places or PAIRS[scene.primary] not in scene.rings or "said" not in scene.rings:
         return None
@@ -80,7 +80,7 @@ def user_heard_count(scene: Scene) -> int | None:
 
 
 def _windows(scene: Scene) -> list[str]:
-    """Starts that hang on a reply: as the live half noted them, or (device microphone) as they are found."""
+    """Starts that depend on a reply: as the live half noted them, or (device microphone) as they are found."""
     truth, user, manifest = scene.capture.truth, PAIRS[scene.primary], scene.capture.manifest
     missed = [spoken.utterance for spoken in manifest.spoken if not spoken.in_window]
     reasons = [f"utterance {index} started outside the case's window" for index in missed]
@@ -96,7 +96,7 @@ def _windows(scene: Scene) -> list[str]:
         if not replies:
             reasons.append(f"utterance {index} hangs on a reply that was not heard")
             continue
-        # of an agent that tells nothing, all it said until then is one reply
+        # for an agent that announces nothing, all its speech until then is one reply
         last = (
             replies[0]
             if scene.tells
@@ -114,7 +114,7 @@ def _windows(scene: Scene) -> list[str]:
 
 
 def _host(scene: Scene) -> list[str]:
-    """Load from the user's first word to the last sound of the agent."""
+    """Overload between the user's first word and the agent's last sound."""
     load, user, ring = scene.capture.load, PAIRS[scene.primary], scene.primary
     first = scene.first_speech(user)
     heard = scene.heard.get(ring, [])
@@ -131,7 +131,7 @@ def _host(scene: Scene) -> list[str]:
 
 
 def undistorted(scene: Scene, turn: TurnHeard, metrics: dict[str, Metric]) -> dict[str, Metric]:
-    """A turn's metrics; none is believed where the host was beyond what sessions are known to bear."""
+    """A turn's metrics; none is believed where the host's load was beyond a turn's limits."""
     heard = turn.heard.get(scene.primary)
     if heard is None:
         return metrics
@@ -142,7 +142,7 @@ def undistorted(scene: Scene, turn: TurnHeard, metrics: dict[str, Metric]) -> di
 
 
 def _distorted(lines: Sequence[HostLoadLine]) -> str | None:
-    """The limits of a turn are those of the call; and nothing is calibrated beside a launch."""
+    """A turn has the call's limits; and no limit is calibrated beside a launch."""
     if any(line.launching for line in lines):
         return "another session was launched while this turn was measured"
     cpu, lag_ms = _cpu_percent(lines), worst_lag_ms(lines)
@@ -152,9 +152,9 @@ def _distorted(lines: Sequence[HostLoadLine]) -> str | None:
 
 
 def _crowded(lines: Sequence[HostLoadLine]) -> str | None:
-    """Of sessions side by side, while the agent made its answer: with no core free, they wait for each other.
+    """Sessions side by side wait for each other if no core was free while the agent made its answer.
 
-    Our own loop need not notice: it sleeps most of the time, and whoever sleeps is served first.
+    Our own loop may not notice: it mostly sleeps, and the scheduler serves sleepers first.
     """
     cpu = _cpu_percent(lines)
     if cpu is None or cpu < CROWDED_PERCENT or all(line.launching is None for line in lines):
@@ -174,7 +174,7 @@ def _begin(scene: Scene, turn: TurnHeard, start: float) -> float:
 
 
 def _lines(scene: Scene, start: float, end: float) -> list[HostLoadLine]:
-    """The host between two samples of the primary ring."""
+    """Load lines between two samples of the primary ring."""
     start_ms, end_ms = scene.clocks.mono_ms(scene.primary, start), scene.clocks.mono_ms(scene.primary, end)
     return [] if start_ms is None or end_ms is None else load_within(scene.capture.load, start_ms, end_ms)
 

@@ -1,1 +1,1 @@
-"""What is heard where: replies, utterances and turns found in every recording."""
+"""Find replies, utterances and turns in every recording."""

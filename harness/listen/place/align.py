@@ -23,7 +23,7 @@ ENVELOPE_CONFIDENCE = 0.85
 ENVELOPE_HOP_MS = 5.0
 ENVELOPE_MIN_MS = 400.0
 ENVELOPE_FLOOR_DB = -60.0
-RIVAL_SHARE = 0.8  # another place as good as this much of the best makes an envelope match ambiguous
+RIVAL_SHARE = 0.8  # another place that reaches this much of the best makes an envelope match ambiguous
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def find_all(piece: BandArray, recording: BandArray, least: float = WAVEFORM_CON
     correlation = sliding_correlation(piece, recording)
     if len(correlation) == 0:
         return []
-    padded = np.concatenate([[-1.0], correlation, [-1.0]])  # so that a peak at the very edge is one
+    padded = np.concatenate([[-1.0], correlation, [-1.0]])  # so that the edges can be peaks
     peaks, _ = find_peaks(padded, height=least, distance=max(1, len(piece) // 2))
     return [_refined(correlation, int(peak) - 1) for peak in peaks]
 

@@ -1,8 +1,8 @@
 """A bed: noise or music that sounds without a pause while the agent is there, whether it speaks or not.
 
-It is measured where it sounds alone, in the quietest second and what is as quiet: `level_dbfs` is the RMS there,
-`floor_dbfs` the 10th percentile of the 5 ms levels, `top_dbfs` the 99th. Speech is what stands above the top. The
-percentile of the whole recording (onset.py) does not do: before the agent joined there is digital silence.
+It is measured where it sounds alone, in the quietest second and blocks as quiet: `level_dbfs` is the RMS there,
+`floor_dbfs` the 10th percentile of the 5 ms levels, `top_dbfs` the 99th. Sound above the top is speech. The whole
+recording's percentile (onset.py) would not do: before the agent joins there is digital silence.
 Levels come as 5 ms RMS every quarter of a millisecond (`level_db`).
 """
 
@@ -16,13 +16,13 @@ from harness.listen.place.onset import AUDIBLE_DBFS, HOP_MS, LOWEST_FLOOR_DBFS, 
 
 BLOCK_MS = 200.0  # a gap this long is a pause: no bed sounds there
 SECOND_BLOCKS = 5
-AT_ONCE = 1_000  # blocks: what bounds the memory
+AT_ONCE = 1_000  # blocks, to bound the memory
 LONGEST_BREAK_BLOCKS = 2  # a packet or two lost, or a loop that begins again
 MIN_BED_MS = 3_000.0
 MIN_SHARE = 0.8  # of the time from its first sound to the end of the recording
-HIGHEST_DBFS = -27.0  # what is louder than this all the time is no background: it talks without end
+HIGHEST_DBFS = -27.0  # a sound constantly louder than this is no background: it talks without end
 AS_QUIET_DB = 3.0
-STANDS_OUT_DB = 8.0  # the voice above its bed; where nothing stands out so, a voice alone is told by its
+STANDS_OUT_DB = 8.0  # of a voice above its bed; below it, a spread above MOST_SPREAD_DB is a voice alone
 MOST_SPREAD_DB = 18.0  # 5 ms levels, 10th to 99th percentile: noise 5, music 10 to 15, a voice more than 20
 FLOOR_PERCENTILE, TOP_PERCENTILE = 10.0, 99.0
 # measured against the voice's waveform, in calls: 0 to 23 ms over noise and music of −45 to −42 dBFS, 44 ms over music of −35;
@@ -41,12 +41,12 @@ class Bed:
 
     @property
     def threshold(self) -> Threshold:
-        """Above which it is speech, and down to which a sound is followed."""
+        """Levels above which sound is speech, and down to which it is followed."""
         return Threshold(max(self.top_dbfs + ABOVE_TOP_DB, AUDIBLE_DBFS), self.top_dbfs + WALK_ABOVE_TOP_DB)
 
 
 def onset_error_ms(bed: Bed | None) -> float:
-    """How late a soft onset may be seen that drowns in it."""
+    """How late a soft onset that drowns in the bed may be detected."""
     if bed is None or bed.level_dbfs <= AUDIBLE_DBFS:
         return 0.0
     return AUDIBLE_BED_ERROR_MS if bed.level_dbfs <= LOUD_BED_DBFS else LOUD_BED_ERROR_MS
@@ -85,7 +85,7 @@ def _rms_db(levels: FloatLevels) -> FloatLevels:
 
 
 def _stretches(sounding: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[tuple[int, int]]:
-    """(first, last) block of each stretch in which it sounds, short breaks included."""
+    """(first, last) block of each sounding stretch, short breaks included."""
     joined: list[tuple[int, int]] = []
     for first, last in runs(sounding):
         if joined and first - joined[-1][1] - 1 <= LONGEST_BREAK_BLOCKS:
@@ -96,7 +96,7 @@ def _stretches(sounding: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[tup
 
 
 def _alone(loud: FloatLevels) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """The blocks of the quietest second, and of those that are about as quiet. `loud`: dBFS of each, inf: not to be used."""
+    """The blocks of the quietest second and of seconds about as quiet. `loud`: dBFS of each block, inf: not to be used."""
     alone = np.zeros(len(loud), bool)
     loudest = np.lib.stride_tricks.sliding_window_view(loud, SECOND_BLOCKS).max(axis=1)
     if np.isfinite(loudest).any():

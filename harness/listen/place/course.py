@@ -1,7 +1,8 @@
 """The speed at which a reply arrives, and its lag's course at that speed.
 
-Small changes are the slope of the lag's course without its steps (Theil-Sen, ppm); larger ones, at which waveforms no
-longer match, are found by the level's course stretched by a grid of ratios. Method: spec/metrics.md (c), steps 1b and 5.
+A small change of speed is the slope of the lag's course without its steps (Theil-Sen, ppm). A larger one, at which
+waveforms no longer match, is found by the level's course, stretched by a grid of ratios. Method: spec/metrics.md (c),
+steps 1b and 5.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ CLOSER_TIMES = 3
 
 @dataclass(frozen=True)
 class Slope:
-    """Lag's growth in ppm of the time: positive is slower than published. `error_ppm`: half the 95 % interval."""
+    """Growth of the lag in ppm of time: positive is slower than published. `error_ppm`: half the 95 % interval."""
 
     ppm: float
     error_ppm: float
 
 
 def lag_slope(track: DelayTrack, ratio: float = 1.0) -> Slope | None:
-    """`ratio`: the speed it was found at. None where too little of the reply is aligned."""
+    """`ratio`: the track's speed. None where too little of the reply is aligned."""
     t, lag = track.at / BAND_RATE_HZ, track.lag / BAND_RATE_HZ
     if len(t) < MIN_WINDOWS or (t[-1] - t[0]) * 1e3 < MIN_SPAN_MS:
         return None
@@ -118,7 +119,7 @@ def follow_course(pre: Ring, span: tuple[int, int], ring: Ring, course: Course) 
 def follow_course_closely(
     pre: Ring, span: tuple[int, int], ring: Ring, course: Course
 ) -> tuple[Course, DelayTrack | None]:
-    """Follow it at the speed that the lag then shows, as long as the waveforms agree better for it."""
+    """Follow it again at the speed the lag shows, as long as the waveforms agree better."""
     followed = follow_course(pre, span, ring, course)
     for _ in range(CLOSER_TIMES):
         slope = lag_slope(followed, course.ratio) if followed is not None else None

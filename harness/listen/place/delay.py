@@ -26,7 +26,7 @@ WINDOW_DBFS = -50.0
 GOOD = 0.7
 WIDE_GOOD = 0.85
 WIDE_GAIN = 0.15
-MEDIAN_WINDOWS = 13  # 260 ms: windows at both edges of a hole fit best where they should not; real steps stay
+MEDIAN_WINDOWS = 13  # 260 ms: drops wrong fits of windows at both edges of a hole; real steps stay
 OUTLIER = 0.1  # a hole of 30 ms costs a window this much of its correlation
 STEP_MS = 1.5  # a change of lag between neighbours above this is a step, not drift
 LOST_WINDOWS = 10  # 200 ms of sound that is not found: here the reply was cut
@@ -70,7 +70,7 @@ class DelayTrack:
 
 
 def track_delay(a: BandArray, span: tuple[int, int], b: BandArray, lag: float, *, cut: bool = False) -> DelayTrack:
-    """Lag of b to a over a[span]; `lag` is where to begin looking. `cut`: b may end before a, follow it until then."""
+    """Lag of b to a over a[span]; `lag` is where to begin looking. `cut`: b may end before a, and is followed until then."""
     starts = _windows_with_sound(a, span)
     lags = np.full(len(starts), np.nan)
     scores = np.zeros(len(starts))
@@ -100,7 +100,7 @@ def track_delay(a: BandArray, span: tuple[int, int], b: BandArray, lag: float, *
 
 
 def _trusted(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Good windows not much worse than their neighbours: one with a hole in it fits best where it should not."""
+    """Good windows not much worse than their neighbours: a window with a hole fits best at a wrong place."""
     usual = median_filter(scores, size=BLOCK, mode="nearest") if len(scores) else scores
     return (scores >= GOOD) & (scores >= usual - OUTLIER)
 

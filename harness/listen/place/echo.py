@@ -1,6 +1,7 @@
 """Whether a sound on the agent's side that no reply explains is the user's own voice coming back.
 
-It is if one of the user's utterances is found in it, by waveform (blind to level). Positions are samples at 48 kHz.
+A sound is an echo if one of the user's utterances is found in it, by waveform (blind to level). Positions are samples at
+48 kHz.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from harness.listen.place.replies import HeardReply
 from harness.listen.place.ring import DECIMATION, BandArray, Ring
 from harness.model.case import Truth
 
-LONGEST_PIECE = 8_000  # of the band: 1 s of an utterance is enough to know it by
+LONGEST_PIECE = 8_000  # of the band: 1 s identifies an utterance
 SHORTEST_PIECE = 1_200  # 150 ms
 
 
@@ -26,7 +27,7 @@ class Echo:
 
 
 def find_echoes(loose: list[HeardReply], said: BandArray, truth: Truth, ring: Ring) -> list[Echo]:
-    """Those of the `loose` sounds of `ring` that are the user's words."""
+    """The `loose` sounds of `ring` that are the user's words."""
     echoes = []
     for sound in loose:
         best: Echo | None = None

@@ -1,9 +1,9 @@
-"""Where the sounds of one listener are heard by another: pairing for an agent that tells nothing of its replies.
+"""Where one listener's sounds lie in another's recording: pairing for an agent that announces no replies.
 
-What the user's own listener heard is looked for in the other recording, by the clocks first and by its waveform within a
-window around that. How the sounds are grouped into replies is taken from the first listener, so that both count the
-same, however a pause came out. A listener that joined later lacks a beginning and is given what it has. Positions are
-samples at 48 kHz; `lag` is position elsewhere minus position here.
+Each reply at the user's own listener is looked for in the other recording, by the clocks first and by its waveform within
+a window around that. The grouping of sounds into replies comes from the first listener, so that both count the same,
+however long a pause came out. A listener that joined later lacks a beginning and gets the rest. Positions are samples at
+48 kHz; `lag` is position elsewhere minus position here.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class _Claim:
 def hear_elsewhere(
     replies: Sequence[HeardReply], here: Ring, there: Ring, clocks: Clocks, user_ends: Sequence[float]
 ) -> list[HeardReply]:
-    """All that is heard in `there`, in order of time: each of `replies` with itself as `twin`, then what only this
-    recording has, grouped by its pauses.
+    """All replies in `there`, in order of time: each of `replies`, which is its `twin`, and sounds that only this
+    recording has, grouped by pauses.
     """
     claims = _claims(replies, here, there, clocks)
     owned = [_within(there.sounds, claims, index) for index in range(len(claims))]
@@ -58,7 +58,7 @@ def hear_voice_in(
 ) -> list[tuple[HeardReply, HeardReply | None]]:
     """Each reply of `voice` (its track recorded `apart`) with its place in `mixed`, where other tracks sound as well.
 
-    It begins there where its waveform does: what sounds ahead of it may be music.
+    The reply begins where its waveform does: sound ahead of it may be music.
     """
     margin = MARGIN_MS * SAMPLES_PER_MS
     found: dict[int, HeardReply] = {}
@@ -83,7 +83,7 @@ def _claims(replies: Sequence[HeardReply], here: Ring, there: Ring, clocks: Cloc
         if found is not None:
             margin = MARGIN_MS * SAMPLES_PER_MS
             claims.append(_Claim(reply, reply.start + found[0] - margin, reply.end + found[1] + margin, True))
-        elif lag is not None:  # no waveform says it: where the others are, against the clocks
+        elif lag is not None:  # no waveform match: the clocks, shifted as the others are
             lag, margin = lag + (median(beside) if beside else 0.0), UNSURE_MS * SAMPLES_PER_MS
             claims.append(_Claim(reply, reply.start + lag - margin, reply.end + lag + margin, False))
     return sorted(claims, key=lambda claim: claim.start)
@@ -96,7 +96,7 @@ def _lag_by_clock(reply: HeardReply, here: Ring, there: Ring, clocks: Clocks) ->
 
 
 def _lags_by_sound(reply: HeardReply, lag: float | None, here: Ring, there: Ring) -> tuple[float, float] | None:
-    """(of its first piece that is found there, of its last); None if none is."""
+    """(lag of the first piece found there, of the last); None if none is."""
     found = [match for first, last in _pieces(reply) if (match := _find(here, there, first, last, lag)) is not None]
     return (found[0], found[-1]) if found else None
 
@@ -113,7 +113,7 @@ def _pieces(reply: HeardReply) -> list[tuple[int, int]]:
 
 
 def _find(here: Ring, there: Ring, first: int, last: int, lag: float | None) -> float | None:
-    """Lag of one piece: near where the clocks have it, else further off, without clocks anywhere."""
+    """Lag of one piece: near where the clocks have it, else further off; without clocks, anywhere."""
     piece = here.band[first:last]
     if lag is None:
         return _lag(find_best(piece, there.band), first)
@@ -137,7 +137,7 @@ def _overlap(sound: Sound, claim: _Claim) -> bool:
 
 
 def _within(sounds: Sequence[Sound], claims: Sequence[_Claim], index: int) -> list[Sound]:
-    """The sounds of claim `index`; one that spans two claims is shared out in the middle between them."""
+    """The sounds of claim `index`; a sound that spans two claims is split midway between them."""
     claim = claims[index]
     low = (claims[index - 1].end + claim.start) / 2 if index > 0 else float("-inf")
     high = (claim.end + claims[index + 1].start) / 2 if index + 1 < len(claims) else float("inf")

@@ -80,8 +80,8 @@ def find_sounds(
     levels: FloatLevels | None = None,
     threshold: Threshold | None = None,
 ) -> list[Sound]:
-    """All runs of sound in order; `floor_dbfs` where the noise floor is known from a longer recording, `levels` where
-    they are known already, `threshold` where it is none of a noise floor's.
+    """All runs of sound in order. `floor_dbfs`: the noise floor, if known from a longer recording; `levels`: if known
+    already; `threshold`: replaces that of the noise floor.
     """
     levels = level_db(audio) if levels is None else levels
     if threshold is None:

@@ -1,4 +1,4 @@
-"""One reply in two recordings, side by side: pre_rtc as it was published, and what arrived, warped onto its time.
+"""One reply in two recordings, side by side: pre_rtc as published, and the arrived sound warped onto pre_rtc's time.
 
 The arrived sound is picked sample by sample along the lag's course (nearest sample, so that no filter dulls it) and
 level-matched by its median gain. Short-time power spectra of both, 20 ms every 5 ms, are computed once for all
@@ -139,7 +139,7 @@ def make_pair(
 
 
 def _fine_shift(published: npt.NDArray[np.float32], coarse: npt.NDArray[np.int64], ring: Ring) -> npt.NDArray[np.int64]:
-    """Samples by which each block of 40 ms fits better still, at the full rate; that of its neighbours in a pause."""
+    """Shift in samples at which each block of 40 ms fits best, at the full rate; in a pause, its neighbours' shift."""
     n_blocks = len(published) // FINE_BLOCK
     if n_blocks == 0:
         return np.zeros(len(published), np.int64)

@@ -1,9 +1,9 @@
-"""Where the lag moves: what arrived is put together again there, every 4 ms, from where it fits what was published best.
+"""Rejoin the arrived sound where the lag moves: blocks of 4 ms, each placed where it best fits the published sound.
 
 A jitter buffer that catches up cuts or stretches within a few ms. The lag's course is found over windows of 128 ms, so around
 such a step it is off by as much as the step, and a comparison sample by sample says nothing. Short blocks fit on either
 side of it. A block counts only where it fits well and its neighbours were found at the same lag: the seam itself does not.
-`rejoined` is for what is heard sample by sample, `placed_again` for spectra of frames.
+`rejoined` serves comparisons sample by sample, `placed_again` spectra of frames.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ HIGH_PASS_HZ = 300.0  # below it Opus turns the phase, and the difference says n
 RESTLESS_FRAMES = 10  # on either side of a step the lag's course is not exact
 BLOCK = 4 * PER_MS
 HALF_WINDOW = 12 * PER_MS
-AROUND_MS = 300  # from here come the lags that a block is looked for at
-SLACK = 3 * PER_MS  # and so much beyond them
-REACH = 60 * PER_MS  # or so much: a move back and forth within a quarter of a second is not in the lag's course at all
+AROUND_MS = 300  # a block is looked for at the lags found within this
+SLACK = 3 * PER_MS  # and this far beyond them
+REACH = 60 * PER_MS  # or this far: the lag's course misses a move back and forth within a quarter of a second
 WIDEST = 200 * PER_MS  # a lag that moved by more was lost, not moved
 FINE = 8  # samples at the full rate
 ALIKE = 0.8  # correlation of a block without its CLICK_MS worst: a click in it must not decide
 CLICK_MS = 2
-STEP_PRICE = 0.5  # of a lag's step, in blocks' correlation
+STEP_PRICE = 0.5  # per step of the lag, as summed correlation
 MARGIN = 50 * PER_MS  # the filter's own beginning
-STEADY_MS = 17  # in as much around it the blocks were found
-STEADY = 2 * PER_MS  # within as much of one lag
-SEAM_MS = 60  # a cross-fade, and what is not surely of either side of it
+STEADY_MS = 17  # the window in which a steady lag
+STEADY = 2 * PER_MS  # varies by less than this
+SEAM_MS = 60  # a cross-fade, and blocks not surely on either side of it
 
 
 @dataclass(frozen=True, eq=False)
 class Rejoined:
-    """Samples of the pair above HIGH_PASS_HZ, at pre's level: `pre`, what arrived as the lag's course places it, and put
-    together again. `restless`, `sure`: of each ms.
+    """The pair's samples above HIGH_PASS_HZ, at pre's level: `pre`; the arrived sound `as_placed` by the lag's course;
+    the same rejoined, `heard`. `restless`, `sure`: of each ms.
     """
 
     pre: FloatArray
@@ -52,7 +52,7 @@ class Rejoined:
 
 
 def rejoined(pair: ReplyPair) -> Rejoined:
-    """The pair with what arrived while the lag moved put where it belongs. `sure`: restless, and it could be."""
+    """The pair, with the sound that arrived while the lag moved rejoined. `sure`: restless, and placed well."""
     pre = _high_passed(pair.pre)
     as_placed = _high_passed(pair.heard)
     heard = as_placed.copy()
@@ -67,8 +67,8 @@ def rejoined(pair: ReplyPair) -> Rejoined:
 
 @dataclass(frozen=True, eq=False)
 class PlacedAgain:
-    """`place`: position in the ring for each of the pair's samples. `fits`: of each ms, what stands there is what was
-    published. `moved`: of each ms, a jitter buffer's seam: the lag is another behind it than it was before it.
+    """`place`: position in the ring for each of the pair's samples. For each ms: `fits`, the sound there is the published
+    one; `moved`, it is a jitter buffer's seam, with another lag behind it than before it.
     """
 
     place: npt.NDArray[np.int64]
@@ -77,7 +77,7 @@ class PlacedAgain:
 
 
 def placed_again(pair: ReplyPair, doubtful: BoolArray) -> PlacedAgain:
-    """`doubtful`: of each ms, to be looked for again, within REACH of where the lag's course places it."""
+    """`doubtful`: the ms to look for again, within REACH of where the lag's course places them."""
     n_ms = len(pair.place) // PER_MS
     at = pair.first + np.arange(len(pair.place))
     place = pair.place.copy()
@@ -92,7 +92,7 @@ def placed_again(pair: ReplyPair, doubtful: BoolArray) -> PlacedAgain:
 
 
 def _seams(fits: BoolArray, lag: FloatArray) -> BoolArray:
-    """What fits nowhere for a moment, between two lags; where nothing fits for longer, more is wrong than the lag."""
+    """The ms that briefly fit nowhere, between two lags; a longer misfit means that more is wrong than the lag."""
     seams = np.zeros(len(fits), np.bool_)
     for first, last in runs(~fits):
         inside = first > 0 and last + 1 < len(fits)
@@ -107,7 +107,7 @@ def _steady(lag: FloatArray) -> BoolArray:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Samples `start` to `end` of the pair, found at `lag`; `heard`: what arrived there, as the pair's, high-passed."""
+    """Samples `start` to `end` of the pair, found at `lag`; `heard`: the sound there, high-passed, at pre's level."""
 
     start: int
     end: int
@@ -121,7 +121,7 @@ class Block:
 
 
 def _blocks_found(pair: ReplyPair, pre: FloatArray, doubtful: BoolArray, slack: int) -> Iterator[Block]:
-    """Of each run of doubtful ms, block by block. `slack`: beyond the lags around it that it is looked for at."""
+    """The blocks of each run of doubtful ms. `slack`: how far beyond the lags around it a block is looked for."""
     lags = pair.place - (pair.first + np.arange(len(pair.place)))
     for first_ms, last_ms in runs(doubtful):
         near = lags[max(0, first_ms - AROUND_MS) * PER_MS : (last_ms + 1 + AROUND_MS) * PER_MS]
@@ -152,7 +152,7 @@ def _high_passed(samples: npt.NDArray[np.floating]) -> FloatArray:
 
 
 def _arrived(pair: ReplyPair, first: int, last: int) -> FloatArray:
-    """The ring's recording from MARGIN ahead of `first` to MARGIN behind `last`, as the pair's: high-passed, pre's level."""
+    """The ring's recording from MARGIN ahead of `first` to MARGIN behind `last`, high-passed, at pre's level."""
     wanted = np.arange(first - MARGIN, last + MARGIN)
     return _high_passed(pair.source.picked(wanted)) * 10 ** (-pair.gain_db / 20)
 
@@ -193,7 +193,7 @@ def _fit(pair: ReplyPair, start: int, low: int, n_lags: int) -> FloatArray:
 
 
 def _to_the_sample(pre: FloatArray, ring: FloatArray, start: int, lag: int) -> tuple[int, float] | None:
-    """(samples by which the block at `start` fits better still, how well). `ring` begins MARGIN ahead of lag 0."""
+    """(shift at which the block at `start` fits best, how well). `ring` begins MARGIN ahead of lag 0."""
     first, last = max(0, start + BLOCK // 2 - HALF_WINDOW), min(len(pre), start + BLOCK // 2 + HALF_WINDOW)
     wave = pre[first:last]
     at = MARGIN + lag + first - start - FINE
@@ -214,7 +214,7 @@ def _alike(wave: FloatArray, heard: FloatArray) -> float:
 
 
 def _correlation(window: FloatArray, segment: FloatArray) -> FloatArray:
-    """Normalised, of `window` with each place of `segment`, whose peaks are held to the window's."""
+    """Normalised, of `window` with each place of `segment`, clipped to the window's peak."""
     peak = float(np.abs(window).max())
     held = np.clip(segment, -peak, peak)
     energy = np.concatenate([[0.0], np.cumsum(held**2)])

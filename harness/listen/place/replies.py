@@ -1,6 +1,6 @@
 """Which sounds of a recording are which reply of the agent.
 
-What the agent told (trace, pre_rtc.wav, reply events) is found in the recording by alignment, each reply on its own:
+Replies that the agent announced (trace, pre_rtc.wav, reply events) are found in the recording by alignment, each on its own:
 pre_rtc's timeline is only nominal between replies. Sounds in a reply's place belong to it, pauses included; sounds that
 no reply explains are grouped by their pauses and stay marked as unexplained. Positions are samples at 48 kHz.
 """
@@ -26,8 +26,8 @@ SAMPLES_PER_MS = 48
 PAUSE_MS = 300.0  # sounds closer than this are one
 REPLY_PAUSE_MS = 1_000.0  # sounds closer than this are one reply, unless the user ended a turn since it began
 BREATH_MS = 600.0  # between two sentences; an answer that comes so soon after another one is rare
-UNHEEDED_MS = 1_000.0  # after the end of what interrupted it: a slow agent has fallen silent by then
-PIECES_MS = (800.0, 400.0, 180.0)  # of a reply to find it by; the last for one that was cut at its beginning
+UNHEEDED_MS = 1_000.0  # after the end of the interrupting turn: a slow agent has fallen silent by then
+PIECES_MS = (800.0, 400.0, 180.0)  # pieces that find a reply; the last for one that was cut at its beginning
 ALTERED_IDENTITY = 0.93  # an Opus call keeps 0.95 and more: below it another speed is looked for
 ALTERED_GAIN = 0.02
 NEAR_SPEEDS = (0.995, 1.005)
@@ -41,7 +41,7 @@ ANYWHERE = 300 * BAND_RATE_HZ  # five minutes after the reply before it: how far
 HEAD_MS = 60.0
 HEAD_SEARCH_MS = 15.0  # one step of a jitter buffer
 HEAD_CONFIDENCE = 0.8
-HEAD_GAIN = 0.05  # a shift must fit better by this much than none
+HEAD_GAIN = 0.05  # a shift must fit this much better than none
 FIRST_MS = (
     -10.0,
     20.0,
@@ -54,7 +54,7 @@ AS_GOOD = 0.9  # of the best match: an earlier place this good is taken first
 
 @dataclass(frozen=True)
 class AnnouncedReply:
-    """A reply as the agent tells it. `pre`: its first to last audible sample in pre_rtc.wav."""
+    """A reply as the agent announced it. `pre`: its first to last audible sample in pre_rtc.wav."""
 
     seq: int
     trace: AgentTurnTrace | None
@@ -69,8 +69,8 @@ class AnnouncedReply:
 class HeardReply:
     """A reply as a recording has it. `identity`: correlation with pre_rtc (None without pre); `track`: lag to it.
 
-    Of an agent that tells nothing of its replies: `twin` is the same one at the user's own listener, and `parts` are the
-    sounds of one answer that waited in between (for a tool), or of one greeting.
+    For an agent that announces no replies, `twin` is the same reply at the user's own listener, and `parts` are the
+    sounds of one answer that paused (for a tool), or of one greeting.
     """
 
     seq: int | None  # None: no reply of the agent explains this sound
@@ -155,7 +155,7 @@ def _from_events(capture: Capture) -> list[AnnouncedReply]:
 def group_by_pause(sounds: Sequence[Sound], user_ends: Sequence[float], unheeded_ms: float = math.inf) -> list[Sound]:
     """Sounds → replies. A pause below a second is within a reply, unless the user ended a turn since it began.
 
-    `unheeded_ms`: what still goes on so long after that end takes no notice of it, and goes on after a pause as well.
+    `unheeded_ms`: speech that still goes on so long after that end ignores it, and goes on after a pause as well.
     """
     groups: list[Sound] = []
     for sound in sounds:
@@ -192,7 +192,7 @@ class _Claim:
 def hear_replies(
     announced: Sequence[AnnouncedReply], pre: Ring | None, ring: Ring, clocks: Clocks, user_ends: Sequence[float]
 ) -> list[HeardReply]:
-    """All that is heard of the agent in `ring`, in order of time."""
+    """Every reply and loose sound of the agent in `ring`, by time."""
     claims: list[_Claim] = []
     unplaced: list[tuple[AnnouncedReply, float | None]] = []
     for reply in announced:
@@ -218,10 +218,10 @@ def hear_replies(
 
 
 def _in_order(claims: list[_Claim], pre: Ring | None, ring: Ring, clocks: Clocks) -> list[_Claim]:
-    """What was published first is heard first: who was found at the next reply, or behind it, is looked for ahead of it.
+    """Replies are heard in the order published: one found at the next reply, or behind it, is looked for ahead of it.
 
-    A short reply of which a jitter buffer has torn the first words may be more like some vowel of the next; one that says
-    the same words is as like it as it is like itself.
+    A short reply whose first words a jitter buffer has torn may be more like some vowel of the next; a reply of the same
+    words as the next is as like it as it is like itself.
     """
     apart = MARGIN_MS * SAMPLES_PER_MS
     ordered: list[_Claim] = []
@@ -244,8 +244,8 @@ def _align_reply(
     *,
     until: float = math.inf,
 ) -> tuple[_Claim | None, float | None]:
-    """The claim, or none and how well the best place correlates. `before`: of the reply before it. `until`: it begins ahead
-    of this sample.
+    """The claim, or none and how well the best place correlates. `before`: the claim of the reply before. `until`: this
+    reply begins ahead of it.
     """
     if pre is None or reply.pre is None:
         return None, None
@@ -288,7 +288,7 @@ def _align_altered(
     until = window[1] * DECIMATION + SLOWEST * (span[1] - span[0])
     by_level = find_course(pre, span, ring, (window[0] * DECIMATION, until))
     tried = [by_level] if by_level is not None else []
-    if track is not None and track.found:  # a speed that smears its windows: what the lag shows of it, and its like
+    if track is not None and track.found:  # a speed smears its windows: try what the lag shows, and its like
         begin = span[0] + float(track.lag_at(np.array([span[0] / DECIMATION]))[0]) * DECIMATION
         slope = lag_slope(track)
         ratios = {*NEAR_SPEEDS, 1.0 if slope is None else 1 + slope.ppm / 1e6}
@@ -341,8 +341,8 @@ def _window(reply: AnnouncedReply, ring: Ring, clocks: Clocks, before: _Claim | 
 
 
 def _earliest(pre: Ring, span: tuple[int, int], ring: Ring, match: Match, begin: float) -> Match:
-    """The first place after `begin` that fits about as well: the same words may come again, and nothing says when these
-    did, or an interrupted reply is said anew at once.
+    """The first place after `begin` that fits about as well: the same words may come again at an unknown time, or an
+    interrupted reply be repeated at once.
     """
     piece = pre.band[span[0] : min(span[1], span[0] + round(PIECES_MS[0] * BAND_RATE_HZ / 1e3))]
     low = max(0, int(begin))

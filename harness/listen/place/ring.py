@@ -1,8 +1,8 @@
 """One recording prepared for listening: its sounds at 48 kHz and its voice band (300 to 3,400 Hz) at 8 kHz.
 
 Everything that compares two recordings works in the voice band, which a codec keeps; everything that dates an edge
-works at the full rate. Both are computed once. The band's filter delays all recordings alike, so differences are exact. Of a
-long recording the band is kept on disk (storage.py): use it and let it go.
+works at the full rate. Both are computed once. The band's filter delays all recordings alike, so differences are exact. A
+long recording's band is kept on disk (storage.py): use it and let it go.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _band_blocks(audio: Audio) -> Iterator[BandArray]:
 class Ring:
     """A recording by its name ("ear"). Sounds are in samples of the recording, the band in samples at 8 kHz.
 
-    `may_have_bed`: of an agent that is not known to be silent between its replies.
+    `may_have_bed`: the agent is not known to be silent between its replies.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Ring:
 
     @property
     def bed(self) -> Bed | None:
-        """What sounds under the agent's voice all the time, and is not counted as a sound of its own."""
+        """The constant sound under the agent's voice, which is not counted among its sounds."""
         return self._loudness[2]
 
     @property
@@ -93,5 +93,5 @@ class Ring:
         return np.where(inside, part[np.clip(place - low, 0, len(part) - 1)], np.float32(0))
 
     def silent(self) -> bool:
-        """Nothing a person could hear anywhere in it."""
+        """Whether it holds nothing a person could hear."""
         return not self.sounds

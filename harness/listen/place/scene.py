@@ -39,7 +39,7 @@ class Scene:
 
     @property
     def tells(self) -> bool:
-        """The agent says what it replies, or is to: nothing else then counts as a reply of its own."""
+        """The agent announces its replies, or is declared to: then no other sound counts as its reply."""
         return bool(self.announced) or self.capture.manifest.agent.instrumented
 
     @cached_property
@@ -49,7 +49,7 @@ class Scene:
 
     @cached_property
     def rings(self) -> dict[str, Ring]:
-        capture = self.capture  # whoever gives its own PCM or times tells when it speaks
+        capture = self.capture  # an agent that gives its PCM or times shows when it speaks
         stranger = not (capture.manifest.agent.instrumented or capture.traces or "pre_rtc" in capture.audio)
         return {name: Ring(name, audio, stranger and name in PAIRS) for name, audio in capture.audio.items()}
 
@@ -95,13 +95,13 @@ class Scene:
 
     @cached_property
     def heard(self) -> dict[str, list[HeardReply]]:
-        """Recording of the agent → what is heard of it. Only recordings that exist; the user's echo is not of it."""
+        """Recording of the agent → its sounds there, without the user's echo. Only recordings that exist."""
         echoes = {id(echo.heard) for found in self.echoes.values() for echo in found}
         return {name: [h for h in heard if id(h) not in echoes] for name, heard in self._sounds.items()}
 
     @cached_property
     def echoes(self) -> dict[str, list[Echo]]:
-        """Recording of the agent → what is heard of the user in it."""
+        """Recording of the agent → the user's echoes in it."""
         truth, said = self.capture.truth, self.rings.get("said")
         if truth is None or said is None or not self.announced:
             return {name: [] for name in self._sounds}
@@ -126,12 +126,12 @@ class Scene:
 
     @cached_property
     def voice(self) -> Ring | None:
-        """The agent's voice at the second listener without its other tracks, on post_rtc's clock; None if it has one."""
+        """The agent's voice at the second listener without its other tracks, on post_rtc's clock; None without any."""
         apart = self.capture.voice
         return None if apart is None or self.tells or "post_rtc" not in self.rings else Ring("post_rtc", apart, True)
 
     def _voice_sounds(self, apart: Ring) -> dict[str, list[HeardReply]]:
-        """Of an agent with music on a track of its own: what it says is a reply, at the ear too, and nothing else is."""
+        """For an agent with music on a track of its own, only its voice counts as replies, at the ear too."""
         ends = [turn.end for turn in self.turns(PAIRS["post_rtc"])]
         voice = hear_replies([], None, apart, self.clocks, ends)
         if self.primary == "post_rtc" or "ear" not in self.rings:
@@ -144,7 +144,7 @@ class Scene:
 
     @cached_property
     def answers(self) -> dict[str, dict[int, Answer]]:
-        """Recording of the agent → utterance → what came of it."""
+        """Recording of the agent → utterance → its answer."""
         answers = {
             name: {a.turn.utterance: a for a in pair_answers(self.turns(PAIRS[name]), heard)}
             for name, heard in self.heard.items()
@@ -157,7 +157,7 @@ class Scene:
         return answers
 
     def _as_at_primary(self, answer: Answer, first: Answer | None, name: str) -> Answer:
-        """The same reply answers a turn at every listener; what the user's own listener has not at all may be one here."""
+        """The same reply answers a turn at every listener; a reply that the user's own listener lacks may do so here."""
         reply = None
         if first is not None and first.reply is not None:
             reply = next((h for h in self.heard[name] if h.twin is first.reply), None)

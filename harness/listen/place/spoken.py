@@ -1,11 +1,11 @@
 """Map the case's truth onto a recording of the user: where each utterance's first and last voiced samples are heard.
 
-Each utterance is found on its own (later ones start on events) by correlation of its piece of said.wav; start and end
-are refined by the utterance's own head and tail, because echo cancelling and jitter buffers shift sound within it; one
-that was stretched too much to be found as a whole is followed piece by piece, and so is one whose lag moved on the way:
-where a jitter buffer skipped, the one best place is right for the longer part only. How often an utterance is heard is
-counted: more than once is a loop. A recording of hours is gone through half a minute of the case at a time, each looked
-for within minutes. Positions are samples at 48 kHz, fractional.
+Each utterance is found on its own (later ones start on events) by correlation of its piece of said.wav. Its own head and
+tail refine start and end, because echo cancelling and jitter buffers shift sound within it. An utterance stretched too
+much to be found as a whole is followed piece by piece, and so is one whose lag moved on the way: where a jitter buffer
+skipped, the one best place is right for the longer part only. How often an utterance is heard is counted: more than once
+is a loop. A recording of hours is searched for half a minute of the case at a time, each within minutes. Positions are
+samples at 48 kHz, fractional.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ END_CONFIDENCE = 0.6
 EDGE_GAIN = 0.03  # a shifted edge must correlate better by this much, else a voice's period could pull it away
 HINT_TOLERANCE_MS = 300.0
 WHOLE_MS = 180_000.0  # a recording up to this length is searched as a whole
-GROUP_MS = 30_000.0  # of a longer one, what the case says within so long is looked for together
-AHEAD_MS = (60_000.0, 240_000.0)  # so far after the place where the case would have it; further if it is not found
+GROUP_MS = 30_000.0  # in a longer one, so much of the case is looked for together
+AHEAD_MS = (60_000.0, 240_000.0)  # the search reaches so far after the case's place; further if nothing is found
 AS_GOOD = 0.9  # of the best match: an earlier place this good is taken first (the same words may come twice)
 
 
@@ -153,7 +153,7 @@ def _count(index: int, found: list[list[Match]], chosen: list[Match | None], pie
 
 
 def _by_its_ends(piece: BandArray, recording: BandArray) -> Match | None:
-    """By beginning and end apart, where the whole was stretched too much in between; both must be there."""
+    """Find beginning and end apart, where the middle was stretched too much; both must be there."""
     size = min(len(piece) // 2, round(END_PIECE_MS * BAND_RATE_HZ / 1e3))
     tail = find_best(piece[-size:], recording) if size else None
     if tail is None or tail.confidence < END_CONFIDENCE:
@@ -195,7 +195,7 @@ def _by_its_course(utterance: SpokenUtterance, found: Stretched, heard: int) -> 
 
 
 def _surer(whole: Place, followed: Place) -> Place:
-    """The course of the lag where it fits better and has an end a step away from the one best place of the whole."""
+    """`followed` where it fits better and has an end more than a step away from that of `whole`."""
     moved_ms = max(abs(followed.start - whole.start), abs(followed.end - whole.end)) / 48
     return followed if moved_ms > STEP_MS and followed.confidence > whole.confidence else whole
 

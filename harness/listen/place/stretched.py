@@ -20,7 +20,7 @@ PIECE_MS = 250.0
 PIECE_HOP_MS = 100.0
 PIECE_CONFIDENCE = 0.65
 APART_MS = 80.0  # how far the lags of neighbouring pieces may differ
-MOST_CHANGE_MS = 200.0  # of the lag over the whole utterance, where nothing but its pieces says where it is
+MOST_CHANGE_MS = 200.0  # of the lag over the whole utterance, where only its pieces place it
 IDENTITY = 0.75
 FOUND_SHARE = 0.6  # of the windows with sound
 EDGE_MS = 160.0  # the first and the last window must be found within so much of the ends
@@ -67,7 +67,7 @@ def follow(piece: BandArray, recording: BandArray, lag: float) -> Stretched | No
 
 
 def _coarse_lag(piece: BandArray, recording: BandArray) -> float | None:
-    """Of the piece that is surest among those with a neighbour that agrees."""
+    """The lag of the surest piece among those with an agreeing neighbour."""
     size, hop = (round(part_ms * BAND_RATE_HZ / 1e3) for part_ms in (PIECE_MS, PIECE_HOP_MS))
     found: list[tuple[float, float]] = []  # (confidence, lag)
     for start in range(0, max(1, len(piece) - size + 1), hop):

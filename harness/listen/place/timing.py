@@ -26,12 +26,12 @@ class UserTurn:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What came of a user's turn. `talk_over`: onsets inside the turn; `raw_ms` is negative where that was all."""
+    """The answer to a user's turn. `talk_over`: onsets inside the turn; `raw_ms` is negative where none follows."""
 
     turn: UserTurn
     reply: HeardReply | None
     talk_over: tuple[HeardReply, ...]
-    after: tuple[HeardReply, ...] = ()  # all that began after the turn and before the next one's end
+    after: tuple[HeardReply, ...] = ()  # replies that began after the turn and before the next's end
 
     @property
     def raw_ms(self) -> float | None:

@@ -1,9 +1,9 @@
 """The turns of a call: which reply answers which utterance, and where each is heard.
 
-One entry an utterance to which a reply is due (also where none came), then one for every further reply: one that spoke
+Each utterance to which a reply is due gives an entry (also where none came), then each further reply: one that spoke
 into the user's turn, or one nobody asked for. A turn's `reply_seq` is the agent's, else the first number that is free.
-Of an agent that tells nothing of its replies, all it says between two turns of the user is one reply (it may wait for a
-tool in between), and all it says before the user's first word is its greeting.
+For an agent that announces no replies, all its speech between two turns of the user is one reply (it may wait for a
+tool in between), and all its speech before the user's first word is its greeting.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _told_turns(scene: Scene) -> list[TurnHeard]:
     for utterance in due:
         seq = seqs[utterance]
         silent = all(answer.reply is None for answer in answered[utterance].values())
-        if seq is None and silent:  # the agent says that it replied, nobody heard it
+        if seq is None and silent:  # the agent announced a reply that nobody heard
             seq = next(unheard, None)
         if seq is None:
             seq = next(free)
@@ -68,7 +68,7 @@ def _told_turns(scene: Scene) -> list[TurnHeard]:
         if id(heard) in known or (heard.seq is not None and heard.seq in taken):
             continue
         if heard.seq is None and announced:
-            continue  # an agent that tells its replies told nothing of this sound: it is counted, but is no reply
+            continue  # the agent announces its replies but not this sound: it is counted, but is no reply
         seq = heard.seq if heard.seq is not None else next(free)
         turns.append(_extra(scene, seq, heard, announced.get(seq)))
     return turns
@@ -152,13 +152,13 @@ def _untold_turns(scene: Scene) -> list[TurnHeard]:
 
 
 def is_greeting(scene: Scene, heard: HeardReply) -> bool:
-    """Said before the user's first word, at the user's own listener."""
+    """Whether it began before the user's first word, at the user's listener."""
     first = scene.first_speech(PAIRS[scene.primary])
     return first is not None and heard.start < first
 
 
 def noted_as_greeting(scene: Scene, heard: HeardReply) -> bool:
-    """While the call ran the live half took this for a greeting; it counts where nobody spoke to the agent at all."""
+    """The live half took this for a greeting during the call; that counts where nobody spoke to the agent at all."""
     if scene.first_speech(PAIRS[scene.primary]) is not None:
         return False
     for happening in scene.capture.manifest.happenings:
@@ -181,7 +181,7 @@ def _parts_of(scene: Scene, answer: Answer | None, known: set[int]) -> list[Hear
 
 
 def _at_all(scene: Scene, parts: list[HeardReply], answers: dict[str, Answer]) -> dict[str, HeardReply]:
-    """The reply of `parts` at every listener; where the user's own has none of it, what answers there."""
+    """The reply of `parts` at every listener; without `parts`, the answer at each other listener."""
     spoken: dict[str, HeardReply] = {}
     for name, replies in scene.heard.items():
         if name == scene.primary:
@@ -211,7 +211,7 @@ def _too_early(scene: Scene, parts: list[HeardReply], spoken: dict[str, HeardRep
 
 
 def _only_there(scene: Scene, name: str, heard: HeardReply) -> bool:
-    """Enough sound to be a reply, which the user's own listener was there to hear and has not."""
+    """Enough sound to be a reply, which the user's own listener could hear but lacks."""
     if heard.twin is not None or heard.duration_ms < LONE_MS:
         return False
     starts_ms, since_ms = scene.clocks.mono_ms(name, heard.start), heard_since_ms(scene, scene.primary)
