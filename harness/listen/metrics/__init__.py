@@ -1,1 +1,1 @@
-"""What is measured of replies, turns and calls: one module a family of metrics."""
+"""The metrics of replies, turns and calls: one module a family."""

@@ -21,7 +21,7 @@ KEPT_AT_LEAST = 0.5
 
 
 def load_within(load: Sequence[HostLoadLine], start_ms: float, end_ms: float) -> list[HostLoadLine]:
-    """Lines that say something of [start, end]: each covers the time since the line before it."""
+    """Lines that cover part of [start, end]: each covers the time since the line before it."""
     ordered = sorted(load, key=lambda line: line.t_mono_ms)
     before = [float("-inf"), *(line.t_mono_ms for line in ordered)]
     return [line for since, line in zip(before, ordered, strict=False) if line.t_mono_ms > start_ms and since < end_ms]

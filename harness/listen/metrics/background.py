@@ -1,4 +1,4 @@
-"""What sounds on the agent's side while nobody speaks there: noise, hum, the user's own voice, somebody else's.
+"""The sound on the agent's side while nobody speaks there: noise, hum, the user's own voice, somebody else's.
 
 Between replies the agent publishes silence, so anything that can be heard then came in by mistake. Levels in dBFS over the
 spans at least 300 ms behind a reply and 100 ms ahead of the next; hum is what stands at the multiples of 50 or 60 Hz.
@@ -39,14 +39,14 @@ SILENCE_DBFS = -120.0
 
 @dataclass(frozen=True)
 class Background:
-    """`noise_dbfs`: of the noisiest span, the median of its 20 ms frames; `hum_dbfs`: of the mains' harmonics in it."""
+    """`noise_dbfs`: the median of the noisiest span's 20 ms frames; `hum_dbfs`: the mains' harmonics in it."""
 
     noise_dbfs: float
     hum_dbfs: float | None
 
 
 def quiet_spans(ring: Ring, heard: Sequence[HeardReply], loose: Sequence[HeardReply]) -> list[tuple[int, int]]:
-    """Between replies; noise and hum may well be sounds that nothing explains."""
+    """Between replies and echoes; other unexplained sounds may be noise or hum."""
     busy = sorted(
         (h.start - BEFORE_REPLY_MS * SAMPLES_PER_MS, h.end + AFTER_REPLY_MS * SAMPLES_PER_MS) for h in [*heard, *loose]
     )
@@ -95,7 +95,7 @@ def _hum_dbfs(power: npt.NDArray[np.float64], pieces: int) -> float | None:
 
 
 def background_metrics(scene: Scene) -> dict[str, Metric]:
-    """Of the call; only for an agent that tells its replies, since nothing else says when it means to be silent."""
+    """The call's metrics, only for an agent that announces its replies: no other shows when it means to be silent."""
     if not scene.announced:
         return (
             {}

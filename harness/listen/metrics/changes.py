@@ -1,7 +1,7 @@
-"""What happened to one reply between the agent and each listener, and what it had already: metrics and defects.
+"""What happened to one reply between the agent and each listener, and its faults as published: metrics and defects.
 
-Metrics carry the ring in their name: none for the second listener (post_rtc), `_ear` for the browser, `_pre` for what was
-published. A metric is a number to be judged; a defect is the same thing as something heard, with its time.
+Metrics carry the ring in their name: none for the second listener (post_rtc), `_ear` for the browser, `_pre` for the reply
+as published. A metric is a number to be judged; a defect is the same fault as an event, with its time.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from harness.model.measurement import Defect, DefectKind, Metric, RingName
 SUFFIX = {"post_rtc": "", "ear": "_ear"}
 UNALIGNED = "the reply could not be aligned with pre_rtc.wav"
 TOO_SHORT = "too little of the reply can be compared"
-NEAR_HOLE_MS = 80.0  # at a hole's edges everything is new against pre
+NEAR_HOLE_MS = 80.0  # the edges of a hole always differ from pre
 SILENT_PEAK = 10 ** (-60 / 20)  # a breath ahead of a word is no silence
-RATE_STEP = 0.08  # a speed so far off, with the pitch, is a sample rate taken for another
+RATE_STEP = 0.08  # a speed and pitch so far off is a sample rate taken for another
 UNITS = {
     "level_change": "dB", "level_drop": "dB", "compression": "dB", "hf_change": "dB", "bandwidth": "Hz", "band_lost": "Hz",
     "mel_distance": "dB", "mel_distance_mean": "dB", "click_count": "count", "boom_count": "count",
@@ -84,7 +84,7 @@ class Findings:
 
 
 def change_metrics(scene: Scene, turn: TurnHeard, known: list[Defect]) -> tuple[dict[str, Metric], list[Defect]]:
-    """Of one reply, all rings. `known`: its defects that were found already. Nothing for an agent without pre_rtc.wav."""
+    """The changes of one reply in all rings. `known`: its defects found already. Nothing for an agent without pre_rtc.wav."""
     announced, pre = turn.announced, scene.rings.get("pre_rtc")
     if pre is None and not scene.capture.manifest.agent.instrumented:
         return {name: not_applicable(unit, NOT_INSTRUMENTED) for name, unit in JUDGED}, []
@@ -269,7 +269,7 @@ def _fingerprint(pair: ReplyPair, print_: Fingerprint | None, heard: HeardReply,
 
 
 def _overdriven(pair: ReplyPair) -> float:
-    """Share of the samples that, as loud as it arrived, did not fit into full scale."""
+    """Share of the samples that exceed full scale only at the level of arrival."""
     loud = np.abs(pair.pre) * np.float32(10 ** (pair.gain_db / 20)) >= FULL_SCALE
     fitted = np.abs(pair.pre) >= FULL_SCALE
     return float(np.count_nonzero(loud & ~fitted) / max(1, len(pair.pre) - 2 * pair.margin))
@@ -294,12 +294,12 @@ EDGE_MS = 24.0
 
 
 def _around(defects: Sequence[Defect]) -> list[tuple[float, float]]:
-    """Their times with NEAR_HOLE_MS on either side, ms in the ring."""
+    """The defects' times with NEAR_HOLE_MS on either side, ms in the ring."""
     return [(d.start_ms - NEAR_HOLE_MS, d.start_ms + d.duration_ms + NEAR_HOLE_MS) for d in defects]
 
 
 def _events(pair: ReplyPair, found: Findings, known: list[Defect]) -> None:
-    """What is heard beside a hole is the hole's edge; a click where samples were clipped is theirs. A thump may clip too."""
+    """An event beside a hole is the hole's edge; a click beside clipped samples is the clipping. A boom may clip too."""
     torn = _around([*(d for d in known if d.kind in HOLES), *(d for d in found.defects if d.kind in EDGES)])
     clipped = _around([d for d in known if d.kind == "clipping"])
 

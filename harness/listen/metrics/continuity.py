@@ -25,7 +25,7 @@ HOP_MS = HOP / PER_MS
 SLACK = 20  # 2.5 ms: how far the mapping may be off where the lag is steady
 MAX_SLACK_ADDED_BACK = 80  # 10 ms
 SOUND_DBFS = -45.0
-SOUND_BELOW_ACTIVE_DB = 22.0  # of a quiet reply, what lies so far below its own level is no sound to be missed
+SOUND_BELOW_ACTIVE_DB = 22.0  # in a quiet reply, nobody misses a sound so far below the reply's level
 MISSING_DB = -20.0
 SILENT_BELOW_SOUND_DB = 10.0
 RINGING = 20  # 2.5 ms: the band's filter rings into a hole, which makes it read short (median of 32 holes)
@@ -34,10 +34,10 @@ MIN_FRAMES = 2
 SAME_HOLE_MS = 60.0  # a stop consonant within a hole does not make two of it
 MIN_INSERTED_MS = 20.0
 LAG_AGREES = 10 * PER_MS
-PAUSE_MS = 50.0  # in a pause of its own, lengthening is heard only from
+PAUSE_MS = 50.0  # a natural pause of pre is at least this long
 MIN_LENGTHENED_MS = 100.0
-AUDIBLE_HOLE_MS = 40.0  # one such is a dropout
-SHORT_HOLE_MS = 20.0  # these are dropouts where there are many
+AUDIBLE_HOLE_MS = 40.0  # a single one is a dropout
+SHORT_HOLE_MS = 20.0  # such holes are dropouts where many occur
 SHORT_HOLES_PER_MINUTE = 3.0
 
 Levels = npt.NDArray[np.float64]
@@ -174,7 +174,7 @@ def _inserted(frames: _Frames, ring: Ring, track: DelayTrack, heard: tuple[float
 
 
 def _inserted_ms(silent: float, lag_growth: float) -> float:
-    """The lag's growth is exact, the silence is read to a hop: they must agree, else the smaller is meant."""
+    """The lag's growth is exact, the silence is read to a hop: where they disagree, the smaller counts."""
     agree = abs(silent - lag_growth) <= LAG_AGREES
     return _to_half_ms((lag_growth if agree else min(silent, lag_growth)) / PER_MS)
 
@@ -196,7 +196,7 @@ def _merged(holes: Sequence[Hole]) -> list[Hole]:
 
 
 def dropouts(holes: Sequence[Hole], reply_ms: float) -> list[Hole]:
-    """The holes one would complain of: every one of 40 ms (as read), and those of 20 ms where there are 3 a minute."""
+    """The holes that listeners notice: every one of 40 ms (as read), and those of 20 ms where there are 3 a minute."""
     long = [hole for hole in holes if hole.duration_ms >= AUDIBLE_HOLE_MS - READING_ERROR_MS]
     short = [hole for hole in holes if SHORT_HOLE_MS <= hole.duration_ms < AUDIBLE_HOLE_MS - READING_ERROR_MS]
     if len(short) < SHORT_HOLES_PER_MINUTE * max(1.0, reply_ms / 60_000.0):

@@ -1,6 +1,6 @@
 """How far the recordings' clocks run from the host's during a call, in ppm (positive: the recording runs fast).
 
-Differences within a pair of recordings share a clock and cannot drift; what joins clocks (waterfall, end-of-turn error,
+Differences within a pair of recordings share a clock and cannot drift; figures across clocks (waterfall, end-of-turn error,
 ear against probe) can. The browser's clock is read against the host's at both ends of the call; the probe's is dated by
 every frame that arrives: the earliest of each second, and the Theil-Sen slope through them with its 95 % interval.
 pre_rtc has no clock of its own to be compared: its timeline is only nominal between replies.
@@ -27,12 +27,12 @@ RECORDINGS_ONLY = "recordings alone have no clock but their own"
 
 
 def clock_metrics(scene: Scene) -> dict[str, Metric]:
-    """Of the call as a whole."""
+    """Drift over the whole call."""
     return {"clock_drift_browser_ppm": _browser(scene), "clock_drift_probe_ppm": _probe(scene)}
 
 
 def drift_reasons(scene: Scene) -> list[str]:
-    """A clock that surely ran off by more than its error may be: its one offset no longer holds for the whole call."""
+    """Clocks that surely drifted by more than the error limit: one offset no longer holds for the whole call."""
     drift, ring = _probe(scene), scene.rings.get("post_rtc")
     if drift.value is None or drift.uncertainty is None or ring is None:
         return []
@@ -90,5 +90,5 @@ def drift_ppm(arrivals: npt.NDArray[np.float64]) -> tuple[float, float] | None:
     if len(earliest) < MIN_BINS:
         return None
     found = theilslopes(late_ms[earliest], since_ms[earliest])
-    # later and later means that the samples' clock is slow
+    # growing lateness means that the samples' clock is slow
     return -1e6 * float(found.slope), 1e6 * float(found.high_slope - found.low_slope) / 2

@@ -1,7 +1,7 @@
-"""How much of a reply's first and last word is missing where it arrives. Of one ReplyPair (pre, arrived).
+"""How much of a reply's first and last word is missing where it arrives. For one ReplyPair (pre, arrived).
 
-5 ms levels every ms. The head is lost up to the first place at which pre can be heard and what arrived is not far below
-it; the tail likewise from its end. ms; a stretch of sound that pre itself leaves quiet does not count.
+5 ms levels every ms. The head is lost up to the first place at which pre can be heard and the arrived sound is not far
+below it; the tail likewise from its end. ms; stretches that are quiet in pre itself do not count.
 """
 
 from __future__ import annotations
@@ -47,5 +47,5 @@ def lost_edges_ms(pair: ReplyPair) -> tuple[float, float] | None:
 
 
 def _lost(found_ms: int, slack: int) -> float:
-    """What the slack hides is added back; next to nothing is nothing."""
+    """Adds back what the slack hides; up to half of LEAST_MS is 0."""
     return 0.0 if found_ms <= LEAST_MS / 2 else float(found_ms + slack)

@@ -1,6 +1,6 @@
-"""Sounds in a reply that were not published: clicks, booms, bursts of noise. Of one ReplyPair (pre, arrived).
+"""Sounds in a reply that were not published: clicks, booms, bursts of noise. For one ReplyPair (pre, arrived).
 
-Each is what arrived beyond what pre has around that place, so speech's own plosives never count. Positions are samples
+An event is arrived sound beyond pre's around that place, so speech's own plosives never count. Positions are samples
 of the pair. Limits come from clean calls and from known faults (`earwitness prove`). Methods: spec/metrics.md (d).
 """
 
@@ -20,7 +20,7 @@ CELL = PER_MS
 # the difference above pre's peak within ±5 ms, and above what the difference usually is within ±40 ms: either pair
 CLICK_DIFFERENCE_DB = ((4.5, 8.0), (3.0, 12.0))
 CLICK_DIFFERENCE_RESTLESS_DB = (4.5, 18.0)  # where the lag is restless
-CLICK_DIFFERENCE_REJOINED_DB = (4.5, 14.0)  # there too, where what arrived could be put together again
+CLICK_DIFFERENCE_REJOINED_DB = (4.5, 14.0)  # there too, where the arrived sound was rejoined
 CLICK_STANDS_OUT_DB = 0.6  # and above pre's peak within ±15 ms: a plosive that only moved does not
 CLICK_ALONE_DB = 5.5  # what arrived above pre's peak within ±15 ms, wherever the lag is restless
 CLICK_ALONE_RESTLESS_DB = 9.0
@@ -43,7 +43,7 @@ LEAST_MARGIN_DB = -60.0
 
 @dataclass(frozen=True)
 class Event:
-    """[start, end) in samples of the pair; `over_db`: above what pre has there, of a click: beyond the limit."""
+    """[start, end) in samples of the pair; `over_db`: above pre's level there; for a click, beyond the limit."""
 
     kind: str  # click | boom | noise_burst
     start: int
@@ -64,7 +64,7 @@ class Margins:
 
 
 def _sustained(margin: FloatArray, min_ms: float) -> float:
-    """The best that holds for `min_ms`, as `_frame_events` counts them."""
+    """The highest margin that lasts `min_ms`, as `_frame_events` counts."""
     frames = 1
     while (frames - 1) * HOP + WINDOW // 2 < min_ms * PER_MS:
         frames += 1
@@ -75,7 +75,7 @@ def _sustained(margin: FloatArray, min_ms: float) -> float:
 
 
 def find_events(pair: ReplyPair) -> tuple[list[Event], Margins]:
-    """In order; what one of them explains is not reported by another. Margins take no account of that."""
+    """Events in order; one that another explains is left out. The margins take no account of that."""
     clicks = _click_margin(pair)
     boom_over, boom_level = _boom_course(pair)
     burst_over = _burst_course(pair)
@@ -183,7 +183,7 @@ def _boom_course(pair: ReplyPair) -> tuple[FloatArray, FloatArray]:
 
 
 def _burst_course(pair: ReplyPair) -> FloatArray:
-    """dB by which BURST_BANDS bands at least are above what pre has around each frame."""
+    """dB by which at least BURST_BANDS bands are above pre's around each frame."""
     masked = _around(pair, pair.pre_power.sum(axis=0)) * 10 ** (-BURST_BELOW_TOTAL_DB / 10)
     floor = np.maximum(masked, 10 ** (BURST_DBFS / 10))
     over = np.stack(

@@ -1,4 +1,4 @@
-"""How a reply's sound changed on its way, in numbers: level, dynamics, spectrum. Of one ReplyPair (pre, arrived).
+"""How a reply's sound changed on its way, in numbers: level, dynamics, spectrum. For one ReplyPair (pre, arrived).
 
 Level and spectrum are taken over the frames in which pre speaks and the lag is steady. Methods: spec/metrics.md (d):
 HF loss after H-83.
@@ -15,7 +15,7 @@ from harness.listen.metrics.mel_distance import mel_distance_db
 from harness.listen.place.pair import HOP_MS, BoolArray, FloatArray, ReplyPair, band, in_db
 
 MIN_FRAMES = 20
-MEL_MIN_FRAMES = 60  # 300 ms: of less, the 95th percentile is one frame, at the edge where a reply was cut
+MEL_MIN_FRAMES = 60  # 300 ms: in less, the 95th percentile is one frame, at the edge where a reply was cut
 HF_HZ = (4_000.0, 8_000.0)
 LF_HZ = (300.0, 4_000.0)
 BANDWIDTH_STEP_HZ = 500.0
@@ -30,8 +30,8 @@ DYNAMICS_RANGE_DB = 25.0
 @dataclass(frozen=True)
 class Fingerprint:
     """`level_change_db`: arrived minus published. `level_drop_db`: the lowest stretch of 150 ms against the whole, and
-    where. `compression_db`: how much less the level varies over 20 dB of speech. `bandwidth_hz`: up to where the bands
-    arrive, `band_lost_hz`: how much of what pre fills does not. None where there was too little to compare.
+    where. `compression_db`: how much less the level varies over 20 dB of speech. `bandwidth_hz`: how far up the bands
+    arrive, `band_lost_hz`: how much of pre's does not. None where there was too little to compare.
     """
 
     level_change_db: float

@@ -27,7 +27,7 @@ LEAST_MULTIPLES_TOLD_APART = 2  # holes of one length are multiples of anything
 
 @dataclass(frozen=True)
 class Bin:
-    """Holes of [from_ms, to_ms); to_ms None: and longer."""
+    """Holes of [from_ms, to_ms); to_ms None: no limit."""
 
     from_ms: float
     to_ms: float | None
@@ -75,7 +75,7 @@ def holes_ms(turns: Sequence[Turn], ring: str) -> list[float]:
 
 
 def hole_metrics(turns: Sequence[Turn], ring: str) -> dict[str, Metric]:
-    """Of a call: how many holes, and the packet length they are multiples of."""
+    """A call's metrics: how many holes, and the packet length they are multiples of."""
     durations = holes_ms(turns, ring)
     packets = find_packets(durations)
     few = f"{len(durations)} holes; {LEAST_HOLES} at least tell whether they come in packets"

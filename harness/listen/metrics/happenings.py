@@ -1,7 +1,7 @@
 """What happened in a call that is no fault by itself, as metrics of the call: a greeting, a hang-up, a turn reopened.
 
-The live half wrote it down (`Manifest.happenings`); what is due comes from the case, in which the
-run's rules stand. Each metric counts, and says in its reason what was seen.
+The live half records it (`Manifest.happenings`); the case, with the run's rules, says what is due. Each metric counts, and
+says in its reason what was seen.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BED_NAMES = {"post_rtc": "bed_dbfs", "ear": "bed_ear_dbfs"}
 
 
 def happening_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
-    """Of the call."""
+    """The call's metrics."""
     case = scene.capture.case
     metrics = {
         "hung_up_count": _count(scene, "hung_up", expected=case is not None and case.hangup == "expected"),
@@ -36,7 +36,7 @@ def happening_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]
 def happenings_in_words(scene: Scene, turns: list[TurnHeard], metrics: Mapping[str, Metric]) -> list[str]:
     """One sentence each: what the live half noted, then what the recordings say of replies in parts, a greeting, a bed."""
     measured = [said for turn in turns if (said := _talked_on(scene, turn))]
-    better_known = {"greeting"} | ({"talked_on"} if measured else set())  # than while the call ran
+    better_known = {"greeting"} | ({"talked_on"} if measured else set())  # from the recordings
     words = [h.detail for h in scene.capture.manifest.happenings if h.kind not in better_known] + measured
     greeting = metrics["greeting_count"]
     if greeting.value:
@@ -50,7 +50,7 @@ def happenings_in_words(scene: Scene, turns: list[TurnHeard], metrics: Mapping[s
 
 
 def _talked_on(scene: Scene, turn: TurnHeard) -> str:
-    """Of an agent that tells nothing of its replies: one that does may have been at the end of what it had to say."""
+    """Only for an agent that announces no replies: an announced reply may have been at its end anyway."""
     answer = turn.answers.get(scene.primary)
     reply = interrupted_by(answer.turn, scene.heard[scene.primary]) if answer is not None and not scene.tells else None
     if answer is None or reply is None:
@@ -59,7 +59,7 @@ def _talked_on(scene: Scene, turn: TurnHeard) -> str:
 
 
 def _in_parts(turn: TurnHeard, ring: str) -> str:
-    """Of an answer with a long silence inside: what a tool call sounds like."""
+    """Words for an answer with a long silence inside, as a tool call leaves."""
     heard = turn.heard.get(ring)
     if heard is None or not turn.is_answer or len(heard.parts) < 2:
         return ""
@@ -79,7 +79,7 @@ def _count(scene: Scene, kind: str, *, expected: bool = False) -> Metric:
 
 
 def _greetings(scene: Scene, turns: list[TurnHeard]) -> Metric:
-    """By the recordings; where nobody spoke to the agent at all, by what the live half noted."""
+    """Taken from the recordings; where nobody spoke to the agent, from the live half's notes."""
     for turn in turns:
         heard = turn.heard.get(scene.primary)
         if heard is not None and not turn.is_answer and is_greeting(scene, heard):

@@ -32,7 +32,7 @@ def implausible(
 
 
 def _too_soon_for_any(kpi_ms: float, utterance: SpokenUtterance) -> str | None:
-    """Of an agent whose hangover nobody knows."""
+    """For an agent whose hangover is unknown."""
     if not 0 <= kpi_ms < LEAST_LATENCY_MS or utterance.pauses:
         return None  # at a designed pause it may have taken the user to be done
     return (

@@ -1,8 +1,7 @@
 """The latency metrics of one turn: USER_KPI and its parts, at the ear and at the probe.
 
 Differences are taken on one sample clock (mic and ear, post_user and post_rtc); the agent's own times come from its
-trace. A number that contradicts something else that is known is kept and marked invalid (H-130, and "never from level
-alone").
+trace. A number that contradicts other evidence is kept and marked invalid (H-130, and "never from level alone").
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from harness.model.measurement import Metric, WaterfallStep
 
 ONSET_ERROR_MS = 2.5  # of the onset detector on a codec's output; see tests/listen/place/test_onset.py
 SLIP_LIMIT_MS = 10.0  # one tick of a native audio device
-TALKED_ON_MS = 1_000.0  # said in words from here on; the limit stands in the gate table
+TALKED_ON_MS = 1_000.0  # put in words from here on; the limit stands in the gate table
 ONSET_TOLERANCE_MS = 60.0  # a sound that begins so much ahead of the aligned reply is not the reply
 NOT_INSTRUMENTED = (
     "the agent is not instrumented: let it write agent_trace.jsonl and pre_rtc.wav (docs/how_to/own_agent.md)"
@@ -35,7 +34,7 @@ NO_SECOND_LISTENER = "the call had no second listener (probe)"
 
 
 def latencies(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
-    """Everything about when; only what has a place in this turn."""
+    """All timing metrics that have a place in this turn."""
     metrics = agent_times(scene, turn)
     if turn.is_answer:
         metrics |= _answer_times(scene, turn)
@@ -238,7 +237,7 @@ def _barge_in(scene: Scene, turn: TurnHeard) -> Metric | None:
         )
     announced: AnnouncedReply | None = next((t for t in scene.announced if t.seq == reply.seq), None)
     if not meant and announced is not None and announced.cause == ReplyCause.COMPLETED:
-        return None  # it was at its end anyway
+        return None  # the reply was at its end anyway
     silence_ms = silence_after_barge_in_ms(answer.turn, reply)
     silence = number(silence_ms, "ms", uncertainty=ONSET_ERROR_MS, reason=talked_on(silence_ms))
     return across(scene, scene.primary, silence, answer.turn.start, reply.end)
@@ -262,7 +261,7 @@ def _reply_lag(scene: Scene, turn: TurnHeard) -> Metric:
     if heard is None or turn.announced is None:
         return no_number("ms", f"the reply is not heard in {scene.primary}.wav")
     lag = _metric(path_delay_ms(turn.announced, heard, scene.primary, scene.clocks))
-    if scene.clocks.map_of(scene.primary) is not None:  # it holds on either side of a step, and only there
+    if scene.clocks.map_of(scene.primary) is not None:  # the map holds on either side of a step, and only there
         return named(lag, scene.clocks.steps(scene.primary, heard.start, heard.start))
     timeline = scene.clocks.of(scene.primary)
     if timeline is not None and timeline.slip_ms is not None and abs(timeline.slip_ms) > SLIP_LIMIT_MS:

@@ -39,7 +39,7 @@ def active_rms(audio: Audio) -> float:
 
 
 def clipping_ratio(audio: Audio) -> float | None:
-    """Share of full-scale samples; None of nothing."""
+    """Share of full-scale samples; None without samples."""
     if len(audio) == 0:
         return None
     return float(np.count_nonzero(np.abs(audio.samples) >= FULL_SCALE) / len(audio))
@@ -93,7 +93,7 @@ def loudness_lufs(audio: Audio) -> float | None:
 def flat_top_ratio(audio: Audio) -> float | None:
     """Share of samples in flat tops: runs of 3 or more at 98 % of the own peak or above; also clipped, then attenuated.
 
-    None of silence. A rounded peak of a low voice is not flat: neighbours must be within 0.1 % of the peak.
+    None for silence. A rounded peak of a low voice is not flat: neighbours must be within 0.1 % of the peak.
     """
     peak = float(np.max(np.abs(audio.samples), initial=0.0))
     if peak < AUDIBLE_RMS:

@@ -1,8 +1,8 @@
 """How far the spectrum of what arrived is from what was published, frame by frame, along the course of the lag.
 
 Mean absolute difference of the log mel spectra, dB, after level matching (H-79: 64 mel bands, 80 Hz to 12 kHz, floor
-60 dB below the loudest). Where the lag moves its course is off by as much as the move, and a move back and forth is not in
-it at all: what seems far there is looked for again before it counts, block by block.
+60 dB below the loudest). Where the lag moves, its course is off by as much as the move, and misses a move back and forth
+altogether: frames that seem far off are looked for again, block by block, before they count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DOUBTFUL_DB = 3.0  # above the reply's median; 95 % of a clean reply's frames in
 
 
 def mel_distance_db(pair: ReplyPair) -> FloatArray:
-    """Of the frames in which pre speaks and its place in what arrived is known."""
+    """One value per frame in which pre speaks and its arrived place is known."""
     before = in_db(mel_bank() @ pair.pre_power)
     floor_db = float(before[:, pair.active & pair.settled].max()) - MEL_FLOOR_DB
     as_placed = _distance(before, pair.heard_power, floor_db)
@@ -40,14 +40,14 @@ def _distance(before_db: FloatArray, power: FloatArray, floor_db: float) -> Floa
 
 
 def _in_ms(frames: BoolArray, n_ms: int) -> BoolArray:
-    """Of each ms, whether a frame near it is one of `frames`."""
+    """For each ms, whether a frame near it is one of `frames`."""
     wide = maximum_filter1d(frames.astype(np.uint8), 2 * RESTLESS_FRAMES + 1)
     at = (np.arange(n_ms) * PER_MS - WINDOW // 2) // HOP
     return np.asarray(wide[np.clip(at, 0, len(wide) - 1)] != 0)
 
 
 def _in_frames(of_ms: BoolArray, n_frames: int) -> FloatArray:
-    """How many ms of each frame."""
+    """Number of ms in each frame."""
     total = np.concatenate([[0], np.cumsum(of_ms)])
     first = np.arange(n_frames) * (HOP // PER_MS)
     return np.asarray(total[np.minimum(first + WINDOW // PER_MS, len(of_ms))] - total[np.minimum(first, len(of_ms))])

@@ -26,7 +26,7 @@ WAYS: dict[Way, str] = {"up": "up", "down": "down"}
 
 
 def network_metrics(heard: Capture) -> dict[str, Metric]:
-    """Of the call; empty where nothing stood between the user and the media server."""
+    """The call's metrics; empty where nothing stood between the user and the media server."""
     if heard.manifest.link == "none":
         return {}
     record = heard.link
@@ -82,7 +82,7 @@ def _or_none(value: float | None, unit: str) -> Metric:
 
 
 def _readings(heard: Capture) -> list[Reading]:
-    """Of the stream that brought the most packets: the agent's voice."""
+    """Readings of the stream with the most packets: the agent's voice."""
     snapshots = snapshots_of(heard)
     totals: dict[str, float] = {}
     for snapshot in snapshots:
@@ -106,7 +106,7 @@ def _readings(heard: Capture) -> list[Reading]:
 
 
 def on_the_network(scene: Scene, turn: TurnHeard, metrics: dict[str, Metric]) -> dict[str, Metric]:
-    """A turn's metrics with how late the link was in it and what it lost, none believed where it was too late."""
+    """A turn's metrics with the lateness and loss of the link in it; none is believed where the link was too late."""
     packets = scene.capture.packets
     if scene.capture.manifest.link == "none" or not packets:
         return metrics

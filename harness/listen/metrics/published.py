@@ -1,7 +1,7 @@
 """Defects that a reply has already as it was published: holes, clicks and repeats in pre_rtc itself.
 
-Without anything to compare with, so only what speech does not do: digital silence cut into loud sound with a hard edge,
-a spike that stands alone among its neighbours, the same samples again. Positions are samples of pre_rtc.
+Without a reference, a flaw is what speech never does: digital silence cut into loud sound with a hard edge,
+a spike alone among its neighbours, the same samples again. Positions are samples of pre_rtc.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Flaw:
 
 
 def find_flaws(samples: npt.NDArray[np.float32], first: int) -> list[Flaw]:
-    """Of the reply `samples`, which begins at sample `first` of pre_rtc; in order."""
+    """Flaws of the reply `samples`, which begins at sample `first` of pre_rtc; in order."""
     holes = [Flaw("dropout", a, b, "digital silence with a hard edge") for a, b in _cut_out(samples)]
     spikes = [s for s in _spikes(samples) if not any(s.start < h.end + EDGE and h.start - EDGE < s.end for h in holes)]
     repeats = [
@@ -69,7 +69,7 @@ def _cut_out(samples: npt.NDArray[np.float32]) -> list[tuple[int, int]]:
 
 
 def _hard(edge: npt.NDArray[np.float32], beside: npt.NDArray[np.float32]) -> bool:
-    """Sound that begins or ends between two samples."""
+    """Whether sound begins or ends between two samples."""
     level = _dbfs(beside)
     if level < EDGE_DBFS or len(edge) == 0:
         return False

@@ -1,10 +1,10 @@
 """How long after an outage the reply goes on: ms from the outage's end until the listener hears it again as it was said.
 
-From the capture alone. link.json has when the way to the user was cut, pre_rtc.wav what would have been heard. "Goes on":
+From the capture alone: link.json has when the way to the user was cut, pre_rtc.wav what would have been heard. "Goes on":
 sound that is pre's own, piece after piece of 40 ms without a concealed or missing one in between, for GOES_ON_MS at
-least; what a jitter buffer makes up is not pre's. Followed backwards from the first long piece of the reply that is found
-again, so that the answer does not hang on how far the lag jumped meanwhile. Resolution: RESOLUTION_MS. Where the reply
-itself paused at the outage's end, the time counts from when its next sound was due. Band samples (8 kHz) within.
+least; concealment is not pre's. The search goes backwards from the first long piece of the reply that is found again, so
+that the result does not depend on how far the lag jumped meanwhile. Resolution: RESOLUTION_MS. Where the reply itself
+paused at the outage's end, the time counts from when its next sound was due. Band samples (8 kHz) within.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PIECE = 40 * PER_MS
 HOP = 10 * PER_MS
 REACH = 12 * PER_MS  # between neighbours a jitter buffer moves by one pitch period at most
 GOES_ON_MS = 100.0
-MISSING_DB = -15.0  # against how loud what follows is heard
+MISSING_DB = -15.0  # against the level of the next sound
 SOUND_BELOW_DB = 25.0  # of the reply's own level: pieces below it are a pause
 RESOLUTION_MS = 20.0
 RECOVERY, FIRST_PACKET, COUNT = "recovery_ms", "recovery_first_packet_ms", "outage_count"
@@ -46,7 +46,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Recovered:
-    """`ms` None: it never did, and why. `paused_ms`: how long the reply itself paused when the outage was over."""
+    """`ms` None: no recovery, and why. `paused_ms`: how long the reply itself paused when the outage was over."""
 
     ms: float | None
     paused_ms: float = 0.0
@@ -54,7 +54,7 @@ class Recovered:
 
 
 def cuts_of(record: LinkRecord) -> list[Cut]:
-    """The outages of the way to the user, those that touch as one."""
+    """The outages of the way to the user, touching ones joined."""
     given = sorted((d.at_ms, d.at_ms + d.for_ms) for d in record.done if d.for_ms is not None and "down" in d.ways)
     merged: list[Cut] = []
     for start, end in given:
@@ -66,7 +66,7 @@ def cuts_of(record: LinkRecord) -> list[Cut]:
 
 
 def on_recovery(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
-    """Of a turn; empty where no outage fell into its reply. Of several outages the slowest recovery."""
+    """A turn's slowest recovery from any outage; empty where no outage fell into its reply."""
     record = scene.capture.link
     heard, announced = turn.heard.get(scene.primary), turn.announced
     if record is None or heard is None:
@@ -74,7 +74,7 @@ def on_recovery(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
     first, last = float(heard.start), float(heard.end)
     if (
         announced is not None and announced.pre is not None and heard.head_lag is not None
-    ):  # what was lost of it belongs to it too
+    ):  # its lost ends are part of it too
         first, last = min(first, announced.pre.start + heard.head_lag), max(last, announced.pre.end + heard.head_lag)
     start, end = (scene.clocks.mono_ms(scene.primary, at) for at in (first, last))
     if start is None or end is None:
@@ -115,7 +115,7 @@ def _slowest(found: Sequence[Recovered]) -> Metric:
 
 
 def _first_packets(packets: Sequence[Row], cuts: Sequence[Cut]) -> Metric:
-    """From an outage's end to the first media packet that went on to the user; of several the latest."""
+    """From an outage's end to the first media packet that went on to the user; the longest of several."""
     came = [row.departed_ms for row in packets if row.way == "down" and row.kind == "rtp" and row.fate in DELIVERED]
     departed = np.sort(np.array([ms for ms in came if ms is not None]))
     waits = []
@@ -198,7 +198,7 @@ def _followed_back(
 
 
 def _silent_ahead(said: BandArray, heard: BandArray) -> int:
-    """How much of a piece's beginning is missing: one whose quiet beginning is not there still correlates."""
+    """How much of a piece's beginning is missing: a piece still correlates without its quiet beginning."""
     n = min(len(said), len(heard)) // HOP
     of_said, of_heard = ((x[: n * HOP].reshape(n, HOP) ** 2).sum(axis=1) for x in (said, heard))
     matched = of_heard[-1] / max(of_said[-1], 1e-12)  # its end is heard: the run goes on from there

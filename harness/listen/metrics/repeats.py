@@ -1,6 +1,6 @@
 """Stutter: a piece of a reply that is heard twice.
 
-In what arrived: the lag grows by a step while there is sound, and the sound before the step is what comes after it (also
+In arrived sound: the lag grows by a step while there is sound, and the sound before the step comes again after it (also
 after a codec, so not bit by bit). In pre_rtc itself: the very same samples again, a little later. ms and samples at
 48 kHz. What a jitter buffer adds (one pitch period, 2.5 to 15 ms at a time) is below the least length.
 """
@@ -24,7 +24,7 @@ STEP_SPREAD_MS = 400.0  # windows around a repeat fit neither way
 ALIKE = 0.65
 READ_STEP = 8  # 1 ms: the step is read to a fraction of it
 OFF_STEP = 48  # a jitter buffer may have taken 6 ms away beside it
-FAR_OFF_STEP = 128  # or 16 ms; then pre must not be as alike by itself
+FAR_OFF_STEP = 128  # or 16 ms; then pre itself must be less alike
 SURELY_ALIKE = 0.85
 HASHED = 96  # 2 ms
 PIECE_MS = 40.0
@@ -33,14 +33,14 @@ PIECE_LEAST_POWER = 10 ** (-40.0 / 10)
 REACH_MS = 150.0
 NEAR_MS = 30.0
 TWICE_ALIKE = 0.85
-MORE_THAN_NATURAL = 0.15  # so much less alike is what pre has within the same reach by itself
+MORE_THAN_NATURAL = 0.15  # pre itself must be so much less alike within the same reach
 LONGEST_LAG_MS = 2_000.0
 SILENT_LSB = 24
 
 
 @dataclass(frozen=True)
 class Repeated:
-    """`start`: where the second time begins, samples of the recording; how long it is, and how alike (0 to 1)."""
+    """`start`: where the repetition begins, samples of the recording; how long it is, and how alike (0 to 1)."""
 
     start: int
     duration_ms: float
@@ -79,7 +79,7 @@ def repeats_on_the_way(pre: Ring, track: DelayTrack, ring: Ring) -> list[Repeate
 
 
 def _in_part(pre: Ring, ring: Ring, at_ms: tuple[float, float], lag_ms: tuple[float, float]) -> Repeated | None:
-    """A piece of pre from before the step that is heard where it is due, and once more later than the next is due.
+    """A piece of pre from before the step that is heard where it is due, and again after the next piece is due.
 
     For a repeat that a stall, or a jitter buffer that shrinks, has made longer or shorter than the step.
     """
@@ -122,8 +122,8 @@ def _confirmed(ring: Ring, around_ms: tuple[float, float], step_ms: float) -> Re
 def _confirmed_off(
     pre: Ring, ring: Ring, around_ms: tuple[float, float], step_ms: float, lag_ms: float
 ) -> Repeated | None:
-    """As `_confirmed`, where a jitter buffer took more away beside the repeat: it is longer than the step. `lag_ms`: ahead
-    of it. A vowel is like itself a few periods later: pre must be less so.
+    """As `_confirmed`, for a repeat longer than the step, because a jitter buffer took more away beside it. `lag_ms`: ahead
+    of the step. A vowel repeats after a few periods: pre must be less alike.
     """
     found = _most_alike(ring, around_ms, step_ms, FAR_OFF_STEP)
     if found is None or found.fit < SURELY_ALIKE:
@@ -142,7 +142,7 @@ def _confirmed_off(
 
 @dataclass(frozen=True)
 class _Alike:
-    """Samples of the band: where the second time begins, how much later than the first it is; and how alike they are."""
+    """Samples of the band: where the repetition begins, how much later than the original; and how alike they are."""
 
     at: int
     lag: int
@@ -178,7 +178,7 @@ def _most_alike(ring: Ring, around_ms: tuple[float, float], step_ms: float, off:
 
 
 def repeats_as_published(samples: npt.NDArray[np.float32]) -> list[Repeated]:
-    """Runs of samples that are, bit by bit, those of a little earlier."""
+    """Runs of samples that repeat, bit by bit, those of a little earlier."""
     whole = np.rint(samples * 32768.0).astype(np.int64)
     if len(whole) < 2 * HASHED:
         return []

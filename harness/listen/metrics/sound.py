@@ -115,7 +115,7 @@ def _ring_metrics(scene: Scene, turn: TurnHeard, ring: str) -> tuple[dict[str, M
 
 
 def _within(holes: list[Hole], heard: HeardReply) -> list[Hole]:
-    """Without what is missing at the reply's very beginning and end: that is a lost head or tail, not a hole."""
+    """The holes without those at the reply's very beginning and end: such is a lost head or tail."""
     begin_ms, end_ms = heard.start / SAMPLES_PER_MS, heard.end / SAMPLES_PER_MS
     return [h for h in holes if h.start_ms + h.duration_ms > begin_ms + EDGE_MS and h.start_ms < end_ms - EDGE_MS]
 
@@ -188,7 +188,7 @@ def _clips(part: Audio, heard: HeardReply, ring: str) -> list[Defect]:
 
 
 def _identity(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
-    """Is the reply audible, and is it the agent's own? Of the slice alone, never of the whole recording (H-204)."""
+    """Is the reply audible, and is it the agent's own? In the slice alone, never in the whole recording (H-204)."""
     alone = scene.capture.manifest.second_listener == "none" or "post_rtc" in turn.too_early
     ring = "ear" if alone else "post_rtc"
     same = _same_sound(scene, turn, ring)
@@ -196,7 +196,7 @@ def _identity(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
         return {"identity": same, "audio_valid": no_number("bool", scene.capture.why_missing(ring))}
     heard = turn.heard.get(ring)
     if heard is None and not turn.heard and not scene.tells:
-        return {"identity": same, "audio_valid": no_number("bool", NO_REPLY)}  # there is none that could be
+        return {"identity": same, "audio_valid": no_number("bool", NO_REPLY)}  # no reply to be valid
     if heard is None:
         valid = number(0, "bool", reason=_not_heard(scene, turn, ring))
         return {"identity": same, "audio_valid": valid}

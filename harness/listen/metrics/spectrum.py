@@ -1,8 +1,8 @@
 """The spectral fingerprint of a reply in one recording, and its distance to a stored one (H-90).
 
-Of the frames that speak: mean and spread of the log mel bands, centroid, 85 % rolloff, flatness, share of 4 to 8 kHz,
+Over the frames that speak: mean and spread of the log mel bands, centroid, 85 % rolloff, flatness, share of 4 to 8 kHz,
 crest. Mel levels are relative to the reply's own mean, so loudness does not count. A reply of the same words by the same
-voice has the same fingerprint whatever the day; what was trained, resampled or encoded anew has not.
+voice has the same fingerprint on any day; a voice trained, resampled or encoded anew has another.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MIN_SAMPLES = 200 * PER_MS
 
 
 def take_spectrum(samples: npt.NDArray[np.floating]) -> Spectrum | None:
-    """Of a reply at 48 kHz; None if it is too short or too quiet."""
+    """The reply's fingerprint (48 kHz); None if too short or too quiet."""
     if len(samples) < MIN_SAMPLES:
         return None
     power = power_spectrum(samples)

@@ -1,8 +1,8 @@
-"""A turn's figures where the ear's own clock stepped: each says so that uses both sides of a step. Pure.
+"""A turn's figures where the ear's own clock stepped: each that uses both sides of a step says so. Pure.
 
-A difference of two samples across a step is off by at most the step's size (the context stood still or jumped meanwhile, and
-what it heard with it): its uncertainty grows by that, and beyond half a device buffer it is not believed. What lies on one
-side stays as it is.
+A difference of two samples across a step is off by at most the step's size (the context and its input stood still or jumped
+meanwhile): its uncertainty grows by that, and beyond half a device buffer it is not believed. A figure on one side stays
+as it is.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def over(metric: Metric, steps: Sequence[Step]) -> Metric:
 
 
 def named(metric: Metric, steps: Sequence[Step], *, believed: bool = False) -> Metric:
-    """The same number with what happened to its clock."""
+    """The same number with its clock's steps in words."""
     if not steps or metric.value is None:
         return metric
     if not believed:
@@ -42,7 +42,7 @@ def named(metric: Metric, steps: Sequence[Step], *, believed: bool = False) -> M
 
 
 def of_answer(scene: Scene, turn: TurnHeard) -> list[Step]:
-    """From the user's last word to the reply's first sound, as the user hears it."""
+    """Steps between the user's last word and the reply's first sound at the user."""
     answer = turn.answers.get(scene.primary)
     if answer is None or answer.reply is None:
         return []
@@ -51,7 +51,7 @@ def of_answer(scene: Scene, turn: TurnHeard) -> list[Step]:
 
 
 def inside_reply(scene: Scene, turn: TurnHeard, metrics: dict[str, Metric]) -> dict[str, Metric]:
-    """What is measured of the sound at the ear is not believed where its clock stepped in the reply: it may be our doing."""
+    """Metrics of the sound at the ear are not believed where its clock stepped in the reply: we may be the cause."""
     heard = turn.heard.get("ear")
     steps = scene.clocks.steps("ear", heard.start, heard.end) if heard is not None else []
     if sum(abs(step.size_ms) for step in steps) <= STEP_LIMIT_MS:

@@ -1,4 +1,4 @@
-"""What WebRTC itself says about the way of a reply: loss, jitter, RTT, concealment, stretching, jitter-buffer delay.
+"""WebRTC's own statistics of a reply's way: loss, jitter, RTT, concealment, stretching, jitter-buffer delay.
 
 Counters of the primary listener (the browser's getStats(), the probe's track statistics) are read once a second; a
 reply is judged by the difference of the last reading before it and the first after it, so the window is up to two
@@ -39,7 +39,7 @@ RECORDINGS_ONLY = "recordings alone have no WebRTC statistics"
 
 @dataclass(frozen=True)
 class Counters:
-    """Of one inbound audio stream, since it began."""
+    """Totals of one inbound audio stream since it began."""
 
     packets_received: float = 0.0
     packets_lost: float = 0.0
@@ -116,7 +116,7 @@ def snapshots_of(heard: Capture) -> list[Snapshot]:
 
 
 def _window_of(scene: Scene, heard: HeardReply | None) -> Window | str:
-    """Or why there is none."""
+    """The window, or why there is none."""
     ring = scene.primary
     if not scene.capture.stats:
         return scene.capture.why_missing(capture.RTC_STATS)
@@ -261,7 +261,7 @@ def _far_end(t_mono_ms: float, report: Mapping[str, Any]) -> FarEnd:
 
 
 def _round_trips(reports: Sequence[Mapping[str, Any]]) -> Iterator[float | None]:
-    """Seconds, of the pairs of addresses in use by connections that receive audio."""
+    """Seconds, for the address pairs in use by connections that receive audio."""
     receiving = {report.get("pc") for report in reports if report.get("type") == "inbound-rtp"}
     for report in reports:
         if report.get("type") == "candidate-pair" and report.get("nominated") and report.get("pc") in receiving:

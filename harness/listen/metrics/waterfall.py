@@ -49,7 +49,7 @@ def between(trace: AgentTurnTrace | None, begin: str, end: str) -> Between:
 
 
 def between_after_decision(trace: AgentTurnTrace | None, begin: str, end: str) -> Between:
-    """As `between`, of what was left to do when the end of turn was decided."""
+    """As `between`, for the work left when the end of turn was decided."""
     found = between(trace, begin, end)
     if found.ms is None or trace is None or trace.t.vad_end is None or begin == "user_eot":
         return found

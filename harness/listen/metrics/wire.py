@@ -1,8 +1,8 @@
-"""What the agent's voice is on the wire: its bit rate while it speaks, how many packets it sends while it is silent.
+"""The agent's voice on the wire: its bit rate while it speaks, how many packets it sends while it is silent.
 
-From the link's packet log (every packet as it arrives at the link, so what the link does to it is not in it) and WebRTC's
-own count of payload bytes, which says how much of a packet is headers and encryption. Of the stream that the listener's
-statistics are about: in the bot lane the user's own voice passes the same link. Metrics of the call; empty without a link.
+From the link's packet log (every packet as it arrives at the link, before the link acts on it) and WebRTC's own count of
+payload bytes, which says how much of a packet is headers and encryption. Only the stream in the listener's statistics
+counts: in the bot lane the user's own voice passes the same link. Metrics of the call; empty without a link.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harness.network.log import DELIVERED, Row
 
 KBPS, PER_S, SILENT_PER_S = "voice_kbps", "voice_packets_per_s", "silent_packets_per_s"
 UNITS = {KBPS: "kbps", PER_S: "per_s", SILENT_PER_S: "per_s"}
-EDGE_MS = 150.0  # of a reply, where what is heard and what is on the wire may not be the same packet
+EDGE_MS = 150.0  # of a reply, where the packet heard and the packet on the wire may differ
 QUIET_FROM_MS = 700.0  # after a reply: by then its tail has been sent, and DTX has set in
 LEAST_MS = 500.0
 LEAST_SILENT_MS = 1_000.0
@@ -91,7 +91,7 @@ def _heard(scene: Scene) -> Iterator[tuple[float, float]]:
 
 
 def _main_stream(heard: Capture, packets: Sequence[Row], voiced: Sequence[Span]) -> list[Row]:
-    """The packets of the source that carries most while the agent is heard, of those in the listener's statistics."""
+    """The packets of the source that carries most while the agent is heard, among those in the listener's statistics."""
     sources = {name.rpartition("/")[2] for snapshot in snapshots_of(heard) for name in snapshot.streams}
     carried: dict[str, int] = {}
     for row in packets:
@@ -102,7 +102,7 @@ def _main_stream(heard: Capture, packets: Sequence[Row], voiced: Sequence[Span])
 
 
 def _bit_rate(heard: Capture, stream: Sequence[Row], voice: Sequence[Row], voiced_s: float) -> Metric:
-    """Of the payload: the median packet's, at the rate at which packets come. A pause's small packets do not lower it."""
+    """Of the payload: the median packet at the rate at which packets come. A pause's small packets do not lower it."""
     overhead = _overhead_bytes(heard, stream)
     if overhead is None:
         return no_number("kbps", "WebRTC's statistics do not say how many payload bytes came")
