@@ -27,8 +27,8 @@ CHANCE_LEVEL = 0.995  # two directions: 99 % for both together
 LEAST_PACKETS = 50
 LEAST_ECHOES = 10
 LEAST_READINGS = 2
-TAKEN_IN_MS = 20.0  # from a report out of the relay to its figure in getStats()
-EDGE_MS = 5.0  # what the order "outage from now on" may be off the packets beside it
+TAKEN_IN_MS = 20.0  # from a report leaving the relay to its figure in getStats()
+EDGE_MS = 5.0  # how far the order "outage from now on" may be off the packets' times
 NAMES: dict[Way, str] = {"up": "uplink", "down": "downlink"}
 BY_CHANCE = ("loss", "burst")
 SLOW_END = "longer than the link made it: an end of the call was slow, as on a busy host"
@@ -49,7 +49,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Figure:
-    """One of the three. `agrees` is None where there is too little to tell."""
+    """One figure of three. `agrees` is None where there is too little to tell."""
 
     name: str
     agrees: bool | None
@@ -119,8 +119,8 @@ def prove(record: LinkRecord, rows: Sequence[Row], readings: Sequence[Reading]) 
 def uplink_jitter_ms(rows: Sequence[Row], readings: Sequence[Reading]) -> tuple[float, float] | None:
     """(what the far end reports, the same over the log): medians over its reports on the user's own audio.
 
-    A report is old when it comes, by as much as the link holds it up, and stays until the next that is not lost: each is
-    read once, and belongs to the moment at which it was written.
+    A report comes late, by as much as the link holds it up, and stays until the next that is not lost: each is read once,
+    and belongs to the moment at which it was written.
     """
     stream = main_stream(rows, {reading.source for reading in readings if reading.source}, "up")
     if stream is None:
@@ -224,7 +224,7 @@ def _as_asked(impairment: Impairment, rows: Sequence[Row], *, in_order: bool) ->
 
 
 def _leaked(record: LinkRecord, rows: Sequence[Row]) -> int:
-    """Packets that came in an outage and were delivered. A stream's wait there, and are counted where they leave."""
+    """Packets that came in an outage and were delivered. A stream's packets wait there, and are counted on leaving."""
     count = 0
     for done in record.done:
         if done.for_ms is None:

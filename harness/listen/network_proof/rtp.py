@@ -1,7 +1,7 @@
 """WebRTC's own estimators, computed over the relay's log: round trips of STUN, jitter and loss of a received stream. Pure.
 
-Jitter and loss as RFC 3550 (A.3, A.8) and as libwebrtc counts them: the jitter moves on with packets in order only, loss
-is what was expected by sequence number minus all that came. LiveKit's media server takes every packet for the jitter, as it
+Jitter and loss as RFC 3550 (A.3, A.8) and as libwebrtc counts them: only packets in order change the jitter, loss is the
+number expected by sequence number minus all that came. LiveKit's media server counts every packet into the jitter, as it
 comes. The RTP clock of Opus runs at 48 kHz.
 """
 
@@ -28,7 +28,7 @@ class Stream:
     delivered: tuple[Row, ...]
 
     def lost_by(self, t_mono_ms: float) -> int:
-        """Expected by sequence number minus received, of what had left by then; a gap of RESTART counts as none."""
+        """Packets expected by sequence number minus received, up to `t_mono_ms`; a gap of RESTART counts as none."""
         lost, highest = 0, None
         for row, seq in zip(self.delivered, unwrapped(self.delivered), strict=True):
             if _left(row) > t_mono_ms:
@@ -37,7 +37,7 @@ class Stream:
             if ahead > 0:
                 lost += ahead - 1 if ahead <= RESTART else 0
                 highest = seq
-            else:  # it was taken for lost, and came after all
+            else:  # it was counted as lost, and came after all
                 lost -= 1
             lost -= row.fate == "twice"
         return max(0, lost)
@@ -49,7 +49,7 @@ def _left(row: Row) -> float:
 
 
 def main_stream(rows: Sequence[Row], sources: Collection[str] = (), way: Way = "down") -> Stream | None:
-    """The stream of one direction with the most packets, of those that statistics are about (all, if none is named)."""
+    """The stream of one direction with the most packets, among `sources`, those in the statistics (all, if none is named)."""
     counts = Counter(
         (row.flow, row.ident)
         for row in rows
@@ -73,7 +73,7 @@ def unwrapped(rows: Sequence[Row]) -> list[int]:
 
 
 def rfc3550_jitter_ms(stream: Stream, *, in_order: bool = True) -> list[tuple[float, float]]:
-    """(time, jitter) after each packet. `in_order`: one that was overtaken is left out, as libwebrtc does."""
+    """(time, jitter) after each packet. `in_order`: an overtaken packet is left out, as libwebrtc does."""
     course: list[tuple[float, float]] = []
     jitter, highest = 0.0, -1
     before: Row | None = None

@@ -1,4 +1,4 @@
-"""Between a recording's samples and the host's monotonic clock: by the manifest's timelines, in the browser by its own map.
+"""Convert between a recording's samples and the host's monotonic clock: by the manifest's timelines, or the browser's map.
 
 Times are ms on the clock the timeline names; a time of another clock is not converted, it is None with a reason.
 """
@@ -23,7 +23,7 @@ TIMELINE_OF = {
 
 @dataclass(frozen=True)
 class Clocks:
-    """The manifest's timelines: {"browser": …, "probe": …}, whichever are known; `ear`: what was read all along the call."""
+    """The manifest's timelines: {"browser": …, "probe": …}, whichever are known; `ear`: the map read all along the call."""
 
     timelines: dict[str, Timeline]
     ear: EarClock | None = None
@@ -32,7 +32,7 @@ class Clocks:
         return self.timelines.get(TIMELINE_OF.get(recording, ""))
 
     def map_of(self, recording: str) -> EarClock | None:
-        """The map that was read all along the call; of older captures and of the probe there is none."""
+        """The map that was read all along the call; None for older captures and the probe."""
         return self.ear if TIMELINE_OF.get(recording) == "browser" and self.of(recording) is not None else None
 
     def steps(self, recording: str, start: float, end: float) -> list[Step]:
@@ -53,7 +53,7 @@ class Clocks:
         return None if timeline is None else (mono_ms - timeline.t0_mono_ms) * timeline.rate_hz / 1e3
 
     def shared_with(self, recording: str, trace: AgentTurnTrace) -> bool:
-        """The agent's times and this recording's are of one clock."""
+        """Whether the agent's times and this recording's share one clock."""
         timeline = self.of(recording)
         return timeline is not None and trace.clock.kind == ClockKind.MONOTONIC and trace.clock.id == timeline.clock_id
 

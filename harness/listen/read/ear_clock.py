@@ -1,8 +1,8 @@
 """The ear's sample clock against the host's, all along a call: where it stepped, by how much, and the map at each place.
 
 Pairs (sample of ear.wav, host's monotonic ms) of one instant come with every block of audio, 12 a second, and lie within
-0.3 ms on one line; an audio context that is held up or suspended leaves the line by a device buffer (10 ms) or more. A step
-is a difference of two medians over a second beside each other; between steps the map is a median over ±1 s (drift aside, so
+0.3 ms of one line; an audio context that is held up or suspended leaves the line by a device buffer (10 ms) or more. A step
+is the difference between the medians of two adjacent seconds; between steps the map is a median over ±1 s (drift aside, so
 a slow clock needs no step). Pure; samples at 48 kHz, ms. A step's size is positive where the sample clock fell behind.
 """
 
@@ -26,7 +26,7 @@ REACH_SAMPLES = 48_000.0  # ±1 s
 
 @dataclass(frozen=True)
 class Step:
-    """It lies between the samples of two pairs, `after` the one and `before` the other."""
+    """A step between the samples of two pairs, `after` the one and `before` the other."""
 
     after: float
     before: float
@@ -50,7 +50,7 @@ def _ordered(pairs: Floats) -> Floats:
 
 
 def _cuts(late_ms: Floats) -> list[int]:
-    """The first pair after each step. One that its neighbours have explained away is none."""
+    """The first pair after each step. A step that its neighbours explain is dropped."""
     cuts = _splits(late_ms)
     while cuts:
         sizes = _sizes_ms(late_ms, cuts)
@@ -62,13 +62,13 @@ def _cuts(late_ms: Floats) -> list[int]:
 
 
 def _sizes_ms(late_ms: Floats, cuts: list[int]) -> list[float]:
-    """Between the pairs beside each cut, up to a second of them and not beyond the next cut."""
+    """From the pairs beside each cut, up to a second of them and not beyond the next cut."""
     edges = [0, *cuts, len(late_ms)]
     return [_after(late_ms, at, edges[k + 2]) - _before(late_ms, at, edges[k]) for k, at in enumerate(cuts)]
 
 
 def _splits(late_ms: Floats) -> list[int]:
-    """Where the largest step is, and the largest of both parts that it leaves, and so on; in order."""
+    """Places of the largest step, of the largest in both parts that it leaves, and so on; in order."""
     found: list[int] = []
     parts = [(0, len(late_ms))]
     while parts:
@@ -128,7 +128,7 @@ class EarClock:
         ordered = _ordered(self.pairs)
         late_ms = ordered[:, 1] - ordered[:, 0] / SAMPLES_PER_MS
         cuts = _cuts(late_ms)
-        # one that jumps back leaves its two samples the wrong way round
+        # a step that jumps back leaves its two samples in reverse order
         ends = [sorted((float(ordered[at - 1, 0]), float(ordered[at, 0]))) for at in cuts]
         sizes = _sizes_ms(late_ms, cuts)
         steps = tuple(Step(low, high, size_ms) for (low, high), size_ms in zip(ends, sizes, strict=True))
@@ -149,7 +149,7 @@ class EarClock:
 
 
 def _late_ms(part: Floats, places: Floats, at: float, reach: float) -> float:
-    """The median of the pairs around; of a place beyond them, of those that are nearest."""
+    """The median of the pairs around; for a place beyond them, of the nearest ones."""
     near = np.abs(places - at)
     chosen = part[near <= reach]
     if len(chosen) < LEAST_PAIRS:

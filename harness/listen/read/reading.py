@@ -132,7 +132,7 @@ def read_capture(folder: Path) -> Capture:
 
 
 def _read_voice(folder: Path, manifest: Manifest, missing: dict[str, str]) -> Audio | None:
-    """The sum of the agent's tracks that are its voice; None where there is no other."""
+    """The sum of the agent's voice tracks; None where it has no other track."""
     kept = [track for track in manifest.agent_tracks if track.file is not None]
     if all(track.voice for track in kept):
         return None
@@ -177,7 +177,7 @@ def _read_manifest(folder: Path) -> Manifest:
 
 
 def _must_have_recordings(folder: Path) -> None:
-    """A capture of which only the numbers were kept cannot be heard again; its measurement.json stays what it is."""
+    """A capture that kept only the numbers cannot be measured again; its measurement.json stays as it is."""
     try:
         record = json.loads((folder / capture.RETAINED).read_bytes())
     except (OSError, ValueError):
@@ -208,7 +208,7 @@ Line = TypeVar("Line")
 
 
 def _read_lines(path: Path, parse: Callable[[dict[str, object]], Line], missing: dict[str, str]) -> list[Line]:
-    """Every line that can be read; the first that cannot is named. A torn last line is what a kill leaves."""
+    """Every line that can be read; the first that cannot is named. A kill leaves a torn last line."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
@@ -269,7 +269,7 @@ def _stats_line(row: dict[str, object]) -> StatsLine:
 
 
 def _read_ear_clock(path: Path, missing: dict[str, str]) -> npt.NDArray[np.float64] | None:
-    """None for a call without a browser, and for one recorded before it was kept."""
+    """None for a call without a browser, and for captures older than this file."""
     pairs = _read_pairs(path, missing) if path.exists() else None
     return pairs if pairs is not None and len(pairs) and np.isfinite(pairs).all() else None
 

@@ -1,7 +1,7 @@
 """Make the metrics of a Measurement: a number with its unit, or the reason why there is none.
 
-Numbers are rounded where they are written, far below what is meant by them, so that one folder gives one record to the
-byte on any machine.
+Numbers are rounded where they are written, far below their precision, so that one folder gives one record to the byte on
+any machine.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def number(
 
 
 def no_number(unit: str, reason: str) -> Metric:
-    """Should be there, but is not; the gate that needs it has no data."""
+    """The number should exist, but does not; its gate has no data."""
     return Metric(value=None, unit=unit, reason=reason)
 
 
 def not_applicable(unit: str, reason: str) -> Metric:
-    """Excluded by what the lane or the agent is declared to be able to."""
+    """Excluded, since the lane or the agent as declared cannot give it."""
     return Metric(value=None, unit=unit, reason=reason, not_applicable=True)
 
 

@@ -1,8 +1,8 @@
 """Recordings too long for memory: float arrays kept on disk and mapped afresh for every use.
 
-A mapping lives as long as the arrays that look at it, so what was read is given back as soon as nobody looks. Going
-through a recording in blocks gives the same numbers, to the bit, as doing it at once: a polyphase filter needs a little
-of the neighbouring blocks, an IIR filter its state.
+A mapping lives as long as the arrays that view it, so the memory is freed as soon as none does. Processing a recording
+in blocks gives the same numbers, to the bit, as processing it at once: a polyphase filter needs a little of the
+neighbouring blocks, an IIR filter its state.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Open a WAV of any rate, depth and number of channels as float32 mono at 48 kHz, or say why it cannot be opened.
 
-Channels are averaged. A recording up to three minutes is read into memory; a longer one stays on disk: where it is, if
-it is float32 mono at 48 kHz already, else unpacked into a temporary file, a minute at a time. What its
-header says that cannot be is not believed (`harness.model.riff`), and noted.
+Channels are averaged. A recording up to three minutes is read into memory; a longer one stays on disk: in place, if it is
+float32 mono at 48 kHz already, else unpacked into a temporary file, a minute at a time. Impossible header values are not
+believed (`harness.model.riff`), but noted.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _format(wav: WavFile) -> WavFormat:
 
 
 def wav_notes(path: Path) -> tuple[str, ...]:
-    """What had to be assumed to read it; nothing of a file that cannot be read."""
+    """What had to be assumed to read it; empty for a file that cannot be read."""
     try:
         return open_wav(path).notes
     except (OSError, RiffError):

@@ -35,7 +35,7 @@ class WebmError(ValueError):
 
 @dataclass(frozen=True)
 class WebmAudio:
-    """`span_ms`: from the first packet's time stamp to the end of the last; `gap_ms`: of it, what no packet covers."""
+    """`span_ms`: from the first packet's time stamp to the end of the last; `gap_ms`: its part that no packet covers."""
 
     audio: Audio
     packets: int
@@ -96,14 +96,14 @@ def _demuxed(data: bytes) -> tuple[bytes, list[_Packet]]:
 
 
 def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(id, content) of every element that is whole; of those that hold others, these."""
+    """(id, content) of every whole element; master elements give the elements in them."""
     at = 0
     while at < len(data):
         ident, at = _vint(data, at, keep_marker=True)
         size, at = _vint(data, at, keep_marker=False)
         if ident is None or size is None:
             return
-        if ident in MASTERS:  # its end needs not be known: what follows is either in it or beside it
+        if ident in MASTERS:  # its end need not be known: what follows is either in it or beside it
             continue
         if size < 0:
             raise WebmError(f"has an element {ident:#x} of unknown length")
@@ -128,7 +128,7 @@ def _vint(data: bytes, at: int, *, keep_marker: bool) -> tuple[int | None, int]:
 
 
 def _samples_in(packet: bytes) -> int:
-    """How long it lasts, from its table of contents (RFC 6716, 3.1)."""
+    """The packet's length, from its table of contents (RFC 6716, 3.1)."""
     code = packet[0] & 3
     frames = (1, 2, 2)[code] if code < 3 else (packet[1] & 0x3F if len(packet) > 1 else 0)
     return round(FRAMES_MS[packet[0] >> 3] * frames * RATE_HZ / 1_000)
