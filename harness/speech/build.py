@@ -43,8 +43,8 @@ from harness.speech.espeak_worker import EspeakWorker, UnknownVoiceError
 from harness.speech.recording import check_headroom, read_recording, to_int16
 from harness.speech.voiced import voiced_span
 
-READER_VERSION = "2"  # a change of what a recording of the user's own becomes must change this
-BUILDER_VERSION = 4  # a change of what a recipe becomes must change this
+READER_VERSION = "2"  # must change whenever a user's own recording is read differently
+BUILDER_VERSION = 4  # must change whenever a recipe gives other samples
 NOISE_FADE_MS = 50.0
 SILENT_END_MS = 300.0
 SAMPLES_PER_MS = CASE_RATE_HZ // 1000
@@ -64,7 +64,7 @@ class Spoken:
 
 
 def build_case(case: Case, case_path: Path, cache: Path, worker: EspeakWorker) -> BuiltCase:
-    """From the cache if this very recipe was built before. Raises CaseError, HarnessError."""
+    """Taken from the cache if this very recipe is there. Raises CaseError, HarnessError."""
     key = _cache_key(case, case_path)
     wav, truth_path = cache / f"{case.id}-{key}.wav", cache / f"{case.id}-{key}.json"
     cached = _from_cache(wav, truth_path)
@@ -103,7 +103,7 @@ def _cache_key(case: Case, case_path: Path) -> str:
 
 
 def _from_cache(wav: Path, truth_path: Path) -> Truth | None:
-    """None if it is not there, or not what its truth says (truncated, touched)."""
+    """None if the WAV is missing, or differs from its truth (truncated, touched)."""
     try:
         truth = Truth.model_validate_json(truth_path.read_bytes())
         samples, rate_hz = soundfile.read(wav, dtype="int16")
@@ -187,7 +187,7 @@ def _truth_of(position: int, spoken: Spoken, utterance: Utterance) -> SpokenUtte
 def _speak(utterance: Utterance, key: str, path: Path, worker: EspeakWorker) -> Spoken:
     """The parts one after the other, words trimmed to what is voiced so that a pause is as long as it says.
 
-    So what is voiced needs no detector: it goes from the first part that sounds to the end of the last one.
+    So the voiced span needs no detector: it goes from the first part that sounds to the end of the last one.
     """
     pieces: list[tuple[Part, int, Samples]] = []
     length = 0
@@ -208,7 +208,7 @@ def _speak(utterance: Utterance, key: str, path: Path, worker: EspeakWorker) -> 
         samples = samples * (10 ** (utterance.level_dbfs / 20) / np.sqrt(np.mean(np.concatenate(words) ** 2)))
         check_headroom(samples, utterance.level_dbfs, key, path)
     impulses = [(at, at + len(piece), part) for part, at, piece in pieces if isinstance(part, Impulse)]
-    for start, end, impulse in impulses:  # of the peak it says, whatever the level of the words
+    for start, end, impulse in impulses:  # at the recipe's peak, whatever the level of the words
         samples[start:end] = _spike(end - start, impulse.impulse_peak)
     pauses = [(at, at + len(piece)) for part, at, piece in pieces if isinstance(part, Pause)]
     text = " ".join(part.say for part in utterance.parts if isinstance(part, Say))

@@ -2,7 +2,7 @@
 
 espeak-ng is GPL-3, so its library is loaded here and nowhere else; this process is an aggregate, not part of the
 harness. Request {text, voice, rate_wpm}; answer {n_samples, rate_hz} and n_samples little-endian int16, or {no_voice}, or
-{failed}. Ends when stdin does.
+{failed}. The process ends when stdin does.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes
 
 
 class Voice(ctypes.Structure):
-    """espeak_VOICE: what a voice is asked for by."""
+    """espeak_VOICE: the properties that request a voice."""
 
     _fields_ = (
         ("name", ctypes.c_char_p),
@@ -64,8 +64,8 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         chunks.clear()
-        # espeak-ng's noise source goes on from where the last utterance left it, and a voice that is loaded again and again
-        # changes what is said (and now and then cuts it short); a forked child always starts from the same
+        # espeak-ng's noise source goes on from where the last utterance left it, and reloading a voice changes its speech
+        # (and now and then cuts it short); a forked child always starts from the same state
         child = os.fork()
         if child == 0:
             signal.alarm(SPEAK_TIMEOUT_S)
@@ -82,7 +82,7 @@ def main() -> None:
             out.flush()
             os._exit(0)
         _, status = os.waitpid(child, 0)
-        if status != 0:  # it writes only when it has all
+        if status != 0:  # a child writes complete answers only
             out.write(json.dumps({"failed": f"status {os.waitstatus_to_exitcode(status)}"}).encode() + b"\n")
             out.flush()
 

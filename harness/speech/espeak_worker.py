@@ -20,7 +20,7 @@ from harness.processes.piped_child import PipedChild
 from harness.processes.spec import BY_STDIN, ChildSpec
 
 ARGV = [sys.executable, "-P", "-m", "harness.speech.espeak_process"]
-ANSWER_TIMEOUT_S = 60.0  # it breaks off a text after half of that
+ANSWER_TIMEOUT_S = 60.0  # the process gives up after half of that
 
 
 class UnknownVoiceError(UsageError):
@@ -43,7 +43,7 @@ class EspeakWorker:
 
     @staticmethod
     def version() -> str:
-        """Of the wheel that brings the library. Raises HarnessError if it is not installed."""
+        """The version of the library's wheel. Raises HarnessError if it is not installed."""
         try:
             return importlib.metadata.version("espeakng-loader")
         except importlib.metadata.PackageNotFoundError as error:

@@ -54,7 +54,7 @@ def read_recording(recording: Recording, case_path: Path) -> ReadRecording:
 
 
 def to_int16(samples: npt.NDArray[np.float64]) -> npt.NDArray[np.int16]:
-    """Full scale ±1 → int16; what is beyond stays at full scale, as a converter leaves it."""
+    """Full scale ±1 → int16; samples beyond are clipped to full scale, as by a converter."""
     return np.round(samples * 32768).clip(-32768, 32767).astype(np.int16)
 
 
