@@ -53,7 +53,7 @@ def _samples(gate: Gate, sentences: Sequence[SentenceResult]) -> list[Sample]:
 
 
 def status_of(gates: Sequence[GateResult]) -> Status:
-    """A warning's row that has no data is no verdict: its blocking sister has said so."""
+    """A warning row without data does not count: its blocking counterpart reports that."""
     counted = [gate.status for gate in gates if gate.blocking or gate.status is Status.WARN]
     return worst([status for status in counted if status is not Status.NOT_APPLICABLE])
 
@@ -66,7 +66,7 @@ def exit_code(status: Status, *, strict: bool) -> int:
 
 
 def headline(gates: Sequence[GateResult], status: Status, n_sentences: int) -> str:
-    """One sentence to decide by."""
+    """The verdict in one sentence."""
     bad = [gate for gate in gates if gate.status not in (Status.PASS, Status.NOT_APPLICABLE)]
     bad = [gate for gate in bad if gate.blocking] or [gate for gate in bad if gate.status is Status.WARN]
     said = f"{status}: {n_sentences} sentences"

@@ -1,7 +1,7 @@
-"""Golden baselines: what an engine said once, kept as WAVs with a pin of who said it (R-82, R-88).
+"""Golden baselines: an engine's speech at one time, kept as WAVs with a pin of the engine (R-82, R-88).
 
-A folder with `golden.json` and one 16-bit WAV a sentence. One that was made by another engine, version, voice, rate or with other
-parameters, or of other words, is refused with each difference by name: SNR against another voice says nothing.
+A folder with `golden.json` and one 16-bit WAV a sentence. A baseline of another engine, version, voice, rate, of other
+parameters or words is refused with each difference by name: SNR against another voice says nothing.
 """
 
 from __future__ import annotations

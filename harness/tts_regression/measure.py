@@ -1,4 +1,4 @@
-"""From the syntheses of one sentence, and its golden one, to the metrics that the gates of ring 0 judge. Pure."""
+"""Turn a sentence's syntheses, and its golden one, into the metrics that the gates of ring 0 judge. Pure."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ UNITS = {
 def measure_sentence(
     sentence: Sentence, said: Sequence[Spoken | str], golden: Int16Array | None, *, deterministic: bool = True
 ) -> SentenceResult:
-    """`said`: each run, or why it was not spoken."""
+    """`said`: each run's synthesis, or why none exists."""
     runs = [_failed(one) if isinstance(one, str) else _run(one, golden, deterministic) for one in said]
     whole = [one for one in said if isinstance(one, Spoken)]
     golden_sha256 = None if golden is None else Spoken(golden, 1, (), 0.0).sha256

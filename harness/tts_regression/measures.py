@@ -1,7 +1,7 @@
-"""What is measured of one synthesis, or of it against its golden one (R-81 to R-88, R-93). Pure; ms, dB, samples at own rate.
+"""The measures of one synthesis, alone or against its golden one (R-81 to R-88, R-93). Pure; ms, dB, samples at own rate.
 
-SNR: 10·log10(Σ golden² / Σ (golden − spoken)²) after the best whole-sample alignment within ±100 ms, what one of them lacks
-counted as silence; capped at 120 dB, which means bit-identical and is given for nothing else.
+SNR: 10·log10(Σ golden² / Σ (golden − spoken)²) after the best whole-sample alignment within ±100 ms; a part that one of them
+lacks counts as silence. Capped at 120 dB, which means bit-identical and nothing else.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REACH_MS = 100.0
 FRAME_MS = 20.0
 FAST_ENOUGH_MS = 350.0  # the limit of the first PCM (R-81)
 LEAD_MS = 40.0  # R-35: a publisher keeps 40 to 80 ms ahead
-# the same samples again right after the first time, as a packet that is sent twice; or that much of them anywhere. espeak-ng's
+# a repeat: the same samples again at once, as a packet that is sent twice; or this much of them anywhere. espeak-ng's
 # recorded consonants come back bit by bit, never at once and never for longer than 84 ms in our sentences
 AGAIN_ANYWHERE_MS = 120.0
 ADJACENT_SHARE = 0.9
@@ -37,7 +37,7 @@ class Playout:
 
 
 def ttfa_ms(spoken: Spoken) -> float | None:
-    """Request → first sample; None of nothing."""
+    """Request → first sample; None without samples."""
     return 1e3 * spoken.arrivals[0].at_s if spoken.arrivals else None
 
 
@@ -56,21 +56,21 @@ def first_audible_ms(spoken: Spoken) -> float | None:
 def first_chunk_share(spoken: Spoken) -> float | None:
     """First audible piece, as a share of the whole synthesis: an engine that makes all before it sends is near 1 (R-93).
 
-    By what can be heard, so that silence sent ahead does not pass for streaming. Of a synthesis that is whole within
-    FAST_ENOUGH_MS the share is of that: its time is the transport's, and waiting for all of it costs nobody anything.
+    Only audible sound counts, so that silence sent ahead does not pass for streaming. For a synthesis whole within
+    FAST_ENOUGH_MS the share is of that limit: its time is the transport's, and waiting for all of it costs nothing.
     """
     first = first_audible_ms(spoken)
     return None if first is None else min(1.0, first / max(FAST_ENOUGH_MS, 1e3 * spoken.whole_s))
 
 
 def real_time_factor(spoken: Spoken) -> float | None:
-    """Time of the whole synthesis by the time it plays; None of nothing."""
+    """Synthesis time divided by playing time (RTF); None without samples."""
     return 1e3 * spoken.whole_s / spoken.duration_ms if len(spoken.samples) else None
 
 
 def play(spoken: Spoken, lead_ms: float = LEAD_MS) -> Playout:
-    """A player that starts `lead_ms` after the first sample and takes 20 ms frames; it stops where one is not there, and goes on
-    once it is. The last frame may be short.
+    """A player that starts `lead_ms` after the first sample and takes 20 ms frames; it stops where one is missing, and goes on
+    once it comes. The last frame may be short.
     """
     size = max(1, round(spoken.rate_hz * FRAME_MS / 1e3))
     if not spoken.arrivals:
@@ -90,7 +90,7 @@ def play(spoken: Spoken, lead_ms: float = LEAD_MS) -> Playout:
 
 
 def snr_db(golden: Int16Array, spoken: Int16Array, rate_hz: int) -> float:
-    """Of `spoken` against `golden`; see above."""
+    """SNR of `spoken` against `golden`; see above."""
     if np.array_equal(golden, spoken):
         return IDENTICAL_DB
     a, b = golden.astype(np.float64), spoken.astype(np.float64)
@@ -103,7 +103,7 @@ def snr_db(golden: Int16Array, spoken: Int16Array, rate_hz: int) -> float:
     difference[-first : len(a) - first] = a
     difference[shift - first : shift - first + len(b)] -= b
     noise = float(np.sum(difference**2))
-    if noise == 0:  # the same after a shift, or but for silence: not bit-identical
+    if noise == 0:  # equal after a shift, or except for silence: not bit-identical
         return NEARLY_IDENTICAL_DB
     return float(np.clip(10 * np.log10(energy / noise), WORST_DB, NEARLY_IDENTICAL_DB))
 
@@ -117,7 +117,7 @@ def _lag(a: np.ndarray, b: np.ndarray, reach: int) -> int:
 
 
 def repeats(samples: Int16Array, rate_hz: int) -> list[tuple[float, float]]:
-    """(start, duration) in ms of pieces that are said twice, bit by bit: at once, or for AGAIN_ANYWHERE_MS and more."""
+    """(start, duration) in ms of pieces that sound twice, bit by bit: at once, or for AGAIN_ANYWHERE_MS and more."""
     per_ms = rate_hz / 1e3
     found = []
     for repeated in repeats_as_published((samples / 32_768).astype(np.float32)):  # it counts ms as if at 48 kHz

@@ -1,7 +1,7 @@
 """One regression run of a TTS engine: every sentence, several times over, measured, judged and written down.
 
-Runs go over all sentences in turn, in an order drawn anew for each (seeded), so that what one sentence leaves behind in the
-engine meets another. One unmeasured request comes first: a cold engine is not what this is about.
+Runs go over all sentences in turn, in an order drawn anew for each run (seeded), so that the state one sentence leaves in
+the engine meets another. One unmeasured request comes first: a cold engine is not the subject.
 """
 
 from __future__ import annotations

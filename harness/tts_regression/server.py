@@ -11,7 +11,7 @@ from harness.processes.child import running
 from harness.processes.spec import ChildSpec
 
 READY_TIMEOUT_S = 60.0  # an engine loads, on a busy machine
-READY_WORDS = b"TTS at "  # and its address
+READY_WORDS = b"TTS at "  # its address follows
 
 
 @asynccontextmanager

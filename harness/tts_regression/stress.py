@@ -1,8 +1,8 @@
 """Rounds of rude clients against a TTS server: random lengths, cancels and disconnects, 1 to 4 at once, and a kill (R-62).
 
-Each round asks for one text of a fixed set and ends it in one of four ways; what was not spoken to its end is followed by a whole
-request. Whole requests must be, bit by bit, what the server said when it was quiet. Memory is read between blocks of rounds, when
-nothing is in progress, and its slope taken within the life of one worker. Times in ms, memory in KiB.
+Each round asks for one text of a fixed set and ends it in one of four ways; a request not spoken to its end is followed by a
+whole one. Whole requests must equal, bit by bit, the server's output when it was quiet. Memory is read between blocks of
+rounds, when nothing is in progress, and its slope taken within the life of one worker. Times in ms, memory in KiB.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class _KilledError(Exception):
 
 @dataclass
 class Stress:
-    """`url`: base URL of a server as `earwitness serve-tts` is one, on this machine."""
+    """`url`: base URL of a server like `earwitness serve-tts`, on this machine."""
 
     url: str
     client: aiohttp.ClientSession
@@ -143,7 +143,7 @@ class Stress:
                 self.result.unexplained.append(f"{how} of {len(text)} characters: {error!r}")
 
     async def _kill(self, text: str) -> None:
-        """While a long request is being spoken."""
+        """Kills the worker while it speaks `text`."""
         pid = (await self._health())["worker_pid"]
         async with self._asked(text, self._new_id()) as answer:
             await answer.content.readany()
@@ -153,7 +153,7 @@ class Stress:
             os.kill(pid, signal.SIGKILL)
             self.result.kills += 1
             try:
-                await answer.read()  # it may have been whole on the way to us already
+                await answer.read()  # the answer may have been whole on its way already
             except aiohttp.ClientError:
                 self.result.lost_to_the_kill += 1
         async with self._asked(text, self._new_id()) as answer:  # by the next worker
@@ -173,7 +173,7 @@ class Stress:
         return self.client.post(f"{self.url}/tts/stream", json=body, timeout=timeout)
 
     async def _whole(self, text: str) -> str:
-        """Its hash."""
+        """The audio's hash."""
         async with self._asked(text, self._new_id()) as answer:
             answer.raise_for_status()
             return hashlib.sha256(await answer.read()).hexdigest()
@@ -191,7 +191,7 @@ class Stress:
             self.result.polluted.append(f"{len(text)} characters")
 
     def _excused(self, epoch: int) -> bool:
-        """The worker that had the request was killed since it began, or is dying now."""
+        """Whether the request's worker was killed since it began, or is dying now."""
         return self._killing or epoch != self._kill_epoch
 
     async def _left(self, text: str, chunks: int) -> None:
@@ -245,6 +245,6 @@ class Stress:
 
 async def stress(url: str, rounds: int, seed: int, block: int = 10) -> StressResult:
     """Raises HarnessError."""
-    connector = aiohttp.TCPConnector(force_close=True)  # each request a connection of its own, as rude clients have
+    connector = aiohttp.TCPConnector(force_close=True)  # each request has its own connection, as with rude clients
     async with aiohttp.ClientSession(connector=connector) as client:
         return await Stress(url, client, seed).run(rounds, block)

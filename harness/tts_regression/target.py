@@ -1,7 +1,7 @@
 """The engines that can be asked to speak: our `/tts/stream`, or any `/v1/audio/speech` that streams raw PCM (s16le mono).
 
-Each says who it is (the pin) and gives a synthesis with the time of each piece. SpeakError: it was asked and did not speak to its
-end, which is the engine's fault; HarnessError: it could not be asked.
+Each says who it is (the pin) and gives a synthesis with the time of each piece. SpeakError: the engine was asked and did not
+speak the whole text, which is its fault; HarnessError: it could not be asked.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Target(Protocol):
 
 @dataclass
 class StreamTarget:
-    """A server as `earwitness serve-tts` is one; `base` without a path."""
+    """A server like `earwitness serve-tts`; `base` without a path."""
 
     client: aiohttp.ClientSession
     base: str
@@ -59,7 +59,7 @@ class StreamTarget:
 
 @dataclass
 class SpeechTarget:
-    """OpenAI's `/v1/audio/speech`. `version`: the user's own word for what runs there; nobody else tells."""
+    """OpenAI's `/v1/audio/speech`. `version`: the user's own name for what runs there; the API reports none."""
 
     client: aiohttp.ClientSession
     url: str
@@ -81,7 +81,7 @@ class SpeechTarget:
 
 
 async def spoken_by(client: aiohttp.ClientSession, url: str, body: dict[str, Any], rate_hz: int | None) -> Spoken:
-    """`rate_hz`: what it must speak at; None: as its Content-Type says. Raises SpeakError, HarnessError."""
+    """`rate_hz`: the rate it must have; None: as its Content-Type says. Raises SpeakError, HarnessError."""
     clock = asyncio.get_running_loop().time
     timeout = aiohttp.ClientTimeout(total=SPEAK_TIMEOUT_S)
     pieces: list[tuple[float, bytes]] = []
