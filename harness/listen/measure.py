@@ -207,7 +207,7 @@ def _unanswered_turns(scene: Scene) -> Metric:
 
 
 def _complete_after_final_eot(scene: Scene, turns_heard: list[TurnHeard]) -> int:
-    """Replies that began after the user's last turn and were said to their end."""
+    """Replies that began after the user's last turn and were spoken to their end."""
     turns = scene.turns(PAIRS[scene.primary])
     final_end = turns[-1].end if turns else 0.0
     case = scene.capture.case

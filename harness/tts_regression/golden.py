@@ -51,7 +51,7 @@ class Golden:
 
 
 def read_golden(folder: Path) -> Golden | None:
-    """None where there is none. Raises UsageError for one that is damaged."""
+    """None where no baseline is. Raises UsageError for a damaged one."""
     path = folder / GOLDEN
     if not path.exists():
         return None

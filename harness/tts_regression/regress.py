@@ -104,7 +104,7 @@ async def _speak_all(
 
 
 def _made_golden(asked: Asked, pin: Pin, at: str, said: dict[Sentence, list[Spoken | str]]) -> Golden | None:
-    """From the first runs, if all runs can stand for it. Raises UsageError."""
+    """A baseline of the first runs, if all runs qualify. Raises UsageError."""
     first: dict[Sentence, Spoken] = {}
     for sentence, runs in said.items():
         whole = [one for one in runs if isinstance(one, Spoken)]

@@ -45,7 +45,7 @@ Levels = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Hole:
-    """In the recording, ms. `inserted`: the silence was put in, nothing was lost."""
+    """Times in the recording, ms. `inserted`: silence was put in, nothing was lost."""
 
     start_ms: float
     duration_ms: float

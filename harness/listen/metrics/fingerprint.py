@@ -31,7 +31,7 @@ DYNAMICS_RANGE_DB = 25.0
 class Fingerprint:
     """`level_change_db`: arrived minus published. `level_drop_db`: the lowest stretch of 150 ms against the whole, and
     where. `compression_db`: how much less the level varies over 20 dB of speech. `bandwidth_hz`: how far up the bands
-    arrive, `band_lost_hz`: how much of pre's does not. None where there was too little to compare.
+    arrive, `band_lost_hz`: how much of pre's bandwidth does not. None where there was too little to compare.
     """
 
     level_change_db: float

@@ -1,4 +1,4 @@
-"""How long after an outage the reply goes on: ms from the outage's end until the listener hears it again as it was said.
+"""How long after an outage the reply goes on: ms from the outage's end until the listener hears it again as published.
 
 From the capture alone: link.json has when the way to the user was cut, pre_rtc.wav what would have been heard. "Goes on":
 sound that is pre's own, piece after piece of 40 ms without a concealed or missing one in between, for GOES_ON_MS at

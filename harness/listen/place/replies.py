@@ -96,7 +96,7 @@ class HeardReply:
 
 
 def announced_replies(capture: Capture, pre: Ring | None, clocks: Clocks) -> list[AnnouncedReply]:
-    """In order of `reply_seq`, from the trace; without one, from the reply events, or from pre_rtc.wav alone."""
+    """Replies in order of `reply_seq`, from the trace; without one, from the reply events, or from pre_rtc.wav alone."""
     traced = {trace.reply_seq: trace for trace in capture.traces if trace.reply_seq is not None}
     if traced:
         return [_from_trace(traced[seq], pre, clocks) for seq in sorted(traced)]

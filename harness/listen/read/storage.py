@@ -73,7 +73,7 @@ def is_long(n_samples: int, rate_hz: int) -> bool:
 
 
 def resampled(read: Read, n_samples: int, from_hz: int, to_hz: int) -> Iterator[FloatArray]:
-    """What resample_poly makes of samples [0, n_samples) at once, in blocks; `read(start, end)` gives the samples."""
+    """The result of resample_poly over samples [0, n_samples), in blocks; `read(start, end)` gives the samples."""
     from scipy.signal import resample_poly  # slow to load, and not all who read a capture listen
 
     divisor = gcd(from_hz, to_hz)
