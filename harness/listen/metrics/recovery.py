@@ -74,7 +74,7 @@ def on_recovery(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
     first, last = float(heard.start), float(heard.end)
     if (
         announced is not None and announced.pre is not None and heard.head_lag is not None
-    ):  # its lost ends are part of it too
+    ):  # the reply's lost ends belong to it
         first, last = min(first, announced.pre.start + heard.head_lag), max(last, announced.pre.end + heard.head_lag)
     start, end = (scene.clocks.mono_ms(scene.primary, at) for at in (first, last))
     if start is None or end is None:

@@ -115,7 +115,7 @@ def _ring_metrics(scene: Scene, turn: TurnHeard, ring: str) -> tuple[dict[str, M
 
 
 def _within(holes: list[Hole], heard: HeardReply) -> list[Hole]:
-    """The holes without those at the reply's very beginning and end: such is a lost head or tail."""
+    """The holes without those at the reply's very beginning and end, which are lost heads or tails."""
     begin_ms, end_ms = heard.start / SAMPLES_PER_MS, heard.end / SAMPLES_PER_MS
     return [h for h in holes if h.start_ms + h.duration_ms > begin_ms + EDGE_MS and h.start_ms < end_ms - EDGE_MS]
 

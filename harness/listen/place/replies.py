@@ -288,7 +288,7 @@ def _align_altered(
     until = window[1] * DECIMATION + SLOWEST * (span[1] - span[0])
     by_level = find_course(pre, span, ring, (window[0] * DECIMATION, until))
     tried = [by_level] if by_level is not None else []
-    if track is not None and track.found:  # a speed smears its windows: try what the lag shows, and its like
+    if track is not None and track.found:  # another speed smears its windows: try the lag's, and its like
         begin = span[0] + float(track.lag_at(np.array([span[0] / DECIMATION]))[0]) * DECIMATION
         slope = lag_slope(track)
         ratios = {*NEAR_SPEEDS, 1.0 if slope is None else 1 + slope.ppm / 1e6}

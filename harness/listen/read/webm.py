@@ -128,7 +128,7 @@ def _vint(data: bytes, at: int, *, keep_marker: bool) -> tuple[int | None, int]:
 
 
 def _samples_in(packet: bytes) -> int:
-    """The packet's length, from its table of contents (RFC 6716, 3.1)."""
+    """The packet's duration, from its table of contents (RFC 6716, 3.1)."""
     code = packet[0] & 3
     frames = (1, 2, 2)[code] if code < 3 else (packet[1] & 0x3F if len(packet) > 1 else 0)
     return round(FRAMES_MS[packet[0] >> 3] * frames * RATE_HZ / 1_000)
