@@ -1,4 +1,4 @@
-"""One reason that holds for many things, said once; one that ends with another ("needs X; the agent …") is the same. Pure."""
+"""Group names by their reason; a reason that ends with another ("needs X; the agent …") counts as that one. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def by_reason(reasons: Iterable[tuple[str, str]]) -> list[tuple[list[str], str]]:
-    """(names, why) of (name, why), in the order in which each reason came first."""
+    """(name, why) pairs as (names, why), in the order of each reason's first occurrence."""
     given = list(reasons)
     known = {reason for _, reason in given}
     found: dict[str, list[str]] = {}

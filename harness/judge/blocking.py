@@ -1,9 +1,9 @@
 """What blocks, in one case and over the whole run.
 
-In a P0 case every blocking gate blocks; in a P1 case only what it asks of the conversation does, the rest warns (H-101).
-Over the run the same table is read once more, over all attempts: what was too little for one case to tell (a cluster of
-latencies too tight to be true, a P95 over 20 turns and more) is told here, and blocks like a case. A row of the run
-never contradicts the cases: P1 cases alone make it a warning, and it does not pass where a case fails by it.
+In a P0 case every blocking gate blocks; in a P1 case only the gates of the conversation block, the rest warn (H-101).
+The same table also judges all attempts of the run together: there it shows what one case is too small to show (a cluster
+of latencies too tight to be true, a P95 over 20 turns and more), and blocks like a case. A row of the run never contradicts
+the cases: P1 cases alone make it a warning, and it does not pass where a case fails by it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ IN_ORDER = (Status.PASS, Status.WARN, Status.NOT_APPLICABLE)
 
 @dataclass(frozen=True)
 class Judged:
-    """One measured attempt, with what its case's gates said of it."""
+    """One measured attempt, with the results of its case's gates."""
 
     case: Case
     measurement: Measurement
@@ -37,17 +37,17 @@ def blocks(gate: Gate | GateResult, case: Case) -> bool:
 
 
 def as_warning(gate: GateResult) -> GateResult:
-    """A gate that does not block here: whatever is wrong is a warning, and says what it would have been."""
+    """The result of a gate that does not block here: any bad status becomes WARN, and `would_be` keeps it."""
     if gate.status in IN_ORDER:
         return gate.model_copy(update={"blocking": False})
     return gate.model_copy(update={"blocking": False, "status": Status.WARN, "would_be": gate.status})
 
 
 def over_run(gate: Gate, attempts: Sequence[Judged], limits: Limits = SHIPPED) -> GateResult:
-    """One row over all attempts. `blocking` says in which table it stands, its status what it does to the run."""
+    """One row over all attempts. `blocking` says in which table it stands, `status` what it does to the run."""
     gate = gate_of_run(gate, attempts[0].measurement if attempts else None, limits)  # one path, one network a run
     everything: list[Sample] = []
-    held: list[Sample] = []  # of the cases that this gate blocks
+    held: list[Sample] = []  # those of cases that this gate blocks
     for attempt in attempts:
         own = next((g for g in gates_for(attempt.case, attempt.measurement, limits) if g.id == gate.id), None)
         if own is not None:
@@ -81,7 +81,7 @@ def over_run(gate: Gate, attempts: Sequence[Judged], limits: Limits = SHIPPED) -
 
 
 def _worst_of_cases(gate: Gate, attempts: Sequence[Judged]) -> GateResult | None:
-    """What a single attempt says worst of this gate where it blocks; None where it holds in each."""
+    """The worst result of this gate in any attempt where it blocks; None where it always holds."""
     bad = [
         result
         for attempt in attempts

@@ -1,7 +1,7 @@
-"""Whether what a sweep asked of the agent's encoder was on the wire. Pure; limits are measured ones (docs/how_to/sweeps.md).
+"""Whether the agent's encoder sent what a sweep asked of it. Pure; the limits were measured (docs/how_to/sweeps.md).
 
-An encoder that is asked for a bit rate may use less where there is little to say; DTX stops packets in silence but for one
-every 400 ms; RED sends a packet's audio again with the next ones.
+An encoder may stay below the requested bit rate where there is little to encode; in silence DTX sends only one packet every
+400 ms; RED sends a packet's audio again with the next ones.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from harness.judge.numbers import show
 from harness.listen.metrics.wire import KBPS, PER_S, SILENT_PER_S
 from harness.model.measurement import Measurement, Metric
 
-DEFAULT_KBPS = 64.0  # what the reference agent publishes at (runtime.settings)
-OF_THE_RATE = (0.85, 1.15)  # Opus varies its rate around what it is asked for; measured: 0.99 to 1.08
-RED_FROM = 1.5  # of the rate: the same audio at least once more in every other packet
+DEFAULT_KBPS = 64.0  # the reference agent's bit rate (runtime.settings)
+OF_THE_RATE = (0.85, 1.15)  # Opus varies around the requested rate; measured: 0.99 to 1.08
+RED_FROM = 1.5  # of the rate: at least every other packet repeats earlier audio
 DTX_BELOW = 0.5  # of the packets while speaking
 
 
 @dataclass(frozen=True)
 class OnTheWire:
-    """`ok` None: not to be told from this call. `what`: the figure that says so."""
+    """`ok`: None where this call does not show it. `what`: the figure that shows it."""
 
     ok: bool | None
     what: str

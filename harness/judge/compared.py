@@ -1,7 +1,7 @@
-"""Which numbers are compared from run to run, by which statistic, and from which difference on it is worth a word.
+"""Which metrics are compared between runs, by which statistic, and from which difference on they count.
 
 Lower is better in every row (`absolute`: the further from 0, the worse). `floor` is a difference that the measurement
-itself is not good for (docs/why/calibration.md, docs/why/proof.md): below it nothing is called better or worse.
+cannot resolve (docs/why/calibration.md, docs/why/proof.md): up to it nothing is called better or worse.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Runs beside earlier ones: a verdict for each metric, with the numbers that carry it. Pure; see `resampling` for the
+"""Compare runs with earlier ones: a verdict for each metric, with the numbers behind it. Pure; see `resampling` for the
 arithmetic.
 
-A metric is worse (better) if its difference, paired by case, passes three things at once: it is not below what the
-measurement is good for; turns dealt to the two sides at random seldom give as much (permutation); and it stands out of what
-runs differ by when nothing changed (Student's t on one number a run, over at least RUNS_FOR_SPREAD runs). p is the larger of
-the two (that of the runs alone where it is above the rate by itself), so a false alarm needs both to err. The lane's first
-latency, by its median, is judged alone at FALSE_ALARM_RATE; all other rows together at the same rate, by Holm's
-correction. A P95 is compared from ENOUGH_FOR_P95 turns a side on.
+A metric is worse (better) if its difference, paired by case, passes three tests: it exceeds the metric's floor; turns dealt
+to the two sides at random seldom differ as much (permutation); and runs in which nothing changed seldom differ as much
+(Student's t on one number a run, over at least RUNS_FOR_SPREAD runs). p is the larger of the last two (the t test's alone
+where that is above the rate), so a false alarm needs both to err. The median of the lane's first latency is judged alone at
+FALSE_ALARM_RATE; all other rows together at the same rate, by Holm's correction. A P95 is compared from ENOUGH_FOR_P95 turns
+a side on.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from harness.judge.resampling import N_PERMUTATIONS, Spread, Turns
 from harness.judge.statistics import ENOUGH_FOR_P95
 from harness.model.changes import Comparison, Side, Statistic, Verdict
 
-FALSE_ALARM_RATE = 0.005  # of the first latency, and again of all other rows together: 1 % of nights in all
+FALSE_ALARM_RATE = 0.005  # once for the first latency, once for all other rows together: 1 % of nights in all
 POWER = 0.95
 RUNS_FOR_SPREAD = 3
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Now minus then for one row and statistic, before it is known how many rows are judged. `p`: of its direction."""
+    """Now minus then for one row and statistic, before the correction for many rows. `p`: one-sided, in its direction."""
 
     effect: float
     p: float
@@ -47,7 +47,7 @@ def compare(
 ) -> list[Comparison]:
     """Every row that either side has, the primary one first. Keys are metrics.
 
-    `spread`: more runs than those of `then` in which nothing changed, to know what runs differ by.
+    `spread`: more runs than those of `then` in which nothing changed, to estimate how far runs differ.
     """
     tried: list[tuple[Compared, Statistic, Turns, Turns, Difference | str]] = []
     for row in ROWS:
@@ -99,7 +99,7 @@ def _others(pool: Turns | None, now: Turns, then: Turns) -> Turns:
 
 
 def _difference(statistic: Statistic, now: Turns, then: Turns, runs: Turns, n_permutations: int) -> Difference:
-    # the P95 of a run of a few turns is its maximum: there runs are known by their medians
+    # the P95 of a run of a few turns is its maximum: there medians give the spread of runs
     spread = resampling.spread_of("median" if statistic == "P95" else statistic, runs)
     assert spread is not None
     effect = float(resampling.statistic_of(statistic, now.values) - resampling.statistic_of(statistic, then.values))
@@ -107,7 +107,7 @@ def _difference(statistic: Statistic, now: Turns, then: Turns, runs: Turns, n_pe
     if statistic == "P95":
         run_error = float(np.hypot(run_error, resampling.standard_error(statistic, now, then)))
     p = resampling.run_test(abs(effect), run_error, spread.df)
-    if p <= FALSE_ALARM_RATE:  # else the larger of the two is above it already
+    if p <= FALSE_ALARM_RATE:  # otherwise p is above the rate already
         worse, better = (now, then) if effect >= 0 else (then, now)
         p = max(p, resampling.permutation_test(statistic, worse, better, n_permutations))
     return Difference(effect, p, run_error, spread)
@@ -132,7 +132,7 @@ def _judged(
 ) -> Comparison:
     ours, theirs = resampling.adjusted_for_cells(*resampling.paired(now, then))
     turn_error = resampling.standard_error(statistic, ours, theirs) if min(len(ours), len(theirs)) > 1 else 0.0
-    seen = None  # where neither turns nor runs differ at all, what could be seen is not known
+    seen = None  # unknown where neither turns nor runs differ at all
     if turn_error > 0 or found.run_error > 0:
         seen = resampling.detectable(
             false_alarm_rate=rate,
@@ -183,7 +183,7 @@ def _incomparable(
 
 
 def _side(statistic: Statistic, turns: Turns) -> Side:
-    """As it is, not adjusted for cases. A P95 of few turns is not said."""
+    """The raw statistic, not adjusted for cases; None for a P95 of few turns."""
     if not len(turns) or (statistic == "P95" and len(turns) < ENOUGH_FOR_P95):
         return Side(n_turns=len(turns), n_runs=turns.n_runs, value=None)
     value = round(float(resampling.statistic_of(statistic, turns.values)), 6)

@@ -22,7 +22,7 @@ def degraded_by(attempts: Iterable[AttemptVerdict]) -> list[DegradedBy]:
 
 
 def added_up(rows: Iterable[DegradedBy]) -> list[DegradedBy]:
-    """Those of several parts, engine by engine and reason by reason."""
+    """The rows of several parts, summed by engine and reason."""
     traces: dict[tuple[str, str], list[str]] = {}
     turns: Counter[tuple[str, str]] = Counter()
     for row in rows:

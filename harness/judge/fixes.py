@@ -1,6 +1,6 @@
-"""Suggested fixes: a rule a status or gate, each with its evidence, none twice (H-162).
+"""Suggested fixes: one rule for each status or gate, with its evidence, none twice (H-162).
 
-What was not measured is no fault of the agent's: it gets its own advice, by the reason that the measurement gives.
+A missing measurement is no fault of the agent's: it gets its own advice, by the reason in the measurement.
 """
 
 from __future__ import annotations

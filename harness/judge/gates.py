@@ -54,7 +54,7 @@ NOTHING_IN_SCOPE = "nothing in this run is in its scope"  # no case, or nothing 
 
 
 def gates_for(case: Case, measurement: Measurement | None = None, limits: Limits = SHIPPED) -> list[Gate]:
-    """The rows that judge `case`, with the run's and its own limits in them, and what path and network of `measurement` allow."""
+    """The rows that judge `case`, with the run's and its own limits and the allowances for `measurement`'s path and network."""
     rows = [of_case(limited(gate, limits), case) for gate in TABLE if gate.scope(case)]
     return [on_the_way(gate, measurement, limits) for gate in rows]
 
@@ -72,7 +72,7 @@ def on_the_way(gate: Gate, measurement: Measurement | None, limits: Limits) -> G
 def check_overrides(case: Case, limits: Limits = SHIPPED) -> list[str]:
     """What is wrong with the case's gates_override: an unknown gate, or a P0 gate that would be loosened.
 
-    What the run itself allows is no loosening; a run that allows less than ships does not make a case wrong.
+    A threshold within the run's limit or the shipped one loosens nothing.
     """
     problems = []
     for gate_id, threshold in case.gates_override.items():
@@ -92,7 +92,7 @@ def check_overrides(case: Case, limits: Limits = SHIPPED) -> list[str]:
 
 @dataclass(frozen=True)
 class Sample:
-    """One metric of one turn (or call), with where it comes from."""
+    """One metric of one turn (or call), with its origin."""
 
     metric: Metric
     trace_id: str
@@ -101,9 +101,9 @@ class Sample:
 
 
 def samples_of(gate: Gate, case: Case, measurement: Measurement) -> list[Sample]:
-    """What this capture gives to `gate`. A capture with no turn at all still owes its metric.
+    """The samples of this capture for `gate`. A capture without turns still owes the metric.
 
-    So does every turn of the user's. A reply that answers none owes nothing: a syllable that was cut off has no length
+    So does every reply to an utterance of the user. Any other reply owes nothing: a syllable that was cut off has no length
     to judge.
     """
     invalid = "; ".join(measurement.validity.reasons)
@@ -126,12 +126,12 @@ def samples_of(gate: Gate, case: Case, measurement: Measurement) -> list[Sample]
         if not judged and found and gate.if_absent == "optional":
             found = [replace(found[0], metric=found[0].metric.model_copy(update={"not_applicable": True}))]
         else:
-            found = judged or found[:1]  # of none at all: why
+            found = judged or found[:1]  # nothing to judge: one, for its reason
     return found or [sample(missing)]
 
 
 def worst_ring(gate: Gate, metrics: Mapping[str, Metric]) -> Metric | None:
-    """The gate's metric in the ring that is worst off; without a value in any, what is said of its own."""
+    """The gate's metric in the worst ring; without a value in any, the first one present."""
     present = [metrics[name] for name in (gate.metric, *gate.also) if name in metrics]
     valued = [metric for metric in present if metric.value is not None]
     if not valued:
@@ -140,13 +140,13 @@ def worst_ring(gate: Gate, metrics: Mapping[str, Metric]) -> Metric | None:
 
 
 def how_bad(gate: Gate, value: float) -> float:
-    """`value` so that more is worse, whichever way the gate looks."""
+    """`value` on a scale where more is worse, whatever the gate's operator."""
     size = abs(value) if gate.aggregate in ("max_abs", "p95_abs") else value
     return size if gate.op in ("<=", "<", "==") else -size
 
 
 def evaluate(gate: Gate, samples: Sequence[Sample]) -> GateResult:
-    """One row over `samples`. Each sample is held to its own case's threshold; the row's is shown, and that there are others."""
+    """One row over `samples`. Each sample is held to its own case's threshold; the result shows the row's and notes others."""
     result = _evaluated(gate, samples)
     if _own_limits(gate, [s for s in samples if s.metric.value is not None]):
         note = "; ".join(filter(None, [result.limit_note, "or the case's own"]))
@@ -186,13 +186,13 @@ def _own_limits(gate: Gate, valid: Sequence[Sample]) -> bool:
 
 
 def _beyond(gate: Gate, sample: Sample) -> float:
-    """By how much a value is above the limit of its own case; below 0: within."""
+    """How far a value is above the limit of its own case; negative: below it."""
     assert sample.metric.value is not None
     return (abs(sample.metric.value) if gate.aggregate == "p95_abs" else sample.metric.value) - sample.threshold
 
 
 def _holds_together(gate: Gate, valid: Sequence[Sample]) -> bool:
-    """A share by itself. By a P95 at most 1 in 20 turns may be above the limit; each is held to its own case's."""
+    """Whether all values together hold. By a P95 at most 1 in 20 turns may exceed its own case's limit."""
     if gate.aggregate != "share" and _own_limits(gate, valid):
         beyond = distribution([_beyond(gate, sample) for sample in valid]).p95
         return beyond is not None and OPS[gate.op](beyond, 0.0)
@@ -201,7 +201,7 @@ def _holds_together(gate: Gate, valid: Sequence[Sample]) -> bool:
 
 
 def _why_failed(gate: Gate, failed: Sequence[Sample]) -> str:
-    """What is known of the first value that failed, and the limit it is held to if that is not the row's."""
+    """The reason of the first value that failed, and its limit if that is not the row's."""
     if not failed:
         return ""
     first = failed[0]
@@ -213,7 +213,7 @@ def _why_failed(gate: Gate, failed: Sequence[Sample]) -> str:
 
 
 def _each(gate: Gate, n: int) -> bool:
-    """Whether every single value must hold: always, but for a P95 from 20 turns on and for a share that need not be all."""
+    """Whether every single value must hold: always, except for a P95 from 20 turns on and a share that may stay below 1."""
     if gate.aggregate == "share":
         return gate.op == "=="
     return gate.aggregate in ("max", "max_abs", "min", "sum") or n < ENOUGH_FOR_P95
@@ -274,8 +274,8 @@ def _aggregate(gate: Gate, valid: Sequence[Sample]) -> tuple[float | None, str, 
 
 
 def too_tight(gate: Gate, samples: Sequence[Sample]) -> str:
-    """Why a latency that varies less than it can be resolved is an artefact (H-130), or "". It is never a warning only:
-    the first number of the report would be wrong.
+    """Why a latency that varies less than its resolution is an artefact (H-130), or "". It is never only a warning: the
+    first number of the report would be wrong.
     """
     values = [s.metric.value for s in samples if s.metric.value is not None and not s.metric.invalid]
     if not gate.sharp or len(values) < CLUSTER_MIN_N:

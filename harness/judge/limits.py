@@ -1,7 +1,7 @@
-"""A row of the table with the limit that holds for this run, this case and this path, and in words whose limit that is. Pure.
+"""Put the limit for this run, case and path into a row of the table, and say in words whose limit it is. Pure.
 
 The run's own limit replaces the profile's, the profile's replaces the shipped one. A P0 case may only tighten what holds so far;
-what it allows beyond the run's own limit does not count. The floor of the path comes on top, then what the network is allowed.
+what it allows beyond the run's own limit does not count. The floor of the path comes on top, then the network's allowance.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.model.verdict import GateResult
 
 Lane = Literal["browser", "bot"]
 
-# An agent that thinks with a model, by published figures (docs/how_to/limits.md). Gates that are not here stay as they ship: a
+# For an agent that thinks with a model, from published figures (docs/how_to/limits.md). Other gates keep the shipped limit: a
 # hole or a click is one whatever thinks behind it.
 FIELD: dict[str, float] = {
     # production, end to end: P50 1.5 to 1.7 s, P95 3.5 to 5 s over more than 4 million calls (hamming.ai, WebRTC guide), of which
@@ -51,7 +51,7 @@ def limited(gate: Gate, limits: Limits) -> Gate:
 
 
 def of_case(gate: Gate, case: Case) -> Gate:
-    """With the limit of the case. Where the run has one of its own, a P0 case has no say beyond it."""
+    """The row with the case's limit. A P0 case cannot exceed a limit of the run's own."""
     if gate.of_case is not None:
         return replace(gate, threshold=gate.of_case(case))
     own = case.gates_override.get(gate.id)
@@ -61,7 +61,7 @@ def of_case(gate: Gate, case: Case) -> Gate:
 
 
 def on_path(gate: Gate, floor: Floor | None, lane: Lane | None) -> Gate:
-    """With what the path itself costs allowed on top, where the user asked for it."""
+    """The row with the path's own delay allowed on top, where the user asked for it."""
     cost_ms = floor_ms(floor, gate, lane)
     return gate if cost_ms is None else allow(gate, cost_ms, "path")
 
@@ -96,12 +96,12 @@ def limit_in_words(gate: GateResult) -> str:
 
 
 def highest_kpi_ms(limits: Limits) -> float:
-    """What these limits allow USER_KPI at the ear, and so the most that a promoted baseline may."""
+    """The highest USER_KPI at the ear that these limits, and so a promoted baseline, may allow."""
     return on_path(limited(BY_ID["user_kpi"], limits), limits.floor, "browser").threshold
 
 
 def limits_text(limits: Limits) -> str:
-    """All that does not ship, in one line: "yours: eot_to_first_audio <= 1500 ms (shipped 650 ms)"."""
+    """All limits that do not ship, in one line: "yours: eot_to_first_audio <= 1500 ms (shipped 650 ms)"."""
     parts = []
     if limits.profile != "shipped":
         parts.append(f"profile {limits.profile}: {_changed(PROFILES[limits.profile], limits.own)}")
@@ -130,9 +130,9 @@ def _changed(values: Mapping[str, float], replaced: Collection[str] = ()) -> str
 
 
 def _with(gate: Gate, threshold: float, whose: str) -> Gate:
-    """A row that asks for exactly so many (none, all) asks for at most (at least) so many with a limit of one's own.
+    """The row with another limit. One that asks for exactly none (all) now asks for at most (at least) `threshold`.
 
-    In each reply: for a sum over a run of any length there is no limit that means something.
+    A sum is then judged reply by reply: no limit fits a sum over a run of any length.
     """
     shipped = gate.threshold if gate.shipped is None else gate.shipped
     changed = replace(gate, threshold=threshold, whose=whose, shipped=shipped)

@@ -1,8 +1,8 @@
 """Which known fault a reply sounds most like, by the gates that it trips.
 
-Naive Bayes over the gates that look at sound: how often each of them fired on replies with each known fault, beyond its
+Naive Bayes over the gates of sound: how often each of them fired on replies with each known fault beyond the fault's
 limit, as the proof counted it (`signatures.json`, written by `earwitness prove`; Jeffreys' half a count keeps a gate that never
-fired from ruling a fault out). Every fault is taken to be as likely as any other. docs/why/proof_figures.md says how often the
+fired from ruling a fault out). All faults are taken to be equally likely. docs/why/proof_figures.md says how often the
 label is right.
 """
 
@@ -26,7 +26,7 @@ LIKELY = 0.1  # a fault less likely than this is not named
 
 @dataclass(frozen=True)
 class Signature:
-    """Of one fault: replies it was tried on, and how many of them each gate fired on."""
+    """One fault: the replies it was tried on, and how many of them each gate fired on."""
 
     fault: str
     n: int
@@ -59,7 +59,7 @@ def _log_likelihood(signature: Signature, gate: str, fired: bool) -> float:
 
 
 def sound_firings(turn: Turn, measurement: Measurement) -> set[str]:
-    """Gates of sound that the turn, or the call it is of, is beyond, by the table's own limits."""
+    """Gates of sound that fire on the turn, or on its call, by the table's own limits."""
     return {
         gate.id for gate in SOUND_GATES if _fires(gate, turn.metrics if gate.per == "turn" else measurement.metrics)
     }
@@ -72,7 +72,7 @@ def _fires(gate: Gate, metrics: Mapping[str, Metric]) -> bool:
 
 @lru_cache(maxsize=1)
 def known_signatures() -> tuple[Signature, ...]:
-    """Those that came with this version; none if it has none."""
+    """The signatures shipped with this version, if any."""
     if not SIGNATURES.exists():
         return ()
     return signatures_from(json.loads(SIGNATURES.read_text(encoding="utf-8")))

@@ -24,7 +24,7 @@ def on_network(gate: Gate, measurement: Measurement | None) -> Gate:
     allowance, impaired = metrics.get(ALLOWANCE), metrics.get(IMPAIRED)
     if allowance is not None and allowance.value:
         more_ms = SHARE[gate.delayed] * allowance.value
-        # of the limit that ships, what a network allows is said once, beside the network
+        # for shipped limits the report names the allowance once, beside the network
         allowed = replace(gate, threshold=gate.threshold + more_ms)
         gate = allow(gate, more_ms, "network") if more_ms and gate.whose else allowed
     if impaired is not None and impaired.value and gate.networks_own:

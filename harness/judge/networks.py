@@ -77,7 +77,7 @@ def _figure(metric: str, values: Sequence[float]) -> Figure:
 
 
 def column_of(summary: Summary, cases: Collection[str]) -> NetworkColumn:
-    """Of a run's own verdict, over `cases`."""
+    """The column of one run's summary, over `cases`."""
     measured = [
         attempt.measurement
         for case in summary.cases
@@ -89,7 +89,7 @@ def column_of(summary: Summary, cases: Collection[str]) -> NetworkColumn:
     turns = [turn for m in proven if m.validity.ok for turn in m.turns if turn.utterance is not None]
     wanted = [row.metric for row in ROWS[summary.lane]]
     values: dict[str, list[float]] = {}
-    counted = 0  # turns of which any number is to be believed
+    counted = 0  # turns with any number that is to be believed
     for turn in turns:
         known = [(name, turn.metrics[name]) for name in wanted if name in turn.metrics]
         believed = [(name, metric.value) for name, metric in known if metric.value is not None and not metric.invalid]
@@ -103,7 +103,7 @@ def column_of(summary: Summary, cases: Collection[str]) -> NetworkColumn:
 
 
 def is_proven(measurement: Measurement) -> bool:
-    """True as well where there was no link to apply anything."""
+    """True as well without a link that could apply anything."""
     applied = measurement.metrics.get(APPLIED)
     return applied is None or applied.value == 1
 

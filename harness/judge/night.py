@@ -40,7 +40,7 @@ FIRST_LATENCY = {"browser": "user_kpi_raw_ms", "bot": "eot_to_first_audio_ms"}
 
 @dataclass(frozen=True)
 class Known:
-    """What only the captures say. By trace_id."""
+    """What only the captures record, by trace_id."""
 
     joined: Collection[str]
     wrote_pre: Collection[str]
@@ -111,12 +111,12 @@ def _values(turns: Iterable[tuple[AttemptVerdict, Turn]], name: str) -> list[flo
 
 
 def _gate(attempt: AttemptVerdict, gate_id: str) -> Status | None:
-    """None of a call that was not judged."""
+    """None if the call was not judged."""
     return next((gate.status for gate in attempt.gates if gate.gate_id == gate_id), None)
 
 
 def _is_asked(attempt: AttemptVerdict, gate_id: str) -> bool:
-    """A call that was not judged is asked too: what a P0 gate would have said of it is missing. P1 cases have no such gate."""
+    """Whether the call owes this gate a result. A call that was not judged does too. P1 cases have no such gate."""
     return not attempt.gates or _gate(attempt, gate_id) not in (None, Status.NOT_APPLICABLE)
 
 
@@ -159,7 +159,7 @@ def _kinds(attempt: AttemptVerdict) -> list[str]:
 
 
 def added(failed: Iterable[Failure]) -> list[Failure]:
-    """Those of several parts, kind by kind."""
+    """The failures of several parts, summed by kind."""
     traces: dict[str, list[str]] = {}
     counts: Counter[str] = Counter()
     for failure in failed:
@@ -170,10 +170,10 @@ def added(failed: Iterable[Failure]) -> list[Failure]:
 
 
 def acceptance(planned: Sequence[PlannedPart], results: Sequence[PartResult]) -> list[Acceptance]:
-    """What the night as a whole must show. Rows that count what the parts judge have no other status than theirs."""
+    """What the night as a whole must show. Rows that count what the parts judge take their status from the parts."""
     calls = [r for r in results if r.planned]
     if not any(part.planned for part in planned):
-        return []  # steps alone: they say for themselves
+        return []  # only steps, which have their own verdicts
     judged = worst([r.status for r in calls if r.status not in PASSING] or [Status.NO_DATA])
     rows = [_count_row("attempts played", sum(r.played for r in calls), sum(p.planned for p in planned))]
     rows.append(_row("first attempts passed", _sum(calls, "passed"), "100 %", 1.0, judged))
@@ -255,7 +255,7 @@ def verdict(
 
 
 def _own(rows: Sequence[Acceptance]) -> list[Status]:
-    """A row that fails; those that only count what the parts judge already say the same."""
+    """The statuses of rows that do not pass; rows that count what the parts judge repeat theirs."""
     return [row.status for row in rows if row.status is not Status.PASS]
 
 

@@ -1,5 +1,5 @@
-"""Numbers as they are printed. A shown number cannot lie: what is not 0 never prints as 0, what is not 100 % never
-as 100 %, and beside a limit it never prints as on or across it when it is not.
+"""Numbers as they are printed. A shown number cannot lie: only 0 prints as 0, only 100 % as 100 %, and beside a limit
+a number prints as on or across it only when it is.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def plain_number(value: float) -> str:
 
 
 def _faithful(value: float, digits: int, limits: Sequence[float]) -> str:
-    """Rounded to `digits`, with more of them while that puts it on another side of a limit."""
+    """Rounded to `digits`, or to more digits while rounding moves it across a limit."""
     while digits < MOST_DIGITS and not _same_side(round(value, digits), value, limits):
         digits += 1
     if not _same_side(round(value, digits), value, limits):

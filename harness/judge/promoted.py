@@ -1,6 +1,6 @@
 """USER_KPI judged by a promoted baseline: over the whole run, FAIL above the baseline's P95 + 50 ms (H-102, H-151).
 
-In one case USER_KPI goes on warning by the table's limit: a baseline's P95 says nothing of a single turn. Below 20 turns
+In one case USER_KPI still only warns, by the table's limit: a baseline's P95 says nothing about one turn. Below 20 turns
 the run's row warns too, and says so.
 """
 
@@ -20,7 +20,7 @@ GATE = "user_kpi"
 
 @dataclass(frozen=True)
 class KpiLimit:
-    """What USER_KPI's P95 may be, and which baseline says so."""
+    """The limit of USER_KPI's P95, and the baseline that sets it."""
 
     limit_ms: float
     baseline: str

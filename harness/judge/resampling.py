@@ -1,9 +1,9 @@
-"""The arithmetic of a comparison: adjusting for cases, intervals, two tests, and what they could have seen.
+"""The arithmetic of a comparison: adjusting for cases, intervals, two tests, and their smallest detectable change.
 
 Arrays are float64 `(n_turns,)` with labels of the same length for the run and the cell (the case and the user's utterance in
-it) of each turn. Turns of one run share its host, its browser and its jitter buffer, so they are not taken for independent:
-a difference must stand out both of the turns (permutation) and of what runs differ by among themselves (Student's t on one
-number a run). Resampling is scipy's; generators are seeded, so the same turns always give the same verdict.
+it) of each turn. Turns of one run share its host, its browser and its jitter buffer, so they are not independent: a
+difference must exceed both the scatter of turns (permutation) and the scatter of runs (Student's t on one number a run).
+Resampling is scipy's; generators are seeded, so the same turns always give the same verdict.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ def paired(*sides: Turns) -> tuple[Turns, ...]:
 
 
 def adjusted_for_cells(*sides: Turns) -> tuple[Turns, ...]:
-    """Each value less the median of its cell over all sides together: what is left does not depend on which case it was.
+    """Each value minus the median of its cell over all sides together: the rest does not depend on the case.
 
-    All sides together, not one of them: the centre then errs alike on each side, and they stay exchangeable.
+    A median over all sides, not over one, errs alike on each side, and they stay exchangeable.
     """
     values = np.concatenate([side.values for side in sides])
     _, index = np.unique(np.concatenate([side.cells for side in sides]), return_inverse=True)
@@ -88,7 +88,7 @@ def _groups(turns: Turns) -> list[Floats]:
 
 
 def interval_of(kind: Statistic, turns: Turns) -> Interval | None:
-    """Of one side's statistic; None where one turn is all there is."""
+    """The interval of one side's statistic; None for one turn."""
     if len(turns) < 2:
         return None
     if turns.n_runs >= RUNS_TO_RESAMPLE:
@@ -100,8 +100,8 @@ def interval_of(kind: Statistic, turns: Turns) -> Interval | None:
 
 
 def interval_of_difference(kind: Statistic, now: Turns, then: Turns, spread: Spread) -> Interval | None:
-    """Of now minus then. Where a side has too few runs to draw from, its turns are drawn and the interval is widened by
-    what runs differ by among themselves.
+    """The interval of now minus then. Where a side has too few runs to resample, its turns are resampled and the interval is
+    widened by the spread of runs.
     """
     if min(len(now), len(then)) < 2:
         return None
@@ -141,9 +141,9 @@ def _bootstrap(data: tuple[Any, ...], statistic: Any, vectorized: bool) -> tuple
 
 @dataclass(frozen=True)
 class Spread:
-    """What runs differ by among themselves when nothing changed: the SD of one number a run, over `n_runs` of them.
+    """How far runs differ when nothing changed: the SD of one number a run, over `n_runs` of them.
 
-    It holds what turns add as well, so it needs no estimate of how dependent they are.
+    It includes the scatter of turns, so it needs no estimate of how dependent turns are.
     """
 
     sd: float
@@ -159,21 +159,21 @@ class Spread:
 
 
 def spread_of(kind: Statistic, turns: Turns) -> Spread | None:
-    """None with one run: nothing is known then of how far runs differ."""
+    """None with one run, which does not show how far runs differ."""
     numbers = by_run(kind, turns)
     return Spread(float(np.std(numbers, ddof=1)), len(numbers)) if len(numbers) > 1 else None
 
 
 def run_test(effect: float, error: float, df: int) -> float:
-    """One-sided p of `effect` > 0 by Student's t. Without any spread a difference is certain, and none is none."""
+    """One-sided p of `effect` > 0 by Student's t. Without any spread p is 0 for a positive effect, else 1."""
     if error == 0:
         return 0.0 if effect > 0 else 1.0
     return float(stats.t.sf(effect / error, df))
 
 
 def permutation_test(kind: Statistic, now: Turns, then: Turns, n_resamples: int = N_PERMUTATIONS) -> float:
-    """One-sided p of now > then, over turns that are adjusted for their cells: how often as large a difference comes of
-    turns that are dealt to the sides at random.
+    """One-sided p of now > then, over turns adjusted for their cells: how often turns dealt to the sides at random
+    differ as much.
     """
     done = stats.permutation_test(
         (now.values, then.values), _difference(kind), permutation_type="independent", vectorized=True,
@@ -183,7 +183,7 @@ def permutation_test(kind: Statistic, now: Turns, then: Turns, n_resamples: int 
 
 
 def standard_error(kind: Statistic, now: Turns, then: Turns) -> float:
-    """Of the difference, over turns alone."""
+    """Standard error of the difference, from turns alone."""
     done = stats.bootstrap(
         (now.values, then.values), _difference(kind), n_resamples=N_BOOTSTRAP, method="percentile", vectorized=True,
         rng=np.random.default_rng(SEED),
@@ -192,13 +192,13 @@ def standard_error(kind: Statistic, now: Turns, then: Turns) -> float:
 
 
 def detectable(*, false_alarm_rate: float, power: float, turn_error: float, run_error: float, df: int) -> float:
-    """The smallest change that passes both tests with `power`. Each is asked for half of what may be missed."""
+    """The smallest change that passes both tests with `power`. Each test gets half of the miss rate."""
     each = 1 - (1 - power) / 2
     by_turns = (stats.norm.ppf(1 - false_alarm_rate) + stats.norm.ppf(each)) * turn_error
     if run_error == 0:
         return float(by_turns)
     critical = stats.t.ppf(1 - false_alarm_rate, df)
-    # the noncentral t as a mean over what the spread may have been taken for: scipy's nct fails for few runs and low rates
+    # the noncentral t as a mean over possible estimates of the spread: scipy's nct fails for few runs and low rates
     taken_for = np.sqrt(stats.chi2.ppf((np.arange(SPREAD_GRID) + 0.5) / SPREAD_GRID, df) / df)
 
     def lacking(shift: float) -> float:
@@ -209,8 +209,8 @@ def detectable(*, false_alarm_rate: float, power: float, turn_error: float, run_
 
 
 def holm(ps: list[float]) -> list[float]:
-    """Adjusted p (Holm 1979): the chance of any false alarm in the family stays below the level, however the rows hang
-    together.
+    """Adjusted p (Holm 1979): the chance of any false alarm in the family stays below the level, however the rows
+    depend on each other.
     """
     adjusted = [0.0] * len(ps)
     worst = 0.0

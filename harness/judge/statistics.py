@@ -12,7 +12,7 @@ ENOUGH_FOR_P95 = 20  # below, the 95th percentile is the maximum in disguise (H-
 
 
 def distribution(values: Sequence[float]) -> Distribution:
-    """None where there is nothing to tell."""
+    """Every percentile is None without values."""
     if not values:
         return Distribution(n=0, p50=None, p95=None, p99=None, min=None, max=None)
     p50, p95, p99 = (round(float(value), 3) for value in np.percentile(values, [50, 95, 99]))

@@ -1,4 +1,4 @@
-"""A sweep: the same cases at several values of one thing about the network, as a curve with intervals, and its knee. Pure.
+"""A sweep: the same cases at several values of one network or codec parameter, as a curve with intervals, and its knee. Pure.
 
 Latency is the lane's first one (USER_KPI, in the bot lane end of turn to first audio), its median with a 95 % bootstrap
 interval (percentile, seeded; turns resampled). Cases are held to the limits of a clean network here, for the question is
@@ -33,7 +33,7 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-Worse = Literal["more", "less"]  # of what is varied: which is the harder network or codec
+Worse = Literal["more", "less"]  # which direction of the varied parameter is harder
 LESS_IS_WORSE = frozenset({"bandwidth", "bitrate"})
 
 
@@ -51,14 +51,14 @@ class Point(_Frozen):
 
     value: float
     attempts: int
-    measured: int  # complete calls that are to be believed, over a network and with a codec that were proven
-    failed: int  # of those: a blocking gate fails
+    measured: int  # complete calls that are to be believed, with a proven network and codec
+    failed: int  # those in which a blocking gate fails
     gates: dict[str, int]  # blocking gate → in how many attempts it fails
     latency_ms: Interval
     concealed_ratio: Interval
     run: str  # folder
-    not_applied: int = 0  # calls in which what was asked of the codec was not on the wire
-    told: str = ""  # of the codec: what the wire says
+    not_applied: int = 0  # calls in which the codec did not send what was asked of it
+    told: str = ""  # what the wire shows of the codec
 
 
 class Sweep(_Frozen):
@@ -110,7 +110,7 @@ def point(value: float, summary: Summary, cases: dict[str, Case], run: str, *, c
 
 
 def _wire_says(found: Sequence[OnTheWire]) -> str:
-    """What the first call says that was not as asked, else the first."""
+    """The figure of the first call that was not as asked, else of the first."""
     return next((one.what for one in found if not one.ok), found[0].what if found else "")
 
 

@@ -13,7 +13,7 @@ from harness.model.case import Case, Tier
 from harness.model.measurement import DefectKind, Turn
 
 Op = Literal["<=", "<", "==", ">="]
-#: The user's wait, the reply's end, or defects of these kinds.
+#: What to listen to: the user's wait, the reply's end, or defects of these kinds.
 Hear = Literal["wait", "end"] | tuple[DefectKind, ...]
 Aggregate = Literal["p95", "p95_abs", "max", "max_abs", "min", "sum", "share"]
 
@@ -41,15 +41,15 @@ class Gate:
     of_case: Callable[[Case], float] | None = None  # the limit that every case has of its own
     # what others know of a gate
     fix: str = ""  # where to look first when it fails
-    hear: Hear = ()  # what is to be heard where it fails
-    of_sound: bool = True  # a fault of sound can trip it: it is of what a reply sounds like, not of when it comes
-    heard_at: Literal["", "ear", "probe"] = ""  # where its way ends: what the path itself costs can be allowed on top
-    delayed: Literal["", "one way", "round trip"] = ""  # how often a network's delay is in it
-    networks_own: bool = False  # what a bad network does by itself: there it warns
+    hear: Hear = ()  # what to listen to where it fails
+    of_sound: bool = True  # a fault of sound can trip it: it judges how a reply sounds, not when it comes
+    heard_at: Literal["", "ear", "probe"] = ""  # where the latency ends: the path's own delay can be allowed on top
+    delayed: Literal["", "one way", "round trip"] = ""  # how much of a network's delay it contains
+    networks_own: bool = False  # a bad network causes it by itself: there it warns
     sharp: bool = False  # a latency timed at both ends: values that hardly vary are an artefact (H-130)
     # as it stands in a run
-    whose: str = ""  # whose limit it is, where it is not the one that ships
-    shipped: float | None = None  # what ships, then
+    whose: str = ""  # whose limit it is, unless it is the shipped one
+    shipped: float | None = None  # the shipped limit, then
 
 
 def _p0(case: Case) -> bool:
@@ -250,7 +250,7 @@ TABLE: tuple[Gate, ...] = (
          "sum", "==", 0, "", False, per="call", also=("foreign_sound_count_ear",),
          fix="Something sounds on the agent's track that no reply explains: another session's audio, or a reply that "
              "was not told."),
-    # of agents that tell nothing of their replies
+    # for agents that report nothing about their replies
     Gate("bed", "continuous background under the agent's voice", "bed_dbfs", "1",
          "max", "<=", -55, "dBFS", False, per="call", scope=_reply_due, also=("bed_ear_dbfs",),
          of_sound=False,

@@ -1,11 +1,11 @@
 """From measured attempts to the verdict of a case and of the run.
 
 An attempt's status is the worst of its gates. Of several attempts: FLAKY if the agent failed in one and passed in
-another; an attempt that could not be measured is no failure of the agent's, and no pass beside it undoes it, so the case
+another; an attempt that could not be measured is no failure of the agent's, but a pass beside it does not undo it, so the case
 has that attempt's status (NO_DATA, INVALID, …). The run has the worst status of its cases and of the gates over the run
 (see `blocking`); an incomplete run is NO_DATA at best. Exit: 0 pass; 1 a blocking FAIL or FLAKY; 3 a blocking NO_DATA,
-INVALID, NOT_APPLIED or an error of the harness; 130 interrupted. With both 1 and 3 it is 1: that something is wrong with
-the agent is the stronger statement.
+INVALID, NOT_APPLIED or an error of the harness; 130 interrupted. With both 1 and 3 it is 1: a fault of the agent is the stronger
+statement.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class RunFacts:
 
 
 def status_of_capture(status: CaptureStatus) -> Status:
-    """What a capture's end says by itself: the agent was wrong, or we could not measure."""
+    """The status of a capture by its end alone: the agent was wrong, or we could not measure."""
     if status in COMPLETE:
         return Status.PASS
     if status in AGENTS_FAULT:
@@ -136,7 +136,7 @@ def judge_case(case: Case, attempts: Sequence[AttemptVerdict]) -> CaseVerdict:
 
 
 def _why(attempt: AttemptVerdict) -> str:
-    """One line on the worst of an attempt."""
+    """One line on an attempt's worst result."""
     if attempt.capture_status not in COMPLETE:
         return f"{attempt.capture_status}: {attempt.detail}".rstrip(": ")
     for gate in attempt.gates:
@@ -146,7 +146,7 @@ def _why(attempt: AttemptVerdict) -> str:
 
 
 def explain(gate: GateResult) -> str:
-    """Value, limit and reason of a gate that does not hold; the reason alone where it is that nothing was measured."""
+    """Value, limit and reason of a gate that does not hold; the reason alone where nothing was measured."""
     would_be = f"{gate.would_be}: " if gate.would_be is not None else ""
     if gate.value is None or (gate.would_be or gate.status) in NOT_MEASURED:
         return would_be + (gate.reason or "no value")
@@ -230,7 +230,7 @@ def _landmarks(turns: Sequence[tuple[Measurement, Turn]], lane: str) -> tuple[st
 
 
 def _statuses(facts: RunFacts, cases: Sequence[CaseVerdict], gates: Sequence[GateResult]) -> list[Status]:
-    """Everything that has a say in the run's status."""
+    """All statuses that decide the run's."""
     statuses = [case.status for case in cases]
     statuses += [gate.status for gate in gates]
     judged = any(status is not Status.NOT_APPLICABLE for status in statuses)
@@ -294,7 +294,7 @@ def _first_pass_rate(cases: Sequence[CaseVerdict]) -> float | None:
 
 
 def _not_measured(measured: Sequence[Measurement], attempts: Sequence[AttemptVerdict], facts: RunFacts) -> list[str]:
-    """What this run could not tell, each with how to get it."""
+    """What this run could not measure, and why."""
     reasons: dict[str, str] = {}
     for measurement in measured:
         for turn in measurement.turns:

@@ -1,4 +1,4 @@
-"""What the browser's own recording of a call is worth beside ear.wav (H-132): once a case and night.
+"""Judge the browser's own recording of a call against ear.wav (H-132): once a case and night.
 
 The recorder is no part of the agent, so nothing here is a FAIL: where the two recordings differ by more than an encoder's
 own doing, one of them is not what the user heard, and that is a WARN to look at. Of 48 calls in the browser lane (clean link,
@@ -26,7 +26,7 @@ HOLE, DROPOUTS, KPI = "max_gap_ear_ms", "dropout_count_ear", "user_kpi_raw_ms"
 
 
 def judge_webm(case_id: str, heard: WebmHeard, capture_status: CaptureStatus) -> WebmCase:
-    """One call's. `capture_status`: a call in which nothing was to be said has nothing to compare."""
+    """One call's record. `capture_status`: a call that expects no reply has nothing to compare."""
     hole_ear, hole_webm = _most(heard, HOLE, "ear"), _most(heard, HOLE, "webm")
     found = WebmCase(
         case=case_id,
@@ -65,7 +65,7 @@ def best_of(results: Iterable[PartResult]) -> list[WebmCase]:
 
 
 def webm_row(planned: Sequence[PlannedPart], results: Iterable[PartResult]) -> Acceptance:
-    """What a night must show of it: each case of the browser lane once."""
+    """The night's row: each case of the browser lane was measured once."""
     wanted = {case for part in planned if part.lane == "browser" and not part.left_out for case in part.cases}
     if not wanted:
         none = "no part of this plan has a browser that records"
@@ -83,7 +83,7 @@ def webm_row(planned: Sequence[PlannedPart], results: Iterable[PartResult]) -> A
 
 
 def _without(heard: WebmHeard, capture_status: CaptureStatus) -> Status:
-    """Excluded by what was declared (no browser; nothing to be heard, and the file itself was decoded), or missing."""
+    """NOT_APPLICABLE as declared (no browser; no reply expected, and the file itself was decoded), else NO_DATA."""
     silent = capture_status is CaptureStatus.NO_REPLY_EXPECTED and heard.webm_ms is not None
     return Status.NOT_APPLICABLE if heard.lane == "bot" or silent else Status.NO_DATA
 
@@ -119,7 +119,7 @@ def _sum(heard: WebmHeard, of: str) -> int | None:
 
 
 def _kpi_shift_ms(heard: WebmHeard) -> float | None:
-    """The largest of the replies', by size."""
+    """The largest shift of a reply, by size."""
     shifts = [
         row.webm - row.ear
         for row in heard.replies
