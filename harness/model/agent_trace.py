@@ -1,6 +1,6 @@
-"""Read what an agent left of its turns in a capture: agent_trace.jsonl, one AgentTurnTrace a line.
+"""Read the agent's trace of its turns from a capture: agent_trace.jsonl, one AgentTurnTrace a line.
 
-A line that is torn or of another schema costs only its own turn.
+A line that is torn or of another schema loses only its own turn.
 """
 
 from __future__ import annotations

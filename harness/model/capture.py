@@ -30,18 +30,18 @@ TRACKS = tuple(
 POST_USER = "post_user.wav"  # probe: the user as a second subscriber received it
 EAR = "ear.wav"  # browser: all agent audio after the jitter buffer
 MIC = "mic.wav"  # browser: the user's microphone as the page got it
-EAR_WEBM = "ear.webm"  # browser: what is in ear.wav by its own recorder, with an Opus of its own
+EAR_WEBM = "ear.webm"  # browser: the audio of ear.wav from the browser's own recorder (Opus)
 SAID = "said.wav"  # what the case says
 TRUTH = "truth.json"  # where its words are, to the sample
 CASE = "case.json"  # the case as it was played
-EVENTS = "events.jsonl"  # what the participants told each other, one event a line
+EVENTS = "events.jsonl"  # what the participants sent each other, one event a line
 AGENT_TRACE = "agent_trace.jsonl"  # agent: one line a turn, with the times of its steps
 BROWSER_TRACE = "browser_trace.json"  # browser: what the page did, on its own clock
 RTC_STATS = "rtc_stats.jsonl"  # WebRTC's own counters, once a second
 HOST_LOAD = "host_load.jsonl"  # live half: once a second {t_ms, cpu_percent, loop_lag_ms}
 ARRIVALS = "arrivals.npy"  # probe: float64 (n, 2): arrival time in ms (monotonic), sample index of each 20 ms frame
 EAR_CLOCK = "ear_clock.npy"  # browser: float64 (n, 2): sample of ear.wav, monotonic ms of one instant, 12 a second
-LINK = "link.json"  # the network profile, what was done when, and the echo's measurement
+LINK = "link.json"  # the network profile, what was applied when, and the echo's measurement
 LINK_LOG = "link.csv"  # the relay's packet log (harness.network.log); streamed, so a kill leaves it torn at worst
 SCREENSHOT = "screenshot.png"  # browser: the page at the end of the call
 CONSOLE = "console.jsonl"  # browser: what the page wrote to its console, and its errors
@@ -59,28 +59,28 @@ class Timeline(_Frozen):
 
     rate_hz: int
     t0_mono_ms: float
-    error_ms: float  # half width of what the offset estimate may be off
+    error_ms: float  # half width of the offset estimate's interval
     clock_id: str
     lost_samples: int = 0  # frames that never arrived from the tap (capture underrun)
     slip_ms: float | None = None  # how far the recording's clock fell behind the host's during the call
 
 
 class AgentUnderTest(_Frozen):
-    """What kind of agent, and what it can tell us. Capability is declared, never guessed from missing data."""
+    """What kind of agent, and what it reports. Capability is declared, never guessed from missing data."""
 
     kind: Literal["reference", "command", "dispatch", "room"]
     spec: Redacted = ""
     instrumented: bool = False  # speaks the events, writes pre_rtc.wav and agent_trace.jsonl
     vad_hangover_ms: float | None = None
     speculative: bool = False
-    identity: str | None = None  # which participant it is, where the user of the harness said so
+    identity: str | None = None  # which participant it is, where the user of the harness named it
 
 
 class PageUnderTest(_Frozen):
     kind: Literal["product", "own", "none"]
     url_template: Redacted = ""
     sha256: str | None = None
-    identity: str | None = None  # by which it was in the room: ours, or that of its own token
+    identity: str | None = None  # its participant identity in the room: ours, or that of its own token
 
 
 class SpokenAt(_Frozen):
@@ -93,20 +93,20 @@ class SpokenAt(_Frozen):
 
 
 HappeningKind = Literal[
-    "greeting",  # the agent spoke before anybody spoke to it, and was let finish
+    "greeting",  # the agent spoke first, and was let finish
     "hung_up",  # it left in order after its last reply, or deleted the room
     "came_back",  # it left between two turns and came back
-    "reopened",  # it spoke again after its turn had been taken for over
+    "reopened",  # it spoke again after its turn seemed over
     "talked_on",  # it went on talking after the user had interrupted it
-    "others",  # somebody else came into the room, who is neither user nor agent
+    "others",  # somebody who is neither user nor agent came into the room
     "background",  # a further audio track of the agent, which is not its voice
     "no_track",  # it joined without an audio track
-    "state_stuck",  # its lk.agent.state did not follow what was heard
+    "state_stuck",  # its lk.agent.state did not follow its audio
 ]
 
 
 class Happening(_Frozen):
-    """Something in the call that is not a fault by itself and that whoever judges it must know. `detail`: one sentence."""
+    """Something in the call that is no fault by itself but that its judge must know. `detail`: one sentence."""
 
     kind: HappeningKind
     detail: Redacted
@@ -121,13 +121,13 @@ class AgentTrack(_Frozen):
     sid: str
     name: str = ""
     source: str = ""  # as LiveKit calls it: microphone, screenshare_audio, …
-    voice: bool = True  # the one of which statistics and arrivals speak
+    voice: bool = True  # the one that statistics and arrivals describe
     level_dbfs: float | None = None  # RMS of its 20 ms frames, 95th percentile; None: no frame came
     file: str | None = None  # its own recording, where there is more than one track
 
 
 class Manifest(_Frozen):
-    """Says what an attempt was, how it ended, and with which versions of everything."""
+    """What an attempt was, how it ended, and with which versions of everything."""
 
     schema_version: int = CAPTURE_SCHEMA_VERSION
     run_id: OneName
@@ -149,7 +149,7 @@ class Manifest(_Frozen):
     primed_ms: float | None = None
     jitter_buffer_stable: bool | None = None
     second_listener: Literal["probe", "none"] = "probe"
-    ear: Literal["played", "received", "none"] = "received"  # what ear.wav holds; older captures had every remote track
+    ear: Literal["played", "received", "none"] = "received"  # what ear.wav holds; in older captures every remote track
     source: Literal["call", "recordings"] = "call"  # recordings: made by somebody else, nothing but sound is known
     versions: dict[str, str] = Field(default_factory=dict)
     host: dict[str, Any] = Field(default_factory=dict)
@@ -158,7 +158,7 @@ class Manifest(_Frozen):
     link: str = "none"
     happenings: list[Happening] = Field(default_factory=list)
     agent_tracks: list[AgentTrack] = Field(default_factory=list)
-    agent_identity: str | None = None  # of the participant that was taken for the agent
+    agent_identity: str | None = None  # that of the participant taken for the agent
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""A case: what the user says, what must come of it. One YAML file in `cases/` each; this is its schema (H-39).
+"""A case: what the user says, and what must follow. One YAML file in `cases/` each; this is its schema (H-39).
 
 Times are ms. `Speech` is what a case becomes when built: 48 kHz mono 16 bit samples with their truth, to the sample.
 Reading the YAML (with line numbers in errors) and building the speech are done in `harness.speech`.
@@ -23,7 +23,7 @@ class _Strict(BaseModel):
 
 
 def _one_of(**known_by: str) -> Discriminator:
-    """Which model of a union is meant, by the key that only it has: an error then speaks of that one alone."""
+    """Choose the model of a union by the key that only it has, so that an error names that model alone."""
 
     def kind(value: Any) -> str | None:
         if isinstance(value, BaseModel):
@@ -124,7 +124,7 @@ class Noise(_Strict):
 
 
 class Recipe(_Strict):
-    """Speech that is made: the same recipe always gives the same bytes."""
+    """Synthesised speech: the same recipe always gives the same bytes."""
 
     utterances: list[Utterance] = Field(default_factory=list)
     noise: Noise | None = None
@@ -139,7 +139,7 @@ class Recipe(_Strict):
 
 
 class TruthSpan(_Strict):
-    """One utterance of a recorded WAV, as its annotation gives it."""
+    """One utterance of a recorded WAV, from its annotation."""
 
     start_ms: float = Field(ge=0)
     end_ms: float = Field(gt=0)
@@ -193,7 +193,7 @@ class Echo(_Strict):
     """The agent's own voice comes back into the user's microphone, as from a loudspeaker (H-36, R-90)."""
 
     gain_db: float = Field(ge=-60, le=0)
-    delay_ms: float = Field(default=200, ge=150, le=450)  # after it was heard; less cannot be kept by the user bot
+    delay_ms: float = Field(default=200, ge=150, le=450)  # after the agent was heard; the user bot cannot keep less
 
 
 def _suite_name(name: str) -> str:
@@ -213,7 +213,7 @@ class Case(_Strict):
     id: str = Field(pattern=CASE_ID_PATTERN)
     title: str = Field(min_length=1, max_length=200)
     tier: Tier
-    suite: list[SuiteName] = ["extended"]  # those that ship (fast, mini, extended), or any of one's own
+    suite: list[SuiteName] = ["extended"]  # shipped suites (fast, mini, extended), or any of one's own
     speech: Speech
     expected_silence: list[ExpectedSilence] = Field(default_factory=list)
     expect_reply: bool = True
@@ -224,10 +224,10 @@ class Case(_Strict):
     reply_timeout_ms: float = Field(default=6_000, gt=0)  # true end of turn → first sound of the agent
     # None: as the run says (CallRules)
     greeting: Literal["auto", "none", "required"] | None = None  # whether the agent speaks first
-    turn_quiet_ms: float | None = Field(default=None, ge=300, le=60_000)  # this quiet, its turn is over
+    turn_quiet_ms: float | None = Field(default=None, ge=300, le=60_000)  # silence that ends the agent's turn
     hangup: Literal["warn", "expected"] | None = None  # the agent leaves after its last reply
     gates_override: dict[str, float] = Field(default_factory=dict)  # gate id → threshold
-    echo: Echo | None = None  # not with the device microphone
+    echo: Echo | None = None  # not available with the device microphone
     tags: list[str] = Field(default_factory=list)
     about: str = ""  # why this case exists
 
@@ -253,7 +253,7 @@ class SpokenUtterance(_Strict):
 
 
 class Truth(_Strict):
-    """What is known of a built WAV, to the sample."""
+    """What a built WAV contains, to the sample."""
 
     case_id: str
     rate_hz: Literal[48_000] = 48_000
@@ -262,4 +262,4 @@ class Truth(_Strict):
     source: Literal["recipe", "annotation", "detected"]
     utterances: list[SpokenUtterance]
     impulses: list[int] = Field(default_factory=list)  # samples of designed spikes
-    notes: list[str] = Field(default_factory=list)  # what had to be assumed to read a recording of the user's own
+    notes: list[str] = Field(default_factory=list)  # assumptions made in reading a recording of the user's own

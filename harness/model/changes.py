@@ -18,7 +18,7 @@ class _Frozen(BaseModel):
 
 
 class Verdict(StrEnum):
-    """`no difference shown` is no proof of sameness: `detectable` says what would have been seen."""
+    """`no difference shown` does not prove equality: `detectable` says what would have shown."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -30,7 +30,7 @@ Statistic = Literal["median", "P95", "mean"]
 
 
 class Interval(_Frozen):
-    """Holds the true value with probability `level`. `resampled`: what was drawn anew."""
+    """Contains the true value with probability `level`. `resampled`: what was drawn anew."""
 
     low: float
     high: float
@@ -50,7 +50,7 @@ class Side(_Frozen):
 class Comparison(_Frozen):
     """One metric by one statistic. `effect` is now minus then, paired by case; positive is worse.
 
-    `p` is of the direction that the effect has, after the correction for many rows; a verdict needs it at or below
+    `p` is one-sided in the effect's direction, after the correction for many rows; a verdict needs it at or below
     `false_alarm_rate`. `detectable`: the change for the worse that these turns show with a power of `power`.
     """
 
@@ -87,14 +87,14 @@ class TrendPoint(_Frozen):
 
 
 class Against(_Frozen):
-    """This run beside other ones. With `refused` nothing was compared, and it says why, difference by difference."""
+    """This run beside other ones. If `refused` has entries, nothing was compared; each is one difference."""
 
     what: str  # "run 2026…", "baseline main v3"
     run_ids: list[str]
     refused: list[str] = Field(default_factory=list)
-    accepted: list[str] = Field(default_factory=list)  # differences that whoever compared took on
+    accepted: list[str] = Field(default_factory=list)  # differences that the user accepted
     left_out: list[str] = Field(default_factory=list)  # cases that could not be paired, and why
-    noted: list[str] = Field(default_factory=list)  # what differs and is no hindrance: commits, versions
+    noted: list[str] = Field(default_factory=list)  # differences that allow a comparison: commits, versions
     comparisons: list[Comparison] = Field(default_factory=list)
     newly_failing: list[str] = Field(default_factory=list)  # gates in order then, not now
     newly_passing: list[str] = Field(default_factory=list)
@@ -109,4 +109,4 @@ class Changes(_Frozen):
     trend: list[TrendPoint] = Field(default_factory=list)  # oldest first, this run last
     limit_ms: float | None = None  # what a promoted baseline allows USER_KPI's P95
     notes: list[str] = Field(default_factory=list)
-    networks: SideBySide | None = None  # this run beside one over the clean link; None: it is one itself
+    networks: SideBySide | None = None  # this run beside one over the clean link; None: this run used it

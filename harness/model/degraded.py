@@ -1,7 +1,7 @@
-"""DEGRADED turns (R-96): those in which the agent did not work as configured, because an engine fell back to its reserve.
+"""DEGRADED turns (R-96): the agent did not work as configured, because an engine fell back to its reserve.
 
-It is the agent's own word, from its trace. It is a label and no status: a reply by the reserve passes or fails like any
-other. A turn that led to no reply may be one too.
+The agent reports it in its trace. DEGRADED is a label and no status: a reply by the reserve passes or fails like any
+other. A turn without a reply may be DEGRADED too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from harness.model.agent_trace import read_agent_trace
 
 LABEL = "DEGRADED"
-ENGINE = re.compile(r"([A-Za-z][\w-]{0,19}): (?=\S)")  # a note begins with the engine that it is of
+ENGINE = re.compile(r"([A-Za-z][\w-]{0,19}): (?=\S)")  # a note begins with its engine
 UNNAMED = "an engine"
 
 
@@ -25,7 +25,7 @@ class _Frozen(BaseModel):
 class DegradedTurn(_Frozen):
     """One turn. `notes`: one line for each engine that did not do its part, as "tts: refused; the reserve spoke"."""
 
-    reply_seq: int | None  # None: no reply came of it
+    reply_seq: int | None  # None: it led to no reply
     notes: list[str] = Field(min_length=1)
 
     @property
@@ -34,7 +34,7 @@ class DegradedTurn(_Frozen):
 
 
 class DegradedBy(_Frozen):
-    """How many turns of a run were so by one engine for one reason."""
+    """How many turns of a run were DEGRADED by one engine for one reason."""
 
     engine: str
     why: str
@@ -48,7 +48,7 @@ def engine_and_why(note: str) -> tuple[str, str]:
 
 
 def degraded_in(folder: Path) -> list[DegradedTurn]:
-    """Of the capture in `folder`; none if nothing fell back, or if its agent left no trace."""
+    """The DEGRADED turns of the capture in `folder`; none if its agent left no trace."""
     return [
         DegradedTurn(reply_seq=turn.reply_seq, notes=turn.degraded)
         for turn in read_agent_trace(folder)

@@ -1,4 +1,4 @@
-"""The one schema of what participants tell each other over the LiveKit data channel.
+"""The one schema of the events that participants exchange over the LiveKit data channel.
 
 All events travel reliably on one topic, as UTF-8 JSON, and are filtered by `trace_id`. The Python side and the page are
 tested against the same schema (`event_json_schema`). Times are milliseconds on the clock named beside them.
@@ -159,8 +159,8 @@ class AgentTurnTrace(BaseModel):
     cause: ReplyCause | None = None
     vad_hangover_ms: float
     hangover_because: str = ""  # the turn detector's reason for this turn's hangover
-    speculative: bool = False  # it may be heard before its own hangover has passed
-    prepared: bool = False  # steps before `vad_end` were done ahead; none was heard before it
+    speculative: bool = False  # it may become audible before its own hangover has passed
+    prepared: bool = False  # steps were done ahead of `vad_end`; none was audible before it
     held_ms: float = 0.0  # the reply paused for what proved to be no interruption
     user_text: str = ""
     reply_text: str = ""
@@ -171,5 +171,5 @@ class AgentTurnTrace(BaseModel):
     )
     degraded: list[str] = Field(
         default_factory=list
-    )  # what was not done as configured (an engine fell back); any: DEGRADED
+    )  # what did not work as configured (an engine fell back); any: DEGRADED
     transitions: list[tuple[float, str, str]] = Field(default_factory=list)  # (t_ms, state entered, cause)

@@ -1,4 +1,4 @@
-"""What somebody else's package may provide by entry point: agents, pages, engines. Pure: protocols and what they are told.
+"""What somebody else's package may provide by entry point: agents, pages, engines. Pure: protocols and their arguments.
 
     [project.entry-points."earwitness.agents"]
     my_bot = "my_package:agent"        # then --agent my_bot
@@ -19,8 +19,8 @@ PAGES = "earwitness.pages"
 
 @dataclass(frozen=True)
 class Call:
-    """One call that an agent is to come to. `token` lets it into the room as the participant "agent"; with key and secret it
-    may make one of its own.
+    """One call that an agent is to join. `token` admits it to the room as the participant "agent"; with key and secret it may
+    make a token of its own.
     """
 
     livekit_url: str
@@ -38,8 +38,8 @@ class Agent(Protocol):
     """
 
     def attend(self, call: Call) -> AbstractAsyncContextManager[object]:
-        """Entered: the agent is on its way into the room; the call begins when it is there with an audio track. Left: the call
-        is over, and it is gone. What it raises ends the attempt as AGENT_ABSENT.
+        """On entry the agent is on its way into the room; the call begins when it is there with an audio track. On exit the
+        call is over and the agent gone. An exception ends the attempt as AGENT_ABSENT.
         """
         ...
 

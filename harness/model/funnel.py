@@ -1,8 +1,8 @@
 """How far turns came: end of turn → words understood → words found → voice made → published → heard, every loss labelled.
 
 Pure, over AgentTurnTrace records. A turn that stopped early has a label why: the user went on or cut it off
-(`cancelled`), there was nothing to answer or to say (`empty`), an engine failed (`error`); what has none of these is
-`unexplained`, the one label that nobody should see (R-05). Whether a reply was heard only a listener can say: without
+(`cancelled`), there was nothing to answer or to say (`empty`), an engine failed (`error`); a loss with none of these
+is `unexplained`, the one label that nobody should see (R-05). Only a listener can say whether a reply was heard: without
 one the stage is not counted.
 """
 
@@ -29,7 +29,7 @@ NO_REPLY_CAUSE = "no_reply"  # of the state machine: nothing to say
 
 @dataclass(frozen=True)
 class Loss:
-    """A turn that did not come further than `after`."""
+    """A turn that got no further than `after`."""
 
     trace_id: str
     after: str
@@ -54,7 +54,7 @@ class Funnel:
 
 
 def count(turns: Iterable[AgentTurnTrace], heard: Collection[tuple[str, int]] | None = None) -> Funnel:
-    """`heard`: (trace_id, reply_seq) of the replies that a listener heard; None: nobody listened."""
+    """`heard`: (trace_id, reply_seq) of the replies that a listener heard; None: there was no listener."""
     reached = {name: 0 for name, _ in STAGES}
     if heard is not None:
         reached[HEARD] = 0
@@ -71,7 +71,7 @@ def count(turns: Iterable[AgentTurnTrace], heard: Collection[tuple[str, int]] | 
 
 
 def _stages_of(turn: AgentTurnTrace) -> list[str]:
-    """The stages reached without a hole: a later time without the earlier one is no progress that can be believed."""
+    """The stages reached without a gap: a later time does not count where an earlier one is missing."""
     stages: list[str] = []
     for name, time in STAGES:
         if getattr(turn.t, time) is None:
@@ -92,7 +92,7 @@ def _why(turn: AgentTurnTrace) -> str:
 
 
 def table(funnel: Funnel) -> list[tuple[str, int, str]]:
-    """Rows (stage, turns, what was lost after it) for whoever shows them."""
+    """Rows (stage, turns, what was lost after it)."""
     rows = []
     for stage, turns in funnel.reached.items():
         lost = [f"{number} {why}" for (after, why), number in sorted(funnel.by_label.items()) if after == stage]

@@ -1,7 +1,7 @@
-"""Names and paths that come out of files: what another machine wrote must not lead out of the folder it is joined to.
+"""Names and paths read from files: a path from another machine must not lead out of the folder it is joined to.
 
 `Inner` is a relative path within a folder, `OneName` one part of such a path; both are checked when a model is read.
-`inside` joins what comes from plain JSON. All are looked at as text; whoever deletes looks for links too.
+`inside` joins what comes from plain JSON. They check text only; code that deletes checks for links too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import AfterValidator
 
 
 class OutsideError(ValueError):
-    """A path leads out of the folder it is told to lie in."""
+    """A path leads out of its folder."""
 
 
 def _inner(told: str) -> str:
@@ -30,7 +30,7 @@ def _one_name(told: str) -> str:
 
 
 def inside(folder: Path, told: object) -> Path:
-    """`told` within `folder`. Raises OutsideError for what is no path, or leads out; `folder` itself is no answer."""
+    """`told` within `folder`. Raises OutsideError for a path that leads out, is none, or is `folder` itself."""
     if not isinstance(told, str) or not PurePosixPath(told).parts:
         raise OutsideError(f"{told!r} is no path")
     return folder / _inner(told)

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 
 def lines_of(text: str) -> list[str]:
-    r"""Without their ends. What follows the last "\n" is a line if there is anything (a record that a kill tore)."""
+    r"""The lines without their ends. Any text after the last "\n" is a line too (a record that a kill tore)."""
     lines = text.split("\n")
     return lines if lines[-1] else lines[:-1]

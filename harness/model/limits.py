@@ -1,6 +1,6 @@
 """The limits a run judges by where they are not the shipped ones: a profile, the user's own, what the path itself costs.
 
-They are kept in the run's folder (`limits.json`) and in its summary: what was recorded is judged again by the limits it was made
+They are kept in the run's folder (`limits.json`) and in its summary, so that a rejudged run is judged by the limits it was made
 with. A value has the unit of its gate (`harness.judge.table`); a floor is ms.
 """
 
@@ -29,7 +29,7 @@ class Floor(_Frozen):
 
 
 class Limits(_Frozen):
-    """`own` replaces what the profile says, gate by gate; `floor` is allowed on top of both."""
+    """`own` replaces the profile's limit, gate by gate; `floor` is allowed on top of both."""
 
     profile: LimitProfile = "shipped"
     own: dict[str, float] = Field(default_factory=dict)
@@ -44,6 +44,6 @@ SHIPPED = Limits()
 
 
 def read_limits(run_dir: Path) -> Limits:
-    """Those the run in `run_dir` was begun with; the shipped ones where it kept none. Raises OSError, ValueError."""
+    """The limits the run in `run_dir` began with; the shipped ones if it kept none. Raises OSError, ValueError."""
     path = run_dir / LIMITS
     return Limits.model_validate_json(path.read_bytes()) if path.exists() else SHIPPED

@@ -1,4 +1,4 @@
-"""The class of a machine: what two machines have in common whose numbers may be compared."""
+"""The class of a machine: machines of one class may be compared by their numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UNKNOWN = "not recorded"
 
 
 def machine_class(host: Mapping[str, Any]) -> str:
-    """Operating system, architecture, number of cores. Memory, kernel and load are recorded, but are no class."""
+    """Operating system, architecture, number of cores. Memory, kernel and load are recorded, but no part of it."""
     system = str(host.get("system", UNKNOWN)).split()[0] if host.get("system") else UNKNOWN
     cores = host.get("cpu_count")
     return f"{system} {host.get('machine', UNKNOWN)}, {cores if cores is not None else UNKNOWN} cores"

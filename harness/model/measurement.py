@@ -51,7 +51,7 @@ RingName = Literal["pre_rtc", "post_rtc", "ear"]
 
 
 class Defect(_Frozen):
-    """Something a listener would hear. `born`: where on the way it came in, with the comparison that says so."""
+    """Something a listener would hear. `born`: where on the path it arose, with the comparison that shows it."""
 
     kind: DefectKind
     ring: RingName
@@ -87,8 +87,8 @@ class Spectrum(_Frozen):
     mel_spread_db: list[float]  # standard deviation over time
     centroid_hz: float
     rolloff_hz: float  # 85 % of the power lie below
-    flatness_db: float  # geometric over arithmetic mean: 0 is white noise
-    hf_share_db: float  # 4 to 8 kHz of all
+    flatness_db: float  # ratio of geometric to arithmetic mean: 0 is white noise
+    hf_share_db: float  # 4 to 8 kHz against the whole band
     crest_db: float
 
 
@@ -127,6 +127,6 @@ class Measurement(_Frozen):
     detail: str = ""
     turns: list[Turn]
     metrics: dict[str, Metric] = Field(default_factory=dict)  # of the call as a whole
-    happenings: list[str] = Field(default_factory=list)  # what is no fault by itself and has to be known, in words
+    happenings: list[str] = Field(default_factory=list)  # what is no fault but must be known, in words
     alignments: list[Alignment] = Field(default_factory=list)
     validity: Validity

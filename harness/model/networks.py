@@ -23,7 +23,7 @@ class Figure(_Frozen):
 
 
 class NetworkColumn(_Frozen):
-    """A run. `unproven`: attempts whose network was not proven to have been applied, which do not count here."""
+    """A run. `unproven`: attempts whose network was not proven to be applied; they do not count."""
 
     run_id: str
     link: str  # a profile's name, or "none"
@@ -34,11 +34,11 @@ class NetworkColumn(_Frozen):
 
 
 class SideBySide(_Frozen):
-    """With `refused` nothing is shown beside anything, and it says why, naming the runs."""
+    """With `refused` there are no columns; it says why and names the runs."""
 
     lane: str
     columns: list[NetworkColumn] = Field(default_factory=list)  # the clean link first
-    cases: list[str] = Field(default_factory=list)  # those that every column is made of
+    cases: list[str] = Field(default_factory=list)  # the cases in every column
     left_out: list[str] = Field(default_factory=list)
-    noted: list[str] = Field(default_factory=list)  # what differs besides the network, and is no hindrance
+    noted: list[str] = Field(default_factory=list)  # other differences, which allow the comparison
     refused: list[str] = Field(default_factory=list)

@@ -1,4 +1,4 @@
-"""A night as it is recorded in `night.json`: what was asked for, with what, and what came of it.
+"""A night as it is recorded in `night.json`: what was asked for, with what, and the results.
 
 Shares are hits of n with their exact 95 % interval (Clopper-Pearson); times are s, sizes bytes, latencies ms.
 NIGHT_SCHEMA_VERSION history: 1 first version; 2 DEGRADED turns and the browser's own recordings of a part.
@@ -37,7 +37,7 @@ class Share(_Frozen):
 
 
 class PlannedPart(_Frozen):
-    """One part of the plan as it is played. `run_id` names its run, `folder` is relative to the night's."""
+    """One part of the plan. `run_id` names its run, `folder` is relative to the night's."""
 
     id: str
     kind: PartKind
@@ -76,7 +76,7 @@ class Failure(_Frozen):
 
 
 class WebmCase(_Frozen):
-    """The browser's own recording of one call of a case beside ear.wav. `reason`: what differs, or why nothing is compared."""
+    """The browser's own recording of one call of a case against ear.wav. `reason`: what differs, or why nothing is compared."""
 
     case: str
     trace_id: OneName
@@ -94,7 +94,7 @@ class WebmCase(_Frozen):
 
 
 class PartResult(_Frozen):
-    """What came of one part. Figures of a step (proof, calibration) are in its own report: only its status is here."""
+    """The result of one part. A step (proof, calibration) has its figures in its own report: only its status is here."""
 
     id: str
     status: Status
@@ -103,11 +103,11 @@ class PartResult(_Frozen):
     played: int = 0
     planned: int = 0
     passed: Share | None = None  # attempts; none is ever repeated to pass, so each is a first attempt
-    applied: Share | None = None  # of complete calls over a profile: it was proven to be there
+    applied: Share | None = None  # of complete calls over a profile: it was proven to be applied
     complete: Share | None = None  # captures that ended in order
     joined: Share | None = None  # the user's, the agent's and the probe's records, by one trace_id
-    pre_rtc: Share | None = None  # of agents that write it
-    audible: Share | None = None  # of attempts that were to be answered: the reply is audible and the right one
+    pre_rtc: Share | None = None  # only agents that write it
+    audible: Share | None = None  # of attempts due a reply: it is audible and the right one
     timed: Share | None = None  # turns whose first latency was measured and is to be believed
     crashes: dict[str, int] = Field(default_factory=dict)
     flaky: list[Flake] = Field(default_factory=list)
@@ -118,7 +118,7 @@ class PartResult(_Frozen):
     talk_over: int | None = None
     degraded: list[DegradedBy] = Field(default_factory=list)
     degraded_turns: int = 0
-    webm: list[WebmCase] = Field(default_factory=list)  # of cases that no earlier part told of
+    webm: list[WebmCase] = Field(default_factory=list)  # of cases that no earlier part recorded
     report: Inner = ""  # relative to the night's folder
     errors: list[str] = Field(default_factory=list)
     not_in_history: str = ""

@@ -11,8 +11,8 @@ from harness.model.limits import SHIPPED, Limits
 
 Lane = Literal["browser", "bot"]
 MicMode = Literal["scheduled", "device"]
-EarMode = Literal["played", "received"]  # what the page plays, or every remote track as it comes
-AutoplayMode = Literal["allowed", "real"]  # the browser lets any page play; or those that it lets play for users
+EarMode = Literal["played", "received"]  # what the page plays, or every remote track as received
+AutoplayMode = Literal["allowed", "real"]  # the browser lets any page play, or applies its own policy
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,16 @@ class AgentSpec:
     value: str = ""
     instrumented: bool = False
     identity: str | None = None  # which participant is the agent, where there are several
-    hangover_ms: float | None = None  # the quiet it waits for before it answers, where the user of the harness says it
+    hangover_ms: float | None = None  # the silence it waits for before it answers, if the user of the harness gives it
     join_s: float = 20.0  # a foreign agent that is not in the room with a track after this is absent
     env: tuple[tuple[str, str], ...] = ()  # of the reference agent's process, beyond what every run gives it
 
 
 @dataclass(frozen=True)
 class Invitation:
-    """What an agent is told with the call, beside the room. Texts as they are passed on; "" is none."""
+    """What an agent receives with the call, besides the room. Texts are passed on unchanged; "" is none."""
 
-    dispatch_metadata: str = ""  # of the job that a worker is given
+    dispatch_metadata: str = ""  # of the worker's job
     attributes: tuple[tuple[str, str], ...] = ()  # of the user as a participant
     room_metadata: str = ""
 
@@ -58,16 +58,16 @@ class PageSpec:
     script: Path | None = None
     ear: EarMode = "played"
     autoplay: AutoplayMode = "allowed"
-    insecure_hosts: tuple[str, ...] = ()  # HOST or HOST:PORT whose certificates are not asked for a voucher
+    insecure_hosts: tuple[str, ...] = ()  # HOST or HOST:PORT whose certificates are trusted as shown
 
 
 @dataclass(frozen=True)
 class CallRules:
-    """How a call with an agent that tells nothing of itself is held; a case may say otherwise.
+    """The rules of a call with an agent that reports nothing of itself; a case may override them.
 
     `greeting`: auto waits for one until `greeting_window_ms` after the agent has joined and can speak, and lets it finish;
     none does not wait; required waits, and its absence is a failure. An agent's turn is over when its `lk.agent.state` says
-    so; without one, when it was quiet for `turn_quiet_ms` (a tool call takes seconds in which nothing is said).
+    so; without one, after silence of `turn_quiet_ms` (a tool call takes seconds in which the agent is silent).
     """
 
     greeting: Literal["auto", "none", "required"] = "auto"
@@ -77,7 +77,7 @@ class CallRules:
 
 
 def under_rules(built: BuiltCase, rules: CallRules) -> BuiltCase:
-    """The case as it is held and judged: what it leaves open is as the run's rules say, where they say more than usual."""
+    """The case as it is held and judged: the run's rules fill what it leaves open, where they differ from the defaults."""
     own, usual = built.case, CallRules()
     said = {
         name: getattr(rules, name)
@@ -109,11 +109,11 @@ class Plan:
     agent: AgentSpec = field(default_factory=AgentSpec)
     page: PageSpec = field(default_factory=PageSpec)
     invitation: Invitation = NOTHING_TOLD
-    attempts: int = 1  # at most; a second one only as evidence
+    attempts: int = 1  # at most; further ones are only evidence
     repeat: int = 1
     strict: bool = False
     jobs: int = 1  # sessions at once, at most
-    jobs_why: str = ""  # how that number came about
+    jobs_why: str = ""  # how that number was chosen
     rules: CallRules = field(default_factory=CallRules)
     limits: Limits = SHIPPED
     network: NetworkSpec | None = None  # None: nothing stands between the user and the media server

@@ -2,7 +2,7 @@
 
 A secret is what follows a name that says so (`--api-key X`, `OPENAI_API_KEY=X`, `?token=X`, `Authorization: Bearer X`), the
 password of a URL, a JWT, a key of a known form, or a long word of letters and digits. Placeholders (`{token}`) and
-references to the environment (`$KEY`) are none. Twice redacted is once redacted. Pure.
+references to the environment (`$KEY`) are none. Redaction is idempotent. Pure.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 MARK = "***"
-SHORTEST_ELSEWHERE = 6  # a shorter secret is not looked for in other texts: it would hit words that are none
+SHORTEST_ELSEWHERE = 6  # a shorter secret is not looked for in other texts: it would match ordinary words
 
 _SECRET_WORDS = {
     "key", "apikey", "secret", "token", "password", "passwd", "passphrase", "pwd", "credential", "credentials",
     "auth", "authorization", "bearer", "jwt", "cookie",
 }  # fmt: skip
-_PROSE_WORDS = {"key", "token", "auth", "cookie"}  # `unknown key: x` says no secret
+_PROSE_WORDS = {"key", "token", "auth", "cookie"}  # `unknown key: x` names no secret
 _NAMED = re.compile(
     r"""(?P<in_url>(?<=[?&]))?(?<![A-Za-z0-9_.-])(?P<name>[A-Za-z0-9_.-]{0,40}(?:key|secret|token|passw(?:or)?d|passphrase|pwd|credential|auth|bearer|jwt|cookie)
         [A-Za-z0-9_.-]{0,40}(?![A-Za-z0-9_.-]))
@@ -40,7 +40,7 @@ _NO_SECRET = re.compile(r"""["']?(?:\*\*\*|\$\w+|\$\{\w+\}|\{\w+\}|<[^>]*>)["']?
 
 
 def _says_secret(name: str, between: str) -> bool:
-    """By its last word: an API_KEY is one, a KeyError or a key-file is none."""
+    """Decided by the last word: an API_KEY is secret, a KeyError or key-file is not."""
     parts = [part.lower() for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
     if not parts or parts[-1] not in _SECRET_WORDS:
         return False
@@ -61,7 +61,7 @@ def _found(text: str) -> Iterable[tuple[int, int]]:
 
 
 def _spans(text: str) -> list[tuple[int, int]]:
-    """In order, none inside another, without quotes, without what only looks like one."""
+    """The secrets in order, none inside another, without quotes and look-alikes."""
     spans: list[tuple[int, int]] = []
     for start, end in sorted(_found(text), key=lambda span: (span[0], -span[1])):
         if _NO_SECRET.match(text[start:end]):
@@ -74,12 +74,12 @@ def _spans(text: str) -> list[tuple[int, int]]:
 
 
 def secrets_in(text: str) -> tuple[str, ...]:
-    """The secrets that stand in `text`, to be taken out of others."""
+    """The secrets in `text`, to be removed from other texts."""
     return tuple(dict.fromkeys(text[start:end] for start, end in _spans(text)))
 
 
 def redacted(text: str, known: Iterable[str] = ()) -> str:
-    """`text` without secrets, and without those of `known` that are long enough to be told from words."""
+    """`text` without its secrets, and without those of `known` with SHORTEST_ELSEWHERE characters or more."""
     for secret in sorted(known, key=len, reverse=True):
         if len(secret) >= SHORTEST_ELSEWHERE:
             text = text.replace(secret, MARK)
@@ -88,5 +88,5 @@ def redacted(text: str, known: Iterable[str] = ()) -> str:
     return text
 
 
-#: A field that is kept and shown without its secrets, however it came into its model.
+#: A field that is kept and shown without its secrets, whatever filled it.
 Redacted = Annotated[str, AfterValidator(redacted)]

@@ -1,8 +1,8 @@
 """Where the sound lies in a WAV, whatever its header claims: RIFF, RIFX (big-endian), RF64 and BW64 (64 bit sizes).
 
-Writers that cannot go back leave sizes that are none: 0xFFFFFFFF (ffmpeg, OpenAI), 0x7FFFF000 (sox, espeak), 0x80000000
+Writers that cannot seek back leave placeholder sizes: 0xFFFFFFFF (ffmpeg, OpenAI), 0x7FFFF000 (sox, espeak), 0x80000000
 (arecord), 2,000,000,000, 0 (a recorder that was killed). Such a file is read to its end, with a note; one that is shorter
-than a size that can be true is cut. The RIFF size is not looked at. Positions in bytes. Of other files nothing is said.
+than a size that can be true is cut. The RIFF size is ignored. Positions are in bytes. Other file types are not judged.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ KNOWN = frozenset({
     b"cue ", b"smpl", b"inst", b"plst", b"note", b"labl", b"id3 ", b"ID3 ", b"PEAK", b"chna", b"axml", b"levl", b"acid",
     b"afsp", b"_PMX", b"LGWV", b"DISP", b"MARK", *MAGIC,
 })  # fmt: skip
-#: Chunks ahead of the sound over which libsndfile does not stumble, whatever is in them.
+#: Chunks ahead of the sound that libsndfile reads past, whatever is in them.
 HARMLESS = frozenset({b"fmt ", b"fact", b"PEAK", b"JUNK", b"junk", b"PAD ", b"FLLR", b"ds64"})
-#: Sizes nobody measured, and how far about them: "the largest there is" less this or that header.
+#: Placeholder sizes, and how far from them: "the largest there is" less this or that header.
 PLACEHOLDERS = ((2**31, 65_536), (2**32, 65_536), (2_000_000_000, 64))
 ANOTHER_WAV = re.compile(rb"(?:RIFF|RIFX|RF64|BW64)....WAVE(?:fmt |JUNK|junk|ds64|bext|LIST|fact)", re.DOTALL)
-LEAST_LEFT_OUT = 8  # bytes behind the sound that are worth a word
+LEAST_LEFT_OUT = 8  # bytes behind the sound that are worth a note
 SEARCHED = 1 << 20
 
 
@@ -64,7 +64,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Riff:
-    """`plain`: a reader that believes the header reads it right. `notes`: what was assumed, for who gave the file."""
+    """`plain`: a reader that believes the header reads it right. `notes`: assumptions, for the user."""
 
     pieces: tuple[Piece, ...]
     notes: tuple[str, ...]
@@ -103,7 +103,7 @@ class _Parser:
     plain: bool = True
 
     def one_wav(self, at: int) -> int | None:
-        """Reads the WAV that begins at `at`; where the next one begins."""
+        """Read the WAV at `at`; return where the next one begins."""
         magic = self._read(at, 4)
         order = ">" if magic == b"RIFX" else "<"
         at += 12
@@ -153,12 +153,12 @@ class _Parser:
         return another if another is not None else self._next_wav(behind)
 
     def _goes_on(self, start: int, claimed: int) -> bool:
-        """More sound than 32 bits can count, behind a size that nobody measured."""
+        """Whether more sound than 32 bits can count follows a placeholder size."""
         behind = start + claimed
         return is_placeholder(claimed) and self.size - behind > LEAST_LEFT_OUT and self._read(behind, 4) not in KNOWN
 
     def _next_wav(self, at: int) -> int | None:
-        """Past the chunks behind the sound, to another WAV if there is one."""
+        """Skip the chunks behind the sound; return where another WAV begins."""
         while at + 8 <= self.size:
             head = self._read(at, 12)
             if head[:4] in MAGIC and head[8:] == b"WAVE":
@@ -210,5 +210,5 @@ class _Parser:
 
 
 def is_placeholder(claimed: int) -> bool:
-    """Whether a writer that cannot go back leaves such a size."""
+    """Whether `claimed` is the size of a writer that cannot seek."""
     return claimed >= 2**62 or any(abs(claimed - size) <= about for size, about in PLACEHOLDERS)

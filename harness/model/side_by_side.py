@@ -1,4 +1,4 @@
-"""How the sessions of a run were kept out of each other's way: a part of `summary.json`."""
+"""How the sessions of a run were kept from disturbing each other: part of `summary.json`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ class SideBySide(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     jobs: int  # sessions at once, at most
-    why: str = ""  # how that number came about
+    why: str = ""  # how that number was chosen
     sessions: int = 0
     holds: int = 0
     held_s: float = 0.0
-    waited_s: float = 0.0  # of all sessions together, for others to be measured or to be launched
-    overruns: list[str] = Field(default_factory=list)  # waits that reached their limit: it went on all the same
+    waited_s: float = 0.0  # by all sessions together, while others were measured or launched
+    overruns: list[str] = Field(default_factory=list)  # waits that reached their limit: the run went on
 
     def in_words(self) -> str:
         """One line."""

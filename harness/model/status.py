@@ -16,7 +16,7 @@ class Status(StrEnum):
     FAIL = "FAIL"
     NO_DATA = "NO_DATA"  # a required input is absent
     INVALID = "INVALID"  # measured, but the measurement is not to be believed
-    NOT_APPLIED = "NOT_APPLIED"  # what should have been done to the call (a network profile) was not done
+    NOT_APPLIED = "NOT_APPLIED"  # what the call should have undergone (a network profile) was not applied
     FLAKY = "FLAKY"  # one attempt failed, another passed
     NOT_APPLICABLE = "NOT_APPLICABLE"  # by declared capability alone, never from missing data
 
@@ -47,11 +47,11 @@ class CaptureStatus(StrEnum):
     """
 
     OK = "OK"  # the call came to its end
-    NO_REPLY_EXPECTED = "NO_REPLY_EXPECTED"  # negative control: nothing was to be said, and the call ended in order
+    NO_REPLY_EXPECTED = "NO_REPLY_EXPECTED"  # negative control: no reply was due, and the call ended in order
     # decided by the listening half, from the recordings
     POST_SILENT = "POST_SILENT"  # a reply has sound in pre_rtc.wav and none in post_rtc.wav
     PRE_MISSING = "PRE_MISSING"  # an instrumented agent left no pre_rtc.wav
-    PRE_SILENT = "PRE_SILENT"  # no reply in its pre_rtc.wav can be heard
+    PRE_SILENT = "PRE_SILENT"  # its pre_rtc.wav has no audible reply
     POST_MISSING = "POST_MISSING"  # the second listener left no recording
     SLICE_ERROR = "SLICE_ERROR"  # a reply is not found in post_rtc.wav, though something sounds there
     # decided by the live half
@@ -62,12 +62,12 @@ class CaptureStatus(StrEnum):
     AGENT_ABSENT = "AGENT_ABSENT"  # never joined, or joined and published no audio track
     AGENT_UNAVAILABLE = "AGENT_UNAVAILABLE"  # exists, but declined the job (overload, no worker of that name)
     AGENT_CRASH = "AGENT_CRASH"  # its process ended, or it left the room, in mid-turn
-    AGENT_LEFT = "AGENT_LEFT"  # it hung up in order, between turns, with turns of the user still to come
+    AGENT_LEFT = "AGENT_LEFT"  # it hung up in order, between turns, before the user's last turn
     TWO_AGENTS = "TWO_AGENTS"  # a second agent spoke in the room: whose reply is whose cannot be told
     PAGE_ERROR = "PAGE_ERROR"  # the page threw, or never connected
     BROWSER_CRASH = "BROWSER_CRASH"  # Chromium ended in mid-call
     SERVER_LOST = "SERVER_LOST"  # the media server went away
-    LINK_LOST = "LINK_LOST"  # the link that impairs the network ended, which no profile asks for
+    LINK_LOST = "LINK_LOST"  # the link that impairs the network ended, without a profile asking for it
     CALL_DROPPED = "CALL_DROPPED"  # the profile's outage outlasted the call's patience
     CAPTURE_WRITE_ERROR = "CAPTURE_WRITE_ERROR"  # the disk is full, or not writable
     MIC_WINDOW_MISSED = "MIC_WINDOW_MISSED"  # device microphone: an offset fell outside the case's window

@@ -18,10 +18,10 @@ class _Frozen(BaseModel):
 
 
 class Pin(_Frozen):
-    """Who speaks, and how: what two runs must share for one to be held against the other."""
+    """Who speaks, and how: what two runs must share to be compared."""
 
     engine: str
-    version: str | None  # None: an endpoint does not tell, and none was given
+    version: str | None  # None: the endpoint does not report it, and none was given
     model: str | None
     voice: str
     rate_hz: int
@@ -29,7 +29,7 @@ class Pin(_Frozen):
 
 
 class RunOfSentence(_Frozen):
-    """One synthesis. `sha256`: of its samples; None if it was not spoken to its end."""
+    """One synthesis. `sha256`: of its samples; None if it broke off."""
 
     sha256: str | None
     duration_ms: float | None

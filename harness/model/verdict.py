@@ -23,7 +23,7 @@ from harness.model.side_by_side import SideBySide
 from harness.model.status import CaptureStatus, Status
 
 SUMMARY_SCHEMA_VERSION = 6
-READABLE = frozenset({3, 4, 5, 6})  # each of these reads as the newest: what came later has a default
+READABLE = frozenset({3, 4, 5, 6})  # each of these reads as the newest: later fields have defaults
 
 
 class _Frozen(BaseModel):
@@ -38,7 +38,7 @@ class GateResult(_Frozen):
     ring: str
     blocking: bool
     value: float | None
-    shown: str  # the value as it is printed, with its unit ("max of 12: 431 ms")
+    shown: str  # the value as printed, with its unit ("max of 12: 431 ms")
     threshold: float
     op: Literal["<=", "<", "==", ">="]
     unit: str
@@ -47,9 +47,9 @@ class GateResult(_Frozen):
     reason: str = ""
     worst_trace_id: str | None = None  # where to look
     worst_reply_seq: int | None = None  # None: the call as a whole
-    would_be: Status | None = None  # of a WARN: its status where the gate blocks
+    would_be: Status | None = None  # a WARN's status where the gate blocks
     shipped: float | None = None  # the threshold that ships, where another one judges
-    limit_note: str = ""  # whose the threshold is then: "yours; shipped 650"
+    limit_note: str = ""  # whose threshold it is then: "yours; shipped 650"
 
 
 class AttemptVerdict(_Frozen):
@@ -100,7 +100,7 @@ class Summary(_Frozen):
     run_id: OneName
     started_at: str
     finished_at: str | None
-    complete: bool  # False: interrupted or broken off, what follows is what there was
+    complete: bool  # False: interrupted or broken off; the rest covers what was run
     status: Status
     exit_code: int
     headline: str  # one sentence a reviewer can decide by
@@ -120,7 +120,7 @@ class Summary(_Frozen):
     errors: list[str] = Field(default_factory=list)  # of the harness
     not_measured: list[str] = Field(default_factory=list)
     environment: dict[str, Any] = Field(default_factory=dict)
-    limits: Limits = SHIPPED  # what the run judged by, where that is not what ships
+    limits: Limits = SHIPPED  # what judged the run, where that is not what ships
     side_by_side: SideBySide | None = None  # None: one session after the other
     changes: Changes | None = None  # None: no history is kept, or it holds nothing to compare with
     wall_s: float | None = None

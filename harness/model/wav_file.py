@@ -1,6 +1,6 @@
-"""A WAV as a reader gets it that believes headers (libsndfile): the file itself, or its sound under a header that is true.
+"""A WAV for a reader that believes headers (libsndfile): the file itself, or its sound under a true header.
 
-Other sound files (FLAC, Ogg, AIFF) pass through unlooked at.
+Other sound files (FLAC, Ogg, AIFF) pass through unexamined.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def open_wav(path: Path) -> WavFile:
 
 
 class TrueWav(io.RawIOBase):
-    """The sound of all pieces, one after the other, under one header whose sizes are theirs."""
+    """The sound of all pieces, one after the other, under one header with their true sizes."""
 
     def __init__(self, path: Path, pieces: Sequence[Piece]) -> None:
         n_bytes = sum(piece.end - piece.start for piece in pieces)
