@@ -1,1 +1,1 @@
-"""Known faults and known delays: what the ears hear of them, and what they make of clean calls."""
+"""Known faults and known delays: how surely the harness detects them, and how it judges clean calls."""

@@ -1,9 +1,9 @@
 """The calls of a calibration: what the user says, what the beacon answers and when.
 
-A turn is one utterance and two answers to it: one D0 after the user's last voiced sample, one D after it. An answer is a
+A turn is one utterance and two answers: the first D0 after the user's last voiced sample, the second D after it. An answer is a
 chirp, silence, and 200 ms of a word, at known samples; D is drawn evenly from D_RANGE_MS by seed. The two chirps of a
 turn sweep in opposite directions (which goes first changes by turn, so that neither direction favours one delay) and no
-word comes twice in a row: nothing can be taken for something else. All audio is 48 kHz; delays are ms, positions samples.
+word comes twice in a row: no answer can be mistaken for another. All audio is 48 kHz; delays are ms, positions samples.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _case(name: str, utterances: list[Utterance]) -> Case:
 
 
 def _spaced_case(name: str, d_ms: list[float], worker: EspeakWorker) -> Case:
-    """Each utterance as soon as the second answer to the one before has been heard out."""
+    """Each utterance starts once the second answer to the one before is over."""
 
     def utterances(starts_ms: list[float]) -> list[Utterance]:
         return [

@@ -1,9 +1,9 @@
-"""What a beacon's call was heard as: from a capture folder to one record a turn, with the truth beside it. Pure.
+"""Measure a beacon's call: from a capture folder to one record a turn, with the truth beside it. Pure.
 
-Two measurements of one onset stand side by side and share nothing but the recording: what the product measures
-(`harness.listen`), and where a matched filter at 48 kHz finds the chirp that was published at a known sample. The word
-that follows the chirp begins a known time after it; where the jitter buffer stretched in between, the word itself,
-aligned with pre_rtc.wav, says where. Times in ms; positions in samples of the ring's recording.
+Two measurements of one onset stand side by side and share nothing but the recording: the product's own
+(`harness.listen`), and that of a matched filter at 48 kHz, which finds the chirp published at a known sample. The word
+after the chirp begins a known time later; if the jitter buffer stretched in between, the word itself, aligned with
+pre_rtc.wav, gives its place. Times in ms; positions in samples of the ring's recording.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Float = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class AnswerTruth:
-    """One answer as the beacon gave it (positions in pre_rtc.wav)."""
+    """One answer as the beacon played it (positions in pre_rtc.wav)."""
 
     reply_seq: int
     utterance: int
@@ -62,7 +62,7 @@ class AnswerTruth:
 
 @dataclass(frozen=True)
 class HeardAnswer:
-    """One answer at the ring where the user listens. Errors: the product's detector minus the truth."""
+    """One answer in the ring where the user listens. Errors: the product's detector minus the truth."""
 
     word: str
     kpi_ms: float | None  # as the product measures it
@@ -77,7 +77,7 @@ class HeardAnswer:
 
 @dataclass(frozen=True)
 class BeaconTurn:
-    """One turn of a calibration. `doubt`: why it is not counted, known without looking at the error; "" if it is."""
+    """One turn of a calibration. `doubt`: why it does not count, known without looking at the error; "" if it counts."""
 
     trace_id: str
     turn: int
@@ -87,7 +87,7 @@ class BeaconTurn:
     second: HeardAnswer | None = None
     step_ms: float | None = None  # how much the path changed between the two chirps
     counters_changed: bool | None = None  # whether WebRTC's own counters say that the buffer stretched or cut
-    up_ms: float | None = None  # user's last voiced sample → heard by the beacon
+    up_ms: float | None = None  # user's last voiced sample → received by the beacon
     down_ms: float | None = None  # chirp published → at the ring
     jitter_buffer_ms: float | None = None  # the listener's, between the answers
     own_buffer_ms: float | None = None  # the beacon's, mean over the call
@@ -96,7 +96,7 @@ class BeaconTurn:
 
     @property
     def stepped(self) -> bool:
-        """The path changed: between the two chirps, or so much within an answer that its word is elsewhere."""
+        """Whether the path changed between the two chirps, or so far within an answer that its word moved."""
         torn = any(answer is not None and answer.torn for answer in (self.first, self.second))
         return torn or (self.step_ms is not None and abs(self.step_ms) > STEP_MS)
 
@@ -116,7 +116,7 @@ class BeaconTurn:
 
     @property
     def speech_error_ms(self) -> float | None:
-        """The same, had each answer begun with its word."""
+        """`error_ms`, had each answer begun with its word."""
         first, second = self.first, self.second
         if first is None or second is None or self.step_ms is None:
             return None
@@ -134,7 +134,7 @@ class BeaconTurn:
 
 
 def matched(template: Float, recording: Float) -> tuple[float, float] | None:
-    """(where the template's sample 0 stands, to a fraction of a sample; normalised correlation), or None: too short."""
+    """(position of the template's sample 0, to a fraction of a sample; normalised correlation); None if too short."""
     n = len(template)
     if n == 0 or len(recording) < n:
         return None
@@ -153,14 +153,14 @@ def matched(template: Float, recording: Float) -> tuple[float, float] | None:
 
 
 def matched_within(template: Float, recording: Float, first: float, last: float) -> tuple[float, float] | None:
-    """The same, with sample 0 within [first, last] of `recording`."""
+    """`matched`, with sample 0 within [first, last] of `recording`."""
     lo, hi = max(0, int(first)), max(0, int(last) + 1)
     found = matched(template, recording[lo : hi + len(template)])
     return None if found is None else (found[0] + lo, found[1])
 
 
 def read_truth(folder: Path) -> list[AnswerTruth]:
-    """What the beacon did. Raises UsageError if it left nothing that can be read."""
+    """The beacon's answers. Raises UsageError if it left nothing readable."""
     return _read_truth(folder)[0]
 
 
@@ -290,7 +290,7 @@ class _Call:
         return None if found is None or found[1] < CHIRP_CONFIDENCE else found[0]
 
     def _speech_at(self, given: AnswerTruth, ring: str, chirp_at: float) -> tuple[float, float, bool]:
-        """(true onset of the word, by how many ms it was moved against the chirp, whether it is not there at all)."""
+        """(true onset of the word, its shift against the chirp in ms, whether it is missing)."""
         expected = chirp_at + given.speech_sample - given.published_sample
         pre, samples = self._samples("pre_rtc"), self._samples(ring)
         if pre is None or samples is None:

@@ -1,4 +1,4 @@
-"""WebRTC's own account of a call: the jitter buffer and the way to the server, from rtc_stats.jsonl.
+"""WebRTC's own counters of a call: the jitter buffer and the way to the server, from rtc_stats.jsonl.
 
 Pure but for reading the file. Lines come about once a second, so a span is bracketed: from the last line before it to the
 first one after it. Browser reports are flat (camelCase), those of the second listener nested (snake_case); both are
@@ -41,7 +41,7 @@ class CounterLine:
 
 @dataclass(frozen=True)
 class BufferCounters:
-    """In order of time."""
+    """Counter lines by time."""
 
     lines: tuple[CounterLine, ...]
 
@@ -71,7 +71,7 @@ class BufferCounters:
 
 
 def mean_buffer_ms(reports: Iterable[dict[str, Any]]) -> float | None:
-    """Of one set of reports: the jitter buffer's mean delay since the call began."""
+    """The jitter buffer's mean delay since the call began, from one set of reports."""
     counters = _counters(0.0, reports)
     return 1e3 * counters.delay_s / counters.emitted if counters is not None and counters.emitted > 0 else None
 

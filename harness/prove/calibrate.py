@@ -1,7 +1,7 @@
-"""`earwitness calibrate`: known delays through real WebRTC, in one lane after the other, alone and side by side.
+"""`earwitness calibrate`: known delays through real WebRTC, one lane after the other, alone and side by side.
 
-Plays the beacon's calls (`harness.prove.beacon_case`), each session all of them; then, when nothing is live any more,
-hears every capture and writes `calibration.json` and `calibration_report.md` with their pictures into runs/<run_id>/.
+Each session plays all of the beacon's calls (`harness.prove.beacon_case`). When nothing is live any more, it
+measures every capture and writes `calibration.json` and `calibration_report.md` with their pictures into runs/<run_id>/.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LANES: dict[str, tuple[Lane, ...]] = {"browser": ("browser",), "bot": ("bot",), 
 
 @dataclass(frozen=True)
 class CalibrationPlan:
-    """What is to be played: `turns` a session, in each lane, with each number of sessions at once."""
+    """What to play: `turns` a session, in each lane, with each number of sessions at once."""
 
     run_id: str
     run_dir: Path
@@ -68,7 +68,7 @@ Heard = tuple[Lane, int, list[Played], tuple[float, float]]  # lane, sessions at
 def make_calibration(
     runs: Path, *, turns: int, user: str, sessions: str, seed: int, page: PageSpec | None = None
 ) -> CalibrationPlan:
-    """With a run folder of its own, which is made here. Raises UsageError."""
+    """A plan with a new run folder, which is made here. Raises UsageError."""
     if user not in LANES:
         raise UsageError(f"--user {user!r}: browser, bot or both")
     try:
@@ -95,10 +95,10 @@ def beacon_agent(plan: CalibrationPlan, plans: Path) -> AgentSpec:
 async def _session(
     bench: Bench, calls: Sequence[BeaconCall], first: int, on_played: Callable[[Played], None]
 ) -> list[Played]:
-    """All calls, beginning with call `first`: sessions side by side do not say the same thing at once."""
+    """Play all calls from call `first` on, so that sessions side by side say different things."""
     played = []
     for index in range(len(calls)):
-        if bench.broken is not None:  # what was played until then is heard
+        if bench.broken is not None:  # what was played until then is measured
             break
         call = calls[(first + index) % len(calls)]
         folder, manifest = await bench.attempt(call.built)
@@ -118,7 +118,7 @@ async def play_setting(
 
 @asynccontextmanager
 async def _staged(bench: Bench, sessions: int) -> AsyncIterator[None]:
-    """Side by side as `earwitness run --jobs` does it: what is measured is what that will do."""
+    """Run sessions side by side as `earwitness run --jobs` does, so that the figures hold for it."""
     if sessions == 1:
         yield
         return
@@ -130,7 +130,7 @@ async def _staged(bench: Bench, sessions: int) -> AsyncIterator[None]:
 
 
 def hear_setting(lane: Lane, sessions: int, played: Sequence[Played], load: tuple[float, float]) -> Setting:
-    """Everything that was heard in one lane with one number of sessions."""
+    """All measured turns of one lane with one number of sessions."""
     turns: list[BeaconTurn] = []
     problems: list[str] = []
     for item in played:
@@ -153,7 +153,7 @@ async def calibrate(
     on_note: Callable[[str], None] = lambda note: None,
     on_played: Callable[[str, Played], None] = lambda setting, played: None,
 ) -> Calibration:
-    """Play, hear, write. An interruption ends the playing; what was played until then is heard and reported.
+    """Play, measure, write. An interruption ends the playing; what was played until then is measured and reported.
 
     Raises ProvisionError, HarnessError, OSError.
     """
@@ -193,7 +193,7 @@ async def calibrate(
 
 
 def _write_played(plan: CalibrationPlan, started_at: str, heard: Sequence[Heard], interrupted: bool) -> None:
-    """What there is to be heard, so that it can be heard at any time. Raises OSError."""
+    """Write what was played, so that it can be measured at any time. Raises OSError."""
     settings = [
         {
             "lane": lane,
@@ -208,7 +208,7 @@ def _write_played(plan: CalibrationPlan, started_at: str, heard: Sequence[Heard]
 
 
 def hear_again(run_dir: Path) -> Calibration:
-    """A calibration that was played, heard from its captures; record and report are written (over).
+    """Measure a played calibration from its captures; record and report are (over)written.
 
     Raises UsageError if `run_dir` holds none, OSError.
     """
@@ -237,7 +237,7 @@ def _read_setting(run_dir: Path, raw: dict[str, Any]) -> Heard:
 
 
 def keep_side_by_side(calibration: Calibration, machine: str | None = None) -> list[LaneShifts]:
-    """What it says of sessions side by side, kept for `--jobs auto`. `machine`: the user's own name for it. Raises OSError."""
+    """Keep its shifts of sessions side by side for `--jobs auto`. `machine`: the user's own name for it. Raises OSError."""
     known = shifts_of(calibration, machine or machine_class(calibration.host))
     for found in known:
         keep_shifts(found)
@@ -264,5 +264,5 @@ def exit_code(calibration: Calibration) -> int:
 
 
 def one_line(setting: str, played: Played) -> str:
-    """What a person sees after each call."""
+    """The line printed after each call."""
     return f"  {setting}: {played.manifest.trace_id} {played.manifest.status} {played.manifest.detail}".rstrip()

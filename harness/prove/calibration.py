@@ -14,7 +14,7 @@ from enum import StrEnum
 import numpy as np
 from scipy import stats
 
-LEAST_N = 10  # below it nothing is said
+LEAST_N = 10  # below it there is no verdict
 CONFIDENCE = 0.95
 LIMITS_FACTOR = 1.96
 
@@ -65,7 +65,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict with the rule that gave it, one sentence a rule that is broken."""
+    """A verdict with its reasons, one sentence for each broken rule."""
 
     verdict: Calibrated
     reasons: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ DPI = 110
 
 
 def draw(calibration: Calibration, folder: Path) -> dict[str, str]:
-    """Title → file name of each picture that there is something to show in. Raises OSError."""
+    """Title → file name of each picture that has data. Raises OSError."""
     made: dict[str, str] = {}
     for lane in dict.fromkeys(s.lane for s in calibration.settings):
         settings = [s for s in calibration.settings if s.lane == lane and s.counted]

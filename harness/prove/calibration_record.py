@@ -2,7 +2,7 @@
 
 A setting is a lane with a number of sessions at once. Turns are sorted once: steady, stepped (the jitter buffer changed
 the path between the two answers), doubted (for a reason known without looking at the error), missed (the product has no
-number). Nothing is dropped silently: the counts add up to what was planned. All figures in ms.
+number). Nothing is dropped silently: the counts add up to the plan. All figures are in ms.
 """
 
 from __future__ import annotations
@@ -89,14 +89,14 @@ class Setting:
 
     @cached_property
     def answers(self) -> list[HeardAnswer]:
-        """Every answer that was heard whole, in a turn without doubt."""
+        """Every whole answer in a turn without doubt."""
         found = [answer for turn in self.turns if not turn.doubt for answer in (turn.first, turn.second)]
         return [answer for answer in found if answer is not None and not answer.torn]
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What a setting says."""
+    """A setting's figures."""
 
     lane: str
     sessions: int
@@ -115,7 +115,7 @@ class Figures:
     chirp: Agreement | None  # the detector on the chirp's onset
     speech: Agreement | None  # and on the word's
     speech_stretched: int  # answers whose word the jitter buffer moved against the chirp; they count as any other
-    speech_missed: int  # words that the detector did not hear as a sound of their own
+    speech_missed: int  # words that the detector did not find as sounds of their own
     speech_finding: Finding
     floor: Distribution | None  # KPI of the first answer minus D0
     floor_parts: dict[str, Distribution]
@@ -170,7 +170,7 @@ def figures(setting: Setting) -> Figures:
 
 
 def probe_pairs(setting: Setting) -> list[tuple[float, float]]:
-    """(KPI at the ear, KPI at the probe) of every answer that both heard."""
+    """(KPI at the ear, KPI at the probe) of every answer that both received."""
     return [(a.kpi_ms, a.probe_kpi_ms) for a in setting.answers if a.kpi_ms is not None and a.probe_kpi_ms is not None]
 
 
@@ -236,7 +236,7 @@ class Calibration:
     interrupted: bool = False
 
     def deciding(self) -> list[Figures]:
-        """The settings the verdict is taken from: of each lane, the one with the fewest sessions at once."""
+        """The settings that decide the verdict: in each lane, the one with the fewest sessions at once."""
         fewest = {
             lane: min(f.sessions for f in self.figures if f.lane == lane) for lane in {f.lane for f in self.figures}
         }
@@ -286,7 +286,7 @@ def summarise(
     manifests: Sequence[Manifest],
     interrupted: bool = False,
 ) -> Calibration:
-    """The record of a run from what was heard."""
+    """The record of a run from its settings."""
     first = manifests[0] if manifests else None
     versions: dict[str, str] = {}
     for manifest in manifests:

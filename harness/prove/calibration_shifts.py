@@ -1,6 +1,6 @@
-"""By how much sessions at once shift a known delay: the floor (KPI − D0) with n at once against alone. Pure; in ms.
+"""How far sessions at once shift a known delay: the floor (KPI − D0) with n at once against alone. Pure; in ms.
 
-The floor is what the path adds to a perfect agent, so whatever sessions do to each other is in it: late frames, grown jitter
+The floor is what the path adds to a perfect agent, so it includes whatever sessions do to each other: late frames, grown jitter
 buffers, a starved encoder. Two distributions are compared, not single turns, because a jitter buffer's state differs from
 call to call by more than the limit: the shift at P50 is the difference of the medians, at P95 of the 95th percentiles.
 """
@@ -12,7 +12,7 @@ from harness.run.jobs import LaneShifts, Shift
 
 
 def shifts_of(calibration: Calibration, machine: str) -> list[LaneShifts]:
-    """One a lane that was played alone and side by side; nothing of a calibration that was interrupted."""
+    """One for each lane played alone and side by side; none if the calibration was interrupted."""
     if calibration.interrupted:
         return []
     found = []
@@ -35,7 +35,7 @@ def shifts_of(calibration: Calibration, machine: str) -> list[LaneShifts]:
 
 
 def shift_of(alone: Figures, beside: Figures) -> Shift | None:
-    """None where one of them heard nothing."""
+    """None where either has no floor."""
     if alone.floor is None or beside.floor is None:
         return None
     return Shift(

@@ -1,7 +1,7 @@
 """The calls a proof is made of: several turns each, short requests, varied sentences for the agent to say.
 
 Sentences are from the Harvard lists (IEEE Recommended Practice for Speech Quality Measurements, 1969), which are
-balanced over the phonemes of English. A call's requests are all different, so that each is found where it is.
+balanced over the phonemes of English. A call's requests all differ, so that each is found in its own place.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The catalogue of known faults: what each is, its ladder of severities, its limit, and what must be said of it.
+"""The catalogue of known faults: what each is, its ladder of severities, its limit, and the verdict it must get.
 
-`gates`: any of them must fire at the limit and beyond. `allowed`: others that truly fire with it, with the reason in
+`gates`: any of them must fire at the limit and beyond. `allowed`: other gates that rightly fire, with the reason in
 `about`. `born`: the right blame for a fault before the pre tap (`pre`), between the tap and the wire (`post`), or at the
-ear alone (`ear`). What does not fire on purpose (below the limit) is in the ladder too: it shows where hearing ends.
+ear alone (`ear`). The ladder includes severities below the limit, which need not fire: they show where detection ends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BORN: dict[str, Born] = {"pre": "before_rtc", "post": "in_rtc", "ear": "at_ear"}
 
 @dataclass(frozen=True)
 class Words:
-    """Sounds that some faults need: what the user says, and what somebody else does; float32 at 48 kHz."""
+    """Sounds that some faults need: the user's words, and somebody else's; float32 at 48 kHz."""
 
     user: tuple[Frame, ...] = ()
     other: tuple[Frame, ...] = ()
@@ -32,7 +32,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Fault:
-    """One kind. `ladder` from mild to severe; `limit` is one of it; `call`: the kind of call it needs."""
+    """One kind. `ladder` from mild to severe; `limit` is one of them; `call`: the kind of call it needs."""
 
     id: str
     about: str
@@ -57,7 +57,7 @@ class Fault:
 
     @property
     def sure(self) -> float:
-        """The severity beyond the limit, about twice it: what must be heard even on a busy machine."""
+        """The severity about twice the limit, which must be detected even on a busy machine."""
         return self.ladder[min(self.ladder.index(self.limit) + 1, len(self.ladder) - 1)]
 
     def severities_from_limit(self) -> tuple[float, ...]:
@@ -65,7 +65,7 @@ class Fault:
 
 
 def seed_of(fault: Fault, severity: float, where: str) -> int:
-    """The same for live and offline, another for each cell."""
+    """The same seed live and offline, another for each cell."""
     return zlib.crc32(f"{fault.id}:{severity}:{where}".encode())
 
 
@@ -90,7 +90,7 @@ CATALOGUE: tuple[Fault, ...] = (
     Fault("click", "a pulse of 0.5 ms above the local peak", "dB", (0, 3, 6, 9, 12, 18), 6, ON_THE_WAY,
           ("clicks",), lambda v, w: effects.Click(over_db=v), ("click",), ("noise_bursts",)),
     Fault("published_click", "the same in what is published, where there is nothing to compare with", "dB",
-          (6, 9, 12, 18), 18, ("pre",), ("clicks", "published_dropout"),  # beside a silence it is that silence's hard edge
+          (6, 9, 12, 18), 18, ("pre",), ("clicks", "published_dropout"),  # beside silence it reads as that silence's hard edge
           lambda v, w: effects.Click(over_db=v), ("click", "dropout"), ("noise_bursts",)),
     Fault("boom", "a thump at 70 Hz, 120 ms", "dBFS", (-40, -30, -24, -18, -12, -8), -12, ON_THE_WAY,
           ("booms",), lambda v, w: effects.Boom(level_dbfs=v), ("boom",), ("mel_distance", "clicks")),
@@ -162,7 +162,7 @@ CATALOGUE: tuple[Fault, ...] = (
 )  # fmt: skip
 BY_ID = {fault.id: fault for fault in CATALOGUE}
 
-# faults that one hears alike: what a reply with one of them is called
+# faults that sound alike: the label of a reply with one of them
 ALIKE = {
     "periodic_holes": "hole", "stall": "hole", "published_click": "click", "faster": "speed", "slower": "speed",
     "drift": "speed", "wrong_rate": "speed",

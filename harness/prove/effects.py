@@ -54,7 +54,7 @@ class PeriodicHoles(Plain):
 
 @dataclass
 class LostHead(Plain):
-    """The first `lost_ms` that could be heard are silent."""
+    """The first audible `lost_ms` are silent."""
 
     lost_ms: float = 40.0
     first: int | None = None
@@ -84,7 +84,7 @@ class Click(Once):
 
     def rising(self, frame: Frame) -> bool:
         peak = float(np.max(np.abs(np.concatenate([self.before, frame]))))
-        return super().rising(frame) and peak * db(self.over_db) < 0.95  # else full scale would cut it down
+        return super().rising(frame) and peak * db(self.over_db) < 0.95  # else full scale would clip it
 
     def strike(self, frame: Frame, since: int) -> Frame:
         if since > 0:
@@ -166,7 +166,7 @@ class Level(Plain):
 class HardClip(Plain):
     """Too loud, and cut off at full scale: so loud that `share_percent` of the samples are.
 
-    How loud that is it learns from the replies so far; `prior` is the distribution of speech to begin with.
+    It learns that level from the replies so far; `prior` is the distribution of speech to begin with.
     """
 
     share_percent: float = 0.1
@@ -264,7 +264,7 @@ class Noise(Plain):
 
 @dataclass
 class Voice(Plain):
-    """Somebody else's words after the reply, `after_ms` after its end: of the user (an echo), or of another session."""
+    """Somebody else's words, `after_ms` after the reply's end: the user's (an echo), or another session's."""
 
     words: list[Frame] = field(default_factory=list)
     level_dbfs: float = -43.0

@@ -1,4 +1,4 @@
-"""The faults of time: another speed, pitch or sample rate, what is said twice, late, cut at its end, or without an end.
+"""The faults of time: another speed, pitch or sample rate, and replies that repeat, start late, lack their end or never end.
 
 As in `effects`: each is called for every frame of a reply, and for the silence after it.
 """
@@ -15,13 +15,13 @@ from harness.prove.stream import FRAME, PER_MS, RATE_HZ, Frame, Once, Plain, Que
 
 AUDIBLE_DBFS = -45.0
 SILENT_SAMPLE = 10 ** (-50 / 20)
-FADING_MS = 160.0  # a word that ends by itself fades for so long at most
+FADING_MS = 160.0  # a word that ends by itself fades for at most so long
 ENDED_MS = 140.0  # a pause within a reply is shorter
 
 
 @dataclass
 class LostTail(Queued):
-    """The last `lost_ms` are never published. What it does not know ahead it holds back: the reply is late by as much."""
+    """The last `lost_ms` are never published. It holds sound back to find the end: the reply is late by as much."""
 
     lost_ms: float = 40.0
     cut: bool = False
@@ -64,7 +64,7 @@ class Speed(Queued):
     def change(self, frame: Frame, t: int) -> Frame:
         if t == 0:
             self.note(0, 0)
-            if self.speed_percent > 0:  # it would run out of sound: begins so much later
+            if self.speed_percent > 0:  # it would run out of sound: it begins so much later
                 self.put(np.zeros(round(self.speed_percent / 100 * 8 * RATE_HZ), np.float32))
         ratio = 1 + self.speed_percent / 100
         whole = np.concatenate([self.before[-2:], frame])
@@ -154,7 +154,7 @@ class Pitch(Plain):
 
 @dataclass
 class Repeat(Queued):
-    """`repeat_ms` are said twice in the middle of a syllable; everything after it is later by as much."""
+    """`repeat_ms` are played twice in the middle of a syllable; all that follows is late by as much."""
 
     repeat_ms: float = 40.0
     earliest: int = 0
@@ -193,7 +193,7 @@ class Late(Queued):
 
 @dataclass
 class NoReply(Plain):
-    """Nothing is said."""
+    """The reply is silent."""
 
     def change(self, frame: Frame, t: int) -> Frame:
         if t == 0:
@@ -203,7 +203,7 @@ class NoReply(Plain):
 
 @dataclass
 class Endless(Plain):
-    """The last second is said again and again, `going_on_s` long."""
+    """The last second repeats for `going_on_s`."""
 
     going_on_s: float = 60.0
     recent: Frame = field(default_factory=lambda: np.zeros(0, np.float32))

@@ -1,7 +1,7 @@
 """The agent's audio hooks that bring a fault: `pre` before the pre-RTC tap, `post` between the tap and the wire.
 
-Loaded by the agent's configuration (EARWITNESS_AUDIO_FILTER_PRE and _POST). Which fault is for which room stands in a file
-of the folder EARWITNESS_FAULTS, written before the room exists; what was done to each reply is noted beside it.
+Loaded by the agent's configuration (EARWITNESS_AUDIO_FILTER_PRE and _POST). A file in the folder EARWITNESS_FAULTS, written
+before the room exists, says which room gets which fault; the log of what each reply got lies beside it.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ Filter = Callable[[npt.NDArray[np.int16]], npt.NDArray[np.int16]]
 
 
 class RoomFaults(BaseModel):
-    """What is done in one room: `replies[n]` to its nth reply (the last one also to all after it); id and severity."""
+    """One room's faults: `replies[n]` is that of its nth reply (the last one also of all later ones), as id and severity."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     where: Where
     seed: int
     replies: list[tuple[str, float]]
-    user: list[str] = []  # WAV files: what the user says
-    other: list[str] = []  # and what somebody else does
+    user: list[str] = []  # WAV files of the user's words
+    other: list[str] = []  # and of somebody else's
 
 
 class Medley:
@@ -83,7 +83,7 @@ def _filter(room: str, where: Where) -> Filter:
 
     def apply(frame: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
         out = stream(frame)
-        if stream.over:  # noted when it is over, not when the next one begins: there may be none
+        if stream.over:  # logged when it is over, not when the next begins: there may be none
             stream.close()
         return out
 

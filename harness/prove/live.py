@@ -1,7 +1,7 @@
-"""Known faults in real calls: the reference agent with a fault in its audio hooks, heard through real WebRTC.
+"""Known faults in real calls: the reference agent with a fault in its audio hooks, recorded through real WebRTC.
 
-One bench a batch (its voice, its environment), several calls side by side. Each call's trials are written as soon as it
-was heard, so a proof that is broken off goes on where it stopped.
+A batch (one voice, one environment) has one bench, with several calls side by side. Each call's trials are written once it
+is measured, so an interrupted proof resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MISSING_PATIENCE_MS = 2_500.0
 
 @dataclass(frozen=True)
 class Call:
-    """One call to be made: what is done to its replies, and where. `name` is its case's id."""
+    """One call to be made: the faults of its replies, and where. `name` is its case's id."""
 
     name: OneName
     where: str
@@ -52,7 +52,7 @@ class Call:
 
 
 class CallRecord(BaseModel):
-    """What a call was, so that its capture can be heard again by other ears."""
+    """What a call was, so that other listening code can measure its capture again."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -84,7 +84,7 @@ class Batch:
 
 @dataclass
 class LiveProof:
-    """Makes calls and notes their trials. `cache`: where built speech is kept."""
+    """Makes calls and logs their trials. `cache`: where built speech is kept."""
 
     folder: Path
     cache: Path
@@ -111,7 +111,7 @@ class LiveProof:
         agent = AgentSpec("reference", "", True)
         plan = Plan(
             run_id, run_dir, (), "proof", batch.lane, "scheduled", agent, PageSpec(), jobs=self.sessions
-        )  # its agent is then warm for so many
+        )  # its agent then keeps so many warm
         found: list[Trial] = []
         async with open_bench(plan, agent_env=env) as bench:
             limit = asyncio.Semaphore(self.sessions)
@@ -182,7 +182,7 @@ class LiveProof:
             ears=self.ears,
             of_call=of_call,
         )
-        if fault != CLEAN and BY_ID[fault].call == "interrupts":  # of the call: the turn that interrupts
+        if fault != CLEAN and BY_ID[fault].call == "interrupts":  # only the turn that interrupts
             trials = trials[-1:]
         if fault != CLEAN and BY_ID[fault].call == "pause" and not _spoke_into_a_pause(measurement):
             trials = [trial.model_copy(update={"audible": False}) for trial in trials]
@@ -238,7 +238,7 @@ def _other_session() -> Case:
 
 
 def _spoke_into_a_pause(measurement: Measurement) -> bool:
-    """By the agent's own count of its replies: one to nobody came before the answer. A busy machine lets none out."""
+    """Whether a reply to nobody preceded the answer, by the agent's count. On a busy machine none is sent."""
     answers = [turn.reply_seq for turn in measurement.turns if turn.utterance is not None]
     unasked = [turn.reply_seq for turn in measurement.turns if turn.utterance is None]
     return bool(answers and unasked) and min(unasked) < min(answers)
@@ -262,7 +262,7 @@ def calls_for(fault: Fault, severity: float, where: str, missing: int) -> list[C
 
 
 def batches(calls: Sequence[Call], lane: Lane, voices: Sequence[str] = VOICES) -> list[Batch]:
-    """Spread over the voices; faults that need an agent of their own apart."""
+    """Calls spread over the voices; faults that need an agent of their own come apart."""
     hasty = [call for call in calls if call.kind == "pause"]
     usual = [call for call in calls if call.kind != "pause"]
     found = [

@@ -1,6 +1,6 @@
 """A fault without a call: the agent's published sound goes through the fault and Opus, and is laid into the recordings.
 
-Where it is laid follows the lag that was measured between pre_rtc and each recording, so the real path's stretches stay
+Its place follows the lag measured between pre_rtc and each recording, so the real path's stretches stay
 in it. Faults before the tap change pre_rtc as well; faults at the ear change that recording alone. Arrays are float32
 at 48 kHz.
 """
@@ -21,7 +21,7 @@ from harness.listen.read.reading import Capture
 from harness.model.audio import Audio, FloatArray
 from harness.prove.stream import FRAME, RATE_HZ, Applied, Effect, ReplyStream
 
-LEAD_IN = round(0.3 * RATE_HZ)  # from here ahead of a reply, its own lag holds; the last one's before
+LEAD_IN = round(0.3 * RATE_HZ)  # a reply's own lag holds from here ahead of it; before, the last one's
 
 
 def through(samples: FloatArray, effect: Effect, seed: int) -> tuple[FloatArray, list[Applied]]:
@@ -36,7 +36,7 @@ def through(samples: FloatArray, effect: Effect, seed: int) -> tuple[FloatArray,
 
 
 def through_opus(samples: FloatArray) -> FloatArray:
-    """Encoded and decoded by libopus (in libsndfile); as long as it was, and in its place."""
+    """Encoded and decoded by libopus (in libsndfile); length and position stay the same."""
     buffer = io.BytesIO()
     with soundfile.SoundFile(
         buffer, "w", RATE_HZ, 1, format="OGG", subtype="OPUS", compression_level=OPUS_COMPRESSION
@@ -49,7 +49,7 @@ def through_opus(samples: FloatArray) -> FloatArray:
     return out
 
 
-OPUS_COMPRESSION = 0.7  # of libsndfile, 0 to 1: what comes nearest to the recordings of real calls
+OPUS_COMPRESSION = 0.7  # libsndfile's scale, 0 to 1: the nearest to recordings of real calls
 
 
 def laid_into(scene: Scene, ring: str, wire: FloatArray) -> FloatArray:

@@ -1,7 +1,7 @@
-"""`proof.json` and `proof.md`: how surely each fault is heard, from which severity on, and how often nothing is heard as one.
+"""`proof.json` and `proof.md`: how surely each fault is detected, from which severity on, and how often a clean turn fires.
 
 Rates carry Clopper-Pearson 95 % intervals (scipy.stats.binomtest): 20 of 20 is "at least 83 %", not "always". Trials of
-other ears than today's are counted and left out. The JSON holds all that the Markdown says.
+other listening code than today's are counted but excluded. The JSON holds all that the Markdown says.
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ def rate_text(hits: int, n: int) -> str:
 
 
 def counted(fault: Fault, trials: Sequence[Trial]) -> list[Trial]:
-    """Those that can be judged: audible where it fell, the measurement not invalid, and one of its gates had a figure."""
+    """Trials that can be judged: the fault audible, the measurement valid, and a figure for one of its gates."""
     return [t for t in trials if t.audible and ((t.believed and _measured(fault, t)) or t.right_gate)]
 
 
 def apart(fault: Fault, trials: Sequence[Trial]) -> tuple[list[Trial], list[Trial]]:
-    """(those that count, those in replies that were torn without the fault), heard or not: two defects are no trial of one."""
+    """(trials that count, trials in replies torn without the fault), detected or not: two defects are no trial of one."""
     valid = counted(fault, trials)
     return [t for t in valid if not t.torn], [t for t in valid if t.torn]
 
@@ -100,7 +100,7 @@ def cell(fault: Fault, trials: Sequence[Trial]) -> dict[str, Any]:
 
 
 def summarise(trials: Sequence[Trial], of_others: int, ears: str) -> dict[str, Any]:
-    """Everything the report says, but for its ROC. `of_others`: how many trials of other ears are left out."""
+    """Everything the report says, but for its ROC. `of_others`: how many trials of other listening code are excluded."""
     cells: dict[tuple, list[Trial]] = defaultdict(list)
     for trial in trials:
         if trial.fault != CLEAN:

@@ -1,4 +1,4 @@
-"""`earwitness prove`: known faults, live and offline, and clean turns; resumable, and adding up.
+"""`earwitness prove`: known faults, live and offline, and clean turns; resumable, results accumulate.
 
 Live: every fault at its limit (the fast form: each once, at about twice its limit). Offline: every severity over the
 recorded clean calls. The folder keeps the trials line by line; `proof.json` and `proof.md` are made from all of them.
@@ -31,7 +31,7 @@ OFFLINE_DONE = "offline_done.txt"
 
 @dataclass(frozen=True)
 class Wanted:
-    """How much of what. `lanes`: for live faults; `clean`: turns a lane; `captures`: clean calls for the offline form."""
+    """How much to prove. `lanes`: of live faults; `clean`: turns a lane; `captures`: clean calls for the offline form."""
 
     faults: tuple[Fault, ...] = CATALOGUE
     fast: bool = False
@@ -51,7 +51,7 @@ def named_faults(names: Sequence[str]) -> tuple[Fault, ...]:
 
 
 async def prove_live(folder: Path, cache: Path, wanted: Wanted, on_note: Callable[[str], None]) -> None:
-    """What is missing of the live trials, and of the clean turns. Raises ProvisionError, HarnessError."""
+    """Play the missing live trials and clean turns. Raises ProvisionError, HarnessError."""
     ears = ears_version()
     for lane in wanted.lanes:
         calls = _fast_calls(wanted) if wanted.fast else _missing_faults(folder, wanted, lane, ears)
@@ -80,7 +80,7 @@ async def _play(
         done += 1
         on_note(f"{done}/{total} {text}")
 
-    voices = VOICES[:1] if wanted.fast else VOICES  # an agent for each voice takes its time to start
+    voices = VOICES[:1] if wanted.fast else VOICES  # an agent for each voice takes time to start
     for batch in batches(calls, lane, voices):
         proof = LiveProof(folder, cache, ears, wanted.sessions.get(lane, 1), one_more)
         await proof.play(batch, new_run_id())
@@ -139,7 +139,7 @@ def clean_captures(folder: Path, ears: str, most: int) -> list[Path]:
 
 
 def prove_offline(folder: Path, captures: Sequence[Path], wanted: Wanted, on_note: Callable[[str], None]) -> None:
-    """Every severity of every fault over `captures`. A capture that is done is noted; what is broken off is done again."""
+    """Every severity of every fault over `captures`. A finished capture is logged; an unfinished one is done again."""
     ears = ears_version()
     done_path = folder / OFFLINE_DONE
     lines = done_path.read_text().splitlines() if done_path.exists() else []
@@ -196,7 +196,7 @@ def check_folder(folder: Path) -> None:
 
 
 def hear_again(folder: Path, cache: Path, on_note: Callable[[str], None]) -> None:
-    """The live calls that are recorded, by the ears of today; what they hear is added."""
+    """Measure the recorded live calls with today's listening code; add their trials."""
     ears = ears_version()
     heard = {t.trace_id for t in read_trials(folder, ears)[0] if t.form == "live"}
     proof = LiveProof(folder, cache, ears, 1)
@@ -208,7 +208,7 @@ def hear_again(folder: Path, cache: Path, on_note: Callable[[str], None]) -> Non
 
 
 def prove_offline_in(folder: Path, wanted: Wanted, on_note: Callable[[str], None]) -> None:
-    """Over the clean calls that `folder` holds. Raises UsageError if there is none."""
+    """`prove_offline` over `folder`'s clean calls. Raises UsageError if there is none."""
     captures = clean_captures(folder, ears_version(), wanted.captures)
     if not captures:
         raise UsageError(f"--out {folder}: no clean call is recorded there yet; prove live first")

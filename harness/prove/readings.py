@@ -1,7 +1,7 @@
-"""The figures behind the gates, one a reply: how bad each of them read, be it beyond its limit or not.
+"""The figures behind the gates, one a reply: how bad each read, whether beyond its limit or not.
 
-What a threshold is chosen from. A gate that counts (clicks, holes) is read by what its count rests on: the margin of the
-most click-like place, the longest hole. More is worse in all of them; the limit is on the same scale.
+Thresholds are chosen from them. A gate that counts (clicks, holes) is read by the basis of its count: the margin of the
+most click-like place, the longest hole. More is worse in all readings; the limit is on the same scale.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HOLE_MS = AUDIBLE_HOLE_MS - READING_ERROR_MS
 
 
 def _reads(gate_id: str, metrics: tuple[str, ...], op: Op, threshold: float) -> Gate:
-    """The row as it would be, judged what its count rests on."""
+    """The row as if it judged the basis of its count."""
     return replace(BY_ID[gate_id], metric=metrics[0], also=metrics[1:], aggregate="max", op=op, threshold=threshold)
 
 
@@ -41,13 +41,13 @@ def row_read(gate_id: str) -> Gate:
 
 
 def limit_of(gate_id: str) -> float:
-    """On the scale of the readings."""
+    """The limit on the readings' scale."""
     row = row_read(gate_id)
     return how_bad(row, row.threshold)
 
 
 def readings_of(case: Case, measurement: Measurement) -> dict[int | None, dict[str, float]]:
-    """Reply → gate → reading; None is the call as a whole. What was not measured is not in it."""
+    """Reply → gate → reading; None is the whole call. Only measured figures are in it."""
     found: dict[int | None, dict[str, float]] = {None: _of(case, measurement.metrics, "call")}
     for turn in measurement.turns:
         found[turn.reply_seq] = _of(case, turn.metrics, "turn")

@@ -1,7 +1,8 @@
 """Where each threshold stands between clean replies and faulty ones: ROC, its area, and the room on either side.
 
-Of the readings behind the gates (`readings`), clean replies against one fault at one severity. The area under the curve is
-the Mann-Whitney U over n·m (Hanley and McNeil 1982): the share of pairs in which the faulty reply reads worse.
+The readings behind the gates (`readings`) of clean replies are compared with those of one fault at one severity. The area
+under the curve is the Mann-Whitney U over n·m (Hanley and McNeil 1982): the share of pairs in which the faulty reply reads
+worse.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ MOST_POINTS = 200
 
 @dataclass(frozen=True)
 class Roc:
-    """One gate, one fault at one severity. `clean_worst` and `faulty_best`: between them any threshold separates."""
+    """One gate, one fault at one severity. Any threshold from `clean_worst` to below `faulty_best` separates."""
 
     gate: str
     fault: str
@@ -47,9 +48,9 @@ class Roc:
 
 
 def rocs(fault: Fault, trials: Sequence[Trial], clean: Sequence[Trial]) -> list[Roc]:
-    """For each place and severity with trials enough, live and offline together: of the gate that tells most there.
+    """One for each place and severity with enough trials, live and offline together: that of the best gate there.
 
-    A fault before the tap is heard by other gates than the same fault behind it.
+    Other gates detect a fault before the tap than behind it.
     """
     found = []
     for where in fault.where:

@@ -1,9 +1,9 @@
-"""What each known fault does to the gates, counted from the trials, and how surely that tells the faults apart.
+"""Which gates each known fault trips, counted from the trials, and how surely that tells the faults apart.
 
-Faults that one hears alike (one hole or many, faster or slower) have one signature and one label.
+Faults that sound alike (one hole or many, faster or slower) share one signature and one label.
 
-Trials at a fault's stated limit or beyond, audible and valid, in calls and over recordings. Checked by leaving out one
-call at a time: its replies are labelled by the signatures of all other calls.
+A signature counts audible, valid trials at a fault's stated limit or beyond, in calls and over recordings. The check leaves
+out one call at a time: the signatures of all other calls label its replies.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KNOWN_GATES = frozenset(gate.id for gate in SOUND_GATES)
 
 @dataclass(frozen=True)
 class Labelled:
-    """Of one fault: `right`: its own label (that of all faults one hears alike) came first; `taken_for`: others that did."""
+    """One fault's labels. `right`: its own (that of all faults that sound alike) came first; `taken_for`: others that did."""
 
     fault: str
     n: int
@@ -36,7 +36,7 @@ class Labelled:
 
 
 def _of_sound(trials: Sequence[Trial]) -> list[Trial]:
-    """What a signature is counted from."""
+    """The trials that a signature counts."""
     return [
         t
         for t in trials
@@ -70,7 +70,7 @@ def _counted(tally: Tally) -> list[Signature]:
 
 
 def label_each(trials: Sequence[Trial]) -> list[Labelled]:
-    """Every trial by the signatures of the other calls."""
+    """Label every trial by the signatures of other calls."""
     mine = _of_sound(trials)
     whole, by_call = _tally(mine), defaultdict(list)
     for trial in mine:

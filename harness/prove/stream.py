@@ -1,7 +1,7 @@
 """A fault as a filter of the agent's voice: 20 ms frames in, as many samples out, one reply after the other.
 
-`ReplyStream` knows where a reply begins and ends (frames of digital silence lie between replies) and tells its effect;
-the effect changes sound and notes what it did. Frames are float32 at full scale ±1, times in samples at 48 kHz. The
+`ReplyStream` finds where a reply begins and ends (frames of digital silence lie between replies) and calls its effect;
+the effect changes sound and logs what it did. Frames are float32 at full scale ±1, times in samples at 48 kHz. The
 same object serves live, in the agent's audio hooks, and offline, over recorded replies.
 """
 
@@ -34,9 +34,9 @@ def dbfs(samples: Frame) -> float:
 
 @dataclass(frozen=True)
 class Applied:
-    """What was done to a reply: `at_ms` from its first sample; `audible` where it can be told whether it was heard.
+    """What was done to a reply: `at_ms` from its first sample; `audible`: whether it could be heard.
 
-    `start_ms`: where that first sample is, from the stream's first; None in logs that did not note it.
+    `start_ms`: that first sample's place, from the stream's first; None in logs without it.
     """
 
     reply: int
@@ -63,7 +63,7 @@ class Effect(Protocol):
 
 @dataclass
 class ReplyStream:
-    """Frames of int16 in and out. `log` is called once a reply with what was done to it."""
+    """Frames of int16 in and out. `log` is called once per reply with what was done to it."""
 
     effect: Effect
     seed: int
@@ -102,11 +102,11 @@ class ReplyStream:
 
     @property
     def over(self) -> bool:
-        """The reply has ended; what its effect still does in the silence after it goes on."""
+        """Whether the reply has ended; its effect may still act in the silence after it."""
         return self._silent >= REPLY_OVER and not self._noted
 
     def close(self) -> None:
-        """The reply is over: note what was done to it."""
+        """End the reply: log what was done to it."""
         if self._open and not self._noted:
             self._noted = True
             for applied in self.effect.end():
@@ -115,7 +115,7 @@ class ReplyStream:
 
 @dataclass
 class Plain:
-    """An effect that does nothing: what the others are made from."""
+    """An effect that does nothing: the base of the others."""
 
     reply: int = -1
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
@@ -128,7 +128,7 @@ class Plain:
         self.start()
 
     def start(self) -> None:
-        """A new reply; for what an effect keeps of one."""
+        """A new reply begins; an effect resets its state here."""
 
     def sound(self, frame: Frame, t: int) -> Frame:
         out = self.change(frame, t)
@@ -176,7 +176,7 @@ class Once(Plain):
 
 @dataclass
 class Queued(Plain):
-    """An effect that makes more, or fewer, samples than it gets: what is too much waits, what is missing is silence."""
+    """An effect that makes more, or fewer, samples than it gets: surplus samples wait, missing ones are silence."""
 
     queue: Frame = field(default_factory=lambda: np.zeros(0, np.float32))
     primed: bool = False
@@ -196,5 +196,5 @@ class Queued(Plain):
     def silence(self, since_end: int) -> Frame | None:
         if not self.queue.any():
             return None
-        self.put(np.zeros(FRAME, np.float32))  # it may be a pause: what waits keeps its distance
+        self.put(np.zeros(FRAME, np.float32))  # it may be a pause: waiting samples keep their distance
         return self.take(FRAME)

@@ -1,7 +1,7 @@
-"""What a proof is made of: one trial a reply, kept line by line, so that proofs can be resumed and add up.
+"""The trials of a proof: one a reply, kept line by line, so that proofs can be resumed and add up.
 
-A trial says which gates fired on a reply that was known to have (or not to have) a fault, and where its defects were said
-to be born. Gates are evaluated one reply at a time, by the table and the function that judge a run.
+A trial says which gates fired on a reply that was known to have (or not to have) a fault, and the origin (`born`) of its
+defects. Gates are evaluated one reply at a time, by the table and the function that judge a run.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ EVIDENCE = (
     "publisher_starved_ms", "publisher_underruns",
 )  # fmt: skip
 TORN = {"publisher_starved_ms": 5.0, "publisher_underruns": 0.5}  # more than this, by the agent's own trace
-NOT_ARRIVED, NOT_ARRIVED_MS = "not_arrived_ms", 200.0  # of the call, at the second listener: it heard no such call
+NOT_ARRIVED, NOT_ARRIVED_MS = "not_arrived_ms", 200.0  # of the call, at the second listener: it received too little
 EDGE_MS = 40.0
 JUDGES_EVERY_REPLY = (
-    "audio_valid"  # a gate that has a figure of each reply that was heard, and believes none of a spoilt turn
+    "audio_valid"  # this gate has a figure for each audible reply, and believes no figure of any spoilt turn
 )
 
 
@@ -64,13 +64,13 @@ class Trial(BaseModel):
     invalid: bool = False
     evidence: dict[
         str, float
-    ] = {}  # the call's own statistics: of every fault, heard or not, and of a clean turn that fired
+    ] = {}  # the call's own statistics: for every fault, detected or not, and a clean turn that fired
     readings: dict[str, float] = {}  # gate → how bad it read, more is worse
-    ears: str  # which version of the ears heard it
+    ears: str  # the version of the listening code
 
     @property
     def believed(self) -> bool:
-        """The measurement of the call, and of this very reply, is not INVALID."""
+        """Whether neither the call's measurement nor this reply's is INVALID."""
         return not self.invalid and JUDGES_EVERY_REPLY not in self.not_measured
 
     @property
@@ -83,7 +83,7 @@ class Trial(BaseModel):
 
     @property
     def shown_by_the_call(self) -> str:
-        """What the call itself says was wrong with the turn, besides what was meant; "" if nothing."""
+        """What the call's own statistics show wrong with the turn, besides the fault; "" if nothing."""
         limits = {
             "packets_lost": 0.5, "concealed_ratio": 0.005, **TORN, "accelerated_ms": 60.0, "decelerated_ms": 60.0,
             NOT_ARRIVED: NOT_ARRIVED_MS,
@@ -92,10 +92,10 @@ class Trial(BaseModel):
 
     @property
     def torn(self) -> bool:
-        """The publisher itself was late in this reply or ran dry, which no fault here but a stall brings about, or part of
+        """The publisher itself was late in this reply or ran dry, which only a stall among the faults causes, or part of
         the call did not arrive.
 
-        Of what is judged by the call as a whole only the latter is asked: a torn reply in it hides nothing of that.
+        For a fault judged by the whole call only the latter counts: a torn reply in it hides nothing.
         """
         if self.fault == CLEAN or BY_ID[self.fault].tears:
             return False
@@ -112,7 +112,7 @@ class Trial(BaseModel):
 
 
 def ears_version() -> str:
-    """Of what hears, and of what judges one reply: trials of other ears do not count."""
+    """The version of the code that measures and judges one reply: trials of others do not count."""
     return ears_hash(Path(harness.judge.gates.__file__), Path(harness.judge.table.__file__))
 
 
@@ -144,8 +144,8 @@ def trials_of(
     usual: dict[int | None, set[str]] | None = None,
     of_call: dict[str, float] | None = None,
 ) -> list[Trial]:
-    """One a reply. `faults[n]`: of the nth reply (one for all if there is one). `applied`: what was done to which, None
-    if that is not noted. `usual`: what fires without the fault. `of_call`: evidence that no reply has.
+    """One a reply. `faults[n]`: that of the nth reply (if alone, of all). `applied`: what was done to each, None if there
+    is no log. `usual`: gates that fire without the fault. `of_call`: evidence that no reply has.
     """
     fired, lacking = gates_fired(case, measurement)
     usual = usual or {}
@@ -162,7 +162,7 @@ def trials_of(
             break  # one call is one trial
         own = fired.get(turn.reply_seq, set()) - usual.get(turn.reply_seq, set())
         by_call = call if len(faults) == 1 else call & _call_gates(fault)
-        if fault == CLEAN and trials:  # one firing of the call is one firing, told of its first turn
+        if fault == CLEAN and trials:  # one firing of the call counts once, at its first turn
             by_call = set()
         born = [d.born for d in turn.defects if fault != CLEAN and d.kind in BY_ID[fault].kinds]
         telling = fault != CLEAN or bool(own | by_call)
@@ -191,7 +191,7 @@ def trials_of(
 
 
 def _kept(fault: str, readings: dict[str, float], fired: set[str]) -> dict[str, float]:
-    """Of a clean turn all; of a fault those of its gates, and of what else fired."""
+    """All readings of a clean turn; for a fault, those of its gates and of others that fired."""
     if fault == CLEAN:
         return readings
     return {gate: value for gate, value in readings.items() if gate in fired or gate in BY_ID[fault].gates}
@@ -203,7 +203,7 @@ def _start_ms(turn: Turn) -> float | None:
 
 
 def _within(applied: Applied, turn: Turn) -> bool:
-    """It struck so early that what it does was over, or well under way, when the reply ended."""
+    """It struck so early that its effect was over, or well under way, when the reply ended."""
     span = turn.spans.get("pre_rtc")
     if span is None or applied.at_ms < 0 or not 0 < applied.duration_ms < 1_000:
         return True
@@ -238,7 +238,7 @@ def whole_call_trial(
     ears: str,
     of_call: dict[str, float] | None = None,
 ) -> Trial:
-    """Of a fault that ends the call: `wrong` says that its status blames the agent."""
+    """The trial of a fault that ends the call. `wrong`: its status blames the agent."""
     return Trial(
         form="live", fault=fault.id, severity=severity, where=where, lane=lane, voice=voice,
         trace_id=measurement.trace_id, reply=0, fired=["capture"] if wrong else [], born=[],
@@ -248,7 +248,7 @@ def whole_call_trial(
 
 
 def not_arrived(arrivals: npt.NDArray[np.float64] | None) -> dict[str, float]:
-    """How much less of the call the second listener was given than went by; `arrivals`: (ms, sample) of each frame."""
+    """How much of the call the second listener did not receive; `arrivals`: (ms, sample) of each frame."""
     if arrivals is None or len(arrivals) < 2:
         return {}
     (first_ms, first), (last_ms, last) = arrivals[0], arrivals[-1]
@@ -256,7 +256,7 @@ def not_arrived(arrivals: npt.NDArray[np.float64] | None) -> dict[str, float]:
 
 
 def read_trials(folder: Path, ears: str) -> tuple[list[Trial], int]:
-    """(those heard by these ears, how many were heard by others). A torn last line is what a kill leaves."""
+    """(trials of this listening code, how many are of others). A torn last line is left by a kill."""
     path = folder / TRIALS
     mine: list[Trial] = []
     others = 0

@@ -1,8 +1,8 @@
-"""Which reply of a call a fault was done to: the fault's count of replies and the measured ones are told apart by time.
+"""Which reply of a call a fault was done to: the fault's replies and the measured ones are matched by time.
 
-The two count differently: a reply that ran dry for long is two to the fault, one that was said anew at once is one. Times
-in ms; those of the fault's stream and of the recording differ by what the publisher flushed, a little more with each
-reply, and by where the recording began.
+The two counts differ: the fault counts a reply that ran dry for long as two, and one restarted at once as one. Times
+are in ms; the fault's stream and the recording differ by what the publisher flushed, a little more with each reply, and by
+where the recording began.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TypeVar
 from harness.prove.stream import Applied
 
 Key = TypeVar("Key", int, float)
-APART_MS = 250.0  # further from where it is expected, it is another reply
+APART_MS = 250.0  # further from its expected place, it is another reply
 
 
 def by_reply(applied: Sequence[Applied], starts_ms: Mapping[int, float | None]) -> dict[int, list[Applied]]:
