@@ -2,5 +2,5 @@
 
 `database` opens it (schema version, migrations, locks), `tables` says what is in it, `recording` writes a run attempt by
 attempt, `ingest` takes finished run folders, `reading` gives runs back as plain records. `environment` says what two runs
-must have in common to be compared, `baselines` names sets of runs, `changes` tells a report what is new.
+must share to be compared, `baselines` names sets of runs, `changes` gives a report what is new.
 """

@@ -1,6 +1,6 @@
 """Baselines: a named set of runs with its environment. Versions are added, never changed; every act is in the log.
 
-A baseline keeps its own samples, so that it says tomorrow what it said when it was set, whatever happens to its runs. Its runs
+A baseline keeps its own samples, so that its figures stay as they were when it was set, whatever happens to its runs. The runs
 must be comparable among themselves, complete and in order. A new version under an old name needs a reason.
 """
 
@@ -57,7 +57,7 @@ class LogEntry:
 
 
 def set_baseline(session: Session, name: str, run_ids: Sequence[str], reason: str) -> BaselineRecord:
-    """A new version of `name` made of these runs. Raises UsageError with every difference that forbids it."""
+    """A new version of `name` made of these runs. Raises UsageError with every reason against it."""
     if not name or len(name) > 60:
         raise UsageError(f"baseline {name!r}: a name has 1 to 60 characters")
     before = newest(session, name)
@@ -89,7 +89,7 @@ def set_baseline(session: Session, name: str, run_ids: Sequence[str], reason: st
 
 
 def _must_fit(name: str, runs: Sequence[RunRecord]) -> None:
-    """Raises UsageError unless these runs can stand for one thing."""
+    """Raises UsageError unless these runs can form one baseline."""
     problems = []
     for run in runs:
         if not run.complete or run.status not in IN_ORDER:
@@ -144,7 +144,7 @@ def read_baseline(session: Session, name: str) -> BaselineRecord:
 
 
 def newest_of_each(session: Session) -> list[BaselineRecord]:
-    """The newest version of every name, the one made last first."""
+    """The newest version of every name, latest first."""
     last = select(Baseline.name, func.max(Baseline.version).label("version")).group_by(Baseline.name).subquery()
     wanted = select(Baseline).join(last, (Baseline.name == last.c.name) & (Baseline.version == last.c.version))
     return [_record(row) for row in session.scalars(wanted.order_by(Baseline.id.desc()))]

@@ -1,8 +1,8 @@
-"""What a report says of a run besides itself: what changed since the previous comparable run and since the baseline, and how
-the KPI went over the last runs.
+"""A run beside others, for its report: what changed since the previous comparable run and since the baseline, and the KPI's
+trend over the last runs.
 
-Comparable: nothing of `environment.KEYS` differs. The trend, and what runs differ by when nothing changed, are of comparable
-runs that spoke the same cases.
+Runs are comparable if nothing of `environment.KEYS` differs. The trend and the spread between runs come from comparable
+runs that played the same cases.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from harness.judge.statistics import ENOUGH_FOR_P95, distribution
 from harness.model.changes import Against, Changes, Comparison, TrendPoint
 from harness.model.limits import SHIPPED
 
-LAST_RUNS = 10  # of the trend, and of what runs differ by
-LOOK_BACK = 200  # runs that are looked at to find them
+LAST_RUNS = 10  # in the trend and in the spread between runs
+LOOK_BACK = 200  # runs searched to find them
 IN_ORDER = ("PASS", "NOT_APPLICABLE")
 
 
@@ -68,7 +68,7 @@ def comparable_before(session: Session, run: RunRecord) -> list[RunRecord]:
 def against_run(
     session: Session, run: RunRecord, other: RunRecord, *, pool: Sequence[RunRecord], accept: Iterable[str] = ()
 ) -> Against:
-    """`pool`: comparable runs in which nothing changed that is known of."""
+    """`pool`: comparable runs in which nothing is known to have changed."""
     refused, accepted = differences(run.environment, other.environment, accept)
     cases = same_cases(run.cases, other.cases)
     found = _against(f"run {other.run_id}", [other.run_id], run, other.cases, refused, accepted)
@@ -114,7 +114,7 @@ def against_baseline(
 
 
 def _limits(run: RunRecord, baseline: BaselineRecord) -> list[str]:
-    """Numbers are compared whatever they were judged by; that the runs passed by other limits is said."""
+    """A note if the limits differ; the numbers are compared whatever limits judged them."""
     now, then = limits_text(run.limits), baseline.about.get("limits", limits_text(SHIPPED))
     return [] if now == then else [f"limits are {now}, were {then}"]
 
@@ -165,7 +165,7 @@ def _compare(
 
 
 def _baseline_for(session: Session, run: RunRecord) -> BaselineRecord | None:
-    """The one made last that this run can be compared with; else the last of its lane, to say why it cannot."""
+    """The latest baseline comparable with this run; else the latest of its lane, to say why it is not."""
     known = [b for b in newest_of_each(session) if b.environment["lane"] == run.environment["lane"]]
     fitting = [
         b for b in known if not differences(run.environment, b.environment)[0] and same_cases(run.cases, b.cases)
@@ -174,8 +174,8 @@ def _baseline_for(session: Session, run: RunRecord) -> BaselineRecord | None:
 
 
 def _gates(session: Session, run: RunRecord, other: RunRecord) -> tuple[list[str], list[str], list[str]]:
-    """(in order then and not now, the other way round), over the run, by what became of what; and gates that were judged by
-    another limit: what became of them says nothing of the agent.
+    """(gates over the run in order then and not now, the other way round), grouped by change of status; and gates judged by
+    another limit: their change says nothing about the agent.
     """
     then = {gate.gate_id: gate for gate in gates_of(session, other.run_id)}
     moved: dict[tuple[str, str], list[str]] = {}
@@ -227,7 +227,7 @@ def _commits(run: RunRecord, then: Sequence[str]) -> list[str]:
 
 
 def _versions(run: RunRecord, then: dict[str, str]) -> list[str]:
-    """Versions that are shown only; those that forbid a comparison have been asked for already."""
+    """Versions that are only shown; those that forbid a comparison were checked before."""
     names = sorted({*run.versions, *then} - {"commit", *ACCEPTABLE})
     return [
         f"{name} is {run.versions.get(name, 'not there')}, was {then.get(name, 'not there')}"

@@ -1,7 +1,7 @@
 """Open the history: SQLite in a file by default, any other database by its URL; one transaction a `writing` block.
 
 SQLite is used in WAL mode, so that readers and one writer do not wait for each other. A writer takes its lock when its
-transaction begins (BEGIN IMMEDIATE) and waits at most BUSY_TIMEOUT_S for it: never a transaction that fails half-way. A
+transaction begins (BEGIN IMMEDIATE) and waits at most BUSY_TIMEOUT_S for it: no transaction fails half-way. A
 database of an older schema is migrated when it is opened, in one transaction; one of a newer schema is refused.
 """
 
@@ -29,7 +29,7 @@ _WRITES = "earwitness_writes"
 
 @dataclass(frozen=True)
 class History:
-    """An open history. `name` is its file or URL as it may be shown (no password)."""
+    """An open history. `name` is its file or URL without a password, to be shown."""
 
     name: str
     busy_timeout_s: float
@@ -103,13 +103,13 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     try:
         cursor.execute("PRAGMA foreign_keys = ON")
-        # in WAL mode a kill loses nothing that was committed; what a power cut may take, the run folder still has
+        # in WAL mode a kill loses nothing committed; after a power cut the run folder still has what is missing
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute("PRAGMA journal_mode")
         if cursor.fetchone()[0] != "wal":
             try:
                 cursor.execute("PRAGMA journal_mode = WAL")
-            except connection.OperationalError:  # somebody holds it just now: the next one to open it asks again
+            except connection.OperationalError:  # another connection holds it: the next opening tries again
                 cursor.fetchall()
     finally:
         cursor.close()
@@ -122,7 +122,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def _explained(history: History) -> Iterator[None]:
-    """What the database says, in one line of ours."""
+    """The database's errors, as one line of ours."""
     try:
         yield
     except OperationalError as error:
@@ -138,7 +138,7 @@ def _explained(history: History) -> Iterator[None]:
 
 
 def schema_version(connection: Connection) -> int:
-    """0: nothing is there yet."""
+    """0 for an empty database."""
     if not inspect(connection).has_table(_VERSION_TABLE):
         return 0
     found = connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar()
@@ -146,7 +146,7 @@ def schema_version(connection: Connection) -> int:
 
 
 def _bring_up_to_date(history: History) -> None:
-    """Looks without a lock first: opening a history that is in order never waits for a writer."""
+    """Check without a lock first, so that opening a current history never waits for a writer."""
     with history.reading() as session:
         version = schema_version(session.connection())
     if version == SCHEMA_VERSION:

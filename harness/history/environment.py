@@ -1,9 +1,9 @@
 """What two runs must have in common to be compared, and what differs between them, by name.
 
-A difference of KEYS refuses the comparison. Those in ACCEPTABLE can be taken on by whoever compares, by name, and stay
+A difference in KEYS refuses the comparison. The user can accept those in ACCEPTABLE by name, and they stay
 visible in the result; the others never: numbers of another lane, microphone, network, machine, agent or page answer another
 question. What the agent under test is made of (its commit, its own versions) is what changes from night to night: it is
-shown, never compared. The words of a case are compared case by case, by the hash of what is said.
+shown, never compared. Cases are compared one by one, by the hash of their speech.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def environment_of(
     versions: Mapping[str, str],
     ears: str | None,
 ) -> dict[str, str]:
-    """KEYS of a run. `agent`, `page`: as the manifest describes them."""
+    """KEYS of a run. `agent`, `page`: as in the manifest."""
     of_browser = UNKNOWN if lane == "browser" else "none"
     instrumented = "instrumented" if agent.get("instrumented") else "not instrumented"
     return {
@@ -76,7 +76,7 @@ def environment_of(
 def differences(
     now: Mapping[str, str], then: Mapping[str, str], accepted: Iterable[str] = ()
 ) -> tuple[list[Difference], list[Difference]]:
-    """(what refuses the comparison, what differs and was accepted)."""
+    """(differences that refuse the comparison, differences accepted)."""
     found = [
         Difference(key, now.get(key, UNKNOWN), then.get(key, UNKNOWN))
         for key in KEYS
@@ -91,7 +91,7 @@ def _same(key: str, now: str, then: str) -> bool:
 
 
 def case_differences(now: Mapping[str, str | None], then: Mapping[str, str | None]) -> list[Difference]:
-    """Cases that cannot be paired: said differently, or only on one side."""
+    """Cases that cannot be paired: their speech differs, or one side lacks them."""
     found = []
     for case in sorted({*now, *then}):
         if case not in now or case not in then:
@@ -103,11 +103,11 @@ def case_differences(now: Mapping[str, str | None], then: Mapping[str, str | Non
 
 
 def case_hash(truth: Truth) -> str:
-    """What a case says, to the sample, and when: its WAV's hash is part of the truth; names and wording are not."""
+    """Hash of a case's speech and timing, to the sample: the truth with its WAV's hash, without names and wording."""
     said = truth.model_dump(mode="json", exclude={"case_id": True, "notes": True, "utterances": {"__all__": {"text"}}})
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def ears_version() -> str:
-    """Of the code that listens: numbers of other ears are other numbers, until the run is heard again."""
+    """Version of the listening code: numbers of other versions differ until the run is measured again."""
     return ears_hash()

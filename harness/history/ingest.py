@@ -1,4 +1,4 @@
-"""Take finished run folders into the history: what a run did not write itself, or what another machine measured.
+"""Take finished run folders into the history: runs that did not write themselves, or that another machine measured.
 
 The verdict is the one in `summary.json`; a run that was killed before it wrote one is judged from its captures. Taking a run
 in twice changes nothing.
@@ -33,7 +33,7 @@ CAPTURES = "captures"
 
 @dataclass(frozen=True)
 class Ingested:
-    """What came of one run folder. `problems`: captures that were left out, and why."""
+    """The result of one run folder. `problems`: captures left out, and why."""
 
     run_id: str
     attempts: Counter[str] = field(default_factory=Counter)  # added, replaced, unchanged
@@ -48,7 +48,7 @@ def ingest_run(
     machine: str | None = None,
     on_capture: Callable[[str], None] = lambda trace_id: None,
 ) -> Ingested:
-    """One run folder. `again`: hear its recordings anew, with today's ears. Raises UsageError, HistoryError."""
+    """One run folder. `again`: measure its recordings anew, with today's code. Raises UsageError, HistoryError."""
     summary = read_summary(run_dir)
     limits = limits_of(run_dir)
     problems: list[str] = []
@@ -84,7 +84,7 @@ def read_summary(run_dir: Path) -> Summary | None:
 
 
 def hash_of(folder: Path) -> str | None:
-    """Of what this capture's case says; None where its truth was not kept."""
+    """`case_hash` of this capture's case; None where its truth was not kept."""
     try:
         return case_hash(Truth.model_validate_json((folder / TRUTH).read_bytes()))
     except (OSError, ValidationError):
@@ -116,7 +116,7 @@ def _run_info(
 def _verdict(
     folder: Path, manifest: Manifest, summary: Summary | None, limits: Limits, *, again: bool
 ) -> AttemptVerdict:
-    """As the run judged it, else judged now. Raises UsageError, OSError, ValidationError."""
+    """The run's own verdict, else a new one. Raises UsageError, OSError, ValidationError."""
     for judged in summary.cases if summary is not None else ():
         for attempt in judged.attempts:
             if attempt.trace_id == manifest.trace_id:

@@ -1,7 +1,7 @@
 """A run over a bad network beside the last run of the same cases over a clean one, from the history.
 
 Nothing may differ besides the network (`environment.KEYS`); cases are paired by what they say. Where no run fits, the
-nearest is named with what it differs in, and nothing is compared.
+nearest is named with its differences, and nothing is compared.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Promotion: USER_KPI goes from WARN to FAIL at its baseline's P95 + 50 ms (H-151, H-152).
 
-`promote` is the only writer of a limit. It asks for a calibration that says CALIBRATED on the same class of machine, turns that
-are all to be believed, no flaky case, MIN_TURNS turns, and MIN_NIGHTS consecutive nights that are inside the limit
-themselves; it refuses a limit above what its runs allowed
-USER_KPI (900 ms, unless they had a limit of their own), and one above the limit in force: nothing is loosened unless it is said.
+`promote` is the only writer of a limit. It requires a calibration that says CALIBRATED on the same class of machine, turns that
+are all to be believed, no flaky case, MIN_TURNS turns, and MIN_NIGHTS consecutive nights that keep the limit themselves. It
+refuses a limit above what its runs allowed USER_KPI (900 ms, unless they had a limit of their own), and, without `loosen`, one
+above the limit in force.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ MIN_NIGHTS = 3
 
 @dataclass(frozen=True)
 class Promotion:
-    """What a baseline would allow, and everything that stands against it."""
+    """The limit of a baseline, and everything that stands against it."""
 
     baseline: BaselineRecord
     limit_ms: float | None
@@ -55,7 +55,7 @@ class Promotion:
 
 
 def examine(session: Session, name: str, calibration: Path | None, *, loosen: bool = False) -> Promotion:
-    """All preconditions at once, so that one call says everything that is missing. Raises UsageError for an unknown name."""
+    """Check all preconditions at once, so that one call lists everything missing. Raises UsageError for an unknown name."""
     baseline = read_baseline(session, name)
     samples = [s for s in samples_of_baseline(session, baseline) if s.metric == KPI]
     spread = distribution([s.value for s in samples])
@@ -117,7 +117,7 @@ def limit_in_force(session: Session, name: str) -> LogEntry | None:
 def limit_for(
     session: Session, environment: Mapping[str, str], cases: Mapping[str, str | None]
 ) -> tuple[KpiLimit | None, list[str]]:
-    """The limit that judges a run of these cases, and why one that exists does not. The strictest, if several do."""
+    """The limit that judges a run of these cases (the strictest of several), and why others do not."""
     found: list[KpiLimit] = []
     notes: list[str] = []
     for baseline in newest_of_each(session):
@@ -127,7 +127,7 @@ def limit_for(
         promoted = read_baseline(session, f"{entry.name}@{entry.version}")
         if environment["lane"] != promoted.environment["lane"]:
             continue
-        # another version of the browser or the server is no reason to go on with a warning only: that would loosen
+        # another version of browser or server does not turn the limit back into a warning: that would loosen
         refused, _ = differences(environment, promoted.environment, ACCEPTABLE)
         refused += case_differences(cases, promoted.cases)
         if refused:
@@ -141,7 +141,7 @@ def limit_for(
 
 
 def _calibrated(path: Path | None, baseline: BaselineRecord) -> list[str]:
-    """What is wrong with the calibration: a run folder of `earwitness calibrate`, or its calibration.json."""
+    """What is wrong with the calibration. `path`: a run folder of `earwitness calibrate`, or its calibration.json."""
     if path is None:
         return ["no calibration was named: --calibration RUN_DIR of `earwitness calibrate`"]
     file = path / "calibration.json" if path.is_dir() else path
@@ -163,7 +163,7 @@ def _calibrated(path: Path | None, baseline: BaselineRecord) -> list[str]:
 
 
 def _nights(nights: dict[str, list[float]], limit_ms: float) -> list[str]:
-    """Consecutive dates (UTC) whose turns are inside the limit themselves."""
+    """What is missing of MIN_NIGHTS consecutive dates (UTC) within the limit."""
     inside = [day for day in sorted(nights) if _of_night(nights[day]) <= limit_ms]
     longest = _consecutive(inside)
     if longest >= MIN_NIGHTS:
@@ -175,7 +175,7 @@ def _nights(nights: dict[str, list[float]], limit_ms: float) -> list[str]:
 
 
 def _of_night(values: Sequence[float]) -> float:
-    """Its P95; below 20 turns its maximum."""
+    """A night's P95; below 20 turns its maximum."""
     found = distribution(values)
     number = found.p95 if found.n >= ENOUGH_FOR_P95 else found.max
     assert number is not None
@@ -183,7 +183,7 @@ def _of_night(values: Sequence[float]) -> float:
 
 
 def _consecutive(days: Sequence[str]) -> int:
-    """Length of the longest row of dates."""
+    """Length of the longest run of consecutive dates."""
     longest = row = 0
     before: datetime.date | None = None
     for day in (datetime.date.fromisoformat(d) for d in days):

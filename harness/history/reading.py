@@ -1,7 +1,7 @@
 """Runs as the history holds them, as plain records, and the numbers of their turns.
 
 A turn's number counts only if it is to be believed: computed, not marked invalid, of a measurement that is valid, and of a
-reply to something the user said. How many were left out is said beside them.
+reply to something the user said. `left_out` counts the rest.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class RunRecord:
     versions: dict[str, Any]
     host: dict[str, Any]
     folder: str | None
-    limits: Limits  # by which it was judged
+    limits: Limits  # that judged it
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class TurnValue:
 
 
 def read_run(session: Session, run_id: str) -> RunRecord:
-    """By its id or the unambiguous beginning of it. Raises UsageError."""
+    """The run with this id or unambiguous beginning of one. Raises UsageError."""
     found = session.scalars(select(Run).where(Run.run_id.startswith(run_id, autoescape=True)).limit(3)).all()
     exact = [run for run in found if run.run_id == run_id]
     if len(exact) == 1 or len(found) == 1:
@@ -81,7 +81,7 @@ def latest_runs(session: Session, limit: int, *, before: str | None = None, lane
 
 
 def turn_values(session: Session, run_ids: Collection[str], metrics: Collection[str]) -> list[TurnValue]:
-    """Every number that is to be believed, in the order in which it was written."""
+    """Every number that is to be believed, in the order of writing."""
     wanted = _of_turns(run_ids, metrics).where(
         MetricRow.value.is_not(None), MetricRow.invalid.is_(False), Attempt.valid.is_(True)
     )
@@ -89,14 +89,14 @@ def turn_values(session: Session, run_ids: Collection[str], metrics: Collection[
 
 
 def left_out(session: Session, run_ids: Collection[str], metric: str) -> int:
-    """How many turns owe this number and have none that is to be believed."""
+    """How many turns owe this number but have none to be believed."""
     owed = _of_turns(run_ids, [metric]).where(MetricRow.not_applicable.is_(False)).subquery()
     total = session.scalar(select(func.count()).select_from(owed)) or 0
     return total - len(turn_values(session, run_ids, [metric]))
 
 
 def gates_of(session: Session, run_id: str) -> Sequence[GateRow]:
-    """Of the run as a whole."""
+    """The gates over the run."""
     return session.scalars(
         select(GateRow).where(GateRow.run_id == run_id, GateRow.attempt_id.is_(None)).order_by(GateRow.id)
     ).all()

@@ -1,7 +1,7 @@
 """Write runs into the history: each attempt as soon as it is judged, whole, in one transaction of its own.
 
 A kill therefore loses at most the attempt in progress, and its recordings are still in the run folder. Writing the same
-attempt again changes nothing; writing it with other numbers (it was heard again) takes the place of what was there.
+attempt again changes nothing; writing it with other numbers (it was measured again) replaces the old ones.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from harness.model.verdict import AttemptVerdict, GateResult, Summary
 
 Written = Literal["added", "replaced", "unchanged"]
 DIRTY = "-dirty"
-DEGRADED = "degraded"  # a metric's name: 1 of a turn in which an engine's reserve worked, with the agent's reasons
+DEGRADED = "degraded"  # a metric's name: 1 for a turn in which an engine's reserve worked, with the agent's reasons
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What is known of a run from its first attempt on."""
+    """What a run's first attempt already shows."""
 
-    manifest: Manifest  # of any of its attempts
+    manifest: Manifest  # that of any attempt
     started_at: str
     suite: str
     folder: str | None
@@ -82,8 +82,8 @@ def finish_run(history: History, summary: Summary, *, ears: str | None) -> None:
 
 
 def _content(attempt: AttemptInfo) -> str:
-    """Pictures come later and are no number. What came later to the record is left out where it says nothing: without DEGRADED
-    turns, or limits of one's own, the hash is as it was before there were any.
+    """Hash of an attempt. Pictures come later and do not count. Newer fields count only where they have content: without
+    DEGRADED turns or own limits, the hash stays as in older versions.
     """
     verdict = attempt.verdict.model_copy(update={"pictures": []})
     added = {"shipped": True, "limit_note": True}

@@ -1,7 +1,7 @@
 """A run under way and the history: what `harness.run.run` calls after each attempt and at the end.
 
 The history never stops a call and never changes a verdict by failing to write: what could not be written is tried again
-with the next attempt and at the end, and what is then still missing is said, with the command that takes it in from the run
+with the next attempt and at the end; the report then names what is still missing and the command that adds it from the run
 folder. The database is opened for each piece of work and closed again, so nothing is held while a call is measured.
 """
 
@@ -28,7 +28,7 @@ from harness.model.verdict import AttemptVerdict, Summary
 
 
 def check_history(place: str | Path) -> None:
-    """Open it once, ahead of the first call: made, migrated, or refused. Raises UsageError, HistoryError."""
+    """Open it once, ahead of the first call, to make, migrate or refuse it. Raises UsageError, HistoryError."""
     with open_history(place):
         pass
 
@@ -37,7 +37,7 @@ def check_history(place: str | Path) -> None:
 class RunHistory:
     """`place`: a file or a URL. `machine`: the user's own name for the class of this machine, if any.
 
-    `problem`: why something is not written. `limit_unknown`: why it is not known by what USER_KPI is to be judged.
+    `problem`: why something is not written. `limit_unknown`: why the limit of USER_KPI could not be read.
     """
 
     place: str | Path
@@ -53,7 +53,7 @@ class RunHistory:
     _cases: dict[str, str | None] = field(default_factory=dict)
 
     def attempt(self, manifest: Manifest, verdict: AttemptVerdict, truth: Truth | None) -> None:
-        """Written now, or kept for the next time."""
+        """Write it now, or keep it for the next time."""
         run = RunInfo(
             manifest, self.started_at, self.suite, str(self.folder.resolve()), ears_version(), self.machine, self.limits
         )
@@ -64,7 +64,7 @@ class RunHistory:
         self.problem = self._do(self._write_pending)
 
     def limit(self) -> KpiLimit | None:
-        """What a promoted baseline allows this run. Not knowing it is an error: going on without it would loosen a gate."""
+        """The limit of a promoted baseline for this run. Failing to read it is an error: to ignore it would loosen a gate."""
         manifest, found = self._manifest, []
         if manifest is None:
             return None
@@ -89,7 +89,7 @@ class RunHistory:
         return found[0] if found else None
 
     def finish(self, summary: Summary) -> Summary:
-        """Writes what is left and the run's own verdict; the summary gets what changed, or what could not be written."""
+        """Write the rest and the run's own verdict; the summary gets the changes, or what could not be written."""
         changes: list[Changes | None] = []
 
         def write(history: History) -> None:
@@ -113,7 +113,7 @@ class RunHistory:
             self._pending.pop(0)
 
     def _do(self, work: Callable[[History], None]) -> str | None:
-        """What went wrong with the history, if anything did."""
+        """The history's error, if there was one."""
         try:
             with open_history(self.place) as history:
                 work(history)

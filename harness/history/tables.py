@@ -25,7 +25,7 @@ class Base(DeclarativeBase):
 
 
 class Run(Base):
-    """A run and what it was made with. `status` is NULL while it is under way, and of one that was killed."""
+    """A run and what it was made with. `status` is NULL while it is under way, or if it was killed."""
 
     __tablename__ = "run"
 
@@ -48,7 +48,7 @@ class Run(Base):
     versions: Mapped[dict[str, Any]]
     host: Mapped[dict[str, Any]]
     folder: Mapped[str | None]
-    limits: Mapped[dict[str, Any]]  # {}: those that ship
+    limits: Mapped[dict[str, Any]]  # {}: the shipped ones
     wall_s: Mapped[float | None]
     first_attempt_pass_rate: Mapped[float | None]
     attempts: Mapped[list[Attempt]] = relationship(
@@ -71,7 +71,7 @@ class Attempt(Base):
     valid: Mapped[bool | None]  # whether the measurement is to be believed; NULL: nothing was measured
     doubts: Mapped[list[Any]]  # why not
     wall_s: Mapped[float | None]
-    content: Mapped[str]  # hash of what is written of it: the same again is not written again
+    content: Mapped[str]  # hash of its content: the same is not written again
     run: Mapped[Run] = relationship(back_populates="attempts")
     turns: Mapped[list[TurnRow]] = relationship(cascade=_ALL, passive_deletes=True, order_by="TurnRow.reply_seq")
     metrics: Mapped[list[MetricRow]] = relationship(cascade=_ALL, passive_deletes=True)
@@ -85,7 +85,7 @@ class TurnRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     attempt_id: Mapped[int] = mapped_column(ForeignKey("attempt.id", ondelete="CASCADE"), index=True)
     reply_seq: Mapped[int]
-    utterance: Mapped[int | None]  # which of the user's it answers
+    utterance: Mapped[int | None]  # index of the user's utterance it answers
 
 
 class MetricRow(Base):
@@ -124,11 +124,11 @@ class GateRow(Base):
     unit: Mapped[str]
     n: Mapped[int]
     reason: Mapped[str]
-    limit_note: Mapped[str]  # whose the threshold is, where it is not the one that ships
+    limit_note: Mapped[str]  # whose threshold it is, where it is not the shipped one
 
 
 class Baseline(Base):
-    """One version of a named set of runs. Its samples are its own: what happens to a run later does not change them."""
+    """One version of a named set of runs. It has samples of its own: later changes to a run do not change them."""
 
     __tablename__ = "baseline"
     __table_args__ = (UniqueConstraint("name", "version"),)
@@ -139,7 +139,7 @@ class Baseline(Base):
     made_at: Mapped[str]
     made_by: Mapped[str]
     reason: Mapped[str]
-    environment: Mapped[dict[str, Any]]  # what a run must share with it
+    environment: Mapped[dict[str, Any]]  # what a run must share with the baseline
     about: Mapped[dict[str, Any]]  # commits, hosts and versions of its runs; not compared
     runs: Mapped[list[Any]]  # run ids
     cases: Mapped[dict[str, Any]]  # case id → hash
@@ -162,7 +162,7 @@ class BaselineSample(Base):
 
 
 class BaselineLog(Base):
-    """Who did what to a baseline, when and why. `limit_ms`: what USER_KPI's P95 may be from then on, if promoted."""
+    """Who did what to a baseline, when and why. `limit_ms`: the limit of USER_KPI's P95 from then on, if promoted."""
 
     __tablename__ = "baseline_log"
 

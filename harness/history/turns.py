@@ -1,4 +1,4 @@
-"""From the history's rows to what `judge.comparison` takes: for each metric the turns of some runs, with their labels."""
+"""From the history's rows to `judge.comparison`'s input: for each metric the turns of some runs, with their labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.judge.resampling import Turns
 
 
 def turns_by_metric(values: Iterable[TurnValue], cases: Collection[str] | None = None) -> dict[str, Turns]:
-    """`cases`: only turns of these. A cell is the case and the user's utterance in it: what is paired is the same words."""
+    """`cases`: only turns of these. A cell is a case and a user's utterance in it, so that the same words are paired."""
     rows: dict[str, list[TurnValue]] = {}
     for value in values:
         if cases is None or value.case_id in cases:
@@ -27,5 +27,5 @@ def turns_by_metric(values: Iterable[TurnValue], cases: Collection[str] | None =
 
 
 def same_cases(now: Mapping[str, str | None], then: Mapping[str, str | None]) -> set[str]:
-    """Cases that say the same on both sides, to the sample."""
+    """Cases with the same speech on both sides, to the sample."""
     return {case for case, said in now.items() if said is not None and then.get(case) == said}

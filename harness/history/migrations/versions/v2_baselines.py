@@ -49,7 +49,7 @@ def upgrade() -> None:
         sa.Column("limit_ms", sa.Double()),
         sa.Column("detail", sa.JSON(), nullable=False),
     )
-    if op.get_bind().dialect.name == "sqlite":  # elsewhere it is a matter of grants
+    if op.get_bind().dialect.name == "sqlite":  # other databases do this with grants
         for table in KEPT:
             for verb in ("UPDATE", "DELETE"):
                 op.execute(

@@ -1,4 +1,4 @@
-"""Schema 3: by which limits a run was judged, where they are not those that ship."""
+"""Schema 3: the limits that judged a run, where they are not those that ship."""
 
 from __future__ import annotations
 
