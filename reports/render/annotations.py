@@ -1,7 +1,7 @@
-"""What GitHub shows beside a job: a line for each case that did not pass, with the gates that say why.
+"""GitHub's annotations of a job: a line for each case that did not pass, with the gates that say why.
 
-The form is that of a workflow command: what would end it early (a newline, in a title also a colon or comma) is escaped as GitHub
-asks.
+Each is a workflow command: characters that would end it early (a newline, in a title also a colon or comma) are escaped as
+GitHub asks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ QUIET = (Status.PASS, Status.NOT_APPLICABLE)
 
 
 def annotations_of(summary: Summary) -> list[str]:
-    """Errors first, as GitHub shows ten of each kind at most."""
+    """Errors first, as GitHub shows at most ten of each kind."""
     lines = [_command("error", summary.run_id, error) for error in summary.errors]
     told = [case for case in summary.cases if case.status not in QUIET]
     told.sort(key=lambda case: case.status is Status.WARN)

@@ -1,6 +1,6 @@
 """Runs side by side: their verdicts, main figures and settings, their networks, and each case. Tables, no statistics.
 
-Text is raw: who shows it escapes it. Every figure stands with its n; what the runs differ in by setting is said first.
+Text is raw: the renderer escapes it. Every figure has its n; differences in the runs' settings come first.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True)
 class CaseCell:
-    """None: the run does not have this case."""
+    """`status` None: the run lacks this case."""
 
     status: Status | None
     text: str
@@ -57,13 +57,13 @@ class Comparison:
     cases: tuple[tuple[str, tuple[CaseCell, ...]], ...]
     settings: tuple[Row, ...]
     differences: str
-    width_em: str  # below which its tables are moved sideways instead
+    width_em: str  # below it the tables scroll sideways
     networks: NetworksView | None  # None: all runs are of one network
     caution: str = CAUTION
 
 
 def compare(summaries: Sequence[Summary], said: Sequence[Said] = ()) -> Comparison:
-    """In the order given. `said`: of each run, what its cases say; without it networks are not put side by side."""
+    """In the order given. `said`: hashes of each run's cases; without them networks are not put side by side."""
     settings = tuple(_row(name, read, summaries) for name, read in SETTINGS)
     settings += tuple(_row(name, _version(name), summaries) for name in _versions(summaries))
     differing = [row.name for row in settings if row.differs]
@@ -130,7 +130,7 @@ def _audible(summary: Summary) -> str:
 
 
 def _longest_hole(summary: Summary) -> str:
-    """In any ring where holes were looked for."""
+    """The longest in any ring examined for holes."""
     values = [
         metric.value
         for attempt in attempts_of(summary)

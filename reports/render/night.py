@@ -1,6 +1,6 @@
 """`night.md`: a night's verdict first, then what it must show, its parts and networks side by side, flakes, failures, facts.
 
-Rendered from `night.json` alone. Every share stands with its n and its interval, every latency with its n.
+Rendered from `night.json` alone. Every share has its n and its interval, every latency its n.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _head(night: Night, result: NightResult) -> list[str]:
 
 
 def _limits(night: Night) -> str:
-    """By what all parts were judged, where that is not what ships; the floor's figures stand in the parts' reports."""
+    """The limits that judged all parts, if not those that ship; the parts' reports have the floor's figures."""
     own = Limits(profile=night.options.get("limits", "shipped"), own=night.options.get("gates", {}))
     floor = night.options.get("floor", "off")
     parts = [limits_text(own)] if not own.shipped else []

@@ -63,5 +63,5 @@ def _count(n: int | None) -> str:
 
 
 def _both(ear: str, webm: str) -> str:
-    """ear.wav's and the webm's; once where they say the same."""
+    """Both recordings' values; one where they are the same."""
     return ear if ear == webm else f"{ear} → {webm}"

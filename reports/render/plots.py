@@ -1,4 +1,4 @@
-"""Pictures: the rings of one attempt on one time axis, with what was found in them. Time 0 is the user's true end of turn
+"""Pictures: the rings of one attempt on one time axis, with the findings marked. Time 0 is the user's true end of turn
 (see `reports.view.axis`).
 """
 
@@ -61,15 +61,15 @@ def draw_attempt(folder: Path, measurement: Measurement, turn: Turn, title: str,
 def envelope(
     sound: npt.NDArray[np.float32], start_s: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """(left edges of the bins in seconds, least, greatest sample in each). Bins are of whole samples: every sample is in
-    the one that its time is in, and none is left out.
+    """(left edges of the bins in seconds, least, greatest sample in each). Bins hold whole samples: each is in the
+    bin of its time, and none is left out.
     """
     edges = np.linspace(0, len(sound), min(WAVE_BINS, len(sound)) + 1).astype(int)[:-1]
     return start_s + edges / RATE_HZ, np.minimum.reduceat(sound, edges), np.maximum.reduceat(sound, edges)
 
 
 def spectrogram_extent_s(n_samples: int, start_s: float) -> tuple[float, float]:
-    """What the columns of a spectrogram cover: each stands for one hop about the middle of its window."""
+    """The time that a spectrogram's columns cover: each stands for one hop about the middle of its window."""
     columns = (n_samples - FFT_SAMPLES) // FFT_HOP_SAMPLES + 1
     first = start_s + (FFT_SAMPLES - FFT_HOP_SAMPLES) / 2 / RATE_HZ
     return first, first + columns * FFT_HOP_SAMPLES / RATE_HZ

@@ -44,7 +44,7 @@ def draw_pictures(summary: Summary, run_dir: Path) -> dict[str, str]:
         except (OSError, ValueError) as error:
             log.warning("no picture of %s, reply %d: %s", attempt.trace_id, turn.reply_seq, error)
             continue
-        if drawn or (run_dir / relative).is_file():  # the recordings may be gone by now, their picture not
+        if drawn or (run_dir / relative).is_file():  # the recordings may be gone while their picture remains
             pictures[turn_key(attempt, turn)] = relative
     return pictures
 
@@ -79,7 +79,7 @@ def _turns_to_draw(summary: Summary) -> list[tuple[AttemptVerdict, Turn]]:
 
 
 def finish_report(summary: Summary, run_dir: Path) -> Summary:
-    """Draw, write the reports, and give the summary back with its pictures named. Raises OSError."""
+    """Draw, write the reports, and return the summary with its pictures named. Raises OSError."""
     pictures = draw_pictures(summary, run_dir)
 
     def named(attempt: AttemptVerdict) -> AttemptVerdict:

@@ -1,4 +1,4 @@
-"""A measurement in a terminal: what was heard of each turn, the defects, and whether it is to be believed."""
+"""A measurement in a terminal: each turn's figures, the defects, and whether it is to be believed."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _cell(metric: Metric | None) -> Text:
 
 
 def _reasons(measurement: Measurement) -> Iterator[Text]:
-    """Why there is no number, or one that is not to be believed; once for all metrics and turns with the same reason."""
+    """Why a number is missing or not to be believed; once for all metrics and turns with the same reason."""
     groups: dict[tuple[str, str], list[str]] = {}
     for metrics in (*(turn.metrics for turn in measurement.turns), measurement.metrics):
         for name, metric in metrics.items():
@@ -100,7 +100,7 @@ def _defects(turns: Sequence[Turn]) -> RenderableType:
 
 
 def _likenesses(measurement: Measurement) -> Iterator[Text]:
-    """What a reply that trips a gate of sound sounds like."""
+    """The known fault most like each reply that trips a gate of sound."""
     for turn in measurement.turns:
         found = likeness_of(measurement, turn)
         if found:

@@ -1,7 +1,7 @@
 """The rings of one turn on one time axis, in seconds; 0 is the user's true end of turn.
 
-ear and mic share a clock; post and pre are laid on the ear's (in the bot lane, on post's) by where the same reply was
-found in each. Recordings are float32 mono at 48 kHz, whatever the files are.
+ear and mic share a clock; post and pre are aligned to the ear's (in the bot lane, to post's) by the place of the same reply
+in each. Recordings are float32 mono at 48 kHz, whatever the files are.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Row:
 
 
 def main_ring(measurement: Measurement) -> RingName:
-    """The ring that the lane's first latency is read in."""
+    """The ring of the lane's first latency."""
     return "ear" if measurement.lane == "browser" else "post_rtc"
 
 
@@ -75,7 +75,7 @@ def zeros_of(measurement: Measurement, turn: Turn) -> dict[str, float]:
 
 
 def read_rows(folder: Path, measurement: Measurement, turn: Turn) -> list[Row]:
-    """The recordings that are there and readable: the user, then the rings on the way to the ear."""
+    """The readable recordings: the user, then the rings on the way to the ear."""
     files = {"user": user_file(measurement), **FILES}
     rows = []
     for ring, zero in zeros_of(measurement, turn).items():

@@ -1,4 +1,4 @@
-"""What the page shows of a case: its attempts, their turns, and where the time of each turn went. Text is raw.
+"""The page's view of a case: its attempts, their turns, and where the time of each turn went. Text is raw.
 
 Segments of a waterfall's bar are percent of the sum of its positive steps, as CSS wants them.
 """
@@ -26,7 +26,7 @@ UNEXPLAINED = "unexplained"
 
 @dataclass(frozen=True)
 class Step:
-    """One part of the wait. `width`: of its segment; None where it has none (nothing, or less than nothing)."""
+    """One part of the wait. `width`: that of its segment; None without one (a step of 0 ms or less)."""
 
     name: str
     shown: str
@@ -118,7 +118,7 @@ def _left_out(rest: list[AttemptVerdict]) -> str:
 
 def _attempt(attempt: AttemptVerdict, run_dir: Path) -> AttemptBlock:
     script = read_script(run_dir / attempt.folder)
-    said: dict[str, list[str]] = {}  # often one reason holds for many gates
+    said: dict[str, list[str]] = {}  # one reason often holds for many gates
     for gate in attempt.gates:
         if gate.status not in (Status.PASS, Status.NOT_APPLICABLE):
             said.setdefault(f"{gate.status}: {explain(gate)}", []).append(gate.gate_id)
@@ -188,7 +188,7 @@ def _steps(turn: Turn) -> tuple[Step, ...]:
 
 
 def _defects(turn: Turn) -> tuple[DefectLine, ...]:
-    """Those that can be heard first, the longest ahead."""
+    """Audible defects first, the longest ahead."""
     ordered = sorted(turn.defects, key=lambda defect: (defect.kind == INAUDIBLE, -defect.duration_ms))
     return tuple(DefectLine(_in_words(defect), defect.kind != INAUDIBLE) for defect in ordered)
 

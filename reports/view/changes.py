@@ -68,7 +68,7 @@ def against_view(against: Against) -> AgainstView:
 
 
 def _headline(against: Against) -> str:
-    """One sentence: what is worse, what is better, what nothing is shown of."""
+    """One sentence: what is worse, what is better, what shows no difference."""
     if against.refused:
         return "cannot be compared: " + "; ".join(against.refused)
     by = {v: [c for c in against.comparisons if c.verdict is v] for v in Verdict}
@@ -90,7 +90,7 @@ def difference(comparison: Comparison) -> str:
 
 
 def power(comparison: Comparison) -> str:
-    """What these turns could have seen."""
+    """What these turns could have shown."""
     if comparison.detectable is None:
         return ""
     turns = f"{comparison.now.n_turns} turns"

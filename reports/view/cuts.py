@@ -28,7 +28,7 @@ SHADES = 48  # of 256: the eye tells no more in noise, and the file is half as l
 
 
 def sound_uri(row: Row, start_s: float, end_s: float) -> str:
-    """That stretch of `row`, to play."""
+    """That stretch of `row` as sound."""
     file = io.BytesIO()
     soundfile.write(file, row.window(start_s, end_s), RATE_HZ, format="FLAC", subtype="PCM_16")
     return _data_uri("audio/flac", file.getvalue())
@@ -46,7 +46,7 @@ def picture_uri(row: Row, start_s: float, end_s: float) -> str:
 
 
 def _power_db(row: Row, start_s: float, end_s: float) -> npt.NDArray[np.float64]:
-    """(frequencies, columns). The window of each column lies about the middle of what the column stands for."""
+    """Shape (frequencies, columns). Each column's window is centred on the time that the column covers."""
     half_s = FFT_SAMPLES / 2 / RATE_HZ
     sound = row.window(start_s - half_s, end_s + half_s)
     n_samples = len(sound) - FFT_SAMPLES
@@ -59,7 +59,7 @@ def _power_db(row: Row, start_s: float, end_s: float) -> npt.NDArray[np.float64]
 
 
 def _shades(power_db: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
-    """One row a band of equal width up to TOP_HZ, the strongest bin of it: what is loud in a band is seen."""
+    """One row a band of equal width up to TOP_HZ, its strongest bin, so that what is loud in a band is seen."""
     bins = int(len(power_db) * TOP_HZ / (RATE_HZ / 2))
     edges = np.linspace(0, bins, ROWS + 1).astype(int)[:-1]
     bands = np.maximum.reduceat(power_db[:bins], edges, axis=0)

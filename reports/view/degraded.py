@@ -1,6 +1,6 @@
 """DEGRADED turns of a run for its reports: which engine's reserve worked, why, in which turns, and how long those took.
 
-Text is raw: the templates escape it. None where no turn was DEGRADED, or no agent left word of it.
+Text is raw: the templates escape it. None where no turn was DEGRADED, or no agent reported it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.model.measurement import Turn
 from harness.model.verdict import AttemptVerdict, Summary
 from reports.view.heard import doubt, first_latency
 
-SHOWN = 20  # turns; the engines' counts are of all
+SHOWN = 20  # turns; the engines' counts cover all
 ENGINES = {"tts": "voice (tts)", "stt": "speech to text (stt)", "llm": "language model (llm)"}
 
 
@@ -28,7 +28,7 @@ class DegradedTurnRow:
 
 @dataclass(frozen=True)
 class DegradedView:
-    """`engines`: (engine, why, turns, an attempt). `latency`: of these turns, and of the others."""
+    """`engines`: (engine, why, turns, an attempt). `latency`: that of these and of other turns."""
 
     headline: str
     engines: tuple[tuple[str, str, str, str], ...]
@@ -72,7 +72,7 @@ def notes_of(attempt: AttemptVerdict, turn: Turn) -> str:
 
 
 def _value(attempt: AttemptVerdict, turn: Turn) -> float | None:
-    """Its first latency, if it is to be believed."""
+    """The turn's first latency, if it is to be believed."""
     if attempt.measurement is None:
         return None
     metric = first_latency(attempt.measurement, turn)

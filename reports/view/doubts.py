@@ -1,4 +1,4 @@
-"""Where the measurement itself is not to be believed: one line a call, or a turn, with the reason said once."""
+"""Where the measurement itself is not to be believed: one line a call or turn, each reason once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SEPARATOR = "; "  # between the reasons of one figure
 
 
 def doubts(summary: Summary) -> tuple[str, ...]:
-    """Calls that are INVALID as a whole, and of the others the turns in which figures are."""
+    """Calls that are INVALID as a whole, and in other calls the turns with INVALID figures."""
     lines = []
     for attempt in (attempt for case in summary.cases for attempt in case.attempts):
         measurement = attempt.measurement

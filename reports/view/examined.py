@@ -1,4 +1,4 @@
-"""What was examined of the replies and what was not, in words: without that, nothing is called free of defects. Pure.
+"""What was examined in the replies and what was not, in words: no report calls replies free of defects without it. Pure.
 
 A kind of defect was examined in a reply if any ring has a number for it. Counts are of replies that were heard.
 """
@@ -27,11 +27,11 @@ NO_REPLY = "No reply was heard, so nothing was examined for defects."
 
 @dataclass(frozen=True)
 class Examined:
-    """Of `replies`: the kinds that were examined in all, and why others were not, in how many."""
+    """`whole`: the kinds examined in all `replies`; `lacking`: the others, in how many, and why."""
 
     replies: int
     whole: tuple[str, ...]
-    lacking: tuple[tuple[str, str], ...]  # kinds with how many replies lack them; why
+    lacking: tuple[tuple[str, str], ...]  # kinds, with how many replies lack them; why
 
     @property
     def all_of_it(self) -> bool:
@@ -45,7 +45,7 @@ class Examined:
         return f"Not examined: {'; '.join(parts)}." if parts else ""
 
     def clean_bill(self, over_limit: Sequence[str] = ()) -> str:
-        """For where no defect was found: how much that says. `over_limit`: gates that fail or warn all the same."""
+        """What it means that no defect was found. `over_limit`: gates that fail or warn all the same."""
         if self.replies == 0:
             return NO_REPLY
         where = in_replies(self.replies)
@@ -87,7 +87,7 @@ def _looked_for(turn: Turn, names: Sequence[str]) -> bool:
 
 
 def _why(turns: Sequence[Turn], names: Sequence[str]) -> str:
-    """The reason that most of them give; of what needs the agent's own recording, how to get that."""
+    """The most frequent reason; for a missing recording of the agent's own, how to get it."""
     reasons = Counter(turn.metrics[name].reason for turn in turns for name in names if name in turn.metrics)
     reason = next((reason for reason, _ in reasons.most_common() if reason), "")
     return HOW_TO if PRE_RTC in reason and "docs/how_to/own_agent.md" in reason else reason

@@ -1,4 +1,4 @@
-"""Gates that are not applicable, by reason: one reason often holds for dozens of them, and is said once. Pure."""
+"""Gates that are not applicable, by reason: one reason often holds for dozens of them, and appears once. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How far the agent's turns of a run came, from the traces that lie in its captures: rows for report.md.
 
 `heard` is a reply whose first audible sample the measurement found. Attempts without a trace or a measurement are not
-counted, and said to be missing.
+counted, but reported as missing.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ LABELS = {
 
 @dataclass(frozen=True)
 class FunnelStep:
-    """`width`: of the bar. `wrong`: something was lost here that should not have been."""
+    """`width`: of the bar. `wrong`: turns were lost here that should not have been."""
 
     stage: str
     meaning: str
@@ -42,7 +42,7 @@ class FunnelStep:
 
 @dataclass(frozen=True)
 class FunnelPicture:
-    """`through`: what came of it, in one sentence; `labels`: those that occur, with what they say."""
+    """`through`: the result, in one sentence; `labels`: those that occur, with their meaning."""
 
     through: str
     steps: tuple[FunnelStep, ...]
@@ -52,7 +52,7 @@ class FunnelPicture:
 
 
 def funnel_picture(view: FunnelView | None, *, bot: bool) -> FunnelPicture | None:
-    """`bot`: nobody but the second listener hears. None where there is no funnel."""
+    """`bot`: the second listener is the only one. None where there is no funnel."""
     if view is None:
         return None
     first = view.rows[0][1]

@@ -25,7 +25,7 @@ BORN: dict[Born, str] = {
     "at_ear": "at the ear",
     "unknown": "not known",
 }
-INAUDIBLE = "gap"  # a hole that is too short to be heard; listed, but it does not make a turn a bad one
+INAUDIBLE = "gap"  # a hole too short to be heard; listed, but it does not make a turn bad
 MOST_DEFECTS = 12  # of a case
 WORST_TURNS = 3
 LATENCY = {"browser": "user_kpi_raw_ms", "bot": "eot_to_first_audio_ms"}  # a lane's first number
@@ -54,13 +54,13 @@ class DefectTable:
 
 @dataclass(frozen=True)
 class Heard:
-    """`counts`: a kind, its count in each ring, and where they were born."""
+    """`counts`: a kind, its count in each ring, and the defects' origins."""
 
     replies: str  # "1 reply", "12 replies"
     counts: tuple[tuple[str, ...], ...]
-    worst: DefectTable  # of the turns that are in no failing case
-    holes: tuple[str, ...] = ()  # how long they are, a line a ring; empty without holes
-    clean: str = ""  # what it says that no defect was found
+    worst: DefectTable  # of turns in no failing case
+    holes: tuple[str, ...] = ()  # their lengths, a line a ring; empty without holes
+    clean: str = ""  # what it means that no defect was found
     not_examined: str = ""
 
 
@@ -112,7 +112,7 @@ def _holes(turns: Sequence[Turn]) -> tuple[str, ...]:
 
 
 def defects_of(attempt: AttemptVerdict) -> DefectTable:
-    """All turns of one attempt; what is audible first where not all can be listed."""
+    """All turns of one attempt; audible defects first where not all can be listed."""
     if attempt.measurement is None:
         return DefectTable((), 0)
     found = [(turn, defect) for turn in attempt.measurement.turns for defect in turn.defects]
@@ -140,7 +140,7 @@ def _by_time(defects: Iterable[Defect]) -> list[Defect]:
 
 
 def badness(turn: Turn) -> tuple[int, float]:
-    """How many defects of a turn can be heard, and how long they are together, ms."""
+    """Number of audible defects of a turn, and their total length in ms."""
     audible = [defect for defect in turn.defects if defect.kind != INAUDIBLE]
     return len(audible), sum(defect.duration_ms for defect in audible)
 
@@ -173,7 +173,7 @@ def turn_to_show(attempt: AttemptVerdict) -> Turn | None:
 
 
 def turn_of(gate: GateResult, turns: Sequence[Turn]) -> Turn | None:
-    """The turn that a gate speaks of; None where it is the whole call."""
+    """The turn that a gate refers to; None where it is the whole call."""
     if gate.worst_reply_seq is not None:
         return next((turn for turn in turns if turn.reply_seq == gate.worst_reply_seq), None)
     asked = [turn for turn in turns if turn.utterance is not None]
@@ -189,7 +189,7 @@ def turn_of(gate: GateResult, turns: Sequence[Turn]) -> Turn | None:
 
 
 def latency_ms(turn: Turn) -> float:
-    """To order turns by; 0 where it is not known."""
+    """A key to order turns; 0 if unknown."""
     values = [_value(turn, name) for name in ("user_kpi_raw_ms", "eot_to_first_audio_ms")]
     return max((value for value in values if value is not None), default=0.0)
 

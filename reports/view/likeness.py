@@ -18,7 +18,7 @@ def likeness_of(measurement: Measurement, turn: Turn) -> str:
 
 
 def of_a_failing_reply(attempt: AttemptVerdict, measurement: Measurement, turn: Turn) -> str:
-    """The same, for an attempt that failed alone: what passed needs no name."""
+    """`likeness_of`, only if the attempt failed: what passed needs no name."""
     return likeness_of(measurement, turn) if attempt.status is Status.FAIL and measurement.validity.ok else ""
 
 

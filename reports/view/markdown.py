@@ -11,9 +11,9 @@ import jinja2
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 ALWAYS = re.compile(r"[\\`*\[\]|$]")
-TAG = re.compile(r"<(?=[A-Za-z/!?])")  # only there does a tag, a comment or a link begin (CommonMark 6.5, 6.6)
+TAG = re.compile(r"<(?=[A-Za-z/!?])")  # a tag, a comment or a link begins only there (CommonMark 6.5, 6.6)
 ENTITY = re.compile(r"&(?=#?\w+;)")
-MARK = re.compile(r"(?<![^\W_])_|~(?=~)|(?<=~)~")  # after a letter or a digit an underscore begins nothing
+MARK = re.compile(r"(?<![^\W_])_|~(?=~)|(?<=~)~")  # an underscore after a letter or a digit begins nothing
 BLOCK = re.compile(r"^(?:[-+#>]|\d+[.)](?=\s|$))")  # at the start of a line: a list, a heading, a quotation
 
 

@@ -1,4 +1,4 @@
-"""What the page shows of a worst moment: a player and a spectrogram a ring, all on one time axis, with marks and words.
+"""The page's view of a worst moment: a player and a spectrogram a ring, all on one time axis, with marks and words.
 
 Positions are percent of the cut's width, as CSS wants them; times are seconds after the user's last word. All text is raw:
 the template escapes it.
@@ -27,13 +27,13 @@ RINGS: tuple[RingName, ...] = ("pre_rtc", "post_rtc", "ear")
 TICK_STEPS_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 MOST_TICKS = 6
 NARROWEST_MARK = 0.6  # percent: a click is still seen
-NEAR_AN_EDGE = 5.0  # percent: there a tick's label goes inwards
+NEAR_AN_EDGE = 5.0  # percent: within it a tick's label goes inwards
 LEAST_OF_THE_USER_S = 0.2  # in the cut, for the user to be shown beside the rings
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A mark on the axis. `chief`: the one that the moment is about."""
+    """A mark on the axis. `chief`: the moment's main one."""
 
     left: str
     width: str
@@ -95,7 +95,7 @@ def view_moment(moment: Moment, run_dir: Path) -> MomentView:
 
 
 def _status(moment: Moment) -> Status:
-    """Of this turn, not of its case: the worst that a gate says of it."""
+    """The worst status of the turn's gates, not of its case."""
     return worst([gate.status for gate in moment.gates]) if moment.gates else Status.PASS
 
 
@@ -104,7 +104,7 @@ def _what(moment: Moment) -> str:
 
 
 def _why(moment: Moment) -> tuple[str, ...]:
-    said: dict[str, list[str]] = {}  # often one reason holds for many gates
+    said: dict[str, list[str]] = {}  # one reason often holds for many gates
     for gate in moment.gates:
         said.setdefault(f"{gate.status}: {explain(gate)}", []).append(gate.gate_id)
     lines = [f"{', '.join(gates)} {text}" for text, gates in said.items()]
@@ -162,7 +162,7 @@ def _percent(time_s: float, start_s: float, end_s: float) -> str:
 
 
 def _players(moment: Moment, folder: Path) -> tuple[Player, ...]:
-    """The rings on the way to the ear; ahead of them the user, where the cut reaches into what the user says."""
+    """The rings on the way to the ear; ahead of them the user, where the cut reaches into the user's words."""
     rows = {row.ring: row for row in read_rows(folder, moment.measurement, moment.turn)}
     with_user = "user" in rows and moment.turn.mic_end_sample is not None and moment.start_s <= -LEAST_OF_THE_USER_S
     shown = (*(("user",) if with_user else ()), *RINGS)
@@ -210,7 +210,7 @@ def _place(moment: Moment, mark: Mark, *, chief: bool) -> Placed:
 
 
 def _alt(moment: Moment, ring: str) -> str:
-    """What a person sees in the picture, for one who does not."""
+    """The picture in words, for one who cannot see it."""
     marks: Sequence[Mark] = (moment.chief, *moment.others)
     here = [f"{mark.text} from {mark.start_s:.2f} s to {mark.end_s:.2f} s" for mark in marks if mark.ring == ring]
     said = f"marked: {'; '.join(here)}" if here else "nothing is marked in this ring"

@@ -1,7 +1,7 @@
 """The worst moments of a run: which turns to listen to, and where in them. Pure; from the summary alone.
 
-Worst first: a turn that a blocking gate failed by, one that a gate warns of, one that could not be judged, then whatever
-has audible defects, then the slowest. Times are seconds after the user's last word (see `reports.view.axis`).
+Worst first: turns that failed a blocking gate, turns that a gate warns of, turns that could not be judged, then turns with
+audible defects, then the slowest. Times are seconds after the user's last word (see `reports.view.axis`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from reports.view.axis import RATE_HZ, main_ring, zeros_of
 from reports.view.heard import INAUDIBLE, badness, doubt, first_latency, latency_ms, turn_of
 
 WORST_MOMENTS = 3
-CONTEXT_S = 0.5  # of sound on each side of what is to be heard: with it, even a click is cut to a second
+CONTEXT_S = 0.5  # of sound on each side of a mark: with it, even a click is cut to a second
 LONGEST_CUT_S = 6.0
-NO_REPLY_S = 3.0  # of silence that are cut where no reply came
+NO_REPLY_S = 3.0  # of silence to cut where no reply came
 SHORTEST_MARK_S = 0.01
-END_S = 1.0  # of a reply's end that are marked
+END_S = 1.0  # of a reply's end to mark
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Moment:
     attempt: AttemptVerdict
     measurement: Measurement
     turn: Turn
-    gates: tuple[GateResult, ...]  # that this turn does not hold, the worst first
+    gates: tuple[GateResult, ...]  # those that this turn does not pass, worst first
     defect: Defect | None  # None: the chief mark is the wait, or the reply's end
     chief: Mark
     others: tuple[Mark, ...]
@@ -110,12 +110,12 @@ def _moment(case: CaseVerdict, attempt: AttemptVerdict, measurement: Measurement
 
 
 def _hear(gate: GateResult) -> Hear:
-    """What is to be heard where it fails; nothing in particular of a gate that a later version does not know."""
+    """What to listen to where the gate fails; nothing in particular for a gate unknown to this version."""
     return BY_ID[gate.gate_id].hear if gate.gate_id in BY_ID else ()
 
 
 def _defect_to_hear(gates: list[GateResult], turn: Turn) -> Defect | None:
-    """What the worst gate speaks of; the longest that can be heard if it speaks of none in particular."""
+    """The longest defect of the kinds the worst gate looks for; else the longest audible one."""
     wanted = _hear(gates[0]) if gates else ()
     if wanted in ("wait", "end"):
         return None
@@ -134,7 +134,7 @@ def _mark_of(measurement: Measurement, turn: Turn, defect: Defect) -> Mark | Non
 
 
 def _the_wait(measurement: Measurement, turn: Turn) -> Mark:
-    """From the user's last word to the agent's first sound, or the other way round; as it was measured where it was."""
+    """From the user's last word to the agent's first sound, or the other way round; as measured, where possible."""
     ring = main_ring(measurement)
     zero = zeros_of(measurement, turn)[ring]
     if turn.mic_end_sample is None:  # time 0 is the reply's own start

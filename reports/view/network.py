@@ -28,7 +28,7 @@ class NetworkView:
 
 
 def network_view(summary: Summary, *, text: Callable[[object], str] = plain, strong: str = "**") -> NetworkView | None:
-    """None where nothing stood between the user and the media server. `text`, `strong`: as the format wants them."""
+    """None where no link stood between the user and the media server. `text`, `strong`: the format's own."""
     measured = [
         attempt.measurement
         for case in summary.cases

@@ -1,7 +1,7 @@
-"""Networks side by side, as rows of text: one column a network, the clean link first. Pure; whoever shows the text escapes it.
+"""Networks side by side, as rows of text: one column a network, the clean link first. Pure; the renderer escapes the text.
 
-From a run's own record of a clean run in its history, or from the verdicts of several runs. Runs that differ in more than
-their network and what is shown anyway are not put side by side: the view says which and why.
+The columns come from a run's own record of a clean run in its history, or from the verdicts of several runs. Runs that also
+differ in lane, microphone, agent, page or machine are refused: the view says which and why.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class NetworksView:
     left_out: tuple[str, ...]
     noted: tuple[str, ...]
     refused: tuple[str, ...]
-    width_em: str  # below which the table is moved sideways instead
+    width_em: str  # below it the table scrolls sideways
     caution: str = CAUTION
 
 
 def networks_view(found: SideBySide | None) -> NetworksView | None:
-    """None where there is no other network to stand beside."""
+    """None where there is no other network to compare."""
     if found is None:
         return None
     columns = found.columns
@@ -57,7 +57,7 @@ def networks_view(found: SideBySide | None) -> NetworksView | None:
 
 
 def side_by_side(summaries: Sequence[Summary], said: Sequence[Said]) -> SideBySide | None:
-    """Of several runs; None if they are all of one network. `said`: of each run, in the same order."""
+    """Several runs side by side; None if all used one network. `said`: that of each run, in the same order."""
     if len({summary.link for summary in summaries}) < 2:
         return None
     first = summaries[0]
@@ -97,7 +97,7 @@ MUST_AGREE: Mapping[str, Callable[[Summary], str]] = {
 
 
 def _shared_cases(summaries: Sequence[Summary], said: Sequence[Said]) -> tuple[list[str], list[str]]:
-    """(cases that every run has and that say the same in all, why others are not)."""
+    """(cases that every run has with the same speech, why others are left out)."""
     names = dict.fromkeys(case.case_id for summary in summaries for case in summary.cases)
     shared, left_out = [], []
     for name in names:

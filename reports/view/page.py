@@ -109,7 +109,7 @@ class Page:
     moments: tuple[MomentView, ...]
     gates: tuple[GateGroup, ...]
     excluded: tuple[tuple[str, str], ...]  # gates that are not applicable, and why
-    examined: str  # for defects, where not everything was
+    examined: str  # what was not examined for defects, if anything
     other_fixes: tuple[Fix, ...]
     first_pass: str
     unexplained: str
@@ -125,7 +125,7 @@ class Page:
     funnel: FunnelPicture | None
     degraded: DegradedView | None
     doubts: tuple[str, ...]
-    limits: str | None  # what the run judged by, where that is not what ships
+    limits: str | None  # the limits that judged the run, unless the shipped ones
     facts: tuple[tuple[str, str], ...]
     environment: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 
@@ -172,7 +172,7 @@ def make_page(summary: Summary, run_dir: Path) -> Page:
 
 
 def by_severity(cases: list[CaseVerdict]) -> list[CaseVerdict]:
-    """What did not pass first, each in the order of the run."""
+    """Cases that did not pass first, each group in the run's order."""
     return sorted(cases, key=lambda case: len(SEVERITY) if case.status in PASSING else SEVERITY.index(case.status))
 
 
@@ -180,7 +180,7 @@ def _gate_groups(summary: Summary, fixes: dict[str, Fix]) -> tuple[GateGroup, ..
     attempts = {attempt.trace_id: (case, attempt) for case in summary.cases for attempt in case.attempts}
     groups = []
     for status in SEVERITY:
-        if status is Status.NOT_APPLICABLE:  # told apart, by reason
+        if status is Status.NOT_APPLICABLE:  # listed apart, by reason
             continue
         rows = [gate for gate in summary.gates if gate.status is status]
         rows.sort(key=lambda gate: not gate.blocking)
@@ -258,7 +258,7 @@ def _plain_value(value: Any) -> str:
 
 
 def _load(summary: Summary) -> tuple[tuple[str, str], ...]:
-    """What the host had to do while turns were measured."""
+    """The host's load while turns were measured."""
     rows = []
     for name, title, unit in (
         ("host_cpu_ratio", "processor in use during a turn, at most", "share"),

@@ -13,7 +13,7 @@ from harness.judge.numbers import show
 from harness.model.changes import Changes, TrendPoint
 
 FEWEST_RUNS = 2
-HEADROOM = 1.15  # of the box above the highest value
+HEADROOM = 1.15  # top of the box, relative to the highest value
 MARGIN = 4.0  # percent, so that the first and the last dot are whole
 
 
@@ -41,7 +41,7 @@ class TrendView:
 
 
 def trend_view(changes: Changes | None) -> TrendView | None:
-    """None if there are not two runs with a value."""
+    """None with fewer than two runs with a value."""
     points = (
         [p for p in changes.trend if p.median_ms is not None and p.max_ms is not None] if changes is not None else []
     )
@@ -49,7 +49,7 @@ def trend_view(changes: Changes | None) -> TrendView | None:
         return None
     limit_ms = changes.limit_ms
     top_ms = HEADROOM * max([_tail_ms(p) for p in points] + ([limit_ms] if limit_ms is not None else []))
-    top_ms = max(top_ms, 1.0)  # of runs that are all at or below 0
+    top_ms = max(top_ms, 1.0)  # where all runs are at or below 0
     medians, tails = [], []
     for number, point in enumerate(points):
         left = MARGIN + (100 - 2 * MARGIN) * number / (len(points) - 1)

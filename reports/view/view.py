@@ -114,7 +114,7 @@ class View:
     trend_picture: str | None
     network: NetworkView | None = None
     side_by_side: str | None = None
-    limits: str | None = None  # what the run judged by, where that is not what ships
+    limits: str | None = None  # the limits that judged the run, unless the shipped ones
     network_headings: tuple[str, ...] = NETWORK_HEADINGS
     networks: NetworksView | None = None
     flaky: str = ""
@@ -192,7 +192,7 @@ def turns_of(summary: Summary) -> list[Turn]:
 
 
 def flaky_cases(summary: Summary) -> str:
-    """In words: which cases failed in one attempt and passed in another."""
+    """Which cases failed in one attempt and passed in another, in words."""
     names = [case.case_id for case in summary.cases if case.status is Status.FLAKY]
     return f"flaky (failed once, passed once): {', '.join(names)}" if names else "no case is flaky"
 
@@ -242,12 +242,12 @@ def short(values: Distribution | None) -> str:
 
 
 def has_own_limits(gate: GateResult) -> bool:
-    """Each case is held to a limit of its own, so that the value over all cases cannot be read against one."""
+    """Whether each case has its own limit, so that no one limit applies to the value over all cases."""
     return gate.gate_id in ("reply_not_short", "reply_not_long")
 
 
 def limit_of(gate: GateResult) -> str:
-    """What a gate over the run demands."""
+    """The limit of a gate over the run."""
     return "the case's own" if has_own_limits(gate) else limit_in_words(gate)
 
 
@@ -271,7 +271,7 @@ def _failed_attempt(case: CaseVerdict) -> AttemptVerdict:
 
 def _failure(case: CaseVerdict, run_dir: Path, pictures: dict[str, str]) -> Failure:
     attempt = _failed_attempt(case)
-    said: dict[str, list[str]] = {}  # often one reason holds for many gates
+    said: dict[str, list[str]] = {}  # one reason often holds for many gates
     for gate in attempt.gates:
         if gate.status not in (Status.PASS, Status.NOT_APPLICABLE, Status.WARN):
             said.setdefault(f"{gate.status}: {plain(explain(gate))}", []).append(f"`{gate.gate_id}`")

@@ -1,6 +1,6 @@
-"""What was said in an attempt, in words: from its capture, where the capture has them. Nothing here is measured.
+"""The words of user and agent in an attempt, where its capture has them. Nothing here is measured.
 
-All of it is text from elsewhere. A file that is missing or torn costs only its words.
+All of it is text from elsewhere. A missing or torn file loses only its own words.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.model.measurement import Turn
 
 @dataclass(frozen=True)
 class Words:
-    """Of one turn; "" where they are not known."""
+    """Those of one turn; "" where they are unknown."""
 
     user: str = ""
     understood: str = ""  # by the agent
@@ -28,7 +28,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Script:
-    """Of one attempt."""
+    """One attempt's words."""
 
     utterances: tuple[str, ...]
     traces: dict[int, AgentTurnTrace]  # by reply_seq
