@@ -1,7 +1,7 @@
-"""The agent under test: how it comes into a room, how we notice that it is gone, how it is ended.
+"""The agent under test: how it joins a room, how its loss is noticed, how it is ended.
 
-The reference runtime (one process for the whole run), a command (one process an attempt), a LiveKit Agents worker by explicit
-dispatch, what a package provides (see `packaged_agent`), or whatever comes by itself.
+It is the reference runtime (one process for the whole run), a command (one process an attempt), a LiveKit Agents worker by
+explicit dispatch, what a package provides (see `packaged_agent`), or whatever joins by itself.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ READY_TIMEOUT_S = 60.0  # engines load
 INVITE_TIMEOUT_S = 10.0
 METRICS_TIMEOUT_S = 5.0
 LEAVE_TIMEOUT_S = 5.0
-LOG = "agent.log"  # what a command that was started writes
+LOG = "agent.log"  # output of the agent's process
 
 
 @dataclass
@@ -87,7 +87,7 @@ class ReferenceAgent:
         return self._running.pid if self._running is not None else None
 
     async def metrics(self) -> str:
-        """What it counts of itself, as Prometheus text. Raises aiohttp.ClientError, TimeoutError."""
+        """The agent's own counters, as Prometheus text. Raises aiohttp.ClientError, TimeoutError."""
         async with asyncio.timeout(METRICS_TIMEOUT_S), self._client() as client:
             async with client.get(f"{self._http}/metrics", raise_for_status=True) as answer:
                 return await answer.text()
@@ -103,7 +103,7 @@ class ReferenceAgent:
 
     @asynccontextmanager
     async def attend(self, room: str, rooms: Rooms, user_identity: str) -> AsyncIterator[Attendance]:
-        async with self._starting:  # sessions side by side share one
+        async with self._starting:  # sessions side by side share one agent
             if self._running is None or not self._running.is_alive:
                 await self.stop()
                 await self.start()
@@ -152,8 +152,8 @@ async def _watched(child: Child) -> AsyncIterator[Attendance]:
 
 @dataclass
 class CommandAgent:
-    """`--agent "command: …"`: {livekit_url}, {token} and {room} are filled in; the same stand in the environment, with key
-    and secret of the media server, for a framework that makes its own token.
+    """`--agent "command: …"`: {livekit_url}, {token} and {room} are filled in; the environment has the same values, with the
+    media server's key and secret, for a framework that makes its own token.
     """
 
     command: str
@@ -205,7 +205,7 @@ class DispatchedAgent:
     name: str
     about: AgentUnderTest
     join_s: float
-    metadata: str = ""  # of its job
+    metadata: str = ""  # of the dispatched job
     versions: dict[str, str] = field(default_factory=dict)
 
     @asynccontextmanager
@@ -229,7 +229,7 @@ class DispatchedAgent:
 
 @dataclass
 class RoomAgent:
-    """`--agent room`: it comes by itself."""
+    """`--agent room`: the agent joins by itself."""
 
     about: AgentUnderTest
     join_s: float
@@ -254,7 +254,7 @@ async def open_agent(
 ) -> AsyncIterator[Agent]:
     """The agent that `spec` names, for a whole run. Raises HarnessError if the reference agent does not come up.
 
-    `metadata`: of the jobs of a worker that is dispatched.
+    `metadata` goes with each job of a dispatched worker.
     """
     logs = run_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -270,7 +270,7 @@ async def open_agent(
             case "reference":
                 captures = run_dir / "captures"
                 captures.mkdir(parents=True, exist_ok=True)
-                variables = " ".join(f"{name}={value}" for name, value in spec.env)  # another agent, to a comparison
+                variables = " ".join(f"{name}={value}" for name, value in spec.env)  # another agent for a comparison
                 reference = ReferenceAgent(
                     rooms, captures, logs / LOG, {**dict(spec.env), **(extra_env or {})},
                     AgentUnderTest(kind="reference", spec=variables, instrumented=True),

@@ -100,7 +100,7 @@ class Attempt:
     # the course of it
 
     async def run(self) -> Manifest:
-        """Never raises for what goes wrong in the call; raises CancelledError (after writing) and OSError."""
+        """A failed call is a status, not an error. Raises CancelledError (after writing) and OSError."""
         writer = CaptureWriter(self.folder)
         writer.open(self.built)
         broken_off = False
@@ -127,7 +127,7 @@ class Attempt:
         scene = self.scene
         await served(scene.rooms.create(self.room, scene.invitation.room_metadata))
         try:
-            async with AsyncExitStack() as agents, AsyncExitStack() as stack:  # the agent leaves when the others have
+            async with AsyncExitStack() as agents, AsyncExitStack() as stack:  # the agent leaves after the others
                 try:
                     await self._open_link(stack)
                     self.joining.link = self.link
@@ -148,7 +148,7 @@ class Attempt:
             case = scene.network.patient(case)
         said, _ = soundfile.read(self.built.wav, dtype="int16")
         instrumented = scene.agent.about.instrumented
-        probe.on_change = user.hearing.notify  # what the agent says of its state is a reason to look again
+        probe.on_change = user.hearing.notify  # a change of the agent's state wakes the waits
         return Conversation(
             case, self.built.truth, np.asarray(said), user, probe, instrumented, self.spoken, scene.rules,
             happenings=self.happenings,
@@ -209,7 +209,7 @@ class Attempt:
     async def _guarded(
         self, user: User | None, work: Awaitable[Any], presence: Coroutine[Any, Any, AttemptError] | None = None
     ) -> Any:
-        """`work`, unless the server, the user's side or the probe's connection is lost before it ends, or `presence` ends."""
+        """Run `work`, unless the server, the user's side or the probe's connection is lost first, or `presence` ends."""
         lost: dict[asyncio.Task[Any], Callable[[], AttemptError]] = {}
 
         def watch(event: asyncio.Event, error: Callable[[], AttemptError]) -> None:
@@ -250,7 +250,7 @@ class Attempt:
         due = loop.time()
         while True:
             due += STATS_EVERY_S
-            await asyncio.sleep(max(0.0, due - loop.time()))  # the sampling interval of the issue: once a second
+            await asyncio.sleep(max(0.0, due - loop.time()))  # the sampling interval: once a second
             with suppress(TimeoutError, EarwitnessError):
                 self.stats.append({"t_mono_ms": round(mono_ms(), 1), "reports": await user.stats()})
             await self.joining.keep_others_away()
@@ -258,13 +258,13 @@ class Attempt:
     # leaving
 
     async def _bring_home(self, stack: AsyncExitStack) -> None:
-        """Ask the agent for its part, take the user's and the probe's, then let everybody go."""
+        """Ask the agent for its recording, take the user's and the probe's, then dismiss the agent."""
         self.ended_in = self.phase
         self.enter("leave")
         if self.seat is not None:
             self.seat.leave()
         limit_s = LEAVE_TIMEOUT_S + self._slack_s
-        self.pre_rtc_reason = f"the agent's part was not done after {limit_s:.0f} s of leaving"  # unless it is
+        self.pre_rtc_reason = f"the agent's part was not done after {limit_s:.0f} s of leaving"  # replaced when it is
         try:
             async with asyncio.timeout(limit_s):
                 await asyncio.gather(self._agent_writes(), self._user_finishes(self.joining.page_user))

@@ -1,4 +1,4 @@
-"""What every agent under test promises, and how it is noticed that it came: its presence in one room."""
+"""The interface of every agent under test, its presence in one room, and the wait for its arrival."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.model.status import CaptureStatus
 
 LINKED_STATES = ("listening", "idle", "thinking", "speaking")  # lk.agent.state once a worker has linked to the user
 LONGER = "--agent-join-s waits longer"
-NO_TRACK_S = 8.0  # in the room for so long without an audio track
+NO_TRACK_S = 8.0  # an agent that is in the room for so long has arrived, also without an audio track
 
 
 class Agent(Protocol):
@@ -25,21 +25,21 @@ class Agent(Protocol):
     versions: dict[str, str]
 
     def attend(self, room: str, rooms: Rooms, user_identity: str) -> contextlib.AbstractAsyncContextManager[Attendance]:
-        """Bring the agent into `room`; on the way out it is seen off. Raises AttemptError."""
+        """Bring the agent into `room`; at the end it is dismissed. Raises AttemptError."""
         ...
 
 
 @dataclass
 class Attendance:
-    """The agent's presence in one room. `lost` says that its process ended; `dismissed` tells it that the call is over:
-    one that can be told takes its track away, and leaves when the others have gone.
+    """The agent's presence in one room. `lost` is set when its process ends, `dismissed` when the call is over: the
+    reference agent then takes its track away, and leaves when the others have gone.
     """
 
     lost: asyncio.Event = field(default_factory=asyncio.Event)
     lost_why: str = ""
     exit_code: int | None = None  # of its process, once `lost`
     dismissed: asyncio.Event = field(default_factory=asyncio.Event)
-    identity: str | None = None  # of the participant that came for the agent
+    identity: str | None = None  # of the agent's participant
     has_track: bool = True  # it had an audio track when it came
 
 
@@ -50,8 +50,8 @@ def _others(participants: Participants, user_identity: str) -> list:
 async def wait_until_linked(
     room: str, rooms: Rooms, user_identity: str, why: str, join_s: float, named: str | None = None
 ) -> tuple[str, bool]:
-    """Until somebody else (`named`: that one) is in the room with an audio track and, if it says so, has linked to the
-    user: (its identity, whether it has a track). One that has no track after NO_TRACK_S may publish it when it speaks.
+    """Wait until an agent (`named`, or any) is in the room with an audio track and, if it sets a state, has linked to the
+    user. Returns (identity, has a track): an agent without a track after NO_TRACK_S may publish it when it speaks.
     """
     loop = asyncio.get_running_loop()
     came_s: dict[str, float] = {}

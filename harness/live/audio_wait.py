@@ -1,8 +1,8 @@
 """Waiting on audio: until something is true of what the user hears, or until the audio itself stops coming.
 
-A wait of a conversation ends by what is heard, counted in samples. Only when the samples stop, or come slower than time
-passes, does a limit in seconds end it; then nothing can be said about the agent, and the error says whose audio stopped and
-how much of it came.
+A wait of a conversation ends by what the user hears, counted in samples. A limit in seconds ends it only when the samples
+stop, or come slower than real time; the agent then gets no verdict, and the error says whose audio stopped and how much of
+it came.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ STOPPED_S = 8.0  # without a single sample: the slowest machine seen stood still
 
 
 async def wait_on_audio(user: User, condition: Callable[[], bool], *, limit_s: float, what: str) -> None:
-    """Until `condition` holds. Raises AttemptError if no audio came for STOPPED_S, or `limit_s` passes: PAGE_ERROR where a
+    """Wait until `condition` holds. Raises AttemptError if no audio came for STOPPED_S, or `limit_s` passes: PAGE_ERROR if a
     page is the ear.
     """
     hearing, loop = user.hearing, asyncio.get_running_loop()

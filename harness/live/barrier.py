@@ -1,7 +1,7 @@
 """The two-way barrier before the user speaks (H-50 to H-60), and the priming of the call.
 
 probe → trace, agent → trace_ack; the probe has the agent's first frame → probe_ready, agent → agent_ready. An agent
-that does not speak the events has nothing to pass. Priming waits until the receiver's jitter buffer has
+that does not send the events skips the barrier. Priming waits until the receiver's jitter buffer has
 kept its delay for STABLE_MS, at most PRIME_LIMIT_S: a fresh NetEQ starts high and would charge its start-up to the
 first turn.
 """
@@ -27,8 +27,8 @@ FIGURE_TIMEOUT_S = 1.0
 
 
 async def _answered(probe: Probe, question: EventType, answer: EventType, unsent: list[str], **data: str) -> None:
-    """Send `question` until `answer` is here; the caller sets the time limit. `unsent`: why a sending failed, if the
-    last one did.
+    """Send `question` until `answer` arrives; the caller sets the time limit. `unsent`: why the last send failed, if
+    it did.
     """
     while not probe.received(answer):
         try:
@@ -64,7 +64,7 @@ async def pass_barrier(probe: Probe, *, instrumented: bool, user_identity: str, 
 
 
 async def prime(user: User) -> tuple[float, bool]:
-    """Wait for a steady jitter buffer; (ms from its first figure on, whether it was steady)."""
+    """Wait for a steady jitter buffer; returns (ms since its first figure, whether it was steady)."""
     loop = asyncio.get_running_loop()
     asked_s = start_s = loop.time()
     before: tuple[float, float] | None = None
@@ -81,12 +81,12 @@ async def prime(user: User) -> tuple[float, bool]:
         covered_ms = 1e3 * (recent[-1][0] - recent[0][0]) if recent else 0.0
         if covered_ms >= STABLE_MS - 1e3 * STATS_EVERY_S and max(delays) - min(delays) <= STABLE_WITHIN_MS:
             return 1e3 * (loop.time() - start_s), True
-        await asyncio.sleep(STATS_EVERY_S)  # getStats is a question; it has no event
+        await asyncio.sleep(STATS_EVERY_S)  # getStats has no event; it must be polled
     return 1e3 * (loop.time() - start_s), False
 
 
 async def _figure(user: User) -> tuple[float, float] | None:
-    """None too if the client does not answer in time: no figure is worth holding the call for."""
+    """The jitter buffer's cumulative figures; None also if the client does not answer in time."""
     try:
         async with asyncio.timeout(FIGURE_TIMEOUT_S):
             return await user.jitter_buffer()

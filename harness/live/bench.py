@@ -41,12 +41,12 @@ SESSIONS = "EARWITNESS_SESSIONS"  # tells the reference agent for how many users
 
 @dataclass
 class Bench:
-    """Plays attempts. Not to be made directly: see `open_bench`."""
+    """Plays attempts. Made by `open_bench`."""
 
     plan: Plan
     scene: Scene
     server: MediaServer
-    staging: Staging | None = None  # attempts side by side keep out of each other's way by it
+    staging: Staging | None = None  # keeps attempts side by side from disturbing each other
     _numbers: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -66,8 +66,8 @@ class Bench:
     ) -> tuple[Path, Manifest]:
         """One attempt, numbered from 1 within the run. Raises OSError if not even a manifest can be written.
 
-        `on_link` gets the attempt's link, if the run has a network, to cut or change it in mid-call. With `staging` it
-        begins when it may; raises HarnessError if the bench broke meanwhile.
+        `on_link` gets the attempt's link, if the run has a network, to cut or change it in mid-call. With `staging` the
+        attempt waits for its place; raises HarnessError if the bench broke meanwhile.
         """
         number = self._numbers.get(built.case.id, 0) + 1
         self._numbers[built.case.id] = number
@@ -102,7 +102,7 @@ class _Browsers:
         }
         self._stack = stack
         self._shared: Browser | None = None
-        self._launching = asyncio.Lock()  # attempts side by side share one
+        self._launching = asyncio.Lock()  # attempts side by side share one browser
 
     @asynccontextmanager
     async def open(self, built: BuiltCase) -> AsyncIterator[Browser]:
@@ -135,7 +135,7 @@ async def open_bench(
 ) -> AsyncIterator[Bench]:
     """Raises ProvisionError (something is missing: says what to do) or HarnessError (something did not start).
 
-    `server`: one that somebody else provides and ends; `target`: one elsewhere; otherwise the bench has its own.
+    `server`: a media server that the caller ends; `target`: a remote one; otherwise the bench starts its own.
     """
     logs = plan.run_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Two commits that a manifest may name: Earwitness's own, where it runs from a checkout, and that of the user's repository.
 
-A run belongs to a repository if something of it is tried there: its case file lies in it, or `earwitness.toml` of the working
-folder, or the agent is a command that is started there. What git ignores (an environment inside the repository) is not of it.
+A run belongs to the repository of its case file, of the working folder's `earwitness.toml`, or of the folder in which the
+agent's command is started. A file that git ignores (an environment inside the repository) does not count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ GIT_TIMEOUT_S = 5.0
 
 
 def commits(case: Path, *, command: bool) -> dict[str, str]:
-    """`command`: the agent is one. A commit that is not known is left out; "-dirty" says that something was changed since."""
+    """`command`: the agent is a command. An unknown commit is left out; "-dirty" marks uncommitted changes."""
     code = Path(__file__).resolve().parents[1] / "__init__.py"
     ours = _describe(_top(code)) if _tracked(code) else None
     here = Path.cwd()
@@ -42,17 +42,17 @@ def _tracked(path: Path) -> bool:
 
 
 def _belongs(path: Path) -> bool:
-    """In a repository, and not ignored by it."""
+    """Whether `path` is in a repository and not ignored."""
     return _top(path) is not None and _git(_folder(path), "check-ignore", str(path)) is None
 
 
-@cache  # a run has the commit that it began with; --dirty looks at every file, and a call may be beside
+@cache  # a run keeps the commit that it began with; --dirty reads every file, maybe beside a call
 def _describe(top: str | None) -> str | None:
     return _git(Path(top), "describe", "--always", "--dirty", "--abbrev=12") if top is not None else None
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What it says; None if it fails, or is not there."""
+    """What git prints; None if it fails or is not installed."""
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=False

@@ -1,6 +1,6 @@
 """The conversation of an attempt: speak each part of the case when it is due, then listen until the agent is done.
 
-Samples are on the user's clock, 48 kHz. Starts relative to a reply hang on what the user *hears* of it. The call ends
+Samples are on the user's clock, 48 kHz. Starts relative to a reply count from what the user *hears* of it. The call ends
 TAIL_MS after the last audible sample that follows the final reply_end; where no reply is expected, after LISTEN_ON_MS.
 All waiting is on audio that arrives (`Hearing.wait_for`); each wait has its limit and its named status.
 """
@@ -33,11 +33,11 @@ TAIL_MS = 1_000.0
 LISTEN_ON_MS = 3_000.0
 FOREIGN_TAIL_MS = 2_000.0  # without reply_end only silence tells the end; natural pauses stay below a second
 FOREIGN_REPLY_END_MS = 1_000.0
-REOPEN_MS = 1_000.0  # a foreign agent's turn that was taken for over may go on
-SOON_MS = 500.0  # a start that is due within it is handed over at once
+REOPEN_MS = 1_000.0  # a foreign agent may go on after its turn was taken to be over
+SOON_MS = 500.0  # a start that is due within this time is handed over at once
 TALKED_ON_MS = 2_000.0  # after an interruption: longer than any agent needs to notice it
-BREATH_MS = 600.0  # between two sentences of one reply; who stopped for the user is silent for longer
-FALLEN_SILENT_MS = 300.0  # as a new onset asks for
+BREATH_MS = 600.0  # between two sentences of one reply; an agent that yields to the user is silent for longer
+FALLEN_SILENT_MS = 300.0  # the quiet that a new onset needs
 ENDLESS_GRACE_MS = 2_000.0
 PLAYBACK_GRACE_S = 5.0
 
@@ -49,7 +49,7 @@ class Stage(StrEnum):
     DUE = "due"  # the user speaks, or its reply is due
     REPLY = "reply"  # it replies, or has just replied
     LAST_REPLY = "last reply"
-    LISTENING_ON = "listening on"  # nothing is to be said
+    LISTENING_ON = "listening on"  # no reply is expected
 
 
 @dataclass
@@ -121,7 +121,7 @@ class Conversation:
             due = due_utterance - (trigger.start_sample - segment.start)
         else:
             due = await self.user.now_sample() + SPEAK_LEAD_SAMPLES
-        await self.present.wait()  # whoever watches the agent's presence ends the attempt if it stays away
+        await self.present.wait()  # `Presence` ends the attempt if the agent stays away
         self.stage = Stage.DUE
         start = await self.user.speak(self.said[segment.start : segment.end], due)
         for index, utterance in segment.utterances:
@@ -136,7 +136,7 @@ class Conversation:
         await self._played(start + segment.end - segment.start, segment)
 
     async def _played(self, end: int, segment: Segment) -> None:
-        """Until the segment's last word is out (its silent tail need not be waited for)."""
+        """Wait until the segment's last word was played (not for its silent tail)."""
         if segment.utterances:
             end = self._ends[segment.utterances[-1][0]]
         await self._heard_until(end, "the user's speech")
@@ -147,7 +147,7 @@ class Conversation:
         await wait_on_audio(self.user, lambda: hearing.now >= sample, limit_s=limit_s, what=f"the end of {what}")
 
     async def _due(self, index: int) -> tuple[int, int]:
-        """(the sample that the start hangs on, the sample at which utterance `index` is due)."""
+        """(the sample that the start counts from, the sample at which utterance `index` is due)."""
         utterance = self.truth.utterances[index]
         assert utterance.after is not None
         assert utterance.delay_ms is not None
@@ -186,7 +186,7 @@ class Conversation:
     # listening
 
     async def _onset_after(self, sample: int) -> int:
-        """Where the reply begins that is due from `sample` on. An agent that was interrupted before it may talk on."""
+        """Start of the reply that is due from `sample` on. An agent that was interrupted before `sample` may talk on."""
         hearing = self.user.hearing
         timeout = int(self.case.reply_timeout_ms * SAMPLES_PER_MS)
         endless = sample + timeout + int((self.case.max_reply_ms + ENDLESS_GRACE_MS) * SAMPLES_PER_MS)
@@ -213,16 +213,14 @@ class Conversation:
         return onset
 
     def _barge_in_before(self, sample: int) -> int | None:
-        """Where the user began the utterance that ended at `sample`, if the agent was speaking there. An agent that tells
-        its replies is not guessed about.
-        """
+        """Start of the utterance that ended at `sample`, if it was a barge-in. None for an instrumented agent."""
         start = next((self._starts[index] for index, end in self._ends.items() if end == sample), None)
         if self.instrumented or start is None:
             return None
         return start if any(begin < start <= end for begin, end in self.user.hearing.runs(BREATH_MS)) else None
 
     def _talking_until(self, barge_in: int | None) -> int | None:
-        """The end, so far, of what the agent was saying when the user interrupted it."""
+        """The end, so far, of the agent's speech that the user interrupted."""
         if barge_in is None:
             return None
         return next((end for start, end in self.user.hearing.runs(BREATH_MS) if start < barge_in <= end), None)
@@ -233,7 +231,7 @@ class Conversation:
         return next((start for start, _ in self.user.hearing.runs(BREATH_MS) if start >= sample), None)
 
     def _talked_on_ms(self, barge_in: int | None) -> float | None:
-        """How long the agent went on after it was interrupted; noted where that was longer than noticing takes."""
+        """How long the agent talked on after the interruption, which is noted; None if shorter than TALKED_ON_MS."""
         until = self._talking_until(barge_in)
         if until is None or barge_in is None:
             return None
@@ -245,13 +243,13 @@ class Conversation:
         return talked_on_ms
 
     def _began_in_last_turn(self, sample: int) -> int | None:
-        """A reply that began while the user still spoke, and had nothing more to say: talk-over, but a reply."""
+        """Onset of a reply that began while the user still spoke: talk-over, but a reply."""
         start = next((self._starts[index] for index, end in self._ends.items() if end == sample), None)
         onset = self.user.hearing.first_onset_after(start) if start is not None else None
         return onset if onset is not None and onset < sample else None
 
     def _user_left(self) -> AttemptError | None:
-        """Nobody hears a reply who is not in the room."""
+        """A user who left the room hears no reply."""
         why = self.probe.user_left
         if why is None:
             return None
@@ -284,7 +282,7 @@ class Conversation:
         return self.user.hearing.last_sound
 
     async def _until_quiet(self, quiet_ms: float, after: int) -> None:
-        """Until the agent's turn is over, and nothing was heard for `quiet_ms`."""
+        """Wait until the agent's turn is over, and it was quiet for `quiet_ms`."""
         hearing = self.user.hearing
         speaking_ms = self.case.reply_timeout_ms + self.case.max_reply_ms + ENDLESS_GRACE_MS
         limit = after + int(speaking_ms * SAMPLES_PER_MS)
@@ -324,6 +322,6 @@ class Conversation:
 
 
 def rules_of(case: Case, rules: CallRules) -> CallRules:
-    """The run's rules with what the case says otherwise."""
+    """The run's rules, overridden by the case's own."""
     own = {name: getattr(case, name) for name in ("greeting", "turn_quiet_ms", "hangup")}
     return replace(rules, **{name: value for name, value in own.items() if value is not None})

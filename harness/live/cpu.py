@@ -1,4 +1,4 @@
-"""How busy all cores were between two readings of one's own."""
+"""How busy all cores were between two readings of one meter."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A page's way into the room: opened, its script run, its microphone asked for, its participant found. Limits in seconds.
 
-Whom the page joined as is its own affair (a token endpoint of its own): its signalling connection says so; else it is the
-one participant that came with it. A page that wants its microphone in hand before it connects is lent it.
+The page may choose its identity (by a token endpoint of its own). Its signalling connection names the identity; else the
+page is the only new participant. A page that needs its microphone before it connects is lent one.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from harness.live.scene import PROBE_IDENTITY
 from harness.live.user import BrowserUser
 from harness.model.status import CaptureStatus
 
-ROOM_TIMEOUT_S = 15.0  # from the microphone's asking, or the end of the page's script, until it is in the room
-LEND_AFTER_S = 3.0  # a page that connects before its microphone is open has long done so
+ROOM_TIMEOUT_S = 15.0  # from the page's request for the microphone, or the end of its script, until it is in the room
+LEND_AFTER_S = 3.0  # a page that connects before its microphone is open has long connected by then
 AGENT_KIND = 4  # ParticipantInfo.Kind.AGENT
 
 
@@ -54,7 +54,7 @@ class PageEntry:
         return arriving.result()
 
     async def _arrival(self) -> str:
-        """Until the page is in the room."""
+        """Wait until the page is in the room."""
         found: list[str] = []
 
         def here(present: Participants) -> bool:

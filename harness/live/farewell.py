@@ -1,4 +1,4 @@
-"""The end of an attempt: the agent is asked for its part before anybody leaves."""
+"""The end of an attempt: the agent is asked for its recording before anybody leaves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TRACE_WRITTEN_TIMEOUT_S = 5.0
 
 
 async def agent_writes(probe: Probe | None, *, instrumented: bool, slack_s: float) -> str | None:
-    """Until the agent has written pre_rtc.wav; why it will not be there, or None. `slack_s`: for a slow network."""
+    """Wait until the agent has written pre_rtc.wav; returns why not, or None. `slack_s`: for a slow network."""
     if not instrumented:
         return "the agent does not write pre_rtc.wav (see docs/how_to/own_agent.md)"
     if probe is None or not probe.received(EventType.TRACE_ACK):

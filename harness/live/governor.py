@@ -1,9 +1,9 @@
-"""The governor of sessions side by side: lets each launch, be measured and be heard when the rule says so.
+"""The governor of sessions side by side: it lets them launch and be measured, and captures be analysed, by one rule.
 
-The thin shell around `harness.live.staging`: it keeps where everybody is, asks the rule after every change, wakes who may go
-on, and notes what it did. It watches the host (load of all cores, lag of its own event loop, capture underruns) and holds the
-next start back while that is busy by other doings than ours. Every wait has its limit in `Limits`; who reaches it goes on, and
-that is noted; a turn that was measured beside a launch is then INVALID by what its capture says (`harness.listen.validity`).
+A thin shell around `harness.live.staging`: it keeps each session's stage, asks the rule after every change, wakes those that
+may go on, and records what it did. It watches the host (load of all cores, lag of its own event loop, capture underruns) and
+holds the next start back while other work keeps the host busy. Every wait has its limit in `Limits`; at the limit a session
+goes on, and the record says so; a turn measured beside a launch is then INVALID by its capture (`harness.listen.validity`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MOST_OVERRUNS_KEPT = 20
 
 @dataclass(frozen=True)
 class Limits:
-    """How long one waits at most, in seconds."""
+    """The longest wait of each kind, in seconds."""
 
     launch_s: float = 90.0  # for others to be measured; a long case takes half of it
     ready_s: float = 30.0  # for others to launch; what they wait for has limits of its own
@@ -49,7 +49,7 @@ class Seat(Protocol):
         ...
 
     async def measure(self) -> bool:
-        """Until nothing loud goes on; True if it had to wait: the jitter buffer may have grown meanwhile."""
+        """Wait until no loud work goes on; True if it had to wait: the jitter buffer may have grown meanwhile."""
         ...
 
     def leave(self) -> None:
@@ -67,13 +67,13 @@ class Staging(Protocol):
     def session(self) -> AbstractAsyncContextManager[Seat]: ...
     def hearing(self) -> AbstractAsyncContextManager[None]: ...
     def record(self) -> SideBySide | None:
-        """What it has done so far; None where another process knows."""
+        """What the governor has done so far; None where another process knows."""
         ...
 
 
 @dataclass
 class _Waiting:
-    """A wait, ended by the rule. `since_s`: when it became this one's turn, by the loop's clock; None: not yet."""
+    """A wait, ended by the rule. `since_s`: when its turn came, by the loop's clock; None before."""
 
     wake: asyncio.Future[None]
     since_s: float | None
@@ -88,7 +88,7 @@ class _Waiting:
 
 @dataclass
 class _Session:
-    """Where one session is; its Seat."""
+    """One session's stage; its Seat."""
 
     governor: Governor
     key: int
@@ -125,7 +125,7 @@ class Governor:
     limits: Limits = field(default_factory=Limits)
     why: str = ""
     on_note: Callable[[str], None] = lambda note: None
-    on_change: Callable[[], None] = lambda: None  # somebody has gone on
+    on_change: Callable[[], None] = lambda: None  # the rule was asked; somebody may have gone on
     sessions: dict[int, _Session] = field(default_factory=dict)
     _jobs: dict[int, _Job] = field(default_factory=dict)
     _keys: itertools.count[int] = field(default_factory=itertools.count)
@@ -142,7 +142,7 @@ class Governor:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Seat]:
-        """A place, once this one may launch; free again at the end."""
+        """A place for one session, once it may launch; freed at the end."""
         seat = _Session(self, next(self._keys))
         self.sessions[seat.key] = seat
         try:
@@ -155,7 +155,7 @@ class Governor:
 
     @asynccontextmanager
     async def hearing(self) -> AsyncIterator[None]:
-        """While one capture is heard: one at a time, and not while anything is measured."""
+        """The analysis of one capture: one at a time, and not while anything is measured."""
         job = _Job(next(self._keys), self._begin(self.limits.hear_s))
         self._jobs[job.key] = job
         try:
@@ -167,7 +167,7 @@ class Governor:
             self.settle()
 
     async def wait_for(self, seat: _Session, stage: Stage) -> bool:
-        """Stand in `stage` until the rule lets it go on; whether it had to wait."""
+        """Keep `seat` in `stage` until the rule lets it go on; whether it had to wait."""
         first = stage is Stage.WAITING
         seat.stage, seat.waiting = stage, _Waiting(self._loop.create_future(), None)
         if not first:
@@ -179,7 +179,7 @@ class Governor:
             await waiting.wake
         finally:
             seat.waiting = None
-        if waiting.since_s is not None:  # the wait for a free place is no cost of keeping out of each other's way
+        if waiting.since_s is not None:  # the wait for a free place does not count: only the wait for others does
             self._note(waited_s=self._record.waited_s + self._loop.time() - waiting.since_s)
         return had_to
 
@@ -193,7 +193,7 @@ class Governor:
     # the rule
 
     def settle(self) -> None:
-        """Ask the rule, and let go on whoever may."""
+        """Ask the rule; wake those that may go on."""
         now_s = self._loop.time()
         for at in may_launch(self._where(now_s), self.limit):  # their turn has come: from now on they wait for others
             waiting = self.sessions[at.key].waiting
@@ -244,7 +244,7 @@ class Governor:
     # the host
 
     def _holds_back(self, now_s: float, sessions: list[SessionAt], jobs: list[JobAt]) -> bool:
-        """Whether a start that nothing else stands against has to wait for the host; not for longer than one waits."""
+        """Whether a start that nothing else blocks must wait for the host, for `busy_s` at most."""
         measuring = any(s.stage is Stage.MEASURING for s in sessions)
         would_start = bool(may_launch(sessions, self.limit)) and not measuring and not is_loud(sessions, jobs)
         if would_start and self.busy is not None:
@@ -271,7 +271,7 @@ class Governor:
             self.look(meter.percent(), lag_ms)
 
     def look(self, cpu_percent: float | None, lag_ms: float) -> None:
-        """What the host was like since the last look. What it was like beside loud work of ours says nothing of others."""
+        """Take in the host's load since the last look. Load beside our own loud work says nothing of other work."""
         reasons = []
         if cpu_percent is not None and cpu_percent >= CPU_BUSY_PERCENT:
             reasons.append(f"the processor is {cpu_percent:.0f} % busy")
@@ -284,12 +284,12 @@ class Governor:
 
     @property
     def busy(self) -> str | None:
-        """Why the host is, as far as is known."""
+        """Why the host is busy, if it is."""
         lost = "a capture lost samples" if self._loop.time() < self._underrun_until_s else None
         return " and ".join(filter(None, [self._busy, lost])) or None
 
     def _works(self) -> bool:
-        """We do something that takes a core for a moment."""
+        """Whether our own work takes a core for a moment."""
         stages = {seat.stage for seat in self.sessions.values()}
         return bool(stages & {Stage.LAUNCHING, Stage.LEAVING}) or any(job.running for job in self._jobs.values())
 
@@ -313,7 +313,7 @@ class Governor:
         return _Waiting(self._loop.create_future(), self._loop.time())
 
     def _look_again_in(self, limit_s: float) -> None:
-        """When a wait that begins now has reached its limit."""
+        """Ask the rule again when a wait that begins now reaches its limit."""
         self._loop.call_later(limit_s + TIMER_GRAIN_S, self.settle)
 
 
@@ -321,7 +321,7 @@ class Governor:
 async def open_governor(
     limit: int, *, why: str = "", limits: Limits | None = None, on_note: Callable[[str], None] = lambda note: None
 ) -> AsyncIterator[Governor]:
-    """A governor that watches the host until it is left."""
+    """A governor that watches the host until the context ends."""
     governor = Governor(limit, limits or Limits(), why, on_note)
     task = asyncio.create_task(governor.watch())
     try:

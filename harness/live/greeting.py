@@ -1,6 +1,6 @@
-"""An agent that speaks first is let finish: the user does not talk into its greeting, nor takes it for an answer.
+"""The user lets an agent that speaks first finish, and does not take its greeting for an answer.
 
-How long it is waited for counts from the agent's being there and able to speak. Durations are ms of the user's audio.
+The wait counts from when the agent is in the room and able to speak. Durations are ms of the user's audio.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from harness.model.plan import CallRules
 from harness.model.status import CaptureStatus
 
 SAMPLES_PER_MS = RATE_HZ / 1e3
-GREETING_LIMIT_S = 60.0  # a greeting with what the law wants said in it
-QUIET_BEFORE_MS = 300.0  # the user begins in silence, whoever made it
+GREETING_LIMIT_S = 60.0  # room for a legal notice in the greeting
+QUIET_BEFORE_MS = 300.0  # the user begins after this much silence
 STOPPED_GRACE_S = 5.0
 
 
@@ -34,7 +34,7 @@ class Greeting:
     there_ms: float = 0.0
 
     async def let_finish(self) -> Happening | None:
-        """Raises AttemptError for one that does not end (REPLY_ENDLESS), or audio that stops."""
+        """Raises AttemptError for a greeting that does not end (REPLY_ENDLESS), or audio that stops."""
         hearing = self.user.hearing
         begin = hearing.now
         window = begin + int(max(0.0, self._window_ms - self.there_ms) * SAMPLES_PER_MS)
@@ -68,7 +68,7 @@ class Greeting:
 
     @property
     def _waits(self) -> bool:
-        """An instrumented agent is waited for only where a greeting is asked for: it says itself when it speaks."""
+        """The user waits for an instrumented agent only where a greeting is required: its events say when it speaks."""
         return self.rules.greeting == "required" or (self.rules.greeting == "auto" and not self.instrumented)
 
     @property

@@ -1,9 +1,8 @@
-"""What the user hears while the call runs: when the agent starts, whether it is quiet. For triggers only, never a
-metric.
+"""What the user hears while the call runs: when the agent starts, whether it is quiet. For triggers only, no metric.
 
-Fed with blocks of the agent's audio on the user's sample clock (48 kHz, float32 or int16, gaps allowed). Level is RMS
-over 10 ms; sound is 30 ms above the threshold, and a new onset needs 300 ms of quiet before it. `follow_floor`: under an
-agent with music or noise behind its voice the threshold lies above what sounds all the time (minimum statistics, Martin
+It takes blocks of the agent's audio on the user's sample clock (48 kHz, float32 or int16, gaps allowed). Level is RMS
+over 10 ms; sound is 30 ms above the threshold, and a new onset needs 300 ms of quiet before it. `follow_floor`: for an
+agent with music or noise behind its voice, the threshold lies above the constant background (minimum statistics, Martin
 2001, in their simplest form: a low percentile of the last seconds).
 """
 
@@ -26,7 +25,7 @@ FLOOR_HOPS = 400  # 4 s: longer than a voice goes on without a pause
 FLOOR_WARM_HOPS = 100  # before that a floor is no more than a guess
 FLOOR_PERCENTILE = 15.0
 ABOVE_FLOOR_DB = 12.0
-HIGHEST_FLOOR_DBFS = -35.0  # louder than that all the time is no background
+HIGHEST_FLOOR_DBFS = -35.0  # a constant level above this is no background
 DIGITAL_SILENCE = 1e-10
 
 
@@ -68,7 +67,7 @@ class Hearing:
         if not self.follow_floor:
             return fixed
         for level in power.tolist():
-            if self._levels or level > DIGITAL_SILENCE:  # before its track there is no floor of the agent's
+            if self._levels or level > DIGITAL_SILENCE:  # silence before the agent's track is no floor
                 self._levels.append(level)
         if len(self._levels) < FLOOR_WARM_HOPS:
             return fixed
@@ -94,12 +93,12 @@ class Hearing:
         return (self.now - (self.last_sound or 0)) * 1e3 / RATE_HZ
 
     def silence_before(self, onset: int) -> int:
-        """Where the sound ended that came before `onset`; `onset` itself if it was the first."""
+        """The end of the sound before `onset`; `onset` itself if it was the first."""
         at = self.onsets.index(onset)
         return self.ends[at - 1] if at > 0 else onset
 
     def runs(self, pause_ms: float) -> list[tuple[int, int]]:
-        """[start, end) of what was heard, pauses below `pause_ms` included; the last one may still go on."""
+        """[start, end) of each stretch of sound, pauses below `pause_ms` included; the last one may still go on."""
         found: list[tuple[int, int]] = []
         ends = [*self.ends, self.last_sound] if self.last_sound is not None else []
         for start, end in zip(self.onsets, ends, strict=True):
@@ -119,7 +118,7 @@ class Hearing:
         self._waiters.clear()
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
-        """Until `condition` holds; it is looked at after every block and every `notify`."""
+        """Wait until `condition` holds, checked after every block and every `notify`."""
         while not condition():
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.add(waiter)

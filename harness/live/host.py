@@ -1,7 +1,7 @@
 """The host while it measures: load and event-loop lag twice a second, and what machine this is.
 
-The loop's lag is measured in the measuring process itself: how late a timer of 20 ms fires. The load is taken between two
-readings of one's own, so that sessions side by side do not share an interval. `host_id` names the clock that all processes
+The loop's lag is how late a timer of 20 ms fires in the measuring process itself. Each session takes the load between two
+readings of its own, so that sessions side by side do not share an interval. `host_id` names the clock that all processes
 of this machine share (CLOCK_MONOTONIC since boot).
 """
 
@@ -61,7 +61,7 @@ class HostLoad:
             await asyncio.sleep(LAG_TIMER_S)  # the timer whose lateness is the measurement
             lag_ms = (loop.time() - due) * 1e3
             marked = lag_ms > MARKED_LAG_MS
-            if marked:  # a line of its own, so that it is known which moments it spoilt
+            if marked:  # a line of its own: it shows which moments the lag spoilt
                 line(asked_ms, worst_ms)
                 worst_ms = 0.0
             worst_ms = max(worst_ms, lag_ms)
@@ -80,9 +80,7 @@ class HostLoad:
         finally:
             task.cancel()
             (ended,) = await asyncio.gather(task, return_exceptions=True)
-            if isinstance(
-                ended, Exception
-            ):  # what it would have told is missing from here on; the call itself is whole
+            if isinstance(ended, Exception):  # later lines are missing; the call itself is whole
                 log.error("the load of the host was not watched to the end", exc_info=ended)
 
 

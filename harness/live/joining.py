@@ -1,7 +1,7 @@
 """Joining: the probe, the agent and the user come into an attempt's room, in the order that the agent needs.
 
-What has come is kept in `Joining` also when a later step fails, so that the attempt can fetch its recordings. Every
-failure is an AttemptError that says who did not come.
+`Joining` keeps whoever has joined also when a later step fails, so that the attempt can fetch its recordings. Every
+failure is an AttemptError that says who did not join.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Joining:
         return await self._one_by_one(stack, agents)
 
     async def _all_at_once(self, stack: AsyncExitStack, agents: AsyncExitStack) -> tuple[User, Attendance]:
-        """An agent that knows us waits for our events, and everybody's identity is ours."""
+        """An instrumented agent waits for our events, and we choose every identity."""
         probe = await self._enter_probe(stack)
         async with asyncio.TaskGroup() as group:
             attending = group.create_task(self._attend(agents))
@@ -64,8 +64,8 @@ class Joining:
         return joining.result(), attending.result()
 
     async def _one_by_one(self, stack: AsyncExitStack, agents: AsyncExitStack) -> tuple[User, Attendance]:
-        """A foreign agent links to the first participant it sees: that must be the user. It does not see the probe, which
-        hears its first word. A page of one's own comes before the probe, which is told whom it joined as.
+        """A foreign agent links to the first participant it sees, which must be the user. The probe is hidden from the agent
+        and hears its first word. A page of one's own joins before the probe, which needs its identity.
         """
         hidden = not self.scene.agent.about.instrumented
         if self._page_of_ones_own:
@@ -90,13 +90,13 @@ class Joining:
         return self.scene.network.slack_s if self.scene.network is not None else 0.0
 
     async def keep_others_away(self) -> None:
-        """Where the agent is named, the user does not hear whoever speaks beside it."""
+        """If the agent is named, keep other speakers' tracks from the user."""
         new = self.probe.others - self._kept_away if self.probe is not None else set()
         if new and await self.scene.rooms.keep_from(self.room, self.user_identity, sorted(new)):
             self._kept_away |= new
 
     def _url_for(self, identity: str) -> str:
-        """By which this participant joins: through the link if it is behind one."""
+        """The URL by which this participant joins: the link's if it is behind one."""
         link = self.link
         return link.url if link is not None and identity in link.behind else self.scene.rooms.url
 
@@ -120,7 +120,7 @@ class Joining:
         return self.scene.open_browser is not None and self.scene.page.template is not None
 
     async def _enter_user(self, stack: AsyncExitStack, probe: Probe, *, first: bool = False) -> User:
-        """`first`: it is in the room when this is over."""
+        """`first`: return only when the user is in the room."""
         if self.scene.open_browser is not None:
             return await self._enter_page(stack, first=first)
         bot = await self._enter_bot(stack, probe)
@@ -151,7 +151,7 @@ class Joining:
             raise AttemptError(CaptureStatus.SERVER_LOST, detail) from None
 
     async def _enter_page(self, stack: AsyncExitStack, *, first: bool) -> BrowserUser:
-        """`first`: it is in the room when this is over, and `user_identity` is whom it joined as."""
+        """`first`: return only when the page is in the room; `user_identity` is then its identity."""
         scene = self.scene
         assert scene.open_browser is not None
         browser: Browser = await stack.enter_async_context(scene.open_browser(self.built))

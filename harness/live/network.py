@@ -1,7 +1,7 @@
 """The network of a run, and the link of one attempt: its seed, its marks in mid-call, and what its end explains.
 
 One link stands between the user and the media server. In the bot lane the user is two participants, the bot that speaks
-and the probe that listens, and both are behind it; in the browser lane the probe hears beside it, as the second listener.
+and the probe that listens, and both are behind it; in the browser lane the probe listens beside it, as the second listener.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from harness.network.profile import Change, Mark, Outage, Profile, load_profile
 REPLY_OVER_MS = 500.0  # quiet for this long: a reply has ended
 PATIENCE_S = 5.0  # an outage of this length makes ICE give the connection up
 ROUND_TRIPS_TO_JOIN = 20  # signalling, ICE, DTLS, SCTP: about 10
-#: What an outage can look like from elsewhere.
+#: The statuses that an outage can look like.
 CUT_OFF = {
     CaptureStatus.SERVER_LOST,
     CaptureStatus.AGENT_CRASH,
@@ -46,19 +46,19 @@ class Network:
     profile: Profile
     seed: int
     server_offers_tcp: bool
-    netem_way_in: tuple[str, ...] | None = None  # the kernel applies it
+    netem_way_in: tuple[str, ...] | None = None  # given if the kernel applies the profile
 
     @property
     def slack_s(self) -> float:
-        """What joining may take longer: its round trips, some of them lost and tried again."""
+        """How much longer joining may take: its round trips, some of them lost and retried."""
         return ROUND_TRIPS_TO_JOIN * self.profile.allowance_ms / 1e3
 
     def patient(self, case: Case) -> Case:
-        """The same case, waiting longer for a reply by what the network takes of it."""
+        """The same case, with a reply timeout longer by the network's allowance."""
         return case.model_copy(update={"reply_timeout_ms": case.reply_timeout_ms + self.profile.allowance_ms})
 
     def seed_for(self, case_id: str, number: int) -> int:
-        """Each attempt has chance of its own, the same in every run with this seed."""
+        """The attempt's own seed, the same in every run with this run's seed."""
         digest = hashlib.sha256(f"{self.seed}/{case_id}/{number}".encode()).digest()
         return int.from_bytes(digest[:4], "big")
 
@@ -104,7 +104,7 @@ def open_network(spec: NetworkSpec | None, *, external: bool) -> Network | None:
 
 
 def explained(error: AttemptError, link: Link | None, *, server_lost: bool) -> AttemptError:
-    """The same end, named for the link or its network where that is the reason."""
+    """The same error, attributed to the link or its network where that is the cause."""
     if link is None:
         return error
     if link.lost.is_set():
@@ -121,8 +121,8 @@ def explained(error: AttemptError, link: Link | None, *, server_lost: bool) -> A
 
 @asynccontextmanager
 async def marks_kept(link: Link | None, hearing: Hearing) -> AsyncIterator[None]:
-    """While the context is open, the profile's outages and changes happen at their marks. One that cannot be made ends
-    what runs in the context with AttemptError (LINK_LOST).
+    """While the context is open, the profile's outages and changes happen at their marks. If one cannot be made, the
+    context ends with AttemptError (LINK_LOST).
     """
     items: list[Outage | Change] = [*link.profile.outages, *link.profile.changes] if link is not None else []
     since = hearing.now
@@ -152,7 +152,7 @@ async def _at_its_mark(link: Link, item: Outage | Change, hearing: Hearing, sinc
 
 
 async def _reached(mark: Mark, hearing: Hearing, since: int) -> None:
-    """Until the mark, on the user's own sample clock. `since`: where the conversation begins."""
+    """Wait for the mark, on the user's own sample clock. `since`: where the conversation begins."""
     anchor = since
 
     def replies() -> list[int]:

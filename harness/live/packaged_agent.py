@@ -1,4 +1,4 @@
-"""`--agent NAME`: an agent that a package provides by entry point; what it promises is in `harness.model.extension`."""
+"""`--agent NAME`: an agent that a package provides by entry point; its interface is in `harness.model.extension`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class PackagedAgent:
         async with AsyncExitStack() as stack:
             try:
                 await stack.enter_async_context(self.agent.attend(call))
-            except Exception as error:  # somebody else's code, and a fault of the agent's
+            except Exception as error:  # the package's code may raise anything; it is the agent's fault
                 told = f"the agent {self.name} did not come: {type(error).__name__}: {error}"
                 raise AttemptError(CaptureStatus.AGENT_ABSENT, told) from error
             why = f"the agent {self.name} was started, but no agent with an audio track came into the room"

@@ -1,6 +1,6 @@
-"""What it means when the agent leaves, comes back, or is not alone: by when in the conversation it happens.
+"""What it means when the agent leaves, comes back, or is not alone; the stage of the conversation decides.
 
-In mid-turn its leaving is a crash; between two turns it may come back; after its last reply it has hung up, which is no
+An agent that leaves in mid-turn crashed; between two turns it may come back; after its last reply it has hung up, which is no
 fault by itself. The same holds for a process that ended in order, and for a room that was deleted.
 """
 
@@ -18,9 +18,9 @@ from harness.model.capture import Happening, HappeningKind
 from harness.model.status import CaptureStatus
 
 COME_BACK_S = 15.0  # a client of LiveKit tries to reconnect for about ten
-CATCH_UP_S = 1.0  # what was on its way when the agent left
+CATCH_UP_S = 1.0  # for audio that was on its way when the agent left
 CATCH_UP_MS = 300.0
-RECOUNT_S = 0.5  # a leaving and the end of its process are told by two ways
+RECOUNT_S = 0.5  # the agent's leaving and the end of its process are reported separately
 
 
 ENDED = "ended the call"
@@ -36,7 +36,7 @@ class Presence:
     hearing: Hearing
 
     async def watch(self) -> AttemptError:
-        """Until something ends the attempt; what does not is noted in the conversation."""
+        """Wait for what ends the attempt; anything else is noted in the conversation."""
         while True:
             left = await self._next()
             if left is None:
@@ -48,7 +48,7 @@ class Presence:
                 await self.probe.second_agent.wait()
 
     async def _next(self) -> str | None:
-        """How the agent left, as the middle of a sentence; None where a second one spoke instead."""
+        """How the agent left, as the middle of a sentence; None where a second agent spoke instead."""
         why = {
             "left the room": self.probe.agent_gone,
             ENDED: self.probe.room_ended,
@@ -88,7 +88,7 @@ class Presence:
         return await self._absent(how, left_ms)
 
     async def _crashed(self) -> AttemptError | None:
-        """Its process died: that is never a hang-up."""
+        """The agent's process died: that is never a hang-up."""
         attendance = self.attendance
         if not attendance.lost.is_set():
             try:
@@ -105,7 +105,7 @@ class Presence:
         return sounding_until is not None and heard_until - sounding_until < RATE_HZ * 0.05
 
     async def _catch_up(self, heard_until: int) -> None:
-        """The ear is behind: what it still hears tells whether the last word was cut off."""
+        """Wait for late audio: it shows whether the last word was cut off."""
         until = heard_until + int(CATCH_UP_MS * RATE_HZ / 1e3)
         try:
             async with asyncio.timeout(CATCH_UP_S):
@@ -124,7 +124,7 @@ class Presence:
         self.talk.happenings.append(Happening(kind=kind, detail=detail, who=who, t_mono_ms=round(mono_ms(), 1)))
 
     async def _absent(self, how: str, left_ms: float) -> AttemptError | None:
-        """Between two turns: it may come back."""
+        """The agent left between two turns: it may come back."""
         self.talk.present.clear()
         before = "before anybody spoke to it" if self.talk.stage is Stage.BEFORE else "before the user's next turn"
         came_back = not self.probe.room_ended.is_set() and not self.attendance.lost.is_set()

@@ -1,4 +1,4 @@
-"""What the manifest says of the room: the agent's tracks, and who else was there. Levels in dBFS."""
+"""The manifest's record of the room: the agent's tracks, and who else was there. Levels in dBFS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SILENT_DBFS = -70.0  # below it nobody hears a track
 
 
 def tracks_of(probe: Probe | None, heard: ProbeRecording | None) -> list[AgentTrack]:
-    """One entry a track of the agent that delivered frames; with a file of its own where there are several."""
+    """One entry for each agent track that delivered frames; each has its own file if there are several."""
     if probe is None or heard is None:
         return []
     takes = {take.sid: take for take in probe.takes if take.who == AGENT and take.frames}

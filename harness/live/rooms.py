@@ -1,7 +1,7 @@
 """Rooms seen from the server's API: tokens, who is in a room, dispatch of a worker, deletion.
 
-Whoever is not in a room gets no event about it, so `wait_for_participants` asks again every POLL_S; everything that
-can be heard from inside the room is waited for there instead. A server that does not answer is an AttemptError.
+A room's events do not reach those outside it, so `wait_for_participants` polls every POLL_S; whatever has an event
+inside the room is waited for there instead. A server that does not answer is an AttemptError.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Rooms:
     def token(self, room: str, identity: str, attributes: Mapping[str, str], *, hidden: bool = False) -> str:
         """A short-lived token for one identity in one room; `hidden`: the others do not see it there.
 
-        An agent's lets it say in `lk.agent.state` what it does.
+        An agent's token lets it set `lk.agent.state`.
         """
         grants = api.VideoGrants(room_join=True, room=room, hidden=hidden)
         if attributes.get("role") == "agent":
-            grants.can_update_own_metadata = True  # without it the server drops its attributes, and tells nobody
+            grants.can_update_own_metadata = True  # without it the server silently drops its attributes
         return (
             api.AccessToken(self.api_key, self.api_secret)
             .with_identity(identity)
@@ -60,7 +60,7 @@ class Rooms:
             await self.service.room.create_room(wanted)
 
     async def delete(self, room: str) -> None:
-        """Delete `room`; a server that is gone, or a room that is, is no error here."""
+        """Delete `room`; a missing server or room is no error here."""
         try:
             async with asyncio.timeout(API_TIMEOUT_S):
                 await self.service.room.delete_room(api.DeleteRoomRequest(room=room))
@@ -78,12 +78,12 @@ class Rooms:
         return list(answer.participants)
 
     async def wait_for_participants(self, room: str, condition: Callable[[Participants], bool]) -> None:
-        """Until `condition` holds of the room's participants. The caller sets the timeout."""
+        """Wait until `condition` holds of the room's participants. The caller sets the timeout."""
         while not condition(await self.participants(room)):  # noqa: ASYNC110 - no event reaches those outside the room
             await asyncio.sleep(POLL_S)
 
     async def keep_from(self, room: str, identity: str, track_sids: Sequence[str]) -> bool:
-        """`identity` does not receive these tracks any more; False if the server did not do it."""
+        """Unsubscribe `identity` from these tracks; False if the server did not do it."""
         try:
             async with asyncio.timeout(API_TIMEOUT_S):
                 await self.service.room.update_subscriptions(

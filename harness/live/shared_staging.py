@@ -1,13 +1,13 @@
 """One governor for the sessions of several processes: a server beside the governor, and clients that keep to it.
 
-A Unix socket in a folder only its owner can enter; a connection is a place. Lines of JSON:
+The server listens on a Unix socket in a folder only its owner can enter; a connection is a place. Lines of JSON:
 
-    {"want": "run"}      → what the server was given to say of the run; open as long as there is one
+    {"want": "run"}      → the description of the run; open as long as there is one
     {"want": "session"}  → {"may": "launch"}, later "measure" → {"may": "measure", "waited": …}, "leave", "underrun";
                            meanwhile {"launching": n} whenever the number of others that are launching changes
     {"want": "hearing"}  → {"may": "hear"}
 
-Closing it, by whatever end of the process, gives the place back.
+Closing the connection, also by the process's end, gives the place back.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Message = dict[str, Any]
 
 @dataclass
 class StagingServer:
-    """Answers for a governor. `open_run` gives it, and what the others are told of the run, when the first one asks."""
+    """Serves a governor. `open_run` gives it, and the run's description, when the first client asks."""
 
     open_run: Callable[[], Awaitable[tuple[Governor, Message]]]
     _opening: asyncio.Task[tuple[Governor, Message]] | None = None
@@ -95,7 +95,7 @@ class StagingServer:
         elif wanted == "hearing":
             async with governor.hearing():
                 _send(writer, {"may": "hear"})
-                await inbox.get()  # nothing comes: its end does
+                await inbox.get()  # no more comes: the end of the connection cancels this
         else:
             await self._session(governor, inbox, writer)
 
@@ -136,7 +136,7 @@ def _send(writer: asyncio.StreamWriter, message: Message) -> None:
 
 
 def _worked(writer: asyncio.StreamWriter, work: asyncio.Task[None]) -> None:
-    """Work that failed answers nobody any more: whoever asks is told so by the end of the connection."""
+    """Work that failed answers nobody any more: the client notices by the end of the connection."""
     error = work.exception() if not work.cancelled() else None
     if error is not None:
         log.error("a process of the run is not served any more", exc_info=error)
@@ -153,7 +153,7 @@ class _Line:
     lost: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def listen(self, reader: asyncio.StreamReader) -> None:
-        with contextlib.suppress(OSError, ValueError):  # a line that is none of ours: nothing more is understood
+        with contextlib.suppress(OSError, ValueError):  # a line that is not ours: no later one is understood
             while line := await reader.readline():
                 message = json.loads(line)
                 if "launching" in message:
@@ -215,7 +215,7 @@ class SharedStaging:
 
 @asynccontextmanager
 async def run_of_server(path: Path) -> AsyncIterator[tuple[Message, asyncio.Event]]:
-    """What the server says of the run, and an event that its end sets. Raises HarnessError."""
+    """The server's description of the run, and an event that its end sets. Raises HarnessError."""
     async with _connected(path, "run") as line:
         yield await line.answer(RUN_TIMEOUT_S), line.lost
 

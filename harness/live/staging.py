@@ -1,10 +1,10 @@
-"""The rule of sessions side by side: given where everybody is, who goes on. Pure; `harness.live.governor` asks it.
+"""The rule of sessions side by side: from every session's stage, which may go on. Pure; `harness.live.governor` asks it.
 
 A session is WAITING, LAUNCHING (browser context, page, joining, priming), READY, MEASURING (from its barrier to the end of
-its conversation), LEAVING, gone. Launching and the hearing of a capture are loud work: a core for seconds. Loud work and
+its conversation), LEAVING, gone. Launching and the analysis of a capture are loud work: a core for seconds. Loud work and
 measuring exclude each other, so sessions go in waves: up to `limit` launch together, wait for each other, are measured together.
-Whoever has waited for too long is `overdue` and goes on all the same; nobody overtakes who came first. Leaving is not held
-back: a call that is kept open after its end may be talked into by its agent, and it takes a fraction of a second.
+A session that has waited too long is `overdue` and goes on all the same; none overtakes an earlier one. Leaving is not held
+back: an agent may talk into a call that is kept open after its end, and leaving takes a fraction of a second.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class SessionAt:
-    """One session; `overdue`: it has waited in this stage for as long as one waits."""
+    """One session; `overdue`: it has waited in this stage up to its limit."""
 
     key: int
     stage: Stage
@@ -35,7 +35,7 @@ class SessionAt:
 
 @dataclass(frozen=True)
 class JobAt:
-    """One capture to be heard."""
+    """One capture to be analysed."""
 
     key: int
     running: bool = False
@@ -52,19 +52,19 @@ class Steps:
 
 
 def is_loud(sessions: Sequence[SessionAt], jobs: Sequence[JobAt]) -> bool:
-    """Something of ours is launching, or being heard."""
+    """Whether a session launches, or a capture is analysed."""
     return any(s.stage is Stage.LAUNCHING for s in sessions) or any(job.running for job in jobs)
 
 
 def may_launch(sessions: Sequence[SessionAt], limit: int) -> tuple[SessionAt, ...]:
-    """Those whose turn it is, had nobody to be spared: the first in line, as many as there are places."""
+    """Sessions whose turn it is, measurements aside: the first in line, as many as there are places."""
     waiting = [s for s in sessions if s.stage is Stage.WAITING]
     free = limit - (len(sessions) - len(waiting))
     return tuple(waiting[: max(free, 0)])
 
 
 def next_steps(sessions: Sequence[SessionAt], jobs: Sequence[JobAt], *, limit: int, busy: bool) -> Steps:
-    """`sessions` and `jobs` in the order they came; `busy`: the host is, and not by our own loud work."""
+    """`sessions` and `jobs` in the order they came; `busy`: the host is busy with other work than ours."""
     measuring = any(s.stage is Stage.MEASURING for s in sessions)
     held = measuring or (busy and not is_loud(sessions, jobs))
     line = may_launch(sessions, limit)
@@ -79,7 +79,7 @@ def next_steps(sessions: Sequence[SessionAt], jobs: Sequence[JobAt], *, limit: i
 
 
 def _more_join_the_wave(sessions: Sequence[SessionAt], limit: int) -> bool:
-    """Somebody waits for a place that is free, or about to be. Not while others are measured: they must not be joined."""
+    """Whether a session waits for a place that is free, or about to be. Nobody joins while others are measured."""
     if any(s.stage is Stage.MEASURING for s in sessions):
         return False
     leaving = any(s.stage is Stage.LEAVING for s in sessions)

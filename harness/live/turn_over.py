@@ -1,7 +1,7 @@
 """Whether the agent's turn is over: it has said all it has to say, and listens again. Durations are ms of the user's audio.
 
-An agent that speaks our events says so by them. Of any other it is known by its `lk.agent.state`, where it sets one, and
-by quiet alone where it sets none: a tool call takes seconds in which nothing is said.
+An instrumented agent reports it by events. Any other agent reports it by `lk.agent.state`; one that sets no state is
+judged by quiet alone: a tool call takes seconds in which nothing is said.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.model.status import CaptureStatus
 
 LISTENING = ("listening", "idle")
 STATE_QUIET_MS = (
-    1_000.0  # a state is ahead of what is heard by the way and the jitter buffer, and flickers between two tools
+    1_000.0  # a state is ahead of the audio by the network and the jitter buffer, and flickers between two tools
 )
 EVENTS_GRACE_MS = 5_000.0  # silent for this long without a reply_end: it will not come
 STATE_GRACE_MS = 20_000.0  # silent for this long, and the state still says otherwise: it is not believed
@@ -29,15 +29,15 @@ class TurnOver(Protocol):
     """Asked at every block of audio."""
 
     def over(self, quiet_ms: float, *, greeting: bool = False) -> bool:
-        """`quiet_ms`: at least this quiet, whatever else is known; of a greeting it is enough."""
+        """`quiet_ms`: the quiet that is required in any case; for a greeting it is enough."""
         ...
 
     def busy(self) -> bool:
-        """It is about to speak, by its own account."""
+        """Whether the agent reports that it speaks or thinks."""
         ...
 
     def check(self) -> None:
-        """After `over`. Raises AttemptError where the agent did not keep its word."""
+        """Called after `over`. Raises AttemptError if an announced end did not come."""
         ...
 
 
@@ -67,7 +67,7 @@ class ByEvents:
 
 @dataclass
 class ByEar:
-    """A foreign agent. `turn_quiet_ms`: of one without a state; `on_stuck` is told once why its state is not believed."""
+    """A foreign agent. `turn_quiet_ms`: for one without a state; `on_stuck` gets, once, why its state is not believed."""
 
     probe: Probe
     hearing: Hearing
@@ -96,4 +96,4 @@ class ByEar:
         return True
 
     def check(self) -> None:
-        """It promised nothing."""
+        """A foreign agent announces nothing."""

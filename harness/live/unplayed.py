@@ -1,7 +1,7 @@
 """A voice that arrived in the page and was not played: the page's fault, never a reply that the agent owes.
 
 Levels are RMS of full scale over one block of the tap (85 ms). A track that nothing plays is not even decoded by Chromium
-and has no level; there the page's own statistics tell that speech came (js/peers.js).
+and has no level; there the page's own statistics show that speech came (js/peers.js).
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ VOICE_BLOCKS = 4  # a third of a second; less is a click, or the end of the user
 
 
 async def unplayed(session: PageSession, blocks: Sequence[AudioBlock], after: int) -> AttemptError | None:
-    """PAGE_ERROR if a voice came after sample `after` and nobody heard it, with what is known of why, or if the agent could
-    not have understood the user; else None.
+    """PAGE_ERROR if a voice came after sample `after` and was not played, with the known reasons, or if the agent could not
+    have understood the user; else None.
     """
     try:
         found = await session.unplayed()
     except AttemptError:
-        return None  # a page that cannot be asked is found out elsewhere
+        return None  # a page that does not answer is reported elsewhere
     if not (arrived_unheard(blocks, after) or found.undecoded):
         return AttemptError(CaptureStatus.PAGE_ERROR, ENCRYPTED) if found.encrypts else None
     why = f" ({'; '.join(found.reasons)})" if found.reasons else ""

@@ -59,7 +59,7 @@ class User(Protocol):
 
     def failure(self) -> AttemptError: ...
     async def ready(self) -> None:
-        """Until its microphone is open (or, with the device microphone, asked for)."""
+        """Wait until its microphone is open (or, with the device microphone, asked for)."""
         ...
 
     async def now_sample(self) -> int: ...
@@ -70,7 +70,7 @@ class User(Protocol):
 
     async def stats(self) -> list[dict[str, Any]]: ...
     async def unplayed(self, after: int) -> AttemptError | None:
-        """Asked when no reply was heard after sample `after`: whether one came that the user's side does not play."""
+        """Called when no reply was heard after sample `after`: the error if one came and was not played."""
         ...
 
     async def finish(self, folder: Path) -> UserRecording: ...
@@ -78,7 +78,7 @@ class User(Protocol):
 
 @dataclass
 class UserRecording:
-    """What the user's side brings home. `t0_sample`: which sample of the user's clock is sample 0 of mic and ear."""
+    """What the user's side recorded. `t0_sample`: which sample of the user's clock is sample 0 of mic and ear."""
 
     mic: npt.NDArray[np.float32] | None = None
     ear: npt.NDArray[np.float32] | None = None
@@ -100,9 +100,9 @@ class BrowserUser:
     mic: MicMode
     host_id: str
     device_lead_samples: int = 0  # silence ahead of the case's WAV in the fake microphone's file
-    slack_s: float = 0.0  # what a slow network may take longer
+    slack_s: float = 0.0  # extra time for a slow network
     hearing: Hearing = field(default_factory=Hearing)
-    recording: UserRecording = field(default_factory=UserRecording)  # filled while it finishes
+    recording: UserRecording = field(default_factory=UserRecording)  # filled by `finish`
     _blocks: list[AudioBlock] = field(default_factory=list)
     _clock: ClockMap | None = None
     _slip_ms: float | None = None
@@ -114,7 +114,7 @@ class BrowserUser:
     def failure(self, when: str = "in the middle of the call") -> AttemptError:
         if self.browser.lost.is_set() or not _alive(
             self.browser.pid
-        ):  # the page's end may be told before the browser's
+        ):  # the page's end may be reported before the browser's
             return AttemptError(CaptureStatus.BROWSER_CRASH, f"Chromium ended {when}")
         if self.session.closed.is_set():
             return AttemptError(CaptureStatus.PAGE_ERROR, f"the page closed or crashed {when}")
@@ -161,7 +161,7 @@ class BrowserUser:
         return AttemptError(CaptureStatus.PAGE_ERROR, f"the page {what}{last_words(self.session.errors)}")
 
     async def tapped(self, *, agent_track: bool = True) -> None:
-        """Until the taps deliver sound samples (of silence, mostly); `agent_track`: the agent has one to be attached."""
+        """Wait until the taps deliver samples (mostly silence); `agent_track`: the agent has a track to attach."""
         timeout_s = TAP_TIMEOUT_S + self.slack_s
         try:
             async with asyncio.timeout(timeout_s):
@@ -194,12 +194,12 @@ class BrowserUser:
         return await unplayed(self.session, self._blocks, after)
 
     async def finish(self, folder: Path) -> UserRecording:
-        """Everything that can still be had; a page that is gone or hangs costs only what it was asked for, and at most
-        FINISH_LIMIT_S. Broken off, it leaves in `recording` what had come until then.
+        """Collect what the page still has; a page that is gone or hangs costs only the part asked for, and at most
+        FINISH_LIMIT_S. A cancelled call leaves in `recording` what had come until then.
         """
         self.recording.webm = self.session.webm()
         try:
-            await self._asked(self._take_clock(), CLOCK_TIMEOUT_S)  # alone: nothing beside it delays its answers
+            await self._asked(self._take_clock(), CLOCK_TIMEOUT_S)  # alone, so that nothing delays its answers
             parts = (self._take_webm(), self._take_claims(), self._take_screenshot(folder))
             await asyncio.gather(*(self._asked(part, PART_TIMEOUT_S) for part in parts))
         finally:
@@ -295,7 +295,7 @@ class BotUser:
         self._go_on(now)
 
     def _go_on(self, now: int) -> None:
-        """What is complete by now is heard; the clock goes on also while the agent has no track."""
+        """Feed what is complete by now; the clock goes on also while the agent has no track."""
         at = self._mixer.given
         samples = self._mixer.take(self._mixer.due(now))
         if not len(samples):
