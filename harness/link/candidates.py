@@ -1,6 +1,6 @@
-"""Which way media may go, as the signalling says it: the server's candidates are turned to the relay, all others left out.
+"""The ways for media in the signalling: the server's candidates are turned to the relay, all others left out.
 
-Pure: SDP lines and the candidates of trickle ICE, as text (RFC 8839; TCP: RFC 6544). `Door` gives the relay's port for
+Pure: SDP lines and the candidates of trickle ICE, as text (RFC 8839; TCP: RFC 6544). `Doors` gives the relay's port for
 an address of the server.
 """
 
@@ -42,7 +42,7 @@ class Candidate:
 
 
 def parse(text: str) -> Candidate | None:
-    """From what stands after "candidate:"; None for what is no candidate (an end-of-candidates is an empty text)."""
+    """Parse the text after "candidate:"; None if it is no candidate (an end-of-candidates is an empty text)."""
     parts = text.removeprefix("candidate:").split()
     if len(parts) < 8 or not parts[5].isdigit():
         return None
@@ -58,7 +58,7 @@ class Policy:
     convert: bool = False
 
     def door(self, candidate: Candidate) -> Transport | None:
-        """By which transport this candidate of the server's is reached; None if it is left out."""
+        """The transport by which this candidate of the server's is reached; None if it is left out."""
         if not self.udp_blocked:
             return "udp" if candidate.protocol == "udp" else None
         if self.convert:
@@ -66,7 +66,7 @@ class Policy:
         return "tcp" if candidate.protocol == "tcp" else None
 
     def turned(self, candidate: Candidate, doors: Doors) -> Candidate | None:
-        """The candidate as the participant is told it."""
+        """The candidate as the participant gets it."""
         transport = self.door(candidate)
         if transport is None:
             return None
@@ -102,7 +102,7 @@ def turn_sdp(sdp: str, policy: Policy, doors: Doors) -> str:
 
 
 def without_candidates(sdp: str) -> str:
-    """The participant's SDP: the server is told no way around the relay, it sees the relay's own address."""
+    """The participant's SDP without candidates: the server learns no way around the relay, only the relay's address."""
     return "\r\n".join(line for line in sdp.split("\r\n") if not line.startswith(SDP_LINE))
 
 
@@ -112,7 +112,7 @@ def candidate_of_trickle(init: str) -> Candidate | None:
 
 
 def turn_trickle(init: str, policy: Policy, doors: Doors) -> str | None:
-    """The same turned to the relay; None if it is left out; what is no candidate stays."""
+    """The JSON turned to the relay; None if it is left out; unchanged without a candidate."""
     given = json.loads(init)
     candidate = parse(given.get("candidate", ""))
     if candidate is None:

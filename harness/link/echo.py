@@ -25,7 +25,7 @@ OpenDoor = Callable[[Address, Transport], Awaitable[int]]
 
 
 class EchoProbe:
-    """Sends, and keeps what came of each packet."""
+    """Sends packets, and keeps the times of each."""
 
     def __init__(self) -> None:
         self._sent_ms: list[float] = []
@@ -67,7 +67,7 @@ class _FarEnd(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         if data.startswith(ECHO_MAGIC):
-            self.probe.served(data)  # first: a far end that is put aside in between must not seem later than its answer
+            self.probe.served(data)  # first: a pause in between must not make this time later than the answer's
             self.transport.sendto(data, addr)
 
 

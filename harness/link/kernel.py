@@ -1,7 +1,7 @@
 """One direction through the kernel's qdisc: which packets are inside, which came out, and which must be lost.
 
-The kernel does not say what it did to a packet, so each goes in with its number ahead of it: what comes out is known by
-that, when it came out by the kernel's own time of arrival at the exit, and what has not come within its patience is lost.
+The kernel does not report what it did to a packet, so each goes in with its number ahead of it. The number says which packet
+came out, the kernel's arrival time at the exit says when, and a packet that has not come within its patience is lost.
 Standard library alone. Times are ms of CLOCK_MONOTONIC.
 """
 
@@ -19,14 +19,14 @@ from harness.network.log import Row
 
 NUMBER = struct.Struct("!I")
 SPREAD_SD = 5.0  # the longest tail of netem's tables, a Pareto distribution's, ends at 4
-SLACK_MS = 300.0  # of the host; what is younger at the end of a call has no fate yet
+SLACK_MS = 300.0  # for the host; a younger packet has no fate yet when the call ends
 
 Send = Callable[[bytes], Any]
 
 
 @dataclass
 class Inside:
-    """A packet on its way. `queue_full`: by the model of the bottleneck, so that is why if it is lost."""
+    """A packet on its way. `queue_full`: the bottleneck's model says so; it is the cause of a loss."""
 
     row: Row
     send: Send
@@ -50,11 +50,11 @@ class KernelWay:
         return open_lane(self._way_in, qdisc)
 
     def change(self, impairment: Impairment, lane: Lane) -> None:
-        """From the next packet on."""
+        """Apply `impairment` from the next packet on."""
         self.lane, self._impairment = lane, impairment
 
     def enter(self, data: bytes, row: Row, send: Send, *, queue_full: bool) -> Row | None:
-        """The row, if it did not even go in."""
+        """The packet's row, if the kernel refused it."""
         what = self._impairment
         longest_ms = what.delay_ms + SPREAD_SD * what.jitter_ms + row.queued_ms + SLACK_MS
         if what.bandwidth_kbps is not None:
@@ -70,7 +70,7 @@ class KernelWay:
         """Send on what has come out of `lane`."""
         for data, _, left_ms in received(lane.exit):
             inside = self._inside.get(NUMBER.unpack_from(data)[0])
-            if inside is None:  # it was given up, and is in the log as lost: to let it pass would make that false
+            if inside is None:  # the log has it as lost: to send it on would make the log false
                 continue
             fate = "ok" if inside.copies == 0 else "twice"
             try:
@@ -91,7 +91,7 @@ class KernelWay:
             yield _row(self._inside.pop(number))
 
     def rest(self) -> Iterator[Row]:
-        """At the end: what came out. What is still inside has no fate yet."""
+        """At the end: rows of packets that came out. Those still inside have no fate."""
         for inside in self._inside.values():
             if inside.copies:
                 yield _row(inside)

@@ -2,7 +2,7 @@
 
 `python -m harness.link.lane` (started by `open_lane`, within the namespace) brings loopback up, puts the qdisc on it, makes
 the sockets, hands them over by its standard input, which is a Unix socket, and ends: a namespace lives as long as a socket
-in it. So nothing is left behind when who holds them ends, however it ends, and the host's own network is never touched.
+in it. So nothing is left behind when their holder ends, however it ends, and the host's own network is never touched.
 Standard library alone, for the relay's process starts with it.
 """
 
@@ -38,7 +38,7 @@ class Opening:
     door: socket.socket
 
     def lane(self) -> Lane:
-        """Waits for it. Raises OSError with what the process said."""
+        """Wait for the lane. Raises OSError with the process's reason."""
         try:
             message, descriptors, _, _ = socket.recv_fds(self.door, MESSAGE_BYTES, 2)
         finally:
@@ -74,7 +74,7 @@ def _tool(*command: str) -> None:
 
 
 def main() -> int:
-    """Argument: JSON, the qdisc's kind and words. Exit status 1 if it cannot be had, said at the door."""
+    """Argument: JSON, the qdisc's kind and words. Exit status 1 if it fails; the door gets the reason."""
     with socket.socket(fileno=sys.stdin.fileno()) as door:
         try:
             _tool("ip", "link", "set", "lo", "up")

@@ -1,8 +1,8 @@
 """A link: everything between one user and the media server, opened for one call and closed after it.
 
-The relay in its own process, the signalling proxy in front of the server, the echo through it. The user joins by `url`;
-its media has no other way. `lost` says that the link itself has ended, which no profile asks for. All ports are free
-loopback ones.
+It is the relay in its own process, the signalling proxy in front of the server, and the echo through the relay. The user
+joins by `url`; its media has no other way. `lost` is set when the link itself has ended, which no profile asks for. All
+ports are free loopback ones.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WAYS: dict[Ways, tuple[Way, ...]] = {"both": ("up", "down"), "uplink": ("up",), 
 
 
 class _RelayProcess:
-    """The relay's process: one question, one answer. It ends with its stdin, for its log is then whole."""
+    """The relay's process: one question, one answer. It ends with its stdin, so its log is whole."""
 
     def __init__(self, child: Child) -> None:
         self.child = child
@@ -75,12 +75,12 @@ class _RelayProcess:
 
 @dataclass
 class Link:
-    """Not to be made directly: see `open_link`."""
+    """Made by `open_link`."""
 
     profile: Profile
     seed: int
     behind: Sequence[str]
-    by_kernel: bool = False  # netem applies it
+    by_kernel: bool = False  # netem applies the profile
     url: str = ""  # by which the user joins
     pid: int | None = None  # of the relay
     lost: asyncio.Event = field(default_factory=asyncio.Event)
@@ -106,7 +106,7 @@ class Link:
         self._done.append(Done(at_ms=answer["at_ms"], for_ms=for_ms, ways=WAYS[ways]))
 
     async def change(self, uplink: Direction | None = None, downlink: Direction | None = None) -> None:
-        """From now on the given directions are as given. Raises HarnessError if the relay is gone, UsageError (netem)."""
+        """Apply the given directions from now on. Raises HarnessError if the relay is gone, UsageError (netem)."""
         assert self._relay is not None
         given: dict[Way, Direction | None] = {"up": uplink, "down": downlink}
         new = {way: self._impairment(direction) for way, direction in given.items() if direction is not None}
@@ -132,7 +132,7 @@ class Link:
         return int(answer["port"])
 
     async def _hold(self, way: Way) -> None:
-        """What a signalling message waits: it goes by TCP, so it is late where media is lost."""
+        """Hold a signalling message: it goes by TCP, so it is late where media is lost."""
         due_ms = mono_ms() + self._now[way].delay_ms
         while (left_ms := max(due_ms, self._cut_until_ms[way]) - mono_ms()) > 0:  # noqa: ASYNC110 - it is the delay
             await asyncio.sleep(left_ms / 1e3)
@@ -151,7 +151,7 @@ class Link:
             await asyncio.gather(process, proxy, return_exceptions=True)
 
     def record(self) -> LinkRecord:
-        """What is known of it by now."""
+        """What the link has done by now."""
         return LinkRecord(
             kind="netem" if self.by_kernel else "user",
             profile=self.profile,

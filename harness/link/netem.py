@@ -1,6 +1,6 @@
 """Kernel netem: a direction of a profile as the words of `tc`, and the way to apply them on this machine, if there is one.
 
-`qdisc` and `check` are pure. What netem has no word for is an error that says so, never left out silently.
+`qdisc` and `check` are pure. What netem has no word for is an error, never silently left out.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The relay: `python -m harness.link.relay`, a process of its own between one participant and the media server.
 
-Its own loop instead of asyncio's, whose timers are rounded up to whole ms. Each packet gets its fate when it arrives and
-leaves at an absolute deadline; each is a line of the log (see `log`), with how late it was. Told what to do by JSON
-lines on stdin, each answered by one on stdout; ends when stdin does, so it never outlives who started it. Addresses are
-loopback on the participant's side. Where the kernel's netem is to do it, each packet goes through a lane of its (see
+It has its own loop instead of asyncio's, whose timers are rounded up to whole ms. Each packet gets its fate when it
+arrives and leaves at an absolute deadline; each is a line of the log (see `log`), with its lateness. Orders are JSON
+lines on stdin, each answered by one on stdout; the relay ends when stdin does, so it never outlives its parent. Addresses
+are loopback on the participant's side. With the kernel's netem, each packet goes through a lane of the kernel (see
 `kernel`) instead; outages stay here. Standard library alone, so that it starts at once and stays small.
 """
 
@@ -48,7 +48,7 @@ class Flow:
 class Relay:
     """Listeners, flows and the packets that wait. Not thread-safe; `turn` does one round.
 
-    `kernel`: what the kernel does in the place of the models, which then only say how full the bottleneck is.
+    `kernel`: the ways through the kernel, in place of the models, which then only say how full the bottleneck is.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Relay:
         self._readers.pop(fd, None)
 
     def change(self, way: Way, impairment: Impairment, lane: Lane | None = None) -> None:
-        """From the next packet on. `lane`: the kernel's that does it."""
+        """Apply from the next packet on. `lane`: the kernel's that does it."""
         if lane is None:
             self.models[way].change(impairment)
             return
@@ -119,7 +119,7 @@ class Relay:
             self._take(flow, "up", data, arrived_ms)
 
     def _flow_to(self, target: Address, to_client: Callable[[bytes], Any]) -> tuple[Flow, socket.socket | None]:
-        """A flow to the server by UDP; one that the machine has no way to takes packets and sends none."""
+        """A flow to the server by UDP; without a route to it the flow takes packets and sends none."""
         try:
             upstream = udp_socket(connect=target)
         except OSError as error:
@@ -139,7 +139,7 @@ class Relay:
     def _accept(self, sock: socket.socket, target: Address, transport: Transport) -> None:
         try:
             connection, _ = sock.accept()
-        except OSError:  # it went away again before we came to it
+        except OSError:  # the client went away before we accepted it
             return
         client = Framed(connection)
         if transport == "tcp_from_udp":
@@ -216,7 +216,7 @@ class Relay:
         readable, writable, _ = select.select(list(self._readers), writers, [], timeout_s)
         self._send_due()
         for ready in readable:
-            handler = self._readers.get(ready)  # closed by another one's handler meanwhile
+            handler = self._readers.get(ready)  # None: another handler closed it meanwhile
             if handler is not None:
                 handler()
         for framed in self._framed:
@@ -235,7 +235,7 @@ class Relay:
             self._send(flow, way, data, row, copies)
 
     def close(self) -> None:
-        """The last lines of the log."""
+        """Write the log's last lines."""
         for lanes in self.kernel.values():
             self._lines += [row.line() for row in lanes.rest()]
         self.flush()
@@ -255,7 +255,7 @@ def _refuse(why: OSError, _: bytes) -> None:
 
 
 class Control:
-    """What the relay is told: {"listen": [host, port], "transport": …}, {"cut_ms": …, "ways": […]}, {"change": {…}}.
+    """The relay's orders: {"listen": [host, port], "transport": …}, {"cut_ms": …, "ways": […]}, {"change": {…}}.
 
     With netem, a change comes with {"qdisc": {way: words}}, and is answered once its lanes are open.
     """
@@ -340,15 +340,15 @@ def main() -> None:
     relay = Relay(up, down, given["seed"], log, reliable=given["reliable"], kernel=kernel)
     control = Control(relay)
     relay.watch(sys.stdin.fileno(), control.read)
-    with contextlib.suppress(OSError):  # ahead of the load it stands beside, where it may; it needs little itself
+    with contextlib.suppress(OSError):  # ahead of the load beside it, where permitted; the relay itself needs little
         os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
     gc.disable()  # no cycles are made here, and a collection would be late packets
     answer({"ready": os.getpid()})
-    with contextlib.suppress(BrokenPipeError):  # who started us is gone, and so is who would read the answer
+    with contextlib.suppress(BrokenPipeError):  # our parent is gone, and nobody reads the answer
         while not control.ended:
             relay.turn()
     relay.close()
-    with contextlib.suppress(OSError):  # told already
+    with contextlib.suppress(OSError):  # reported already
         log.close()
 
 

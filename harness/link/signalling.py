@@ -1,7 +1,7 @@
 """The signalling proxy: a WebSocket in front of the media server's, for one participant, that turns media to the relay.
 
-Everything passes as it is but for the ways that media may go (see `candidates`): TURN and other servers are not told, for
-they would lead around the relay. A message waits as long as the link's delay, and for the end of an outage, as a TCP
+Everything passes unchanged except the ways for media (see `candidates`): TURN and other servers are left out, for they
+would lead around the relay. A message waits as long as the link's delay, and for the end of an outage, as a TCP
 connection would; reconnection and ICE restart are new messages like all others.
 """
 
@@ -79,7 +79,7 @@ class SignallingProxy:
         return f"ws://{HOST}:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:
-        """Ends it; a second call has nothing left to do."""
+        """End the proxy; a second call does nothing."""
         self._closing = True
         runner, self._runner = self._runner, None
         try:
@@ -188,7 +188,7 @@ class SignallingProxy:
                 await reading
             await writing  # what was read is written; or it has failed, and nobody takes what is still read
         except (ConnectionError, aiohttp.ClientError):
-            pass  # the reader went away while it was written to: the end, as well
+            pass  # the reader went away during a write: the connection ends too
         finally:
             writing.cancel()
             reading.cancel()
@@ -250,7 +250,7 @@ def _participants(data: bytes) -> bytes | None:
 
 
 def turn_join_request(text: str) -> str:
-    """The first offer may come in the address already (livekit's v1 signalling): without its candidates."""
+    """Take the candidates out of a first offer in the URL (livekit's v1 signalling)."""
     padded = text.replace("+", "-").replace("/", "_") + "=" * (-len(text) % 4)
     wrapped = rtc.WrappedJoinRequest.FromString(base64.urlsafe_b64decode(padded))
     zipped = wrapped.compression == rtc.WrappedJoinRequest.GZIP

@@ -34,7 +34,7 @@ def family_of(host: str) -> socket.AddressFamily:
 
 
 def udp_socket(bind: Address | None = None, connect: Address | None = None) -> socket.socket:
-    """A UDP socket that notes when the kernel received. Raises OSError."""
+    """A UDP socket with the kernel's times of arrival. Raises OSError."""
     host = (bind or connect or ("127.0.0.1", 0))[0]
     made = socket.socket(family_of(host), socket.SOCK_DGRAM)
     try:
@@ -55,19 +55,19 @@ def udp_socket(bind: Address | None = None, connect: Address | None = None) -> s
 
 
 def received(sock: socket.socket) -> Iterator[tuple[bytes, Address, float]]:
-    """What lies in a UDP socket: (payload, from where, when it arrived)."""
+    """The packets in a UDP socket: (payload, from where, when it arrived)."""
     for _ in range(BURST_PACKETS):
         try:
             data, ancillary, _, address = sock.recvmsg(MAX_PACKET_BYTES, ANCILLARY_BYTES)
         except BlockingIOError:
             return
-        except ConnectionError:  # the other side's port is closed, which ICMP has told; later packets may be heard
+        except ConnectionError:  # ICMP reported the other side's port as closed; later packets may come
             continue
         yield data, address, _arrival_ms(ancillary)
 
 
 def _both_clocks() -> tuple[int, int]:
-    """(monotonic, wall) of one moment, ns: read again where the scheduler came between."""
+    """(monotonic, wall) of one moment, ns: read again if the scheduler came between."""
     for _ in range(CLOCK_READINGS):
         mono_ns = time.monotonic_ns()
         wall_ns = time.time_ns()
