@@ -1,9 +1,9 @@
 """Decides the fate of each packet of one direction: lost (and why), how long it waits, whether it comes twice. No I/O.
 
-Times are ms of any one monotonic clock, sizes bytes of the UDP payload. Each thing that chance decides has a generator of
-its own, which is drawn from exactly once a packet, whatever the impairment: the same seed gives the same fate to the same
-packet number, also when another part of the impairment is changed. Standard library alone, for the relay's process
-starts with it. Models: netem's uniform jitter; Gilbert-Elliott loss; a drop-tail queue (RFC 8867).
+Times are ms of any one monotonic clock, sizes bytes of the UDP payload. Each random decision has a generator of its
+own, drawn from exactly once a packet, whatever the impairment: the same seed gives the same fate to the same packet
+number, also when another part of the impairment is changed. Standard library alone, for the relay's process starts
+with it. Models: netem's uniform jitter; Gilbert-Elliott loss; a drop-tail queue (RFC 8867).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Impairment:
 
 @dataclass(frozen=True)
 class Fate:
-    """Of packet number `n` (from 0). `due_ms`: when it is to leave; None if it is lost. `queued_ms` is a part of that."""
+    """The fate of packet `n` (from 0). `due_ms`: when it is to leave, `queued_ms` included; None if it is lost."""
 
     n: int
     cause: Cause
@@ -82,7 +82,7 @@ def jitter_offset_ms(impairment: Impairment, u: float) -> float:
 
 
 def lowest_offset_ms(impairment: Impairment) -> float:
-    """What the delay must have room for, as a negative number; a normal distribution is cut to fit, at 1 SD or more."""
+    """The lowest jitter, negative: the delay must exceed it; a normal distribution is cut to fit, at 1 SD or more."""
     return jitter_offset_ms(impairment, 0.0) if impairment.distribution == "pareto" else -impairment.jitter_ms
 
 
@@ -94,7 +94,7 @@ def delay_moments_ms(impairment: Impairment) -> tuple[float, float]:
 
 
 def expected_loss(impairment: Impairment) -> float:
-    """The share that chance loses in the long run, independent and in bursts."""
+    """The share of packets lost in the long run, independently and in bursts."""
     in_burst = burst_share(impairment)
     return 1 - (1 - impairment.loss) * (1 - in_burst * impairment.burst_loss)
 
@@ -141,7 +141,7 @@ class _Bottleneck:
         self._free_ms = -math.inf
 
     def wait_ms(self, impairment: Impairment, size_bytes: int, now_ms: float, *, bounded: bool = True) -> float:
-        """Waiting and being sent; infinite if the queue is full."""
+        """Time of queueing and sending; infinite if the queue is full."""
         if impairment.bandwidth_kbps is None:
             return 0.0
         waits_ms = max(0.0, self._free_ms - now_ms)
@@ -174,7 +174,7 @@ class FateModel:
         self._last_due_ms = -math.inf
 
     def change(self, impairment: Impairment) -> None:
-        """From the next packet on. Chance goes on where it is: later packets keep their draws."""
+        """Apply from the next packet on. The generators go on: later packets keep their draws."""
         self.impairment = impairment
 
     def cut(self, from_ms: float, until_ms: float) -> None:

@@ -1,8 +1,8 @@
 """The relay's packet log: what a packet is, one line for each, and reading them again. Standard library alone, no I/O.
 
-A line is CSV with the columns of HEADER. Times are ms of CLOCK_MONOTONIC; `arrived` is the kernel's time where it tells
-one, so that a relay that was late to read is not taken for one that was in time. What a packet is, its first bytes say
-(RFC 7983); of RTP and RTCP only the header is read, which is not encrypted.
+A line is CSV with the columns of HEADER. Times are ms of CLOCK_MONOTONIC; `arrived` is the kernel's time where there
+is one, so that a late read by the relay shows as lateness. The first bytes say what a packet is (RFC 7983); of RTP and
+RTCP only the header is read, which is not encrypted.
 """
 
 from __future__ import annotations
@@ -82,12 +82,12 @@ class Row:
 
     @property
     def lateness_ms(self) -> float | None:
-        """How much later it left than it was to."""
+        """How much later it left than planned."""
         return None if self.departed_ms is None or self.planned_ms is None else self.departed_ms - self.planned_ms
 
     @property
     def delay_ms(self) -> float | None:
-        """What the link did to it besides queueing."""
+        """The link's delay besides queueing."""
         return None if self.departed_ms is None else self.departed_ms - self.arrived_ms - self.queued_ms
 
     def line(self) -> str:

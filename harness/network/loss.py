@@ -1,6 +1,6 @@
-"""How many packets a model of loss takes, as an interval: exact, from the chain of its two states. Pure.
+"""How many packets a model of loss loses, as an interval: exact, from the chain of its two states. Pure.
 
-n packets, independent and Gilbert-Elliott loss together; counts above EXACT_PACKETS are taken as normal with the chain's
+Independent and Gilbert-Elliott loss act together; above EXACT_PACKETS the count is taken as normal with the chain's
 own variance.
 """
 

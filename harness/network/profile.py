@@ -1,8 +1,8 @@
 """A network profile: what each direction does to packets, when it changes, and what that allows the gates. YAML → record.
 
 Delays are ms one way, shares percent, bandwidth kbit/s; uplink is from the user to the room. The ten named profiles are
-the files in `profiles/`; one's own is a file of the same keys. Limits on a profile are those of H-147: twice delay and
-jitter (each direction once) on top of a latency; holes block only where nothing is impaired.
+the files in `profiles/`; a profile of one's own is a file of the same keys. H-147 says what it allows: delay and jitter
+of both directions on top of a latency; holes block only where nothing is impaired.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Strict(BaseModel):
 
 
 class Bursts(_Strict):
-    """Gilbert-Elliott loss: outside of a burst nothing is lost by it."""
+    """Gilbert-Elliott loss: it loses nothing outside of a burst."""
 
     enter_percent: float = Field(gt=0, le=100)  # of the packets outside: chance to be the first of a burst
     leave_percent: float = Field(gt=0, le=100)  # of the packets inside: chance to be the first after it
@@ -96,7 +96,7 @@ class Outage(Mark):
 
 
 class Change(Mark):
-    """From then on the given directions are as given; a direction that is not given stays."""
+    """The given directions apply from then on; a direction that is not given stays."""
 
     uplink: Direction | None = None
     downlink: Direction | None = None
@@ -114,7 +114,7 @@ class Change(Mark):
 
 
 class Profile(_Strict):
-    """A network. `both` stands for a direction that is not given of its own."""
+    """A network. `both` applies to a direction that is not given."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$")
     about: str = ""
@@ -148,7 +148,7 @@ class Profile(_Strict):
 
     @property
     def allowance_ms(self) -> float:
-        """What a round trip's latency may take longer than on a clean network (H-147)."""
+        """How much longer a round trip may take than on a clean network (H-147)."""
         return sum(way.delay_ms + way.jitter_ms for way in (self.up, self.down))
 
     @property
@@ -186,7 +186,7 @@ def names() -> list[str]:
 
 
 def load_profile(network: str) -> Profile:
-    """A profile by its name, or of one's own by its file. Raises UsageError, ProfileError with file and line."""
+    """A profile by its name, or by its file. Raises UsageError, ProfileError with file and line."""
     named = NAMED / f"{network}.yaml"
     if "/" not in network and named.is_file():
         return read_profile(named)
@@ -206,7 +206,7 @@ def read_profile(path: Path) -> Profile:
         raise ProfileError(path, lines.of(where), message) from error
 
 
-#: Keys under which a mapping of one known kind stands.
+#: Keys whose value is a mapping of one known kind.
 MODELS: dict[Any, type[BaseModel]] = {
     "both": Direction,
     "uplink": Direction,

@@ -1,4 +1,4 @@
-"""What a link says of itself, `link.json` of a capture: its profile and seed, what it did when, what the echo measured."""
+"""A link's record of itself, `link.json` of a capture: its profile and seed, what it did when, what the echo measured."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class LinkRecord(_Frozen):
     seed: int
     behind: list[str]  # identities of the participants behind it
     opened_ms: float
-    candidates_turned: int = 0  # ways to the server that led over the relay
+    candidates_turned: int = 0  # candidates of the server that were turned to the relay
     done: list[Done] = Field(default_factory=list)
     echo: list[Echo] = Field(default_factory=list)
     lost: str = ""  # why the link itself ended early
