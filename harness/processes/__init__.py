@@ -1,1 +1,1 @@
-"""Child processes: started in a group of their own, heard, and ended with all that they started."""
+"""Child processes: started in a group of their own, read, and ended with all that they started."""

@@ -1,7 +1,7 @@
-"""A child process: heard for as long as it lives, its last words kept for the error, ended with all that it started.
+"""A child process: its output is read, its last words are kept for the error, it ends with all that it started.
 
 It is in a process group of its own, so that Ctrl-C is for us alone. Its stdout is read whether or not somebody waits for it, so
-that it can always write. It has ended when the kernel says so, though a process that it left behind holds its pipes.
+that it can always write. It has ended when the kernel says so, even if a process that it left behind holds its pipes.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from harness.processes.said import Answers, Lines
 from harness.processes.spec import CLOSED_STDIN, STOP_TIMEOUT_S, ChildSpec
 from harness.processes.tied import Tie
 
-PROGRAM_TIMEOUT_S = 20.0  # until the kernel has tied it and it has become what it is to be
-KILLED_TIMEOUT_S = 5.0  # who survives that is not ours to kill, or hangs in the kernel
+PROGRAM_TIMEOUT_S = 20.0  # until the kernel has tied it and it has become the program (see `tied`)
+KILLED_TIMEOUT_S = 5.0  # a process that survives the kill is not ours, or hangs in the kernel
 LOG_TAIL_CHARS = 800
 LONGEST_SECRET_BYTES = 4_096  # read ahead of the tail, so that no secret begins before it
 
 
 class NoAnswerError(HarnessError):
-    """It was asked, and has ended or said nothing within the limit. With its last words."""
+    """The child ended or gave no answer within the limit. With its last words."""
 
     def __init__(self, name: str, what: str, last_words: str) -> None:
         super().__init__(f"{name} {what}")
@@ -43,7 +43,7 @@ class Child:
     def __init__(self, spec: ChildSpec, log: IO[bytes] | None) -> None:
         self.spec = spec
         self._log = log
-        self._log_began = log.tell() if log is not None else 0  # what stands before is of an earlier one
+        self._log_began = log.tell() if log is not None else 0  # an earlier child wrote what stands before
         self._hears = Hears(Answers() if spec.stdout == "answers" else Lines(spec.awaited, self._note))
         self._transport: asyncio.SubprocessTransport | None = None
         self._is_stopped = False
@@ -51,7 +51,7 @@ class Child:
 
     @classmethod
     async def start(cls, spec: ChildSpec) -> Child:
-        """Raises HarnessError if it cannot be started or its log not be written; whoever cancels finds it ended."""
+        """Raises HarnessError if it cannot be started or its log not be written; a cancellation ends it."""
         child = cls(spec, _open_log(spec))
         try:
             await child._start()
@@ -114,7 +114,7 @@ class Child:
     # what it says
 
     async def next_line(self) -> bytes:
-        """Of its stdout; empty when there are no more."""
+        """The next line of its stdout; empty at the end."""
         return await self._next(lambda: self._hears.said.take_line(over=self._hears.over.is_set()))
 
     async def _next(self, take: Callable[[], bytes]) -> bytes:
@@ -126,7 +126,7 @@ class Child:
             await self._hears.more.wait()
 
     def log_the_rest(self) -> None:
-        """Nobody waits for its lines any more."""
+        """Log its further lines: nobody waits for them."""
         self._hears.said.let_go()
 
     async def ready_line(self, timeout_s: float) -> bytes:
@@ -152,23 +152,23 @@ class Child:
             raise HarnessError(f"{wrong}{self._see_log()}") from error
 
     def say(self, line: bytes) -> None:
-        """On its stdin. One that has ended does not hear it."""
+        """Write to its stdin, unless it has ended."""
         stdin = self._stdin()
         if stdin is not None and not stdin.is_closing():
             stdin.write(line)
 
     async def ask(self, question: bytes, timeout_s: float) -> bytes:
-        """The line that answers it; one question after the other. Raises NoAnswerError."""
+        """The line that answers `question`; one question at a time. Raises NoAnswerError."""
         async with self._one_at_a_time:
             self.say(question)
             return await self.answer(timeout_s)
 
     async def answer(self, timeout_s: float) -> bytes:
-        """A line, to what it was asked or started with. Raises NoAnswerError."""
+        """The line that answers a question or its start. Raises NoAnswerError."""
         return await self._in_time(self.next_line(), timeout_s)
 
     async def more_of_answer(self, n_bytes: int, timeout_s: float) -> bytes:
-        """What follows on its line. Raises NoAnswerError."""
+        """The bytes after the answer's line. Raises NoAnswerError."""
         said = self._hears.said
         assert isinstance(said, Answers)
         return await self._in_time(self._next(lambda: said.take_bytes(n_bytes)), timeout_s) if n_bytes else b""
@@ -214,7 +214,7 @@ class Child:
     # its end
 
     async def stop(self) -> None:
-        """Asked as its spec says, then killed with its whole group. It may be called again."""
+        """Ask it to end by its spec, then kill its whole group. It may be called again."""
         if self._transport is not None and not self._is_stopped:
             try:
                 await self._ask_to_end()
@@ -239,7 +239,7 @@ class Child:
                     await self._hears.exited.wait()
 
     async def _kill(self, transport: asyncio.SubprocessTransport) -> None:
-        """Whatever is left of it. One that is not ours to kill (a program that took other rights) loses its pipes."""
+        """Kill whatever is left. A process that is not ours to kill (a program that took other rights) loses its pipes."""
         self._signal(signal.SIGKILL)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(KILLED_TIMEOUT_S):
@@ -247,7 +247,7 @@ class Child:
                 await self._hears.over.wait()
         stdin = self._stdin()
         if stdin is not None:
-            stdin.abort()  # what it was told and did not read
+            stdin.abort()  # drops what it did not read
         with contextlib.suppress(PermissionError):
             transport.close()
         with contextlib.suppress(TimeoutError):
@@ -255,7 +255,7 @@ class Child:
                 await self._hears.closed.wait()
 
     async def _soon_gone(self) -> None:
-        """It closed its output: it has ended, or is about to."""
+        """Wait: it closed its output, so it ends soon."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self._hears.exited.wait()

@@ -17,7 +17,7 @@ NATIVE = "livekit.rtc"
 
 
 def end_process_of(main: Callable[[], None]) -> NoReturn:
-    """Calls `main`, and ends the process with the status it leaves. What `main` does not explain shows its trace."""
+    """Calls `main`, and ends the process with the status it leaves. An unexplained exception shows its trace."""
     try:
         main()
         status = 0

@@ -1,4 +1,4 @@
-"""What the event loop reports of a child: what it says, that it has ended, that its pipes are closed."""
+"""What the event loop reports of a child: its output, its end, the closing of its pipes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import cast
 
 from harness.processes.said import Said
 
-LAST_WORDS_S = 0.5  # after its end its output is over, though a process that it left behind holds the pipe
+LAST_WORDS_S = 0.5  # so long after its end its output is over, even if a process that it left behind holds the pipe
 WORDS_BYTES = 8_192  # of a stderr that has no log
 
 
 class Hears(asyncio.SubprocessProtocol):
-    """`over`: it says no more. `exited`: the process is gone. `closed`: so are our ends of its pipes.
+    """`over`: no output follows. `exited`: the process is gone. `closed`: so are our ends of its pipes.
 
     asyncio's own `Process.wait` waits for the end of all pipes (until Python 3.13), thus for whoever has inherited them.
     """

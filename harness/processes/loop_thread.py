@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for those who are called without one (pytest's hooks)."""
+"""An event loop in a thread of its own, for callers without one (pytest's hooks)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def wait(self, coroutine: Coroutine[Any, Any, Any], timeout_s: float | None = None) -> Any:
-        """Its result; Ctrl-C meanwhile cancels it, and is raised when it has ended. A second one changes nothing."""
+        """The coroutine's result; Ctrl-C cancels it, and is raised when it has ended. A second Ctrl-C changes nothing."""
         work = _Work(self._loop, coroutine)
         interrupts: list[int] = []
 
@@ -41,7 +41,7 @@ class LoopThread:
         return work.ended.result(0)
 
     def wait_in_order(self, coroutine: Coroutine[Any, Any, Any], timeout_s: float) -> Any:
-        """Its result, though Ctrl-C comes meanwhile: for what keeps recordings and ends processes. Raises TimeoutError."""
+        """The coroutine's result; Ctrl-C is ignored, for work that keeps recordings and ends processes. Raises TimeoutError."""
         work = _Work(self._loop, coroutine)
         with _sigint_goes_to(lambda number, frame: None):
             work.start()
@@ -49,7 +49,7 @@ class LoopThread:
         return work.ended.result(0)
 
     def stop(self) -> None:
-        """Whatever is still under way is cancelled."""
+        """Cancel whatever is still under way."""
         with contextlib.suppress(TimeoutError, CancelledError):
             self.wait_in_order(_cancel_others(), STOP_TIMEOUT_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -98,8 +98,8 @@ class _Work:
 
 @contextlib.contextmanager
 def _sigint_goes_to(handler: Callable[[int, Any], None]) -> Iterator[None]:
-    """A handler of our own: an exception would be raised wherever the main thread happens to be. Elsewhere than in the main
-    thread no signal comes.
+    """A handler of our own: an exception would be raised wherever the main thread happens to be. Other threads get no
+    signal.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 class PipedChild:
-    """One question at a time. One that leaves a question open is ended, so that its answer is not taken for the next one's."""
+    """One question at a time. A child that leaves one open is ended: its late answer must not answer the next one."""
 
     def __init__(self, spec: ChildSpec) -> None:
         self.spec = spec
@@ -31,11 +31,11 @@ class PipedChild:
         self.close()
 
     def ask(self, question: bytes, timeout_s: float) -> bytes:
-        """A line. Raises NoAnswerError; HarnessError if it cannot be started."""
+        """The answer's line. Raises NoAnswerError; HarnessError if it cannot be started."""
         return self._wait(self._ask(question, timeout_s))
 
     def more_of_answer(self, n_bytes: int, timeout_s: float) -> bytes:
-        """What follows on its line. Raises NoAnswerError."""
+        """The bytes after it. Raises NoAnswerError."""
         assert self._child is not None
         return self._wait(self._child.more_of_answer(n_bytes, timeout_s))
 

@@ -1,4 +1,4 @@
-"""What a child has said on stdout and nobody has taken yet. Pure: bytes in, lines out."""
+"""A child's output on stdout that nobody has taken yet. Pure: bytes in, lines out."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 LINES_KEPT = 100  # that nobody takes yet; more go into the log
-LINE_BYTES = 65_536  # a longer one is none of those that are waited for
+LINE_BYTES = 65_536  # no awaited line is longer
 
 
 class Said(Protocol):
-    """`take_line` gives b"" when there is no whole one; when the output is `over`, also a last one without a newline."""
+    """`take_line` gives b"" if there is no whole line; when the output is `over`, also a last one without a newline."""
 
     def feed(self, data: bytes) -> None: ...
     def take_line(self, *, over: bool) -> bytes: ...
@@ -19,7 +19,7 @@ class Said(Protocol):
 
 
 class Lines:
-    """Of one that speaks by itself: lines that begin with `awaited` wait to be taken, everything else is for `note`."""
+    """For a child that writes by itself: lines that begin with `awaited` wait to be taken, `note` gets all others."""
 
     def __init__(self, awaited: bytes, note: Callable[[bytes], None]) -> None:
         self._awaited, self._note = awaited, note
@@ -54,7 +54,7 @@ class Lines:
         return self._lines.popleft() if self._lines else b""
 
     def let_go(self) -> None:
-        """Nobody waits for its lines any more."""
+        """Note its lines: nobody waits for them."""
         self._keeping = False
         for line in (*self._lines, self._part):
             self._note(line)
@@ -63,7 +63,7 @@ class Lines:
 
 
 class Answers:
-    """Of one that says nothing unasked: all of it is kept, for an answer may be a line with any number of bytes after it."""
+    """For a child that only answers: all is kept, for an answer may be a line with any number of bytes after it."""
 
     def __init__(self) -> None:
         self._said = bytearray()

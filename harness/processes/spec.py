@@ -1,6 +1,6 @@
-"""What a child process is to be: its command, where it talks to, how it is asked to end. Pure.
+"""The plan of a child process: its command, where its output goes, how it is asked to end. Pure.
 
-Every child is in a process group of its own and holds the far end of a pipe to us as its stdin. One of ours ends when that
+Every child is in a process group of its own and holds the far end of a pipe to us as its stdin. Our own ends when that
 closes, so that none outlives us; a `foreign` program does not watch its stdin, and is ended by the kernel (see `tied`).
 """
 
@@ -25,7 +25,7 @@ Stdout = Literal["log", "lines", "answers"]
 @dataclass(frozen=True)
 class ChildSpec:
     """`name` is the subject of its errors. `stdout`: into its log; lines that it says by itself; or answers to what it is
-    asked. Of its lines those that begin with `awaited` are for us, and the others go into the log.
+    asked. Lines that begin with `awaited` are for us, and the others go into the log.
     """
 
     name: str
@@ -38,7 +38,7 @@ class ChildSpec:
     ending: tuple[Ask, ...] = BY_SIGTERM  # one after the other until it has ended; then its group is killed
     foreign: bool = False  # it does not end with its stdin
     own_session: bool = (
-        True  # else in ours, where its niceness counts against us: with autogroups, sched(7), it does not across
+        True  # False: in our session, where its niceness counts; with autogroups, sched(7), none counts across sessions
     )
     pass_fds: tuple[int, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)  # of its command, which its log may repeat

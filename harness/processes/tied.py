@@ -1,9 +1,9 @@
 """A foreign program tied to our life: `python tied.py PARENT_PID FD PROGRAM ARGS…` becomes the program.
 
 On Linux the kernel then kills it when the parent dies, by whatever means (prctl(2), PR_SET_PDEATHSIG; kept across
-execve). Killed, because livekit-server would answer SIGTERM by waiting for its participants to leave. A program that
-cannot be run is told to the parent as an errno through FD. Run by its path, isolated and without site packages: the
-standard library alone, and nothing of the user's folder.
+execve). It is killed because livekit-server would answer SIGTERM by waiting for its participants to leave. If the program
+cannot be run, the parent gets an errno through FD. This script runs by its path, isolated and without site packages:
+with the standard library alone, and nothing of the user's folder.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PR_SET_PDEATHSIG = 1
 
 
 class Tie:
-    """Of one start: the command to start instead, and what became of it. A context manager.
+    """One start: the command to start instead, and its outcome. A context manager.
 
     `fd` is for the process; `outcome_fd` becomes readable when it has become the program, or could not.
     """
@@ -49,7 +49,7 @@ class Tie:
 
 
 def main() -> None:
-    import ctypes  # who imports this module for Tie does not need it
+    import ctypes  # an importer of Tie does not need it
 
     parent, fd, argv = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     os.set_inheritable(fd, False)

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 async def to_its_end(work: Awaitable[Result]) -> Result:
     """What `work` gives. Raises what it raises; CancelledError, if it was asked for meanwhile, once the work has ended.
 
-    For work in a thread, which no cancellation ends: who does not wait for it sees it half done.
+    For work in a thread, which no cancellation ends: a caller that does not wait sees it half done.
     """
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None

@@ -1,7 +1,7 @@
 """Run a coroutine to its end in a loop of its own; the first SIGINT or SIGTERM cancels it, so that it ends in order.
 
 Further ones change nothing: what was recorded is being written, and agent, browser and server are being ended, each within
-a limit of its own. Who does not want that sends SIGQUIT (Ctrl-\\).
+a limit of its own. To end at once, send SIGQUIT (Ctrl-\\).
 """
 
 from __future__ import annotations
