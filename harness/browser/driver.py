@@ -1,7 +1,7 @@
 """Launches Chromium for measuring, and ends it. Everything live needs of a browser is re-exported here.
 
 Scheduled microphone: one Chromium serves many sessions. Device microphone: one Chromium a case, because its voice is a
-launch flag. Flags as measured to work headless; what goes wrong at the start is a ProvisionError that says what to do.
+launch flag. The flags are measured to work headless; a failed start is a ProvisionError that says what to do.
 """
 
 from __future__ import annotations
@@ -265,7 +265,7 @@ def _profile_of(process: psutil.Process) -> Path | None:
 
 
 def _kill_tree(process: psutil.Process) -> None:
-    """Nothing to do after an orderly close; a Chromium that hangs is killed with its children."""
+    """Kill a Chromium that hangs, with its children; after an orderly close there is none."""
     try:
         tree = [*process.children(recursive=True), process]
         for one in tree:
@@ -277,7 +277,7 @@ def _kill_tree(process: psutil.Process) -> None:
 
 
 async def _ended_quietly(ending: Awaitable[None]) -> None:
-    """Await an ending for a bounded time. That the other side is gone or does not answer is no news at the end."""
+    """Await an ending for a bounded time; ignore another side that is gone or does not answer."""
     from playwright.async_api import Error as PlaywrightError
 
     with contextlib.suppress(PlaywrightError, TimeoutError):

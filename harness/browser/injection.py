@@ -1,4 +1,4 @@
-"""The init script: all files of `js/` in one closure, so that the page under test sees no name of ours but two.
+"""The init script: all files of `js/` in one closure, so that the page under test sees only two names of ours.
 
 These two are the binding (page → Python) and the handle (Python → page), both window properties.
 """

@@ -1,6 +1,6 @@
-"""Which of a page's complaints explains that it is not in the call: its own last error, before a file that is missing.
+"""Which of a page's complaints explains why it is not in the call: its own last error, else a missing file.
 
-A favicon that is not there explains nothing. Text of one line.
+A missing favicon explains nothing. The text is one line.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _is_favicon(text: str) -> bool:
 
 
 def with_advice(reason: str, url: str) -> str:
-    """The browser's reason, and what to do where it is a certificate that nobody vouches for."""
+    """The browser's reason, and what to do if it is an untrusted certificate."""
     if "ERR_CERT_" not in reason:
         return reason
     host = urlsplit(url).netloc.rpartition("@")[2]

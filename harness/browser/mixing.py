@@ -2,7 +2,7 @@
 
 A context counts its own frames at its own rate; each of its blocks says at which frame (a fraction) of the ear's clock it
 was heard. Samples in between are computed by a windowed sinc; contiguous blocks lie on one line until they leave it by
-more than LINE_FRAMES. The ear's blocks wait until every context that runs has told what it put out meanwhile.
+more than LINE_FRAMES. The ear's blocks wait until every context that runs has reported its output meanwhile.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HALF_TAPS = 16
 PHASES = 512
 KAISER_BETA = 8.0
 LINE_FRAMES = 48.0  # 1 ms
-PATIENCE_FRAMES = RATE_HZ * 3 // 10  # a context that has told nothing for so long is not waited for
+PATIENCE_FRAMES = RATE_HZ * 3 // 10  # a context that reports nothing for so long is not waited for
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Output:
         return self._input_from + len(self._input)
 
     def take(self, frame: int, at: float, samples: FloatArray) -> list[tuple[int, FloatArray]]:
-        """`frame`, the context's, was heard at the ear's frame `at`. Gives what can be told of the ear's frames now."""
+        """The context's `frame` was heard at the ear's frame `at`. Gives the ear's samples that are known now."""
         given = []
         if self._offset is None or frame != self._input_end or abs(self._at(frame) - at) > LINE_FRAMES:
             given += self._finish()
@@ -108,7 +108,7 @@ class Mix:
     """The ear's blocks in their order, each with what the page's contexts put out meanwhile."""
 
     def __init__(self) -> None:
-        self.late: list[tuple[int, FloatArray]] = []  # told only when its block was gone
+        self.late: list[tuple[int, FloatArray]] = []  # came only when its block was gone
         self._outputs: dict[int, Output] = {}
         self._pieces: list[tuple[int, FloatArray]] = []
         self._held: deque[AudioBlock] = deque()
@@ -119,7 +119,7 @@ class Mix:
         return self._release()
 
     def output(self, context: int, rate_hz: float, frame: int, at: float, samples: FloatArray) -> list[AudioBlock]:
-        """A block of one of the page's contexts; the ear's blocks that waited for it."""
+        """Take a context's block; gives the ear's blocks that waited for it."""
         output = self._outputs.setdefault(context, Output(rate_hz))
         self._pieces += output.take(frame, at, samples)
         return self._release()

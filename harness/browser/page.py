@@ -83,7 +83,7 @@ class PageSession:
         if mic == "scheduled":
             self._release()
         page.on("console", self._console)
-        # Noted and no more: a page that throws may be in the call all the same, and one that is not is missed there.
+        # Only noted: a page that throws may be in the call all the same, and a page that is not is missed there.
         page.on("pageerror", lambda error: self._problem("exception", str(error)))
         page.on("websocket", self._connected)
         page.on("crash", lambda _: self._crashed())
@@ -102,7 +102,7 @@ class PageSession:
             raise AttemptError(CaptureStatus.PAGE_ERROR, f"{shown} answered with HTTP status {response.status}")
 
     async def run_script(self, path: Path) -> None:
-        """Evaluate a page script (see page_script) and wait for its end; a page that goes elsewhere ends it."""
+        """Evaluate a page script (see page_script) and wait for its end; a navigation of the page ends it."""
         body = await asyncio.to_thread(path.read_text, encoding="utf-8")
         if uses_hands(body) and not self._has_hands:  # to expose a binding counts as a click
             self._has_hands = True
@@ -222,7 +222,7 @@ class PageSession:
         return None
 
     def _follow(self, kind: str, record: dict[str, Any]) -> None:
-        """A report that only counts from the document whose clock counts."""
+        """Take a report that counts only from the document whose clock counts."""
         if kind == "audio":
             if record.get("at") is not None:
                 frame, perf_ms = record["at"]
@@ -250,7 +250,7 @@ class PageSession:
         return clock == self._clock
 
     async def _hold_microphone(self) -> str:
-        """Which microphone the page's call is answered with. The attempt ends the wait, at the latest by its own end."""
+        """Which microphone answers the page's call. The attempt ends the wait, at the latest by its own end."""
         await self._microphone_answered.wait()
         return "own" if self._microphone_released.is_set() else "lent"
 
@@ -265,7 +265,7 @@ class PageSession:
         self._give(self._mix.tap(block))
 
     def last_audio(self) -> list[tuple[int, FloatArray]]:
-        """The call is over: gives what waited, and returns what came too late for its block, as (frame, samples)."""
+        """The call is over: give the waiting blocks, and return what came too late for its block, as (frame, samples)."""
         self._give(self._mix.flush())
         return self._mix.late
 
@@ -311,7 +311,7 @@ class PageSession:
             self.lost.set()
 
     def end(self) -> None:
-        """Nothing is reported any more; a page that still waits for its microphone is let go."""
+        """Nothing is reported any more; a page that still waits for its microphone gets it."""
         self._ended = True
         self._release()
         self.closed.set()

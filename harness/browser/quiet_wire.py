@@ -29,7 +29,7 @@ class QuietWire:
         self._answering: set[asyncio.Task[None]] = set()
 
     async def evaluate(self, function: str, argument: Any = None) -> Any:
-        """What the page's main document makes of `function(argument)`. Raises PageExceptionError, or Playwright's Error."""
+        """The result of `function(argument)` in the page's main document. Raises PageExceptionError, or Playwright's Error."""
         answer = await self._cdp.send(
             "Runtime.evaluate",
             {
@@ -70,7 +70,7 @@ class QuietWire:
 
 
 class PageExceptionError(Exception):
-    """The page threw what a question of ours called forth; its one line."""
+    """The page threw during a question of ours; its one line."""
 
 
 async def open_wire(page: Page, receive: Receive) -> QuietWire:

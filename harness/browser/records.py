@@ -60,7 +60,7 @@ class JitterBufferSample:
 
 @dataclass(frozen=True)
 class Unplayed:
-    """Of remote tracks that carried sound: what keeps each from being heard, and whether one was not even decoded."""
+    """Remote tracks that carried sound: what keeps each from being heard, and whether one was not even decoded."""
 
     reasons: tuple[str, ...]
     undecoded: bool

@@ -1,7 +1,7 @@
-"""What a page's own connection to a media server says: to which server, as whom, into which room.
+"""What a page's own signalling connection shows: the server, the identity, the room.
 
 LiveKit's clients carry their token in the signalling URL (`…/rtc?access_token=JWT`, also `/rtc/v1`). The token is read and
-not verified: it only tells whom to look for. Nothing of it but the identity and the room is kept.
+not verified: it only says whom to look for. Nothing of it but the identity and the room is kept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass
 class SignalConnection:
-    """One signalling WebSocket that the page opened. `failed`: what the browser said of its end, if it was no orderly one."""
+    """One signalling WebSocket that the page opened. `failed`: the browser's error, if it did not end in order."""
 
     origin: str
     identity: str | None
@@ -41,7 +41,7 @@ def read_signalling(url: str) -> SignalConnection | None:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """The middle part of a JWT; {} for what is none."""
+    """The middle part of a JWT; {} for other text."""
     parts = token.split(".")
     if len(parts) != 3:
         return {}
