@@ -1,6 +1,6 @@
 """The cache folder: what was built or fetched once serves every checkout. EARWITNESS_CACHE > XDG_CACHE_HOME > ~/.cache.
 
-A part is built in a folder beside its place and renamed, under a lock, so that two set-ups at once do not meet.
+A part is built in a folder beside its place and renamed, under a lock, so that two set-ups at once do not collide.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.errors import ProvisionError
 
 
 def cache_dir() -> Path:
-    """Made if it does not exist. Raises ProvisionError if that cannot be done."""
+    """The folder, made if missing. Raises ProvisionError if it cannot be made."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(os.environ.get("EARWITNESS_CACHE") or Path(base) / "earwitness")
     try:

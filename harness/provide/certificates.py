@@ -1,4 +1,4 @@
-"""Certificates that nobody vouches for, trusted for named hosts alone (`--insecure-certificates HOST[:PORT],…`).
+"""Untrusted certificates, accepted for named hosts alone (`--insecure-certificates HOST[:PORT],…`).
 
 Chromium is told the hash of each host's public key, so that it overlooks the errors of those keys and of no others. The
 bots and the server's API trust the certificates themselves, through a file beside the system's own (SSL_CERT_FILE).
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CERTIFICATE_TIMEOUT_S = 5.0
 TRUST_FILE = "SSL_CERT_FILE"
 _PORTS = {"https": 443, "wss": 443}
-_VERSION_TAG = 0xA0  # DER, of the one field that may be left out
+_VERSION_TAG = 0xA0  # DER, of the one optional field
 _FIELDS_BEFORE_KEY = 5  # serial number, algorithm, issuer, validity, subject (RFC 5280, 4.1)
 
 
@@ -98,7 +98,7 @@ def trust_file(pems: Iterable[str], path: Path) -> Path:
 
 @asynccontextmanager
 async def trusting(hosts: Sequence[str], urls: Iterable[str | None], path: Path) -> AsyncIterator[list[str]]:
-    """While it lasts, this process and those it starts (bots, agents) trust what `hosts` show; gives the hashes of their keys.
+    """In the context, this process and its children (bots, agents) trust what `hosts` show; gives the hashes of their keys.
 
     `path`: where the certificates are kept meanwhile. Raises ProvisionError.
     """
@@ -118,7 +118,7 @@ async def trusting(hosts: Sequence[str], urls: Iterable[str | None], path: Path)
 
 
 def trusting_connector(url: str) -> aiohttp.TCPConnector | None:
-    """For the server's API: aiohttp reads the system's certificates once, when it is imported. None: its own will do."""
+    """For the server's API: aiohttp reads the system's certificates once, when it is imported. None: its own suffice."""
     if not url.startswith(("wss:", "https:")) or TRUST_FILE not in os.environ:
         return None
     import aiohttp  # part of the live extra

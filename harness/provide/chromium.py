@@ -1,7 +1,7 @@
 """Chromium: find one that runs, else get one.
 
-Found: EARWITNESS_CHROMIUM, PATH, Playwright's own download. Got: Playwright's download, else apt-get as root. What is
-there but does not run (Ubuntu's `chromium-browser` without snap, a download without its libraries) is passed by.
+Search: EARWITNESS_CHROMIUM, PATH, Playwright's own download. Install: Playwright's download, else apt-get as root. A
+Chromium that does not run (Ubuntu's `chromium-browser` without snap, a download without its libraries) is skipped.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`earwitness doctor`: each component, found where, which version, or what to do. Looks; changes nothing."""
+"""`earwitness doctor`: where each component is, which version, or what to do. It changes nothing."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _machine() -> Component:
 
 
 def _found(find: Callable[[], object]) -> str | None:
-    """Where a toolchain is; one that does not run is none."""
+    """Where a toolchain is; None if it does not run."""
     try:
         found = find()
     except ProvisionError:

@@ -104,13 +104,13 @@ def find_go() -> Path | None:
 
 
 def ensure_media_server(progress: Callable[[str], None] = lambda text: None) -> Path:
-    """The server's binary, built if it is nowhere. Raises ProvisionError."""
+    """The server's binary, built if none is found. Raises ProvisionError."""
     found = find_media_server()
     if found is not None:
         return found
 
     def build(work: Path) -> None:
-        scratch = work / "scratch"  # with a toolchain of ours, its caches go when it goes: 1.5 GB
+        scratch = work / "scratch"  # a toolchain of ours and its caches (1.5 GB) go with it
         go = find_go()
         env = {"GOBIN": str(work), "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
         if go is None:
@@ -173,7 +173,7 @@ def _configuration(ports: tuple[int, int], key: str, secret: str) -> str:
 async def media_server(
     *, target: LiveKitTarget | None, log_path: Path, address: FixedAddress | None = None
 ) -> AsyncIterator[MediaServer]:
-    """A media server that answers, stopped at the end if it is ours; at `address`, else where it is free. Raises
+    """A media server that answers, stopped at the end if it is ours; at `address`, else on free ports. Raises
     ProvisionError.
     """
     if target is not None:
@@ -242,7 +242,7 @@ async def _healthy(server: MediaServer, child: Child) -> None:
 
 
 async def _answers(server: MediaServer) -> None:
-    """Until it lists its rooms to our key, so that it is not another server on a port we lost. Raises ProvisionError."""
+    """Wait until it lists its rooms to our key: another server on a port we lost does not. Raises ProvisionError."""
     import aiohttp  # part of the live extra
     from livekit import api
 
@@ -264,7 +264,7 @@ async def _answers(server: MediaServer) -> None:
                 detail = f"the media server at {server.url} shows a certificate that nobody vouches for"
                 raise ProvisionError(f"{detail}: if you know it, use --insecure-certificates {host}") from error
             except aiohttp.ClientConnectorError as error:  # refused, no such host
-                if server.external:  # one that is not ours does not come up while we wait
+                if server.external:  # an external server does not come up while we wait
                     detail = f"the media server at {server.url} cannot be reached ({error})"
                     raise ProvisionError(f"{detail}: is it started, and is the URL right?") from error
                 last = str(error)

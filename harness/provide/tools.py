@@ -38,7 +38,7 @@ def run_tool(argv: list[str], *, timeout_s: float, env: dict[str, str] | None = 
 
 
 def find_uv() -> str | None:
-    """The one that runs us (uvx), on PATH, beside this Python, or where `make` put it."""
+    """The uv that runs us (uvx), on PATH, beside this Python, or where `make` put it."""
     beside = Path(sys.executable).with_name("uv")
     cached = cache_dir() / "uv" / "bin" / "uv"
     for candidate in (os.environ.get("UV"), shutil.which("uv"), str(beside), str(cached)):
@@ -48,7 +48,7 @@ def find_uv() -> str | None:
 
 
 def install_wheel(requirement: str, folder: Path, *, alone: bool = False) -> None:
-    """Unpacks a wheel and what it requires (`alone`: not that) into a folder. Raises ProvisionError."""
+    """Unpack a wheel and its dependencies (`alone`: without them) into a folder. Raises ProvisionError."""
     uv = find_uv()
     if uv is None and find_spec("pip") is None:
         raise ProvisionError(f"neither uv nor pip is here to fetch {requirement}; install uv, or run `make setup`")

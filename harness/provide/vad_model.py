@@ -1,7 +1,7 @@
 """The ONNX model of Silero's voice activity detection: from its pinned wheel into the cache, checked by its hash.
 
 The wheel is not a dependency: it declares torch for a Python API of its own, which nothing here uses, and pip knows no way
-to leave that out. `runtime.audio.vad_silero` says which version and reads the file.
+to leave that out. `runtime.audio.vad_silero` names the version and reads the file.
 """
 
 from __future__ import annotations
