@@ -2,10 +2,10 @@
 
     python -m bots.beacon --plans DIR --captures DIR     (LIVEKIT_URL and LIVEKIT_TOKEN come from the environment)
 
-DIR/<case id>.json says which utterances come and what is answered when (`BeaconPlan`); each utterance gets its answers at
-exact samples of one published stream, so that two answers of one turn are apart by exactly what was asked for. What it
-did goes to `beacon_truth.json`, beside `pre_rtc.wav` and `agent_trace.jsonl`, in the capture's folder. It speaks the events
-of an instrumented agent (docs/how_to/own_agent.md) and imports nothing of the harness but these.
+DIR/<case id>.json names the utterances to come and the answers with their delays (`BeaconPlan`); each utterance gets its
+answers at exact samples of one published stream, so that two answers of one turn are exactly as far apart as planned. The
+beacon records what it did in `beacon_truth.json`, beside `pre_rtc.wav` and `agent_trace.jsonl`, in the capture's folder. It
+sends the events of an instrumented agent (docs/how_to/own_agent.md) and imports only these from the harness.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class BeaconPlan:
-    """What is said to the beacon, and what it answers to each utterance."""
+    """The utterances that the beacon expects, and its answers to each."""
 
     said: list[FloatArray]
     answers: list[list[Answer]]
@@ -212,7 +212,7 @@ class Beacon:
         self._emit(EventType.AGENT_STATE, state="THINKING")
 
     def _tell(self, first: int) -> None:
-        """Events of what stands in the frame that was just handed over."""
+        """Send the events of the frame that was just handed over."""
         last = self._voice.sent_samples
         for given in self.given:
             start, end = given._stream
@@ -272,14 +272,14 @@ class Beacon:
     # the files
 
     async def _finish(self) -> None:
-        """Write, then say so. Raises OSError."""
+        """Write, then report it. Raises OSError."""
         if self._heard_track is not None:
             with contextlib.suppress(TimeoutError):
                 self._inbound = await stats_of(self._heard_track)
         self._emit(EventType.TRACE_WRITTEN, files=self._write())
 
     def _write(self) -> list[str]:
-        """Everything into the capture's folder, each file complete or not at all. The names. Raises OSError."""
+        """Write the capture's files, each complete or not at all; returns their names. Raises OSError."""
         assert self._trace is not None
         folder = self.captures / self._trace.trace_id
         firsts = {given.utterance: given._stream[0] for given in reversed(self.given)}

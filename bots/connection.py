@@ -27,12 +27,12 @@ class RoomJoinError(Exception):
 
 
 async def leave(room: rtc.Room) -> None:
-    """After the others have taken their tracks away, if they do so in time: livekit 1.2.1 keeps 0.45 MiB of every room in
-    which somebody else had one when it was left (rust-sdks, pull request 1435).
+    """Leave after the others have taken their tracks away, if they do so in time: livekit 1.2.1 leaks 0.45 MiB of every
+    room that is left while another participant has a track (rust-sdks, pull request 1435).
     """
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(OTHERS_TIMEOUT_S):
-            while room.isconnected() and any(  # noqa: ASYNC110 - of a participant that is gone no event tells of each track
+            while room.isconnected() and any(  # noqa: ASYNC110 - no event reports each track of a participant that is gone
                 p.track_publications for p in room.remote_participants.values()
             ):
                 await asyncio.sleep(OTHERS_POLL_S)
@@ -64,7 +64,7 @@ async def joined(
 async def published(
     room: rtc.Room, track: rtc.LocalAudioTrack, options: rtc.TrackPublishOptions, timeout_s: float = CONNECT_TIMEOUT_S
 ) -> None:
-    """`track`, taken by the media server. Raises RoomJoinError."""
+    """Publish `track` to the media server. Raises RoomJoinError."""
     try:
         async with asyncio.timeout(timeout_s):
             await room.local_participant.publish_track(track, options)

@@ -1,7 +1,7 @@
 """Hears when a known utterance has ended, to the sample of the stream as it was received.
 
-Fed with 10 ms frames at 48 kHz. When the user falls silent, the last TAIL_MS of the utterances that may come next are
-looked for by matched filter (normalised cross-correlation, parabola through the peak); the level only says when to look.
+It takes 10 ms frames at 48 kHz. When the user falls silent, a matched filter (normalised cross-correlation, parabola
+through the peak) looks for the last TAIL_MS of the utterances that may come next; the level only says when to look.
 A sample's time is the lower envelope of arrival − position over the last seconds: a late event loop only ever delays.
 """
 

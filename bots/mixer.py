@@ -1,7 +1,7 @@
 """Several tracks on one sample clock, summed as a person hears them. Pure; int16 at 48 kHz.
 
-Each track's first frame is placed by its arrival, the following ones by count. The sum goes as far as every track goes that
-still delivers; a track that has delivered nothing for STALLED_SAMPLES is silent, and what it brings later is placed anew.
+Each track's first frame is placed by its arrival, the following ones by count. The sum goes as far as every track that still
+delivers; a track that has delivered nothing for STALLED_SAMPLES is silent, and what it brings later is placed anew.
 """
 
 from __future__ import annotations

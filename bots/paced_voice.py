@@ -2,8 +2,7 @@
 
 Sample n is taken by WebRTC at `t0_mono_ms` + n / 48 ms (and up to one native tick of 10 ms, the same for all): 20 ms
 frames, paced by absolute deadlines, a constant LEAD_MS ahead in LiveKit's native queue. A frame that is pushed later
-than that lead has shifted everything behind it; how late each push was is kept, so that who relies on the clock can
-tell.
+than that lead has shifted everything behind it; each push's lateness is kept, so that a user of the clock can tell.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class PacedVoice:
         return self.t0_mono_ms + sample / SAMPLES_PER_MS
 
     def place(self, samples: Int16Array, at_sample: int) -> int:
-        """Say `samples` from `at_sample`, or from the first sample that is not yet sent; where they really start."""
+        """Place `samples` at `at_sample`, or at the first sample not yet sent; returns where they really start."""
         start = max(at_sample, self.sent_samples)
         self._placed.append((start, samples))
         return start

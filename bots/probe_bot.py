@@ -2,7 +2,7 @@
 
 It subscribes to the agent's and the user's audio, records both (see `bots.timeline`), sends the user-side events and
 receives the agent's. It computes nothing about the sound but who speaks (`bots.roster`): the user's identity is given, and
-whoever else is heard is the agent, unless its identity is named.
+any other speaker is the agent, unless the agent is named.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 AGENT, USER, OTHER = "agent", "user", "other"
 ROOM_ENDED = (rtc.DisconnectReason.ROOM_DELETED, rtc.DisconnectReason.ROOM_CLOSED)
 SEND_TIMEOUT_S = 3.0
-STALE_MS = 1_000.0  # a track of which nothing came for this long is not what sounds now
+STALE_MS = 1_000.0  # a track without frames for this long does not sound now
 
 
 def mono_ms() -> float:
@@ -53,7 +53,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class SeenEvent:
-    """An event with when and which way it passed the probe."""
+    """An event, and its time and direction at the probe."""
 
     event: Event
     t_mono_ms: float
@@ -63,7 +63,7 @@ class SeenEvent:
 @dataclass
 class Probe:
     """See the module. Waitable facts are asyncio.Events; `on_agent_frame` is called with (track, arrival ms, int16 samples),
-    `on_change` whenever who is there, or what the agent says of its state, has changed.
+    `on_change` after each change of the participants, or of the agent's state.
     """
 
     identity: Identity
@@ -100,7 +100,7 @@ class Probe:
 
     @asynccontextmanager
     async def in_room(self, url: str, token: str, timeout_s: float = CONNECT_TIMEOUT_S) -> AsyncIterator[Probe]:
-        """Joined, listening; on the way out every stream is closed. Raises RoomJoinError."""
+        """Joined and recording; every stream is closed at the end. Raises RoomJoinError."""
         self.room.on("track_published", self._track_published)
         self.room.on("track_subscribed", self._track_subscribed)
         self.room.on("participant_connected", self._participant_connected)
@@ -127,7 +127,7 @@ class Probe:
         return AGENT if self.roster.heard_as_agent(identity) else OTHER
 
     def _participant_connected(self, participant: rtc.RemoteParticipant) -> None:
-        """Somebody came, or says something new of itself."""
+        """A participant joined, or its attributes changed."""
         if participant.identity == self.user_identity:
             self.user_left = None
         else:
@@ -178,7 +178,7 @@ class Probe:
 
     @property
     def agent_state(self) -> str | None:
-        """What the agent says it does (`lk.agent.state`: listening, thinking, speaking, …); None if it says nothing."""
+        """The state that the agent sets (`lk.agent.state`: listening, thinking, speaking, …); None if it sets none."""
         agent = self.room.remote_participants.get(self.roster.agent or "")
         return agent.attributes.get(AGENT_STATE) if agent is not None else None
 
@@ -200,7 +200,7 @@ class Probe:
         because = f" ({self.disconnect_reason})" if self.disconnect_reason else ""
         return f"the probe lost its connection to the media server{because}"
 
-    # what is heard of it
+    # its audio
 
     def _track_subscribed(
         self, track: rtc.Track, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
@@ -289,7 +289,7 @@ class Probe:
         )
         self._sent += 1
         sent = SeenEvent(event, mono_ms(), "sent")
-        self.seen.append(sent)  # ahead of its answer, which may be here before the sending is confirmed
+        self.seen.append(sent)  # at once: the answer may come before the sending is confirmed
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await self.room.local_participant.publish_data(event.to_bytes(), reliable=True, topic=TOPIC)
@@ -310,7 +310,7 @@ class Probe:
             await self._changed.wait_for(lambda: bool(self.received(event_type)))
         return self.received(event_type)[0].event
 
-    # what it brings home
+    # its record
 
     def recording(self) -> ProbeRecording:
         return place_on_one_clock(self.takes, arrivals_of=AGENT)
@@ -327,7 +327,7 @@ class Probe:
 
 
 def reason_in_words(reason: Any) -> str:
-    """LiveKit's reason of a disconnection, as it calls it; "" for one that it does not know."""
+    """LiveKit's name for the reason of a disconnection; "" for an unknown one."""
     try:
         return str(rtc.DisconnectReason.Name(reason)).lower()
     except (TypeError, ValueError):

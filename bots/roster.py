@@ -1,8 +1,8 @@
 """Who is who in the room, beside the user: the agent, a second agent, others. Pure bookkeeping.
 
-The agent is the participant that speaks; until somebody does, the one that was invited, that has an audio track, that
-LiveKit calls an agent. A participant that publishes on behalf of another (an avatar's worker) is that other. Times are ms,
-levels dBFS of 20 ms frames.
+The agent is the participant that speaks; until somebody does, it is, in this order, the one that was invited, that has an
+audio track, that LiveKit calls an agent. A participant that publishes for another (an avatar's worker) counts as that other.
+Times are ms, levels dBFS of 20 ms frames.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Seat:
 
 @dataclass
 class Roster:
-    """All participants but the user and the probes. `named`: the agent's identity, where the user of the harness gave it."""
+    """All participants but the user and the probes. `named`: the agent's identity, if it was given."""
 
     named: str | None = None
     invited: str | None = None
@@ -57,7 +57,7 @@ class Roster:
 
     @property
     def speakers(self) -> list[str]:
-        """Who spoke, in the order in which they came; whoever speaks for another is that other."""
+        """Who spoke, in the order of joining; whoever speaks for another counts as that other."""
         voiced = [s for s in sorted(self.seats.values(), key=lambda s: s.order) if s.voiced_ms >= VOICE_MS]
         return list(dict.fromkeys(s.on_behalf_of or s.identity for s in voiced))
 
@@ -90,5 +90,5 @@ class Roster:
 
     @property
     def second_agent(self) -> str | None:
-        """Who spoke beside the agent, if nobody said which of them is the agent."""
+        """Who spoke beside the agent, if no identity is named."""
         return self.speakers[1] if self.named is None and len(self.speakers) > 1 else None

@@ -28,7 +28,7 @@ Int16Array = npt.NDArray[np.int16]
 
 @dataclass
 class Take:
-    """One uninterrupted run of frames of one track, in order of arrival. `sid`, `name`, `source`: as LiveKit calls it."""
+    """One uninterrupted run of frames of one track, in order of arrival. `sid`, `name`, `source`: LiveKit's names of it."""
 
     who: str
     sid: str = ""
@@ -40,7 +40,7 @@ class Take:
     loud_frames: int = 0  # in which a voice may be
 
     def add(self, t_ms: float, samples: Int16Array) -> float:
-        """The frame's level, dBFS."""
+        """Add a frame; returns its dBFS."""
         self.arrivals_ms.append(t_ms)
         self.frames.append(samples)
         power = float(np.mean((samples / 32_768.0) ** 2)) if len(samples) else 0.0
@@ -49,12 +49,12 @@ class Take:
 
     @property
     def level_dbfs(self) -> float:
-        """RMS of its frames, 95th percentile: what it is like when it sounds."""
+        """RMS of its frames, 95th percentile: the level when it sounds."""
         return float(np.percentile(self.levels_dbfs, 95)) if self.levels_dbfs else SILENCE_DBFS
 
     @property
     def sounding(self) -> tuple[int, int]:
-        """[start, end) in its samples of what is not silence; all of it where there is nothing else."""
+        """[start, end) of what is not silence, in its samples; all of them if all is silence."""
         edges = np.concatenate([[0], np.cumsum([len(frame) for frame in self.frames])])
         loud = np.flatnonzero(np.asarray(self.levels_dbfs) > AUDIBLE_DBFS)
         return (int(edges[loud[0]]), int(edges[loud[-1] + 1])) if len(loud) else (0, int(edges[-1]))
@@ -71,7 +71,7 @@ class Take:
 class ProbeRecording:
     """All takes on one clock: sample 0 of each array is the instant `t0_mono_ms`.
 
-    `audio` is the sum of all that one participant published, `tracks` each track of the one whose arrivals are kept.
+    `audio` is the sum of a participant's tracks, `tracks` each track of the participant whose arrivals are kept.
     """
 
     audio: dict[str, Int16Array]
@@ -79,7 +79,7 @@ class ProbeRecording:
     t0_mono_ms: float | None
     error_ms: float  # largest residual of a take to the common tick
     tracks: dict[str, Int16Array] = field(default_factory=dict)  # by sid
-    voice: frozenset[str] = frozenset()  # sids of the tracks that `arrivals` speak of
+    voice: frozenset[str] = frozenset()  # sids of the tracks in `arrivals`
 
 
 def place_on_one_clock(takes: list[Take], arrivals_of: str) -> ProbeRecording:
@@ -121,7 +121,7 @@ def _summed(placed: list[tuple[Take, int]], length: int) -> Int16Array:
 
 def _voice_of(placed: list[tuple[Take, int]]) -> list[tuple[Take, int, int]]:
     """The loudest takes of which no two sound at once, in order of time, each with the sample at which the next one takes
-    over: a track that came again is still the voice, though the old one went on delivering silence.
+    over: a track published anew is still the voice, though the old one went on delivering silence.
     """
     chosen: list[tuple[Take, int, int, int]] = []
     for take, start in sorted(placed, key=lambda p: -p[0].level_dbfs):

@@ -34,7 +34,7 @@ class UserBot:
     room: rtc.Room = field(default_factory=rtc.Room)
     t0_mono_ms: float | None = None
     published: asyncio.Event = field(default_factory=asyncio.Event)
-    disconnected: asyncio.Event = field(default_factory=asyncio.Event)  # and nobody ended the call for it
+    disconnected: asyncio.Event = field(default_factory=asyncio.Event)  # by a fault, not because the call was ended
     on_frame: Callable[[], None] | None = None  # called after each frame: the clock has gone on
     broken_why: str = ""  # a fault of ours: it speaks no more, though it is connected
     _track: rtc.LocalAudioTrack | None = None
@@ -94,9 +94,7 @@ class UserBot:
         return 0 if self.t0_mono_ms is None else int((t_mono_ms - self.t0_mono_ms) * RATE_HZ / 1e3)
 
     def speak(self, samples: Int16Array, at_sample: int | None) -> int:
-        """Say `samples` from `at_sample` of the stream, or as soon as possible; the sample at which it really
-        starts.
-        """
+        """Speak `samples` at `at_sample` of the stream, or as soon as possible; returns where they really start."""
         earliest = self._sent_samples
         start = earliest if at_sample is None else max(at_sample, earliest)
         self._segments.append((start, samples))
