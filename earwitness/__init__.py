@@ -1,4 +1,4 @@
-"""The public face of Earwitness: what may be imported. Everything else may move or change without a word.
+"""The public face of Earwitness: what may be imported. Everything else may move or change without notice.
 
     from earwitness import Status, listen
     measurement = listen(Path("runs/RUN_ID/captures/ATTEMPT"))

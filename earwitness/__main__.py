@@ -1,4 +1,4 @@
-"""The command `earwitness`, also `python -m earwitness`: sees that the packages are ours; `harness.commands` does the rest."""
+"""The command `earwitness`, also `python -m earwitness`: checks that the packages are ours; `harness.commands` does the rest."""
 
 from __future__ import annotations
 

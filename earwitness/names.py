@@ -1,4 +1,4 @@
-"""Our packages have everyday names: what has the same name must not be run in their place, nor they in its place.
+"""Our packages have everyday names: another package of that name must not run in their place, nor they in its place.
 
 `hidden` looks at what is imported already, else along a search path; it imports nothing. Only a package with an `__init__.py`
 or a module hides one; a plain folder of that name does not.
@@ -26,7 +26,7 @@ class HiddenError(Exception):
 
 
 def hidden(name: str, path: Sequence[str] | None = None) -> Path | None:
-    """Where the package lies that would be run in place of ours. `path`: to look along instead of sys.path."""
+    """Where the package lies that would run in place of ours. `path`: searched instead of sys.path."""
     known = sys.modules.get(name) if path is None else None
     spec = known.__spec__ if known is not None else PathFinder.find_spec(name, path)
     if spec is None or spec.origin is None or not spec.has_location:
@@ -51,7 +51,7 @@ def check_ours(*names: str, advice: str) -> None:
 
 
 def _of_children() -> list[str]:
-    """What stands before our own folder where a child looks for modules: it is started with -P."""
+    """The folders where a child looks for modules before ours: it is started with -P."""
     told = os.environ.get(VARIABLE, "")
     return [entry or os.curdir for entry in told.split(os.pathsep)] if told else []
 
