@@ -130,7 +130,7 @@ class Beacon:
     _outbox: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _heard_track: rtc.Track | None = None
-    _inbound: list[dict[str, Any]] = field(default_factory=list)  # WebRTC's statistics of what it heard
+    _inbound: list[dict[str, Any]] = field(default_factory=list)  # WebRTC's statistics of the user's track
 
     async def run(self, url: str, token: str) -> None:
         """Raises RoomJoinError."""

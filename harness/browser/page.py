@@ -159,7 +159,7 @@ class PageSession:
         return _summed([entry for entry in await self._reports(["inbound-rtp"]) if entry.get("kind") == "audio"])
 
     async def unplayed(self) -> Unplayed:
-        """What the page knows of remote tracks that carried sound and that nobody hears."""
+        """What the page knows of remote tracks that carried sound and that are not played."""
         found = await self._ask(f"() => window.{HANDLE}.players.unplayed()", what="what the page plays")
         return Unplayed(tuple(found["reasons"]), found["undecoded"], found["encrypts"])
 
@@ -168,7 +168,7 @@ class PageSession:
         return await self._reports(STATS_TYPES)
 
     async def page_claims(self) -> dict[str, Any]:
-        """What the page itself says it measured (window.earwitness.trace); {} if it says nothing."""
+        """The page's own measurements (window.earwitness.trace); {} if there are none."""
         claims = await self._ask(
             "() => JSON.parse(JSON.stringify(window.earwitness?.trace ?? {}))",
             what="window.earwitness.trace",
@@ -194,7 +194,7 @@ class PageSession:
         return self.webm()
 
     def webm(self) -> bytes | None:
-        """What has come of the recording of the agent until now."""
+        """The recording of the agent until now."""
         return b"".join(self._webm[index] for index in sorted(self._webm)) or None
 
     # what the page reports

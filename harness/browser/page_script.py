@@ -1,7 +1,7 @@
 """A page script: JavaScript in the page, as the body of an async function, with hands that wait as Playwright's locators do.
 
 `click(selector)`, `fill(selector, value)` and `waitFor(selector)` are Playwright's: they wait until the element is visible,
-enabled and still. Input is real, so the page has its user gesture. All within SCRIPT_TIMEOUT_S.
+enabled and still. Input is real: the page has its user gesture. All within SCRIPT_TIMEOUT_S.
 """
 
 from __future__ import annotations

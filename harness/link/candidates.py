@@ -107,7 +107,7 @@ def without_candidates(sdp: str) -> str:
 
 
 def candidate_of_trickle(init: str) -> Candidate | None:
-    """From livekit's JSON of an RTCIceCandidateInit."""
+    """The candidate in livekit's JSON of an RTCIceCandidateInit."""
     return parse(json.loads(init).get("candidate", ""))
 
 

@@ -125,7 +125,7 @@ class Governor:
     limits: Limits = field(default_factory=Limits)
     why: str = ""
     on_note: Callable[[str], None] = lambda note: None
-    on_change: Callable[[], None] = lambda: None  # the rule was asked; somebody may have gone on
+    on_change: Callable[[], None] = lambda: None  # the rule was asked; a session may have gone on
     sessions: dict[int, _Session] = field(default_factory=dict)
     _jobs: dict[int, _Job] = field(default_factory=dict)
     _keys: itertools.count[int] = field(default_factory=itertools.count)

@@ -1,7 +1,7 @@
 """What it means when the agent leaves, comes back, or is not alone; the stage of the conversation decides.
 
-An agent that leaves in mid-turn crashed; between two turns it may come back; after its last reply it has hung up, which is no
-fault by itself. The same holds for a process that ended in order, and for a room that was deleted.
+An agent that leaves in mid-turn has crashed; between two turns it may come back; after its last reply it has hung up, which
+is no fault by itself. The same holds for a process that ended in order, and for a room that was deleted.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Presence:
         return await self._absent(how, left_ms)
 
     async def _crashed(self) -> AttemptError | None:
-        """The agent's process died: that is never a hang-up."""
+        """A process that died is never a hang-up."""
         attendance = self.attendance
         if not attendance.lost.is_set():
             try:

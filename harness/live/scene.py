@@ -34,5 +34,5 @@ class Scene:
     library_version: str
     open_browser: Callable[[BuiltCase], Any] | None  # → async context manager of a Browser
     rules: CallRules = field(default_factory=CallRules)
-    invitation: Invitation = NOTHING_TOLD  # what an agent is told with the call
+    invitation: Invitation = NOTHING_TOLD  # what an agent receives with the call
     network: Network | None = None  # what stands between the user and the media server

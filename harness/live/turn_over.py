@@ -1,6 +1,6 @@
 """Whether the agent's turn is over: it has said all it has to say, and listens again. Durations are ms of the user's audio.
 
-An instrumented agent reports it by events. Any other agent reports it by `lk.agent.state`; one that sets no state is
+An instrumented agent reports the end of turn by events. Any other agent reports it by `lk.agent.state`; one that sets no state is
 judged by quiet alone: a tool call takes seconds in which nothing is said.
 """
 
@@ -26,7 +26,7 @@ GREETING_QUIET_MS = 2_500.0  # no tool is called before anybody has spoken
 
 
 class TurnOver(Protocol):
-    """Asked at every block of audio."""
+    """The rule, asked at every block of audio."""
 
     def over(self, quiet_ms: float, *, greeting: bool = False) -> bool:
         """`quiet_ms`: the quiet that is required in any case; for a greeting it is enough."""

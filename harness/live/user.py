@@ -1,7 +1,7 @@
 """The user of an attempt: somebody who joins, hears the agent, and speaks at a sample of one clock.
 
 Two kinds behind one protocol: a page in Chromium (`BrowserUser`) and a bot (`BotUser`). Samples are at 48 kHz on the
-user's own clock; `hearing` is fed on it, so a start relative to the agent's reply is exact to what the user heard.
+user's own clock; `hearing` runs on it, so a start relative to the agent's reply is exact to what the user heard.
 """
 
 from __future__ import annotations
@@ -333,7 +333,7 @@ class BotUser:
         return None
 
     async def stats(self) -> list[dict[str, Any]]:
-        """What the probe receives of the agent, and what the server reports of the bot's own voice."""
+        """The probe's statistics of the agent, and the server's of the bot's own voice."""
         own = [item for item in await self.bot.stats() if "remote_inbound_rtp" in item]
         return [*await self.probe.stats(), *own]
 

@@ -99,7 +99,7 @@ class Child:
         return self.code is None and not _has_ended(self.pid)
 
     async def ended(self) -> int:
-        """Waits for its end, whoever brings it about."""
+        """Wait for its exit status, whoever ends it."""
         await self._hears.exited.wait()
         code = self.code
         assert code is not None

@@ -14,7 +14,7 @@ WORDS_BYTES = 8_192  # of a stderr that has no log
 class Hears(asyncio.SubprocessProtocol):
     """`over`: no output follows. `exited`: the process is gone. `closed`: so are our ends of its pipes.
 
-    asyncio's own `Process.wait` waits for the end of all pipes (until Python 3.13), thus for whoever has inherited them.
+    asyncio's own `Process.wait` waits for the end of all pipes (until Python 3.13), thus for any process that inherited them.
     """
 
     def __init__(self, said: Said) -> None:

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 async def to_its_end(work: Awaitable[Result]) -> Result:
-    """What `work` gives. Raises what it raises; CancelledError, if it was asked for meanwhile, once the work has ended.
+    """The result of `work`. Raises what it raises; CancelledError after the work's end, if cancelled meanwhile.
 
     For work in a thread, which no cancellation ends: a caller that does not wait sees it half done.
     """

@@ -18,7 +18,7 @@ ENDING = "earwitness: ending; what was recorded is being kept. Ctrl-\\ ends at o
 
 
 def until_done(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """What the coroutine gives. Raises what it raises."""
+    """The coroutine's result. Raises what it raises."""
 
     async def main() -> Result:
         task = asyncio.ensure_future(coroutine)

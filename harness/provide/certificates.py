@@ -1,6 +1,6 @@
 """Untrusted certificates, accepted for named hosts alone (`--insecure-certificates HOST[:PORT],…`).
 
-Chromium is told the hash of each host's public key, so that it overlooks the errors of those keys and of no others. The
+Chromium gets the hash of each host's public key, so that it overlooks the errors of those keys and of no others. The
 bots and the server's API trust the certificates themselves, through a file beside the system's own (SSL_CERT_FILE).
 """
 
