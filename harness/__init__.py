@@ -1,4 +1,4 @@
-"""Earwitness: hears what the users of a real-time voice agent hear.
+"""Earwitness hears what the users of a real-time voice agent hear.
 
 `import harness` is light: LiveKit, Playwright and the engines load where they are used.
 """

@@ -1,7 +1,7 @@
-"""Short hashes of code: numbers that other code made are other numbers.
+"""Short hashes of code: figures compare only if the same code made them.
 
-`code_hash` is of files as they are. `ears_hash` is of what listening code does: its statements without docstrings, comments,
-imports and `__all__`, in whichever file they stand. A move, a comment or another layout leaves it as it is.
+`code_hash` covers files as they are. `ears_hash` covers what listening code does: its statements without docstrings, comments,
+imports and `__all__`, in whichever file they stand. A move, a comment or another layout does not change it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
-#: What ears were called before by what they are called now: by a hash of the files' bytes; and, of the last two, before the
-#: gate table had columns that judge nothing and names changed. Records of that time stay valid.
+#: Former hash → present hash of the same ears. Former hashes covered the files' bytes; the last two date from before the
+#: gate table got columns that judge nothing and names changed. Records with them stay valid.
 FORMER_EARS = {
     "37671c91cd99": "c5805e6bff65",
     "5b63cd141b62": "1220b1a243a1",
@@ -24,7 +24,7 @@ FORMER_EARS = {
 
 
 def code_hash(files: Iterable[Path]) -> str:
-    """Of the files' names and contents, in the order given. Raises OSError."""
+    """Hash the files' names and contents, in the order given. Raises OSError."""
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.name.encode() + path.read_bytes())
@@ -33,18 +33,18 @@ def code_hash(files: Iterable[Path]) -> str:
 
 @cache
 def ears_hash(*judging: Path) -> str:
-    """Of the code that listens, and of `judging` besides. Raises OSError."""
+    """Hash the code that listens, and `judging` besides. Raises OSError."""
     statements = sorted(form for path in (*listening_files(), *judging) for form in _statements(path))
     return hashlib.sha256("\n".join(statements).encode()).hexdigest()[:12]
 
 
 def listening_files() -> list[Path]:
-    """What measures a capture, and what proves the network that it went through."""
+    """The files that measure a capture and prove the network that it went through."""
     return list((HERE / "listen").rglob("*.py"))
 
 
 def same_ears(one: str | None, other: str | None) -> bool:
-    """Whether two recorded versions are of the same ears, by whichever hash each was written down."""
+    """Whether two recorded hashes, former or present, name the same ears."""
     return FORMER_EARS.get(one or "", one) == FORMER_EARS.get(other or "", other)
 
 
@@ -56,7 +56,7 @@ def _statements(path: Path) -> Iterator[str]:
 
 
 def _form(node: object) -> str:
-    """As `ast.dump`, without what differs from one Python to the next: fields that are empty."""
+    """`ast.dump` without empty fields, which differ from one Python to the next."""
     if isinstance(node, list):
         return "[" + ",".join(_form(item) for item in node if not _says_nothing(item)) + "]"
     if not isinstance(node, ast.AST):
@@ -68,7 +68,7 @@ def _form(node: object) -> str:
 
 
 def _says_nothing(node: object) -> bool:
-    """An import, a text that stands alone (a docstring), the list of exported names, what is for the type checker alone."""
+    """Whether `node` is an import, a lone text (a docstring), the list of exported names, or for the type checker alone."""
     match node:
         case ast.Import() | ast.ImportFrom() | ast.Expr(value=ast.Constant(value=str())):
             return True

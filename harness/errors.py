@@ -9,8 +9,8 @@
     └── HarnessError      (exit 3)  we could not measure
         ├── ProvisionError          a component (media server, Chromium, page library) is missing or broken
         ├── HistoryError            the history of runs cannot be opened, read or written
-        │   ├── HistoryLockedError  another program held it for longer than we wait
-        │   └── NewerHistoryError   written by a newer version of this program
+        │   ├── HistoryLockedError  another program held it longer than we wait
+        │   └── NewerHistoryError   a newer version of this program wrote it
         └── AttemptError            an attempt ended early; carries the CaptureStatus that names why
 
 "The agent was wrong" is a verdict, never an exception.
@@ -58,7 +58,7 @@ class NightPlanError(FileError):
 
 
 class HarnessError(EarwitnessError):
-    """The harness could not do its work; nothing is said about the agent."""
+    """The harness could not do its work; this is no verdict about the agent."""
 
 
 class ProvisionError(HarnessError):

@@ -1,6 +1,6 @@
-"""A fault of ours: one sentence for the report, and the traceback in a file of the run's folder.
+"""A fault of ours: one sentence goes into the report, the traceback into a file of the run's folder.
 
-It costs what it befell (one attempt, one picture) and nothing that was recorded or judged beside it.
+The fault costs one attempt or one picture, and nothing else that was recorded or judged.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ FAULTS = Path("logs") / "faults.log"
 
 
 def note_fault(run_dir: Path, doing: str, error: BaseException) -> str:
-    """What is to be said of it; `doing`: what was being done ("measuring R-c-a1"). Raises nothing."""
+    """The sentence for the report; `doing`: what was being done ("measuring R-c-a1"). Raises nothing."""
     said = f"a fault of Earwitness while {doing}: {in_words(error)}"
     try:
         (run_dir / FAULTS).parent.mkdir(parents=True, exist_ok=True)
@@ -28,17 +28,17 @@ def note_fault(run_dir: Path, doing: str, error: BaseException) -> str:
 
 
 def broken_off(error: OSError) -> str:
-    """A run that the machine did not let go on: a full disk, a folder that is gone, a port that is taken."""
+    """One line for a run that the machine ended: a full disk, a missing folder, a port that is taken."""
     where = f"{error.filename}: " if error.filename is not None else ""
     return f"the run was broken off: {where}{error.strerror or in_words(error)}; what was recorded is kept"
 
 
 def in_words(error: BaseException) -> str:
-    """One line: its kind, and what it says; where it comes from, if it says nothing."""
+    """One line: the error's kind and its message, or where it was raised if it has none."""
     said = " ".join(str(error).split())
     if said:
         return f"{type(error).__name__}: {said}"
-    # of a wait that lasted too long, the last line of our own says more than asyncio's
+    # after a timeout our own last line says more than asyncio's
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _library(frame.filename)]
     where = f" in {frames[-1].name} ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     return type(error).__name__ + where

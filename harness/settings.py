@@ -1,8 +1,8 @@
 """Settings: every default in one place. Flags > environment > `earwitness.toml` > default.
 
 Environment names are EARWITNESS_<FIELD> (LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET keep the names that
-LiveKit gave them). The file's keys are the field names, in a table [earwitness]; limits of one's own stand in [gates]. An
-unknown key is an error with its line, an unknown variable one with its name.
+LiveKit gave them). The file's keys are the field names, in a table [earwitness]; your own limits stand in [gates]. An
+unknown key is an error with its line, an unknown variable an error with its name.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ OF_GATES = ("limits", "gates", "floor")  # in the file they stand in a table of 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run is told. Paths are relative to the working folder."""
+    """The settings of a run. Paths are relative to the working folder."""
 
     suite: str = "fast"  # fast, mini, extended, one of one's own, or all
     tag: tuple[str, ...] = ()  # of the suite, only cases that have one of these
@@ -81,9 +81,9 @@ class Settings:
     livekit_api_secret: str | None = None
 
     def check(self, *, network: bool = True) -> None:
-        """What a call needs of these settings, read once: what cannot be is refused before anything begins.
+        """Read once what a call needs of these settings, so that impossible values are refused before anything begins.
 
-        `network`: theirs too. Raises UsageError, ProfileError.
+        `network`: read its profile too. Raises UsageError, ProfileError.
         """
         specs = (
             self.agent_spec,
@@ -97,7 +97,7 @@ class Settings:
             read()
 
     def cases_note(self) -> str:
-        """One line if the cases that ship are spoken because the working folder has none, else nothing."""
+        """One line if the shipped cases are spoken because the working folder has none, else ""."""
         if self.cases != shipped_cases() or OWN_CASES.exists():
             return ""
         return "no cases/ here: the cases that ship with Earwitness are spoken (--cases names others)"
@@ -109,7 +109,7 @@ class Settings:
         return self.history if self.history is not None else self.runs / HISTORY_FILE
 
     def run_limits(self) -> Limits:
-        """Raises UsageError for a floor that is none of this machine's."""
+        """Raises UsageError for a floor of another class of machine."""
         floor = None
         if self.floor is not None and self.floor != "off":
             floor = read_floor(self.floor, this_machine(self.machine_class))
@@ -123,7 +123,7 @@ class Settings:
         )
 
     def _agent(self) -> AgentSpec:
-        """Who it is, and nothing of how it is met."""
+        """Who the agent is, without how it is met."""
         text = self.agent.strip()
         if text in ("reference", "room"):
             instrumented = text == "reference" or self.agent_instrumented
@@ -159,7 +159,7 @@ class Settings:
         return join_s
 
     def invitation(self) -> Invitation:
-        """Raises UsageError for what is no JSON, or could reach nobody."""
+        """Raises UsageError for invalid JSON, or data that could reach nobody."""
         if self.dispatch_metadata is not None and self.agent_spec().kind != "dispatch":
             raise UsageError(
                 f"--dispatch-metadata: needs --agent dispatch:NAME; --agent {redacted(self.agent)!r} gets no job"
@@ -177,7 +177,7 @@ class Settings:
         return CallRules(self.greeting, self.greeting_window_ms, self.turn_quiet_ms, self.hangup)
 
     def agent_env(self) -> dict[str, str]:
-        """What the reference agent is told beside the room. Raises UsageError if the file is not there."""
+        """The reference agent's environment beside the room. Raises UsageError if the file is missing."""
         if self.engines is None:
             return {}
         if not self.engines.is_file():
@@ -238,7 +238,7 @@ def load_settings(
     layers: dict[str, Any] = {**in_file, **in_environment, **given}
     if isinstance(layers.get("tag"), str):
         layers["tag"] = [tag.strip() for tag in layers["tag"].split(",") if tag.strip()]
-    if "gates" not in given:  # each limit by itself: a flag takes the place of one line of the file
+    if "gates" not in given:  # limits merge one by one: a flag replaces one line of the file
         words = in_environment.get("gates", "").replace(",", " ").split()
         layers["gates"] = {
             **in_file.get("gates", {}),
@@ -249,6 +249,6 @@ def load_settings(
         return TypeAdapter(Settings).validate_python(layers)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=True)[0]
-        key = first["loc"][0]  # of a setting with several types, pydantic names each after it
+        key = first["loc"][0]  # pydantic appends the type where a setting has several
         shown = "***" if str(key) in SECRET_SETTINGS else redacted(repr(first.get("input")))
         raise UsageError(f"setting {key} = {shown}: {first['msg']}") from error

@@ -1,7 +1,7 @@
 """Read a YAML file that people write: its data, the line of each key, and pydantic's complaints in the words of the file.
 
-PyYAML's node tree keeps the line of each key; pydantic's error locations are looked up in it. Cases and network profiles
-are read with it; each brings the error class that its readers expect.
+PyYAML's node tree keeps the line of each key; pydantic's error locations are looked up in it. Cases, network profiles
+and night plans are read this way, each with its own error class.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Lines:
 
 
 def read_yaml(path: Path, error: type[FileError], keys: str) -> tuple[dict[Any, Any], Lines]:
-    """The mapping in `path` with its lines; `keys` names some of those it should have. Raises `error`."""
+    """The mapping in `path` with its lines; `keys` names some keys it should have. Raises `error`."""
     data, lines = read_values(path, error)
     if lines is None:
         raise error(path, 1, "is empty")
@@ -90,7 +90,7 @@ def _parse(text: str, path: Path, kind: type[FileError]) -> tuple[Any, Lines | N
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
         raise kind(path, mark.line + 1 if mark else None, f"not valid YAML: {problem}") from error
-    except ValueError as error:  # a scalar that looks like a date or a number, and is none
+    except ValueError as error:  # a scalar only looks like a date or a number
         raise kind(path, None, f"not valid YAML: {error}; put the value in quotes") from error
     except RecursionError as error:
         raise kind(path, None, "is nested too deeply, or an alias refers to itself") from error
@@ -98,7 +98,7 @@ def _parse(text: str, path: Path, kind: type[FileError]) -> tuple[Any, Lines | N
 
 
 def _values(node: yaml.Node, known: dict[int, int]) -> int:
-    """How many values it has with every alias written out: each part is looked at once, so that nesting costs nothing."""
+    """How many values `node` has with every alias written out. Each part is counted once, so nested aliases cost nothing."""
     if id(node) not in known:
         parts: list[yaml.Node] = []
         if isinstance(node, yaml.MappingNode):
@@ -112,9 +112,9 @@ def _values(node: yaml.Node, known: dict[int, int]) -> int:
 def explain(
     error: ValidationError, known_at: Callable[[Location], Sequence[str]], tags: Container[Any] = ()
 ) -> tuple[Location, str]:
-    """The error that the writer most likely made, in the words of the file: a mistyped key is also a missing one.
+    """The writer's most likely mistake, in the words of the file (a mistyped key is also reported as missing).
 
-    `known_at` gives the keys that are known at a location; `tags` are parts of it that pydantic adds for a union's branch.
+    `known_at` gives the keys known at a location; `tags` are the parts that pydantic adds for a union's branch.
     """
     found = error.errors(include_url=False)
     first = min(found, key=lambda item: (*MOST_TELLING, item["type"]).index(item["type"]))
