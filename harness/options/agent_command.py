@@ -1,4 +1,4 @@
-"""The command of `--agent "command: …"`: checked before a run begins, so that a slip in it is not one in every attempt."""
+"""The command of `--agent "command: …"`, checked before a run begins, so that a slip does not fail every attempt."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.model.redaction import redacted
 
 
 def check_command(text: str) -> None:
-    """Raises UsageError for what cannot be taken apart, or a program that is not there; never with a secret in it."""
+    """Raises UsageError, without any secret, for a command that cannot be split or a missing program."""
     try:
         words = shlex.split(text)
     except ValueError as error:

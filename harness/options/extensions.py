@@ -1,4 +1,4 @@
-"""Agents and pages that somebody else's package provides by entry point (see `harness.model.extension`)."""
+"""Agents and pages that another package provides by entry point (see `harness.model.extension`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def of(group: str, name: str) -> EntryPoint | None:
 
 
 def made(group: str, name: str, method: str) -> Any:
-    """The object that goes by `name`, which must have `method`. Raises UsageError."""
+    """The object called `name`, which must have `method`. Raises UsageError."""
     point = of(group, name)
     if point is None:
         raise UsageError(f"{name!r}: no package that is installed has an entry point of this name in {group}")
@@ -25,7 +25,7 @@ def made(group: str, name: str, method: str) -> Any:
     try:
         found = point.load()
         extension = found if hasattr(found, method) and not isinstance(found, type) else found()
-    except Exception as error:  # somebody else's code: whatever it raises is told in one line
+    except Exception as error:  # somebody else's code: whatever it raises becomes one line
         raise UsageError(f"{where} failed: {type(error).__name__}: {error}") from error
     if not hasattr(extension, method):
         raise UsageError(f"{where}: what it gives has no {method}")
@@ -33,6 +33,6 @@ def made(group: str, name: str, method: str) -> Any:
 
 
 def version_of(group: str, name: str) -> dict[str, str]:
-    """Of the package that provides it, for the manifest."""
+    """The providing package's version, for the manifest."""
     point = of(group, name)
     return {} if point is None or point.dist is None else {f"agent.{point.dist.name}": point.dist.version}

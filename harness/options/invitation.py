@@ -1,6 +1,6 @@
-"""What an agent is told with the call, as people write it: JSON on the command line, in a file (@FILE), or a table in TOML.
+"""The metadata and attributes that an agent gets with the call: JSON on the command line or in a file (@FILE), or a TOML table.
 
-What is passed on is the text itself; a JSON string passes its content. Everything wrong is a UsageError in one line.
+The text is passed on as it is; a JSON string passes its content. Every mistake is a UsageError in one line.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from harness.errors import UsageError
 from harness.model.plan import Invitation
 
-OURS = ("agent", "probe")  # what the attribute `role` says of others in the room
+OURS = ("agent", "probe")  # `role` attributes of others in the room
 
 
 def read_invitation(
@@ -39,7 +39,7 @@ def _text(option: str, given: str | Mapping[str, Any] | None) -> str:
 
 
 def _attributes(option: str, given: str | Mapping[str, Any] | None) -> dict[str, str]:
-    """LiveKit's attributes are texts by name."""
+    """LiveKit's attributes map names to texts."""
     if given is None:
         return {}
     value, where = (given, option) if not isinstance(given, str) else _read(option, given)[1:]

@@ -1,6 +1,6 @@
-"""Limits of one's own, as people write them: the table [gates] of earwitness.toml, `--gate ID=VALUE`, a calibration's floor.
+"""The user's own limits: the table [gates] of earwitness.toml, `--gate ID=VALUE`, a calibration's floor.
 
-Everything wrong is a UsageError in one line, with file and line where there is a file. A value has the unit of its gate's row
+Every mistake is a UsageError in one line, with file and line where there is a file. A value has the unit of its gate's row
 (docs/reference/gates.md); a share is 0 to 1.
 """
 
@@ -22,7 +22,7 @@ from harness.model.limits import LIMITS, Floor, Limits, read_limits
 from harness.model.machine import machine_class
 
 TABLE_NAME = "gates"
-SETTINGS = {"profile": "limits", "floor": "floor"}  # keys of the table that are no gate, and the setting they give
+SETTINGS = {"profile": "limits", "floor": "floor"}  # keys of the table that are no gate → their setting
 CALIBRATION = "calibration.json"
 
 
@@ -44,7 +44,7 @@ def from_table(table: Mapping[str, Any], place: Mapping[str, str]) -> dict[str, 
 
 
 def from_words(words: Iterable[str], where: str) -> dict[str, float]:
-    """ID=VALUE, as an option or a variable gives them. Raises UsageError."""
+    """Limits from ID=VALUE words of an option or a variable. Raises UsageError."""
     gates = {}
     for word in words:
         gate_id, equals, value = (part.strip() for part in word.partition("="))
@@ -55,7 +55,7 @@ def from_words(words: Iterable[str], where: str) -> dict[str, float]:
 
 
 def checked(gate_id: str, value: Any, where: str) -> float:
-    """The limit of a gate that may have one of one's own. Raises UsageError."""
+    """A user's valid limit for a gate that allows one. Raises UsageError."""
     gate = BY_ID.get(gate_id)
     if gate is None:
         like = difflib.get_close_matches(gate_id, BY_ID, n=1)
@@ -84,7 +84,7 @@ def _impossible(gate: Gate, value: float) -> str:
 
 
 def read_floor(place: str, machine: str) -> Floor:
-    """What the path costs, from a run of `earwitness calibrate` on this class of machine. Raises UsageError."""
+    """The path's own latency, from a run of `earwitness calibrate` on this class of machine. Raises UsageError."""
     path = Path(place)
     file = path / CALIBRATION if path.is_dir() else path
     try:
@@ -107,7 +107,7 @@ def read_floor(place: str, machine: str) -> Floor:
 
 
 def _medians(settings: list[dict[str, Any]]) -> dict[str, float]:
-    """Of each lane, of the setting with the fewest sessions at once, ms."""
+    """Each lane's median at the fewest sessions at once, ms."""
     found: dict[str, float] = {}
     for setting in sorted(settings, key=lambda setting: -setting["sessions"]):
         if setting["floor"] is None:
@@ -123,7 +123,7 @@ def _medians(settings: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def limits_of(run_dir: Path) -> Limits:
-    """Of a run that is there already. Raises UsageError."""
+    """An existing run's limits. Raises UsageError."""
     try:
         return read_limits(run_dir)
     except (OSError, ValueError) as error:

@@ -1,7 +1,7 @@
-"""Where settings are read from: `earwitness.toml` and the environment. What is not known there is an error, never ignored.
+"""Where settings are read from: `earwitness.toml` and the environment. An unknown name is an error, never ignored.
 
-The file has the tables [earwitness] (keys are the fields of Settings) and [gates] (limits of one's own). A variable that begins
-with EARWITNESS_ is a setting's or one of PRODUCTS_OWN; one that ends in _KEY or _TOKEN is left to whoever keeps a secret in it.
+The file has the tables [earwitness] (keys are the fields of Settings) and [gates] (the user's limits). A variable that begins
+with EARWITNESS_ is a setting or in PRODUCTS_OWN; a name ending in _KEY or _TOKEN may hold anybody's secret and is not checked.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TABLES = ("earwitness", "gates")
 
 
 def from_file(path: Path, known: Collection[str]) -> dict[str, Any]:
-    """Settings of the file, none if it is not there. `known`: keys of [earwitness]. Raises UsageError."""
+    """The file's settings, empty if it is missing. `known`: keys of [earwitness]. Raises UsageError."""
     if not path.is_file():
         return {}
     text = path.read_text(encoding="utf-8")
@@ -67,7 +67,7 @@ def _kind(value: Any) -> str:
 
 
 def _line_of(text: str, key: str, table: str | None = None) -> int:
-    """Where `key` is set in `table`, or the table (or key) `key` itself begins; 1 where that is not found."""
+    """The line where `key` is set in `table`, or where table (or key) `key` itself begins; 1 if not found."""
     name = rf"(?:{re.escape(key)}|\"{re.escape(key)}\"|'{re.escape(key)}')"
     wanted = re.compile(rf"\s*{name}\s*[=.]" if table is not None else rf"\s*(?:\[\s*{name}\s*[\].]|{name}\s*[=.])")
     inside = None
@@ -80,7 +80,7 @@ def _line_of(text: str, key: str, table: str | None = None) -> int:
 
 
 def from_environment(env: Mapping[str, str], fields: Collection[str]) -> dict[str, str]:
-    """Settings of the environment; an empty variable is none. Raises UsageError for one that nothing reads."""
+    """Settings of the environment; an empty variable counts as unset. Raises UsageError for an unknown variable."""
     names = {ENV_NAMES.get(field, f"{PREFIX}{field.upper()}"): field for field in fields}
     known = {*names, *PRODUCTS_OWN}
     for name, value in env.items():

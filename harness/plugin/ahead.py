@@ -1,4 +1,4 @@
-"""The plugin with `--ew-jobs`: all selected cases are begun side by side, and each test waits for its own verdict."""
+"""The plugin with `--ew-jobs`: all selected cases start side by side, and each test waits for its own verdict."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Ahead:
-    """`verdict_of` blocks until a case is done, and raises what ended the run; `stop` breaks off what is under way."""
+    """`verdict_of` blocks until a case is done, and raises what ended the run; `stop` breaks off the rest."""
 
     def __init__(self, run: Run, cases: Sequence[BuiltCase], loop: LoopThread) -> None:
         self._run, self._cases = run, cases
@@ -47,7 +47,7 @@ class Ahead:
         except (EarwitnessError, OSError) as why:
             error = why if isinstance(why, EarwitnessError) else EarwitnessError(broken_off(why))
             self._run.errors.append(str(error))
-        except Exception as why:  # a fault of ours: each test that waits is told, and the run's report
+        except Exception as why:  # a fault of ours: each waiting test and the run's report name it
             said = note_fault(self._run.plan.run_dir, "running the cases", why)
             error = EarwitnessError(said)
             self._run.errors.append(said)

@@ -1,6 +1,6 @@
-"""The plugin where a package of the user's repository has the name of one of ours: the run is a process of its own.
+"""The plugin where a package of the user's repository has the name of one of ours: a separate process plays the run.
 
-Both can then be imported, each in its process. All selected cases are begun at once; each test waits for its own verdict.
+Each process can then import its own package. All selected cases start at once; each test waits for its own verdict.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SPEC = ChildSpec(
 
 
 class Apart:
-    """`verdict_of` blocks until a case is judged, and raises what ended the run; `stop` breaks off what is under way."""
+    """`verdict_of` blocks until a case is judged, and raises what ended the run; `stop` breaks off the rest."""
 
     def __init__(self, flags: Mapping[str, Any], folder: Path, cases: Sequence[Path], loop: LoopThread) -> None:
         """Raises EarwitnessError if the run cannot be begun."""
@@ -70,18 +70,18 @@ class Apart:
             self._over = said["why"]
 
     def summary(self) -> Summary | None:
-        """As it stands in the run's folder; None before the first case was judged."""
+        """The summary in the run's folder; None before the first case was judged."""
         if self.run_dir is None or not (self.run_dir / SUMMARY).is_file():
             return None
         return read_summary(self.run_dir)
 
     def stop(self) -> None:
-        """The whole report is written then, also that of a run that was broken off. Raises TimeoutError."""
+        """End the run, and wait until its whole report is written. Raises TimeoutError."""
         self._loop.wait_in_order(self._stop(), 3 * STOP_TIMEOUT_S)
 
     async def _stop(self) -> None:
         try:
-            if len(self._judged) == self._n_cases:  # nothing is under way any more; it writes its report
+            if len(self._judged) == self._n_cases:  # no case is under way: the run writes its report
                 async with asyncio.timeout(STOP_TIMEOUT_S):
                     while self._over is None:
                         self._take(await self._child.next_line())

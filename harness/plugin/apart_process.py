@@ -1,8 +1,7 @@
 """The run of the plugin as a process of its own: `python -P -m harness.plugin.apart_process`.
 
-It is told on a line of stdin what to run, and says on stdout, a line of JSON each, where the run is, which case is judged, and
-why no more come. What was judged stands in the run's summary.json. When stdin closes it breaks the run off, and reports on
-what there is.
+A line on stdin says what to run. JSON lines on stdout say where the run is, which case is judged, and why no more come. The
+verdicts stand in the run's summary.json. When stdin closes, the process breaks the run off and reports the finished cases.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from harness.settings import load_settings
 
 
 def say(what: str, **more: Any) -> None:
-    """On the pipe, whatever else writes to stdout."""
+    """Write to the parent's pipe, whatever else writes to stdout."""
     sys.stdout.write(json.dumps({"say": what, **more}) + "\n")
     sys.stdout.flush()
 
@@ -42,7 +41,7 @@ async def play(wanted: dict[str, Any]) -> None:
     )
     reading = asyncio.create_task(_until_stdin_closes())
     await asyncio.wait((running, reading), return_when=asyncio.FIRST_COMPLETED)
-    running.cancel()  # does nothing to one that is done
+    running.cancel()  # does nothing to a finished run
     reading.cancel()
     summary = await running  # an interrupted run has one too
     say("over", why="; ".join(summary.errors) or "the run was broken off before this case")
@@ -55,7 +54,7 @@ async def _until_stdin_closes() -> None:
 
 
 def main() -> None:
-    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stdin:  # what comes after the line is asyncio's
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stdin:  # asyncio reads what follows the line
         wanted = json.loads(stdin.readline())
     try:
         asyncio.run(play(wanted))

@@ -1,12 +1,12 @@
-"""The pytest plugin from the first case on: a case file is a test item; one bench for the session; captures and report as `run`.
+"""The pytest plugin from the first case on: a case file is a test item; one bench a session; captures and report as in `run`.
 
     pytest cases/ -k endpoint_short_hello
     pytest cases/ -m "mini and p0" --ew-lane bot
     pytest my_cases/ -m "mine and billing"      (suites and tags of one's own are markers too)
 
-A failing case shows its failing gates with value and threshold, and the path of its capture. Side by side with `--ew-jobs N`,
-or with pytest-xdist (`-n N`, see `harness.plugin.xdist`). Only hooks are wired here; options, and what is a case:
-`earwitness.pytest_plugin`.
+A failing case shows its failing gates with value and threshold, and the path of its capture. Cases run side by side with
+`--ew-jobs N` or pytest-xdist (`-n N`, see `harness.plugin.xdist`). Only hooks are wired here; `earwitness.pytest_plugin` has
+the options and finds the cases.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class CaseItem(pytest.Item):
         self.add_marker("live")
 
     def _mark(self, name: str) -> None:
-        """A suite or a tag as a marker, for `-m`; not where pytest means something else by it, or has no such markers."""
+        """Make a suite or tag a marker, for `-m`, unless pytest uses the name otherwise or allows no such marker."""
         from harness.model.case import SUITE_PATTERN
 
         if name in PYTESTS_OWN or not re.match(SUITE_PATTERN, name):
@@ -106,7 +106,7 @@ class CaseItem(pytest.Item):
 
 
 def describe(verdict: CaseVerdict, run_dir: Path | None) -> str:
-    """What a person needs to see of a case that did not pass."""
+    """The text shown for a case that did not pass."""
     from harness.judge.verdict import explain  # numpy loads only where something was judged
 
     lines = [f"{verdict.case_id}: {verdict.status}" + (f" ({verdict.reason})" if verdict.reason else "")]
@@ -123,7 +123,7 @@ def describe(verdict: CaseVerdict, run_dir: Path | None) -> str:
 
 
 def session_of(config: pytest.Config) -> _Session:
-    """The one of this pytest session; it joins in pytest's hooks from the first case on."""
+    """The `_Session` of this pytest session; it joins pytest's hooks from the first case on."""
     session = config.pluginmanager.get_plugin(SESSION)
     if session is None:
         session = _Session(config)
@@ -162,7 +162,7 @@ class _Session:
 
     @property
     def own_limits(self) -> str:
-        """By what the run judges, where that is not what ships."""
+        """The run's limits in words, where they differ from the shipped ones."""
         from harness.judge.limits import limits_text
 
         if self._apart is not None:
@@ -177,7 +177,7 @@ class _Session:
 
     @property
     def _socket(self) -> str | None:
-        """In a worker of xdist: where the controller holds the run."""
+        """In an xdist worker: the controller's socket for the run."""
         return getattr(self._config, "workerinput", {}).get(SOCKET)
 
     def _flags(self) -> dict[str, Any]:
@@ -192,7 +192,7 @@ class _Session:
         return load_settings(self._flags(), folder=self._config.rootpath)
 
     def limits(self) -> Limits:
-        """Those the cases are checked against. Raises UsageError."""
+        """The limits for checking cases. Raises UsageError."""
         if self._limits is None:
             self._limits = self._settings().run_limits()
         return self._limits
@@ -280,7 +280,7 @@ class _Session:
                 self._apart.stop()
                 self.summary = self._apart.summary()
             if self.summary is not None and self.summary.exit_code != 0 and session.exitstatus == pytest.ExitCode.OK:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED  # what only the whole run shows
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED  # only the whole run shows it
         finally:
             self._loop.stop()
 
@@ -301,7 +301,7 @@ class _Session:
             self._skipped.add(report.nodeid)
 
     def _meant_to_run(self, session: pytest.Session) -> list[str]:
-        """The cases that were selected, also those that -x, a broken bench or an error of their own left without a verdict."""
+        """The selected cases, also those that -x, a broken bench or their own error left without a verdict."""
         items = [item for item in getattr(session, "items", ()) if isinstance(item, CaseItem)]
         return list(dict.fromkeys(item.case.id for item in items if item.nodeid not in self._skipped))
 
@@ -314,7 +314,7 @@ class _Session:
 
 def must_run_apart(*, may: bool) -> bool:
     """Whether a package of the user's repository would be imported here in place of one of ours. Raises UsageError where a
-    process of its own would not help, or `may` not be.
+    separate process would not help, or is not allowed (`may`).
     """
     try:
         check_ours("bots", "runtime", "reports", advice=WITHOUT_XDIST)

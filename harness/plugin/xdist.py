@@ -1,6 +1,6 @@
-"""The plugin under `pytest -n` (pytest-xdist): the controller holds one run together for all workers and reports on it.
+"""The plugin under `pytest -n` (pytest-xdist): the controller opens one run for all workers and reports on it.
 
-In the controller, `Controller` is made when the first worker is configured; a worker asks it for the run at its first case, so a
+The controller makes `Controller` when the first worker is configured; a worker asks it for the run at its first case, so a
 session without cases starts nothing. Only hooks are wired here; the run is `harness.run.shared_run`.
 """
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from harness.run.shared_run import SharedRun
     from harness.settings import Settings
 
-SOCKET = "earwitness_socket"  # workerinput: where the run is asked for
-ERRORS = "earwitness_errors"  # workeroutput: what went wrong with the harness in a worker
+SOCKET = "earwitness_socket"  # workerinput: where to ask for the run
+ERRORS = "earwitness_errors"  # workeroutput: the harness's errors in a worker
 BROKEN = "earwitness_broken"  # workeroutput: its bench ended before its cases did
 CASE_FILES = (".yaml", ".yml")
 WORKER_RUN_ENDS = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
 
 def workers_of(config: pytest.Config) -> int:
-    """How many processes xdist was asked for."""
+    """How many worker processes xdist has."""
     return max(1, len(config.getoption("tx") or ()))
 
 
@@ -74,7 +74,7 @@ class Controller:
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, Any, Any]:
-        result = yield  # the workers are ended meanwhile
+        result = yield  # the workers end meanwhile
         try:
             self._loop.wait_in_order(self._shared.close(), STOP_TIMEOUT_S)
             complete = session.exitstatus in WORKER_RUN_ENDS and not self._broken
@@ -83,7 +83,7 @@ class Controller:
         finally:
             self._loop.stop()
         if self.summary is not None and self.summary.exit_code != 0 and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED  # what only the whole run shows
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED  # only the whole run shows it
         return result
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

@@ -32,7 +32,7 @@ def load_checked_cases(paths: Sequence[Path], limits: Limits = SHIPPED) -> list[
 def select_cases(
     cases: Sequence[tuple[Path, Case]], suite: str, names: Sequence[str], tags: Collection[str] = ()
 ) -> list[tuple[Path, Case]]:
-    """Those of `suite` that have any of `tags`, in the order of their tier and name, or those that `names` name.
+    """The cases of `suite` that have any of `tags`, by tier and name, or the cases in `names`.
 
     Raises UsageError.
     """

@@ -1,10 +1,10 @@
-"""Hear captures in a process of its own, at low priority, so that no call beside it is heard worse for it.
+"""Measure captures in a separate process, at low priority, so that calls under way beside it are not disturbed.
 
-Hearing is one to two seconds of one core a capture. In a thread of the measuring process it would hold the interpreter's lock
-against the event loop that carries the calls; so with sessions side by side it is done elsewhere, one capture at a time, and (by
-the governor) only while nothing is measured: niceness alone does not keep caches and memory bandwidth free. The capture
-folder is all that passes between. A context manager; the process starts at the first capture. What it prints, tracebacks
-of faults above all, is in `log_path`.
+A capture takes one to two seconds of one core. In a thread of the calling process this work would hold the interpreter's lock
+against the event loop that carries the calls. With sessions side by side it runs here, one capture at a time, and (by the
+governor) only while no call is measured: niceness alone does not keep caches and memory bandwidth free. Only the capture
+folder passes between the processes. A context manager; the process starts at the first capture. Its output, tracebacks of
+faults above all, is in `log_path`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class HearingProcess:
         self.close()
 
     def hear(self, folder: Path) -> Measurement:
-        """The capture's measurement, which is in its folder too. Raises HarnessError."""
+        """The capture's measurement, also written to its folder. Raises HarnessError."""
         answer = self._ask(folder)
         if "fault" in answer:
             said = f"a fault of Earwitness while hearing {folder.name}: {answer['fault']}"
@@ -68,5 +68,5 @@ class HearingProcess:
             raise HarnessError(f"{folder}: the process that hears captures {what}; see {self.log_path}") from error
 
     def close(self) -> None:
-        """End the process; it has nothing that could be lost."""
+        """End the process, which holds nothing unsaved."""
         self._process.close()

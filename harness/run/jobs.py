@@ -1,8 +1,8 @@
-"""How many sessions a run may have at once: what was asked for, or with `auto` what calibration has shown for this machine.
+"""How many sessions a run may have at once: the number asked for, or with `auto` what calibration has shown for this machine.
 
-`earwitness calibrate` measures known delays with one, two, three … sessions at once. Its outcome is kept in the cache, one
-entry a machine class and lane: sessions → by how much a turn's known delay is heard later than alone, at the median and at
-the 95th percentile, in ms. `auto` is the largest number up to which every measured shift at P95 is at most LIMIT_MS, either way.
+`earwitness calibrate` measures known delays with one, two, three … sessions at once. The cache keeps its outcome, one entry
+per machine class and lane: sessions → how much later than alone a turn's known delay is measured, at the median and at the
+95th percentile, in ms. `auto` is the largest number up to which every measured shift at P95 is at most LIMIT_MS, either way.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from harness.provide.cache import cache_dir, locked
 from harness.settings import Settings
 
 SHIFTS_FILE = "side_by_side.json"
-LIMIT_MS = 10.0  # of the issue
-FEWEST_TURNS = 20  # below that there is no P95 to speak of
+LIMIT_MS = 10.0  # the issue's limit
+FEWEST_TURNS = 20  # fewer turns have no meaningful P95
 MEASURE = "`earwitness calibrate --user {lane}` on a quiet machine measures it"
 
 
@@ -29,7 +29,7 @@ class _Frozen(BaseModel):
 
 
 class Shift(_Frozen):
-    """Known delays with `sessions` at once, heard later than alone by this much."""
+    """How much later than alone known delays are measured with `sessions` at once."""
 
     sessions: int
     turns: int
@@ -38,7 +38,7 @@ class Shift(_Frozen):
 
 
 class LaneShifts(_Frozen):
-    """Of one class of machine in one lane. `turns`: of the sessions alone, which the shifts are against."""
+    """The shifts of one machine class in one lane, against `turns` turns of sessions alone."""
 
     machine: str
     lane: str
@@ -55,7 +55,7 @@ class ShiftsFile(_Frozen):
 
 @dataclass(frozen=True)
 class Jobs:
-    """`jobs` at once, and how that came about."""
+    """`jobs` sessions at once, and `why`."""
 
     jobs: int
     why: str
@@ -97,7 +97,7 @@ def known_shifts(machine: str, lane: str) -> LaneShifts | None:
 
 
 def keep_shifts(found: LaneShifts) -> Path:
-    """In place of what was known of this machine and lane. Raises OSError."""
+    """Replace the entry of this machine and lane. Raises OSError."""
     with locked(SHIFTS_FILE):
         place = _place()
         others = [e for e in _read(place).entries if (e.machine, e.lane) != (found.machine, found.lane)]
@@ -110,7 +110,7 @@ def _place() -> Path:
 
 
 def _read(place: Path) -> ShiftsFile:
-    """Empty if there is none, or none of this version: a cache is measured anew."""
+    """The cached shifts; empty if the file is missing or of another version."""
     try:
         return ShiftsFile.model_validate_json(place.read_bytes())
     except (OSError, ValidationError):

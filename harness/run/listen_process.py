@@ -1,8 +1,8 @@
-"""The process that hears captures for `harness.run.hearing_process`: one folder a line on stdin, one answer a line on stdout.
+"""The process that measures captures for `harness.run.hearing_process`: one folder a line on stdin, one answer a line on stdout.
 
-`python -m harness.run.listen_process`. It is polite (nice 19), writes `measurement.json` into the folder as the run itself would,
-and ends when its stdin does, also because the run was killed. Answer: {}, {"error": "one line"}, or {"fault": "one line"}
-for a fault of ours, whose traceback is then on stderr.
+`python -m harness.run.listen_process`. It runs at nice 19, writes `measurement.json` into the folder as the run itself would,
+and ends when its stdin closes, also because the run was killed. Answer: {}, {"error": "one line"}, or {"fault": "one line"}
+for a fault of ours, with its traceback on stderr.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NICENESS = 19
 def main() -> None:
     os.nice(NICENESS)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library's output is no answer
     from harness.errors import EarwitnessError
     from harness.listen.measure import listen, write_measurement
     from harness.own_faults import in_words
@@ -35,7 +35,7 @@ def main() -> None:
             answer = {"error": f"{folder}: {error.strerror or error}"}
         except (
             Exception
-        ) as error:  # a fault of ours in one capture: its trace is for the log, and the next one is heard
+        ) as error:  # a fault of ours in one capture: the traceback goes to the log, and the next is measured
             print(f"hearing {folder}:", file=sys.stderr)
             traceback.print_exc()
             answer = {"fault": in_words(error)}

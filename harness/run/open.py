@@ -48,7 +48,7 @@ async def open_bench_of(
     agent_env: dict[str, str] | None = None,
     on_note: Callable[[str], None] = lambda note: None,
 ) -> AsyncIterator[Bench]:
-    """A bench for `plan`; with a media server of its own unless one is given. Raises ProvisionError, HarnessError."""
+    """A bench for `plan`, with its own media server unless one is given. Raises ProvisionError, HarnessError."""
     from harness.live.bench import open_bench  # LiveKit and Playwright load only where something is live
     from harness.provide.media_server import LiveKitTarget
 
@@ -74,7 +74,7 @@ async def open_run(
     agent_env: dict[str, str] | None = None,
     on_note: Callable[[str], None] = lambda note: None,
 ) -> AsyncIterator[Run]:
-    """A run with its bench open; `run`: one that has begun already. Raises ProvisionError, HarnessError."""
+    """A run with its bench open; `run`: a run that has begun already. Raises ProvisionError, HarnessError."""
     from harness.live.governor import open_governor
     from harness.run.hearing_process import EARS_LOG, HearingProcess
 

@@ -22,7 +22,7 @@ def new_run_id(now: datetime.datetime | None = None) -> str:
 
 
 def make_plan(settings: Settings, cases: tuple[BuiltCase, ...], *, resumed: str | None = None) -> Plan:
-    """A plan with a run folder of its own, which is made here. `resumed`: the id of a run that may have one already.
+    """Make a plan and its run folder. `resumed`: the id of a run that may have its folder already.
 
     Raises UsageError, HistoryError.
     """
@@ -42,7 +42,7 @@ def make_plan(settings: Settings, cases: tuple[BuiltCase, ...], *, resumed: str 
         try:
             check_history(place)
         except EarwitnessError:
-            with suppress(OSError):  # a resumed run's is not empty
+            with suppress(OSError):  # a resumed run's folder is not empty
                 if resumed is None:
                     (run_dir / LIMITS).unlink(missing_ok=True)
                 run_dir.rmdir()  # refused before anything is recorded: nothing is left behind

@@ -1,7 +1,7 @@
-"""What a person sees while a run works: which case, which phase, how long.
+"""The progress display of a run: which case, which phase, how long.
 
-In a terminal one live line (rich), of all cases under way; otherwise a plain line when a case ends, and a heartbeat at most
-every HEARTBEAT_S, so that a build log shows life. Knows nothing of how a run works; it is told.
+A terminal shows one live line (rich) for all cases under way; a build log gets a plain line when a case ends, and a heartbeat
+at most every HEARTBEAT_S. It knows nothing of how a run works: callbacks report to it.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Progress:
         self._starting = "finishing"  # unless another case begins
 
     def line(self) -> str:
-        """What is under way: one case with its number, or several beside each other."""
+        """What is under way: one case with its number, or several cases."""
         cases = sorted(self._cases.items(), key=lambda item: item[1].index)
         if not cases:
             return self._starting

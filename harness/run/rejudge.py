@@ -1,6 +1,6 @@
-"""A run that is there already: read its verdict, or hear its captures anew and judge them by today's table.
+"""An existing run: read its verdict, or measure its captures again and judge them by today's gate table.
 
-`summary.json` holds the verdict, the capture folders what it rests on. Nothing is called.
+`summary.json` holds the verdict, the capture folders its evidence. No agent is called.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MEASURE_ANEW = "`earwitness report --again` hears and judges its captures anew"
 
 
 def read_summary(run_dir: Path) -> Summary:
-    """The verdict of the run in `run_dir`. Raises UsageError, in one line, for whatever is no run of this version."""
+    """The verdict of the run in `run_dir`. Raises UsageError, in one line, if it is no run of this version."""
     path = run_dir / SUMMARY
     record = _read_json(run_dir)
     if record is None:
@@ -51,16 +51,16 @@ def read_summary(run_dir: Path) -> Summary:
 
 
 def rejudge(run_dir: Path, *, strict: bool, on_capture: Callable[[str], None] = lambda name: None) -> Summary:
-    """Every capture heard anew (its measurement.json is rewritten) and judged by today's table, with the limits that the run had
-    of its own. Raises UsageError, OSError.
+    """Measure every capture again (rewriting its measurement.json) and judge it by today's table, with the run's own limits.
+    Raises UsageError, OSError.
 
-    What only the run knew (suite, times, errors of the harness) comes from its summary, of whatever schema it is.
+    What only the run knew (suite, times, errors of the harness) comes from its summary, whatever its schema.
     """
     record = _read_json(run_dir) or {}
     folders = _captures_in(run_dir)
     if not folders:
         raise UsageError(f"{run_dir}: holds no capture ({CAPTURES}/*/{MANIFEST}), so there is nothing to hear")
-    from harness.listen.measure import listen, write_measurement  # slow to load: not for a run that holds nothing
+    from harness.listen.measure import listen, write_measurement  # slow to load: not for an empty run
 
     limits = limits_of(run_dir)
     manifests: list[Manifest] = []
@@ -76,7 +76,7 @@ def rejudge(run_dir: Path, *, strict: bool, on_capture: Callable[[str], None] = 
             write_measurement(folder, measurement)
         except (EarwitnessError, OSError):
             raise
-        except Exception as error:  # a fault of ours in one capture does not keep the others from being heard
+        except Exception as error:  # a fault of ours in one capture: the others are still measured
             problem = note_fault(run_dir, f"hearing {folder.name}", error)
             errors.append(f"{manifest.trace_id}: {problem}")
         manifests.append(manifest)
@@ -97,7 +97,7 @@ def rejudge(run_dir: Path, *, strict: bool, on_capture: Callable[[str], None] = 
 
 
 def _read_json(run_dir: Path) -> dict[str, Any] | None:
-    """What summary.json holds, unchecked; None if there is none. Raises UsageError."""
+    """The content of summary.json, unchecked; None if there is none. Raises UsageError."""
     if not run_dir.exists():
         raise UsageError(f"{run_dir}: no such folder; give a run (runs/RUN_ID)")
     if not run_dir.is_dir():
@@ -121,7 +121,7 @@ def _captures_in(run_dir: Path) -> list[Path]:
 
 
 def _case_of(folder: Path) -> Case | str:
-    """The case that was spoken, as it was then, or why it is not known."""
+    """The case as it was spoken then, or why it is not known."""
     try:
         return Case.model_validate_json((folder / CASE).read_bytes())
     except OSError as error:
@@ -135,7 +135,7 @@ def _in_order(attempts: list[AttemptVerdict]) -> list[AttemptVerdict]:
 
 
 def _case_order(record: Mapping[str, Any], cases: Mapping[str, Case]) -> list[str]:
-    """As the run had them; what it does not know, by tier and name."""
+    """The run's own order; then cases its summary lacks, by tier and name."""
     listed = record.get("cases")
     names = [case.get("case_id") for case in listed if isinstance(case, dict)] if isinstance(listed, list) else []
     known = [name for name in dict.fromkeys(map(str, names)) if name in cases]
@@ -143,7 +143,7 @@ def _case_order(record: Mapping[str, Any], cases: Mapping[str, Case]) -> list[st
 
 
 def _errors_of_the_run(record: Mapping[str, Any], manifests: list[Manifest]) -> list[str]:
-    """Those that hearing anew cannot mend: an error about one capture is found again if it is still there."""
+    """The errors about no single capture: measuring again finds those about a capture, if they persist."""
     listed = record.get("errors")
     traces = tuple(f"{manifest.trace_id}:" for manifest in manifests)
     return [str(error) for error in listed if not str(error).startswith(traces)] if isinstance(listed, list) else []
@@ -180,7 +180,7 @@ def _facts(record: Mapping[str, Any], manifests: list[Manifest], errors: tuple[s
 
 
 def _side_by_side(record: Mapping[str, Any]) -> SideBySide | None:
-    """None for one session after the other, and for a summary that does not say."""
+    """None for sessions one after the other, or if the summary does not say."""
     try:
         return SideBySide.model_validate(record.get("side_by_side"))
     except ValidationError:

@@ -1,8 +1,8 @@
 """A run under way: attempts, their measurement, their verdicts, the run's verdict.
 
-Each attempt is measured from its folder, between attempts (or, with sessions side by side, by a process of its own while
-none is measured), so that nothing else runs while a call is measured. What was recorded is judged whatever ends the run;
-`summary.json` is kept from the first case on.
+Each attempt is measured from its folder, between calls (with sessions side by side by a separate process while no call is
+recorded), so that nothing else runs during a call. Recorded attempts are judged whatever ends the run; `summary.json` is
+written from the first case on.
 """
 
 from __future__ import annotations
@@ -48,20 +48,20 @@ if TYPE_CHECKING:
 
 @dataclass
 class Run:
-    """A run under way. `case` may be called in any order; `finish` judges what there is."""
+    """A run under way. `case` may be called in any order; `finish` judges the cases so far."""
 
     plan: Plan
     bench: Bench | None = None
     history: RunHistory | None = None
     staging: Staging | None = None  # sessions run side by side
-    hear: Callable[[Path], Measurement] | None = None  # None: here, in this process
-    keeps: bool = True  # summary.json while it is under way; not where several processes share the run
-    order: list[str] = field(default_factory=list)  # of all cases that are meant to run; those of the plan if empty
+    hear: Callable[[Path], Measurement] | None = None  # None: measure in this process
+    keeps: bool = True  # writes summary.json while under way; not where several processes share the run
+    order: list[str] = field(default_factory=list)  # all cases that are meant to run; the plan's if empty
     verdicts: dict[str, CaseVerdict] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     interrupted: bool = False
     _manifests: list[Manifest] = field(default_factory=list)
-    definitions: dict[str, Case] = field(default_factory=dict)  # of the cases by name
+    definitions: dict[str, Case] = field(default_factory=dict)  # cases by name
     _judged: dict[str, AttemptVerdict] = field(default_factory=dict)  # by trace_id
     _judging: threading.RLock = field(default_factory=threading.RLock)
     _started: float = field(default_factory=time.monotonic)
@@ -75,7 +75,7 @@ class Run:
     async def case(self, built: BuiltCase, on_phase: Callable[[str], None] = lambda phase: None) -> CaseVerdict:
         """`plan.repeat` attempts of one case; up to `plan.attempts` each time the first did not pass, as evidence.
 
-        Raises CancelledError after what was recorded is judged.
+        Raises CancelledError once the recorded attempts are judged.
         """
         attempts: list[AttemptVerdict] = []
         built = under_rules(built, self.plan.rules)
@@ -97,7 +97,7 @@ class Run:
     async def _attempt(
         self, built: BuiltCase, on_phase: Callable[[str], None], attempts: list[AttemptVerdict] | None = None
     ) -> AttemptVerdict:
-        """One more, which is added to the case's `attempts`, if these are counted here."""
+        """Make one more attempt; add its verdict to the case's `attempts`, if given."""
         assert self.bench is not None
         folder, manifest = await self.bench.attempt(built, on_phase)
         on_phase("measure")
@@ -118,15 +118,15 @@ class Run:
             self.verdicts[built.case.id] = judge_case(built.case, attempts)
 
     def _left_behind(self, built: BuiltCase, attempts: list[AttemptVerdict], earlier: frozenset[str]) -> None:
-        """What was recorded of the case and is not judged yet, from its folders: the attempt that was interrupted."""
+        """Judge, from its folder, the interrupted attempt that was recorded and not judged yet."""
         known = earlier | {attempt.trace_id for attempt in attempts}
         for folder, manifest in captures_of(self.plan, built.case.id):
             if manifest.trace_id not in known:
                 self._add(built, attempts, self.judge(built, folder, manifest))
 
     def judge(self, built: BuiltCase, folder: Path, manifest: Manifest) -> AttemptVerdict:
-        """What a capture is worth, noted in the history too. A fault of ours costs this capture's measurement alone."""
-        with self._judging:  # an interrupted case is judged at once, perhaps while another one is
+        """A capture's verdict, written to the history too. A fault of ours costs this capture's measurement alone."""
+        with self._judging:  # an interrupted case is judged at once, perhaps beside another
             self.definitions[built.case.id] = built.case
             self._manifests.append(manifest)
             measurement, problem = self._heard(folder)
@@ -143,12 +143,12 @@ class Run:
             if self.history is not None:
                 try:
                     self.history.attempt(manifest, verdict, built.truth)
-                except Exception as error:  # a fault of ours; what was judged is kept without the history
+                except Exception as error:  # a fault of ours: the verdict is kept without the history
                     self.errors.append(note_fault(self.plan.run_dir, f"noting {manifest.trace_id}", error))
             return verdict
 
     def _heard(self, folder: Path) -> tuple[Measurement | None, str]:
-        """What is heard in a capture, or why nothing is."""
+        """A capture's measurement, or why there is none."""
         try:
             if self.hear is not None:
                 return self.hear(folder), ""
@@ -164,7 +164,7 @@ class Run:
         return measurement, ""
 
     def keep(self) -> None:
-        """What is judged so far, as summary.json: a kill or a full disk later loses none of it."""
+        """Write the verdicts so far to summary.json: a later kill or full disk loses none of them."""
         if not self.keeps:
             return
         with self._judging, suppress(OSError):  # the disk is full: what was kept stays, and the end says so
@@ -172,7 +172,7 @@ class Run:
             write_atomic(self.plan.run_dir / SUMMARY, summary.model_dump_json(indent=2).encode())
 
     def finish(self, *, complete: bool) -> Summary:
-        """Judge, and write what there is to read. Raises OSError."""
+        """Judge the run and write its reports. Raises OSError."""
         return write_run(self.conclude_run(complete=complete), self.plan.run_dir)
 
     def conclude_run(self, *, complete: bool) -> Summary:
@@ -194,7 +194,7 @@ class Run:
         verdicts = [self.verdicts[name] for name in order]
         try:
             return judge_run(facts, verdicts, self.definitions)
-        except Exception as error:  # a fault of ours in what is over the run: the cases' verdicts stand
+        except Exception as error:  # a fault of ours in the run's own verdict: the cases' verdicts stand
             said = note_fault(self.plan.run_dir, "judging the run", error)
             return judge_run(replace(facts, errors=(*facts.errors, said)), without_measurements(verdicts), {})
 
@@ -232,5 +232,5 @@ class Run:
 
 
 def _environment(manifest: Manifest) -> dict[str, Any]:
-    """Where and with what; `ears` is the code that listened, which a later comparison asks for."""
+    """The run's host and versions; `ears` hashes the listening code, for later comparisons."""
     return {"host": manifest.host, "versions": {**manifest.versions, "ears": ears_version()}}

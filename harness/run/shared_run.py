@@ -1,7 +1,7 @@
-"""One run that several processes share: who holds it together provides the media server and the governor, and reports.
+"""One run that several processes share: the controller provides the media server and the governor, and reports.
 
-The others have a bench each (agent, browser) and record into the same run folder, attempt by attempt, also into the history.
-What they found is read from the capture folders when all have ended: nothing else passes between.
+Each worker has its own bench (agent, browser) and records its attempts into the same run folder and the history.
+The controller reads their results from the capture folders when all have ended: nothing else passes between.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:  # what a run needs loads when there is one: pytest opens this
 
 @dataclass
 class SharedRun:
-    """Holds a run together for `workers` processes. `run` is None until the first of them asks.
+    """One run for `workers` processes. `run` is None until the first worker asks.
 
-    `settings` may raise UsageError, which those who ask are then told.
+    `settings` may raise UsageError, which goes to the workers that ask.
     """
 
     settings: Callable[[], Settings]
@@ -38,7 +38,7 @@ class SharedRun:
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def open(self) -> Path:
-        """Where the others ask; nothing is started before they do."""
+        """The socket where workers ask; nothing starts before they do."""
         return await self._stack.enter_async_context(StagingServer(self._open_run).serving())
 
     async def close(self) -> None:
@@ -73,7 +73,7 @@ class SharedRun:
         }  # fmt: skip
 
     def _limit(self, settings: Settings) -> tuple[int, str]:
-        """As many as there are processes, unless fewer were asked for."""
+        """As many sessions as processes, unless fewer were asked for."""
         from harness.run.jobs import decide_jobs
 
         asked = decide_jobs(settings)
@@ -82,9 +82,9 @@ class SharedRun:
         return asked.jobs, f"of {self.workers} processes, {asked.why}"
 
     def report(self, *, complete: bool, order: Sequence[str], errors: Sequence[str]) -> Summary | None:
-        """Judge what all have recorded; None if nobody recorded anything. Raises OSError.
+        """Judge what all workers recorded; None if no run was opened. Raises OSError.
 
-        `order`: all cases that were meant to run; without a verdict of each the run is not complete.
+        `order`: all cases that were meant to run; the run is complete only with a verdict for each.
         """
         run = self.run
         if run is None:
@@ -123,7 +123,7 @@ def _built(folder: Path, run: Run) -> BuiltCase | None:
 
 
 def heard_already(folder: Path) -> Measurement:
-    """As the one who recorded it heard it; heard now if it did not come to that. Raises EarwitnessError."""
+    """The recording worker's measurement; measured now if it left none. Raises EarwitnessError."""
     from pydantic import ValidationError
 
     from harness.listen.measure import listen
@@ -138,7 +138,7 @@ def heard_already(folder: Path) -> Measurement:
 
 @asynccontextmanager
 async def join_run(path: Path, settings: Settings) -> AsyncIterator[Run]:
-    """This process's part in the run that is held together at `path`. Raises HarnessError, ProvisionError."""
+    """This process's part in the run shared at `path`. Raises HarnessError, ProvisionError."""
     from harness.provide.media_server import MediaServer
     from harness.run.open import open_bench_of, run_history
     from harness.run.plan import plan_in

@@ -1,8 +1,7 @@
-"""The cases of a run, one after the other or side by side: in what order they start, and what becomes of the rest.
+"""Run the cases one after the other or side by side: in which order they start, and what happens when the run breaks off.
 
-How many run at once, and when each may launch, be measured and be heard, is the governor's affair (`harness.live.governor`).
-Cases of like length start together, so that nobody waits long for the slowest of a wave; what is reported is in the order
-of the plan whoever ends first.
+The governor (`harness.live.governor`) decides how many run at once, and when each may launch, record and be measured.
+Cases of like length start together, so that no case waits long for the slowest of a wave; reports keep the order of the plan.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ OnVerdict = Callable[[CaseVerdict], None]
 
 
 def expected_s(built: BuiltCase) -> float:
-    """About how long a call of this case takes: what is said, and the shortest reply that would do."""
+    """Roughly how long a call of this case takes: its utterances, and the shortest sufficient reply."""
     return built.truth.n_samples / CASE_RATE_HZ + built.case.min_reply_ms / 1e3
 
 
@@ -42,7 +41,7 @@ async def run_cases(
     on_phase: OnPhase = lambda case, phase: None,
     on_verdict: OnVerdict = lambda verdict: None,
 ) -> bool:
-    """Whether all were run. Raises CancelledError once what was recorded is judged; EarwitnessError, OSError."""
+    """Whether all cases ran. Raises CancelledError once the recorded attempts are judged; EarwitnessError, OSError."""
     if run.staging is not None:
         return await _side_by_side(run, cases, on_case, on_phase, on_verdict)
     for index, built in enumerate(cases):

@@ -1,9 +1,8 @@
-"""`earwitness sweep`: the same cases with one thing varied, value after value, each a run of its own.
+"""`earwitness sweep`: the same cases with one parameter varied, each value a run of its own.
 
-The thing is the network's, or how the reference agent's voice is encoded (`sweep_axis`).
+The parameter belongs to the network or to the encoding of the reference agent's voice (`sweep_axis`).
 
-Everything of a run (media server, agent, browser) is opened anew at each value; each value has its own folder in the
-sweep's, with the profile it used.
+Each value opens media server, agent and browser anew, and has its own folder within the sweep's, with the profile it used.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ SWEEP = "sweep.json"
 
 
 def profile_at(base: Profile, axis: Axis, value: float) -> Profile:
-    """`base` with one thing set, each way. Raises UsageError where that is no possible network.
+    """`base` with one parameter set in both directions. Raises UsageError for an impossible network.
 
-    Where the codec is varied, only the name says so: a run of another codec is not one of `base` in the history.
+    A varied codec changes only the name, so that the history keeps its runs apart from those of `base`.
     """
 
     def set_in(way: Direction) -> Direction:
@@ -52,7 +51,7 @@ def profile_at(base: Profile, axis: Axis, value: float) -> Profile:
 
 
 def make_profiles(settings: Settings, axis: Axis) -> list[Profile]:
-    """All networks of the sweep, before anything starts. Raises UsageError, ProfileError."""
+    """All networks of the sweep, made before anything starts. Raises UsageError, ProfileError."""
     if axis.what.of == "codec" and settings.agent_spec().kind != "reference":
         raise UsageError(
             f"--{axis.parameter} sets the reference agent's encoder; "
@@ -65,7 +64,7 @@ def make_profiles(settings: Settings, axis: Axis) -> list[Profile]:
 async def run_sweep(
     settings: Settings, built: tuple[BuiltCase, ...], axis: Axis, on_note: Callable[[str], None]
 ) -> tuple[Sweep, Path]:
-    """The sweep and its folder. An interruption leaves the values that were done."""
+    """The sweep and its folder. An interruption keeps the finished values."""
     profiles, limits = make_profiles(settings, axis), settings.run_limits()
     folder = settings.runs / f"sweep-{new_run_id()}"
     cases = {item.case.id: item.case for item in built}

@@ -1,6 +1,6 @@
-"""What a sweep varies: one thing about the network, or one about how the reference agent's voice is encoded. Options → Axis.
+"""What a sweep varies: one parameter of the network, or of the reference agent's voice encoding. Options → Axis.
 
-Values are numbers in the axis's unit; of a switch 0 is off and 1 on. What LiveKit's Python SDK cannot set is refused here.
+Values are numbers in the axis's unit; for a switch, 0 is off and 1 on. Options that LiveKit's Python SDK lacks are refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NO_FEC = (
 
 @dataclass(frozen=True)
 class Parameter:
-    """`key`: of a profile's direction, or the environment variable of the reference agent. `unit` "": a switch."""
+    """`key`: a field of a profile's direction, or an environment variable of the reference agent. `unit` "": a switch."""
 
     of: Literal["network", "codec"]
     key: str
@@ -58,18 +58,18 @@ class Axis:
         return self.what.unit
 
     def shown(self, value: float) -> str:
-        """ "12", "on": as a folder's name, and in words with the unit behind it."""
+        """ "12" or "on", for folder names and, followed by the unit, for people."""
         return f"{value:g}" if self.unit else next(word for word, number in OFF_ON.items() if number == value)
 
     def agent_env(self, value: float) -> tuple[tuple[str, str], ...]:
-        """What the reference agent is told; nothing where the network is varied."""
+        """Environment of the reference agent; empty where the network is varied."""
         if self.what.of == "network":
             return ()
         return ((self.what.key, self.shown(value) if not self.unit else str(round(1_000 * value))),)
 
 
 def parse_axis(given: Mapping[str, str | None]) -> Axis:
-    """From options like --loss 0:10:1 (first:last:step), 0,2,5 or off,on. Raises UsageError."""
+    """Parse options like --loss 0:10:1 (first:last:step), 0,2,5 or off,on. Raises UsageError."""
     asked = {name: text for name, text in given.items() if text is not None}
     if "fec" in asked:
         raise UsageError(NO_FEC)

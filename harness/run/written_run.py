@@ -1,6 +1,6 @@
-"""A run's folder: what lies in it of a case, and how its verdict is written there. `summary.json` first, then all else.
+"""A run's folder: a case's captures in it, and how the verdict is written there. `summary.json` first, then all else.
 
-What cannot be written or drawn is named in the verdict, and costs nothing of what was recorded or judged.
+The verdict names files that could not be written or drawn; nothing recorded or judged is lost by them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SUMMARY = "summary.json"
 
 
 def captures_of(plan: Plan, case_id: str) -> Iterator[tuple[Path, Manifest]]:
-    """The captures of a case in the order of their attempts, as far as they are whole."""
+    """A case's captures in order of attempt, leaving out incomplete ones."""
     name = re.compile(re.escape(f"{plan.run_id}-{case_id}-a") + r"(\d+)")
     numbers = {
         path: int(found[1]) for path in (plan.run_dir / "captures").glob("*") if (found := name.fullmatch(path.name))
@@ -34,7 +34,7 @@ def captures_of(plan: Plan, case_id: str) -> Iterator[tuple[Path, Manifest]]:
 
 
 def not_measured(verdict: AttemptVerdict, problem: str) -> AttemptVerdict:
-    """A complete capture that could not be measured: our fault, and it says so."""
+    """`verdict` as HARNESS_ERROR, if the capture is complete yet could not be measured."""
     if verdict.capture_status not in COMPLETE:
         return verdict
     detail = "; ".join(filter(None, [problem, verdict.detail]))
@@ -44,7 +44,7 @@ def not_measured(verdict: AttemptVerdict, problem: str) -> AttemptVerdict:
 
 
 def without_measurements(verdicts: Sequence[CaseVerdict]) -> list[CaseVerdict]:
-    """Nothing is computed from these any more; their captures still have it."""
+    """Drop the measurements from finished verdicts; their captures still have them."""
     return [
         case.model_copy(update={"attempts": [a.model_copy(update={"measurement": None}) for a in case.attempts]})
         for case in verdicts
@@ -52,7 +52,7 @@ def without_measurements(verdicts: Sequence[CaseVerdict]) -> list[CaseVerdict]:
 
 
 def write_run(summary: Summary, run_dir: Path) -> Summary:
-    """`summary.json` first, whatever becomes of the rest; then pictures and reports, and the summary names the pictures.
+    """Write `summary.json`; then pictures and reports; then the summary again, naming the pictures.
 
     Raises OSError.
     """
@@ -63,14 +63,14 @@ def write_run(summary: Summary, run_dir: Path) -> Summary:
         summary = finish_report(summary, run_dir)
     except OSError:
         raise
-    except Exception as error:  # a fault of ours in a picture or a page: the verdict stands, and says so
+    except Exception as error:  # a fault of ours in a picture or page: the verdict stands, and names it
         summary = with_error(summary, note_fault(run_dir, "writing the report", error))
     write_atomic(run_dir / SUMMARY, summary.model_dump_json(indent=2).encode())
     return summary
 
 
 def not_written(summary: Summary, run_dir: Path, error: OSError) -> Summary:
-    """The verdict, with why it is not on the disk as a whole."""
+    """The verdict, with why not all of it is on disk."""
     where = error.filename2 or error.filename or run_dir
     what = (
         f"{where}: cannot be written ({error.strerror or error}); what was recorded is kept in {run_dir / 'captures'}"
@@ -79,7 +79,7 @@ def not_written(summary: Summary, run_dir: Path, error: OSError) -> Summary:
 
 
 def with_error(summary: Summary, said: str) -> Summary:
-    """`summary` with one more error of the harness, which is never a pass."""
+    """`summary` with one more harness error, which is never a pass."""
     return summary.model_copy(
         update={
             "errors": [*summary.errors, said],
