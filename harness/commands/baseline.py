@@ -1,4 +1,4 @@
-"""The verbs `baseline set | show | diff | promote | log`: name runs as what later ones are held against."""
+"""The verbs `baseline set | show | diff | promote | log`: name runs that later ones are compared with."""
 
 from __future__ import annotations
 

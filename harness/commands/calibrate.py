@@ -1,4 +1,4 @@
-"""The verb `calibrate`: known delays, and how far off they are measured."""
+"""The verb `calibrate`: measure known delays, and report the error."""
 
 from __future__ import annotations
 

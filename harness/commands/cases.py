@@ -1,4 +1,4 @@
-"""The verb `cases`: list the cases, and export what they say."""
+"""The verb `cases`: list the cases, and export their speech."""
 
 from __future__ import annotations
 

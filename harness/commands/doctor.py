@@ -1,4 +1,4 @@
-"""The verb `doctor`: what is here, and what to do about what is not."""
+"""The verb `doctor`: which components are here, and how to get the others."""
 
 from __future__ import annotations
 

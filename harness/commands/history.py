@@ -1,4 +1,4 @@
-"""The verbs `history add | list | show`: what the history holds, and taking run folders into it."""
+"""The verbs `history add | list | show`: show the history, and take run folders into it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def history_place(history: str | None) -> str | Path:
 
 
 def existing_history(history: str | None) -> str | Path:
-    """As above, and a file must be there: reading makes none. Raises UsageError."""
+    """As above, but a file must exist: reading makes none. Raises UsageError."""
     place = history_place(history)
     if "://" not in str(place) and not Path(place).is_file():
         raise UsageError(f"{place}: there is no history yet; `earwitness run` writes one, `earwitness history add` too")

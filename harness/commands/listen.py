@@ -1,7 +1,7 @@
-"""The verb `listen`: measure captures, or recordings that somebody else made, print what was heard, write it down.
+"""The verb `listen`: measure captures, or recordings that somebody else made; print and write the measurement.
 
-A capture's measurement.json is the one that a run writes, to the byte. Nothing is judged: a defect is no failure here.
-Exit status 0 measured; 2 a wrong file or option; 3 something could not be measured, or is not to be believed.
+A capture's measurement.json equals a run's, to the byte. Nothing is judged: a defect is no failure here.
+Exit status 0 measured; 2 a wrong file or option; 3 something could not be measured, or is not valid.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def listen_command(
 
 
 def _stored(path: Path) -> Measurement:
-    """Raises UsageError if nothing that was measured is there."""
+    """Raises UsageError if `path` holds no measurement."""
     from pydantic import ValidationError
 
     from harness.model.capture import MEASUREMENT
@@ -122,7 +122,7 @@ def _stored(path: Path) -> Measurement:
 def _held_against(
     results: Iterator[Measurement | EarwitnessError], stored: Measurement
 ) -> Iterator[Measurement | EarwitnessError]:
-    """What is written stays as it was measured: the same folder gives the same record."""
+    """The written record stays as it was measured: the same folder gives the same record."""
     from harness.listen.against import held_against
 
     for result in results:
@@ -136,7 +136,7 @@ def _from_recordings(files: Recordings, out: Path | None, quality: bool) -> Iter
     from harness.listen.recordings import read_recordings
 
     capture = read_recordings(files)
-    from harness.listen.measure import measure  # slow to load: not for what cannot be read
+    from harness.listen.measure import measure  # slow to load: not for unreadable files
 
     measurement = measure(capture, quality=quality)
     yield measurement
@@ -148,9 +148,9 @@ def _from_recordings(files: Recordings, out: Path | None, quality: bool) -> Iter
 
 
 def _from_captures(paths: list[Path], out: Path | None, quality: bool) -> Iterator[Measurement | EarwitnessError]:
-    """One result a capture; a folder that cannot be measured does not keep the others from it."""
+    """One result a capture; a folder that cannot be measured does not stop the others."""
     folders = [folder for path in paths for folder in _captures_in(path)]
-    from harness.listen.measure import listen  # slow to load: not for what is no capture
+    from harness.listen.measure import listen  # slow to load: only for captures
 
     for folder in folders:
         try:
@@ -159,13 +159,13 @@ def _from_captures(paths: list[Path], out: Path | None, quality: bool) -> Iterat
             _write(folder if out is None else out / measurement.trace_id, measurement)
         except UsageError as error:
             yield error
-        except Exception as error:  # a fault of ours in one capture: its trace is shown, and the others are heard
+        except Exception as error:  # a fault of ours in one capture: its traceback is shown, the others are measured
             traceback.print_exc()
             yield HarnessError(f"a fault of Earwitness while hearing {folder}: {in_words(error)}")
 
 
 def _hear_webm(paths: list[Path], out: Path | None, as_json: bool) -> int:
-    """The exit status. A call of the bot lane has no browser's recording, which is no failure."""
+    """The exit status. A bot-lane call has no browser recording, which is no failure."""
     from rich.console import Console
 
     from harness.listen.recorder import WEBM_MEASUREMENT, hear_webm
@@ -206,7 +206,7 @@ def _captures_in(path: Path) -> list[Path]:
 
 
 def _write(folder: Path, measurement: Measurement) -> None:
-    """Unless it is there already, to the byte. Raises UsageError."""
+    """Write measurement.json unless it is already the same. Raises UsageError."""
     from harness.listen.measure import write_measurement
     from harness.model.capture import MEASUREMENT
 
@@ -247,7 +247,7 @@ def _show(results: Iterator[Measurement | EarwitnessError], as_json: bool) -> in
 
 
 def measured(measurement: Measurement) -> bool:
-    """The capture is complete and believed, and at least one answer was timed (without a user: one reply was heard)."""
+    """Whether the capture is complete and valid, with at least one answer timed (without a user: one reply heard)."""
     from reports.terminal.measurement_table import COMPLETE
 
     if measurement.capture_status not in COMPLETE or not measurement.validity.ok:

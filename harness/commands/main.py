@@ -1,4 +1,4 @@
-"""The command `earwitness`: its verbs are wired here. Each of them, in a file of its own, reads its options, calls the room
+"""The command `earwitness`: its verbs are wired here. Each verb, in its own file, reads its options, calls the package
 that does the work, and ends with its exit status.
 
 Exit status: 0 pass; 1 a blocking FAIL or FLAKY (with --strict also WARN); 2 usage; 3 a blocking NO_DATA, INVALID or
@@ -89,8 +89,8 @@ app.command("tts", epilog=EPILOG)(tts_command)
 
 
 def main() -> None:
-    """What is explained in one line is printed in one line, everything else is a bug and shows its trace."""
-    warnings.filterwarnings("ignore", "The HMAC key is")  # the secret of `livekit-server --dev` is short, and not ours
+    """Errors of our tree print in one line; any other is a bug and shows its traceback."""
+    warnings.filterwarnings("ignore", "The HMAC key is")  # the short secret of `livekit-server --dev` is not ours
     try:
         app()
     except EarwitnessError as error:

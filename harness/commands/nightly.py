@@ -1,4 +1,4 @@
-"""The verbs `nightly` and `retain`: play a night (or take one up again), and give disk back by its policy."""
+"""The verbs `nightly` and `retain`: play or resume a night, and free disk by its policy."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def _play(begun: Begun, summary: Path | None) -> int:
 
 
 def _make_room(begun: Begun) -> list[str]:
-    """By the plan's policy, over all that lies where the night lies."""
+    """Free disk by the plan's policy, in the folder that holds the night."""
     from harness.errors import HistoryError
     from harness.nightly.retain import retain
 

@@ -1,4 +1,4 @@
-"""The verb `prove`: known faults and clean turns, and what the ears make of them."""
+"""The verb `prove`: known faults and clean turns, as the ears measure them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The verb `report`: write a run's reports again, or several runs' and two pages that have them side by side.
+"""The verb `report`: write reports again for one run, or for several runs with two pages that compare them.
 
-Exit status: the run's own; of several, the worst of theirs as a run has it (1 before 3 before 130); 2 a folder that is
-no run, or a run of another schema.
+Exit status: the run's own; for several runs the worst one's (1 before 3 before 130); 2 a folder that is no run, or a run of
+another schema.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _compare(summaries: list[Summary], folders: list[Path], path: Path) -> Rende
 
 
 def _said(summary: Summary, folder: Path) -> dict[str, str | None]:
-    """What each case of a run says, as a hash; None where that is not known, or is not the same in all its attempts."""
+    """A hash of each case's speech in a run; None if it is unknown or differs between attempts."""
     from pydantic import ValidationError
 
     from harness.history.environment import case_hash

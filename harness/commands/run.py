@@ -1,4 +1,4 @@
-"""The verb `run`: its options, and a run from them to the verdict on the terminal.
+"""The verb `run`: from its options to the verdict on the terminal.
 
 An option that is a setting is one row in the signature and one in `flags`; its default stands in `harness.settings`.
 """
@@ -287,7 +287,7 @@ def run_command(
     }
     settings = load_settings(flags)
     settings.check()
-    if suite is None and (cases is not None or tag):  # one's own cases need not name a suite
+    if suite is None and (cases is not None or tag):  # the user's own cases need no suite
         settings = replace(settings, suite=EVERY_CASE)
     if settings.cases_note():
         console.print(settings.cases_note(), markup=False, soft_wrap=True)
@@ -300,7 +300,7 @@ def run_command(
         console.print(note, markup=False, soft_wrap=True)
     if settings.jobs == "auto":
         console.print(f"--jobs {plan.jobs} ({plan.jobs_why})", markup=False, soft_wrap=True)
-    from harness.run.open import run_plan  # loads what hears: a second, for a run that was not refused
+    from harness.run.open import run_plan  # loads the ears (one second) only for a run that was not refused
 
     with Progress(console, len(built)) as progress:
         coroutine = run_plan(

@@ -1,6 +1,6 @@
-"""`earwitness serve`, and its `status`, `stop`, `restart`: the product for people to talk to, on this machine.
+"""`earwitness serve`, with its `status`, `stop`, `restart`: the product for people to talk to, on this machine.
 
-Without a word it stays in the foreground, as systemd and containers want it; --detach leaves it running.
+It stays in the foreground, as systemd and containers want it; --detach leaves it running.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rich.table import Table
 from harness.errors import HarnessError, UsageError
 from harness.service.state import TURN_LOG_FILE, Running, find_running, is_locked, state_folder
 
-NOT_RUNNING = 3  # as the Linux Standard Base has it for a service
+NOT_RUNNING = 3  # the Linux Standard Base's status for a stopped service
 ANSWER_TIMEOUT_S = 5.0
 DETACH_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
@@ -96,7 +96,7 @@ def serve(
 
 
 def _server_voice(engines: Path | None) -> str | None:
-    """What the TTS server is to speak with; None if the engines' file names a voice itself. Raises UsageError."""
+    """The TTS server's voice; None if the engines' file names a voice itself. Raises UsageError."""
     from runtime.engines.engine_file import read_engine_file
     from runtime.settings import DEFAULT_VOICE, SettingsError
 
@@ -133,7 +133,7 @@ def _detach(folder: Path, options: list[str], livekit_url: str | None) -> None:
             return
         if process.poll() is not None:
             break
-        time.sleep(LOOK_EVERY_S)  # the state file is the only sign from a process that is no child to wait for
+        time.sleep(LOOK_EVERY_S)  # only its state file shows that it serves
     tail = log_path.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL_CHARS:].strip()
     if process.poll() is None:
         process.terminate()
@@ -179,13 +179,13 @@ def stop(state: StateOption = None) -> None:
         return
     try:
         _ask(running, "/stop", post=True)
-    except HarnessError:  # it hangs: its process is told instead; the lock says that the number is still its own
+    except HarnessError:  # it hangs: signal its process; the held lock shows that the id is still its own
         os.kill(running.pid, signal.SIGTERM)
     deadline_s = time.monotonic() + STOP_TIMEOUT_S
     while is_locked(folder):
         if time.monotonic() > deadline_s:
             raise HarnessError(f"it did not end within {STOP_TIMEOUT_S:.0f} s; its process is {running.pid}")
-        time.sleep(LOOK_EVERY_S)  # the lock of another process gives no event
+        time.sleep(LOOK_EVERY_S)  # another process's lock gives no event
     console.print("stopped")
 
 

@@ -1,6 +1,6 @@
 """The verb `tts`: regression of a TTS engine at ring 0, before any network.
 
-Exit status: 0 in order; 1 a blocking gate FAILs (with --strict also WARN); 2 usage, or a golden baseline that cannot judge this
+Exit status: 0 passed; 1 a blocking gate FAILs (with --strict also WARN); 2 usage, or a golden baseline that cannot judge this
 engine; 3 not measured, or an error of the harness.
 """
 
@@ -93,7 +93,7 @@ def tts_command(
 
 @dataclass(frozen=True)
 class _Options:
-    """Who is asked. `url`: None is the embedded engine."""
+    """The engine under test. `url`: None is the embedded engine."""
 
     url: str | None
     voice: str

@@ -1,7 +1,7 @@
-"""Begin a night, or take one up again: its plan, its folder, its environment, before anything is called.
+"""Begin or resume a night: its plan, its folder, its environment, before any call.
 
-A night is taken up with its own plan and options, and only where code, ears, agent, page, Chromium, server and cases are
-those it began with.
+A night resumes with its own plan and options, and only if code, ears, agent, page, Chromium, server and cases are
+the ones it began with.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def check_settings(settings: Settings) -> None:
 
 
 def _check_history(settings: Settings) -> None:
-    """Made, migrated, or refused, ahead of the first call. Raises UsageError, HistoryError."""
+    """Make or migrate the history, or refuse it, before the first call. Raises UsageError, HistoryError."""
     place = settings.history_place()
     if place is not None:
         from harness.history.run_history import check_history  # SQLAlchemy loads only where a history is kept
@@ -55,13 +55,13 @@ def _check_history(settings: Settings) -> None:
 
 
 def plan_night(plan: NightPlan, settings: Settings) -> tuple[list[PlannedPart], list[tuple[Path, Case]]]:
-    """Its parts, and all cases there are. Raises UsageError, CaseError."""
+    """The plan's parts, and all known cases. Raises UsageError, CaseError."""
     cases = load_checked_cases([settings.cases], settings.run_limits())
     return lay_out(plan, settings, cases), cases
 
 
 def begin_night(plan: NightPlan, settings: Settings) -> Begun:
-    """With a folder of its own, which is made here. Raises UsageError, ProvisionError, HistoryError."""
+    """A new night; its folder is made here. Raises UsageError, ProvisionError, HistoryError."""
     parts, cases = plan_night(plan, settings)
     if settings.runs.exists() and not settings.runs.is_dir():
         raise UsageError(f"--out {settings.runs}: is a file; give a folder")
@@ -87,7 +87,7 @@ def begin_night(plan: NightPlan, settings: Settings) -> Begun:
 
 
 def take_up(name: str, out: Path | None) -> Begun:
-    """A night that was broken off. Raises UsageError, with every difference that forbids it, HistoryError."""
+    """Resume an interrupted night. Raises UsageError, with every difference that forbids it, HistoryError."""
     folder = find_night(load_settings({"runs": out}).runs, name)
     night = read_night(folder)
     plan = NightPlan.model_validate(night.plan)
@@ -109,8 +109,8 @@ def _needs_browser(parts: Sequence[PlannedPart]) -> bool:
 
 
 def _flags(night: Night) -> dict[str, Any]:
-    """What the night did not set must not come from today's environment: the defaults are given by name. An option that
-    held a secret was kept without it, and comes from the environment or `earwitness.toml` again. Raises UsageError.
+    """The night's options, with every default by name, so that today's environment cannot change them. An option kept
+    without its secret comes from the environment or `earwitness.toml` again. Raises UsageError.
     """
     given = dict(night.options)
     default = Settings()

@@ -23,7 +23,7 @@ RUN_REPORT = "report.md"
 
 @dataclass(frozen=True)
 class Played:
-    """What a night has done so far. `peak_bytes`: the most memory that this session used."""
+    """The night so far. `peak_bytes`: the most memory that this session used."""
 
     folder: Path
     night: Night
@@ -36,7 +36,7 @@ class Played:
 
 
 def part_result(folder: Path, part: PlannedPart, summary: Summary, not_in_history: str) -> PartResult:
-    """From the run's summary, and what only its captures know."""
+    """A part's result, from the run's summary and its captures."""
     run_dir = folder / part.folder
     joined, wrote = set(), set()
     for case in summary.cases:
@@ -56,7 +56,7 @@ def part_result(folder: Path, part: PlannedPart, summary: Summary, not_in_histor
 
 
 def unreported(part: PlannedPart, attempts: Mapping[str, Sequence[AttemptVerdict]], why: OSError) -> PartResult:
-    """Of a part whose own report could not be written: how much of it there is."""
+    """The result of a part whose report could not be written: its attempts so far."""
     attempted = [attempt for verdicts in attempts.values() for attempt in verdicts]
     return PartResult(
         id=part.id,

@@ -1,7 +1,7 @@
 """What must be the same throughout a night: the code, the ears, the agent, the page, Chromium, the server, the cases.
 
-A night that is resumed with something else would mix two versions under one verdict, so it is refused, with every
-difference by name. Versions are looked up without starting anything.
+Resuming a night with other versions would mix two under one verdict, so it is refused, with every difference by name.
+Looking up versions starts nothing.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ NOT_FOUND = "not found"
 def night_environment(
     settings: Settings, built: Iterable[BuiltCase], networks: Iterable[str], *, browser: bool
 ) -> dict[str, str]:
-    """By name, each as text. `browser`: some part needs one, and with it the page. Raises UsageError, ProvisionError."""
+    """Versions by name, as text. `browser`: some part needs Chromium and the page. Raises UsageError, ProvisionError."""
     from harness.live.commits import OURS, commits
-    from harness.live.host import describe_host, own_versions  # loads what is live
+    from harness.live.host import describe_host, own_versions  # loads the live half
 
     own = own_versions()
     found: dict[str, str] = {
@@ -47,7 +47,7 @@ def night_environment(
 
 
 def differences(now: Mapping[str, str], then: Mapping[str, str]) -> list[str]:
-    """Each in words; what one of the two does not name is a difference too."""
+    """Each difference in words; a name that one side lacks is a difference too."""
     return [
         f"{name} is {now.get(name, NOT_FOUND)}, was {then.get(name, NOT_FOUND)}"
         for name in dict.fromkeys([*then, *now])
@@ -56,7 +56,7 @@ def differences(now: Mapping[str, str], then: Mapping[str, str]) -> list[str]:
 
 
 def product_hash() -> str:
-    """Of all code that calls, listens, judges and answers (the reference agent with it)."""
+    """A hash of all code that calls, listens, judges and answers (the reference agent too)."""
     root = Path(harness.__file__).parents[1]
     return code_hash(sorted(_sources(root)))
 
@@ -93,7 +93,7 @@ def _server(settings: Settings) -> str:
 
 
 def _case(item: BuiltCase) -> str:
-    """What is said, and what is expected of the answer."""
+    """A case's speech and expectations."""
     return _digest(case_hash(item.truth) + item.case.model_dump_json())
 
 

@@ -1,10 +1,10 @@
-"""A night's folder: `night.json` (atomic), the ledger, one folder a part; and what of an attempt is finished.
+"""A night's folder: `night.json` (atomic), the ledger, one folder a part; and whether an attempt is finished.
 
     runs/<night id>/night.json  night.jsonl  night.md  night.lock
     runs/<night id>/parts/<part id>/<run id>/…         a run like any other
-    runs/<night id>/parts/<part id>/broken_off/…       what a kill left of an attempt; nothing of it counts
+    runs/<night id>/parts/<part id>/broken_off/…       a killed attempt's remains, which do not count
 
-One process at a time works in it. An attempt is finished if its manifest says how it ended, unless it was we who ended it.
+One process at a time works in it. An attempt is finished if its manifest says how it ended, unless we ended it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from harness.model.night import NIGHT_SCHEMA_VERSION, Night
 from harness.model.status import CaptureStatus
 
 NIGHT, LOCK, PARTS, BROKEN_OFF, CAPTURES = "night.json", "night.lock", "parts", "broken_off", "captures"
-#: Ended by us, or not recorded as a whole: to be played again, which is no second chance for the agent.
+#: Attempts that we ended or did not record completely: playing them again gives the agent no second chance.
 UNFINISHED = (CaptureStatus.INTERRUPTED, CaptureStatus.CAPTURE_WRITE_ERROR)
 
 
@@ -66,7 +66,7 @@ def write_night(folder: Path, night: Night) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """The kernel gives the lock back when its process ends, however it ends. Raises UsageError, OSError."""
+    """Hold the night's lock; the kernel releases it however its process ends. Raises UsageError, OSError."""
     handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
@@ -81,7 +81,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process is at work in it."""
+    """Whether a process works in it."""
     if not (folder / LOCK).is_file():
         return False
     try:
@@ -92,7 +92,7 @@ def is_locked(folder: Path) -> bool:
 
 
 def finished(capture: Path) -> Manifest | None:
-    """Its manifest, if the attempt in this folder needs not be played (again)."""
+    """The manifest, if the attempt in this folder needs no (further) playing."""
     try:
         manifest = read_manifest(capture)
     except (OSError, ValidationError):
@@ -101,7 +101,7 @@ def finished(capture: Path) -> Manifest | None:
 
 
 def set_aside(capture: Path, broken_off: Path) -> Path | None:
-    """Move what a kill left of an attempt out of the way; it is kept. None if there is nothing. Raises OSError."""
+    """Move a killed attempt's remains aside, and keep them. None if there are none. Raises OSError."""
     if not capture.exists():
         return None
     broken_off.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ def set_aside(capture: Path, broken_off: Path) -> Path | None:
 
 
 def size_bytes(folder: Path) -> int:
-    """What it takes on the disk. Files that vanish meanwhile count nothing."""
+    """The folder's size on disk. Files that vanish meanwhile count nothing."""
     total = 0
     for path in folder.rglob("*"):
         try:

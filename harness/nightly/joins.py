@@ -1,8 +1,8 @@
-"""Whether an attempt's records join on its trace_id (H-47): the user's, the agent's and the probe's, from the capture alone.
+"""Whether an attempt's records of user, agent and probe join on its trace_id (H-47), from the capture alone.
 
-The user's: what they said, as it was recorded; the probe's: the agent as the second listener heard it, and events of this
-trace; the agent's: it acknowledged this very trace and its own lines carry it. Of an agent that does not know the events
-nothing is asked but its sound. Only names and events are looked at, so it holds for captures without recordings too.
+User: the recorded speech. Probe: the agent's sound at the second listener, and events of this trace. Agent: it acknowledged
+this trace and its own lines carry it; an agent that does not know the events needs only its sound. The check reads only names
+and events, so it works for captures without recordings too.
 """
 
 from __future__ import annotations

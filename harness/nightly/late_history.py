@@ -1,4 +1,4 @@
-"""A run of the night that the history could not take when it was finished (it was locked): taken in when the night goes on."""
+"""Add a run of the night that a locked history could not take when the run finished: done when the night goes on."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from harness.settings import Settings
 
 
 def how_to_take_in(problem: str, run_dir: Path) -> str:
-    """One line: what is wrong, and what to do."""
+    """One line: the problem, and what to do."""
     return f"{problem}; all of it is in the folder: `earwitness history add {run_dir}`"
 
 
 def take_in(settings: Settings, run_dir: Path) -> str:
-    """ "" if the history has it now, else why not. Raises UsageError for a run that cannot be read."""
+    """ "" if the history has the run now, else why not. Raises UsageError for an unreadable run."""
     place = settings.history_place()
     if place is None:
         return ""

@@ -1,6 +1,6 @@
-"""From the plan of a night to its parts as they are played: cases, lane, network, how often, and each part's run id.
+"""From a night's plan to its parts as they are played: cases, lane, network, turns, and each part's run id.
 
-Decided once, when the night begins, and kept in night.json: a night that is resumed goes by what stands there.
+The layout is decided when the night begins, and kept in night.json, which a resumed night follows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NO_MICROPHONE = "a bot has no microphone; this part needs the browser"
 
 
 def lay_out(plan: NightPlan, settings: Settings, cases: Sequence[tuple[Path, Case]]) -> list[PlannedPart]:
-    """Raises UsageError for a case or suite that is not there, and for a plan of which nothing can be played."""
+    """Raises UsageError for a missing case or suite, and for a plan of which nothing can be played."""
     taken: set[str] = set()
     parts = [_planned(plan, part, settings, cases, taken) for part in plan.parts]
     if all(part.left_out for part in parts):
@@ -76,7 +76,7 @@ def _name(network: str | None) -> str:
 
 
 def settings_of(part: Part, planned: PlannedPart, settings: Settings, night: Path) -> Settings:
-    """As a run has them. The history stays where it is, though the runs lie deeper."""
+    """A run's settings for the part. The history stays in place, though the runs lie deeper."""
     place = settings.history_place()
     return replace(
         settings,
@@ -96,7 +96,7 @@ def settings_of(part: Part, planned: PlannedPart, settings: Settings, night: Pat
 
 
 def options_to_keep(settings: Settings) -> dict[str, Any]:
-    """What differs from the defaults, as JSON has it; keys and secrets stay in the environment, and out of the others."""
+    """The settings that differ from the defaults, as JSON; keys and secrets are left out."""
     default, kept = Settings(), {}
     for field in dataclasses.fields(Settings):
         value = getattr(settings, field.name)
@@ -112,7 +112,7 @@ def networks_of(plan: NightPlan) -> Iterable[str]:
 
 
 def cases_of(parts: Iterable[PlannedPart]) -> list[str]:
-    """All that are said, each once."""
+    """All their cases, each once."""
     return list(dict.fromkeys(name for part in parts if not part.left_out for name in part.cases))
 
 

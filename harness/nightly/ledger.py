@@ -1,7 +1,7 @@
-"""The ledger of a night, `night.jsonl`: one line for each thing that is done, appended and synced before the next begins.
+"""The ledger of a night, `night.jsonl`: one line for each finished step, appended and synced before the next begins.
 
-A kill leaves at most its last line torn: a line counts only with its end of line, and what is torn is cut off before the next
-one is written. The captures are the truth; the ledger says what was done when, and by which of the night's sessions.
+A kill leaves at most the last line torn: a line counts only with its end of line, and a torn line is cut off before the next
+is written. The captures are the truth; the ledger says what was done when, and in which session of the night.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ class Line(BaseModel):
 
     what: Literal["start", "attempt", "part", "stop"]
     at: str  # ISO 8601, UTC
-    session: int  # 1 for the first, one more for each time the night was resumed
-    session_s: float  # since this session began
+    session: int  # 1 for the first, one more each time the night was resumed
+    session_s: float  # time since this session began
     part: str = ""
     case: str = ""
     number: int = 0
     trace_id: str = ""
-    status: str = ""  # of the attempt or part; of a stop: why
+    status: str = ""  # status of the attempt or part; reason of a stop
     text: str = ""
     code: int | None = None  # a step's exit status
-    report: str = ""  # a step's, relative to the night's folder
+    report: str = ""  # a step's report, relative to the night's folder
     not_in_history: str = ""  # why a part's run is not wholly in the history
     took_s: float | None = None
-    bytes: int | None = None  # of the attempt's recordings
-    peak_bytes: int | None = None  # memory of the harness and its children, the most seen so far in this session
+    bytes: int | None = None  # size of the attempt's recordings
+    peak_bytes: int | None = None  # peak memory of the harness and its children in this session
 
     @property
     def unit(self) -> Unit:
@@ -48,7 +48,7 @@ class Line(BaseModel):
 
 @dataclass(frozen=True)
 class Read:
-    """What a ledger holds. `damaged`: numbers of lines that cannot be read; `whole`: bytes up to the last end of line."""
+    """A ledger's content. `damaged`: numbers of unreadable lines; `whole`: bytes up to the last end of line."""
 
     lines: tuple[Line, ...]
     damaged: tuple[int, ...]
@@ -69,7 +69,7 @@ def parse_ledger(data: bytes) -> Read:
 
 
 class Ledger:
-    """Append-only. Not for two processes at once: the night's folder is locked."""
+    """An append-only file for one process: the night's folder is locked."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -82,7 +82,7 @@ class Ledger:
             return Read((), (), 0)
 
     def append(self, line: Line) -> None:
-        """On the disk when it returns. Raises OSError; then the line is not there, or torn, which is the same."""
+        """The line is on disk when this returns. Raises OSError; then the line is missing or torn, and does not count."""
         data = line.model_dump_json(exclude_defaults=True).encode() + b"\n"
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -97,7 +97,7 @@ class Ledger:
 
 
 def _end_of_whole_lines(handle: int) -> int:
-    """Just after the last end of line."""
+    """The offset just after the last end of line."""
     end = os.lseek(handle, 0, os.SEEK_END)
     step = 4096
     while end > 0:
@@ -114,7 +114,7 @@ def attempts_in(lines: Sequence[Line]) -> set[Unit]:
 
 
 def elapsed_s(lines: Sequence[Line]) -> float:
-    """Over all sessions; of one that was killed, up to its last line."""
+    """Time over all sessions; a killed session counts up to its last line."""
     longest: dict[int, float] = {}
     for line in lines:
         longest[line.session] = max(longest.get(line.session, 0.0), line.session_s)

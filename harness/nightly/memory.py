@@ -1,7 +1,7 @@
-"""How much memory the harness and everything it started take: the agent, the media server, the browser.
+"""The memory of the harness and everything it started: the agent, the media server, the browser.
 
-Proportional set size where the kernel tells it (pages that processes share count once), else resident set size. Looked at
-when a call ends and all is still open: while a call is measured nothing is counted.
+Proportional set size where the kernel reports it (shared pages count once), else resident set size. It is read when a call
+ends and all is still open, never during a call.
 """
 
 from __future__ import annotations

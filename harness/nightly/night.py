@@ -1,8 +1,8 @@
-"""A night from its first part to its verdict: what is done already is recalled, what is missing is played, once.
+"""A night from its first part to its verdict: finished attempts are recalled, missing ones are played, once.
 
-Each session (the first, and one for each time the night is resumed) goes through the parts in order. An attempt is in the
-ledger when it is measured; its capture is the truth. Nothing is waited for and nothing is repeated to pass. A night ends
-early by Ctrl-C or for want of disk space; then it reports what there is, and says how to go on.
+Each session (the first, and one each time the night is resumed) goes through the parts in order. An attempt enters the
+ledger when it is measured; its capture is the truth. Nothing is repeated to pass. A night ends early by Ctrl-C or for want
+of disk space; then it reports its finished attempts, and says how to go on.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class NightStoppedError(HarnessError):
 
 @dataclass
 class NightRun:
-    """One session of a night. `cases`: all that are said, by name; `make_room`: gives disk space back, if it can."""
+    """One session of a night. `cases`: all its cases by name; `make_room`: frees disk space, if it can."""
 
     folder: Path
     night: Night
@@ -74,7 +74,7 @@ class NightRun:
     notes: list[str] = field(default_factory=list)
     peak_bytes: int = 0
     _left: dict[str, list[Unit]] = field(default_factory=dict)
-    _used_bytes: int = 0  # of the folder of runs
+    _used_bytes: int = 0  # size of the runs' folder
 
     async def run(self) -> Night:
         """The night with its result. Raises NightStoppedError if not even that can be written."""
@@ -86,7 +86,7 @@ class NightRun:
                     await (self._cases(part) if part.kind == "cases" else self._step(part))
                     await asyncio.to_thread(
                         conclude, self._played(), stopped=UNDER_WAY, interrupted=False
-                    )  # a kill leaves this
+                    )  # stays after a kill
         except asyncio.CancelledError:
             stopped, interrupted = f"{INTERRUPTED}: by the user", True
         except NightStoppedError as error:
@@ -101,7 +101,7 @@ class NightRun:
         if not stopped:
             self.progress.note("giving disk back")
             self.notes += await asyncio.to_thread(self.make_room)
-        with suppress(OSError):  # it says why in night.json, or nowhere: there may be no space for it
+        with suppress(OSError):  # a full disk may have no room for the reason
             self.session.stop(stopped or "done", self.peak_bytes)
         try:
             return await asyncio.to_thread(conclude, self._played(), stopped=stopped, interrupted=interrupted)
@@ -152,13 +152,13 @@ class NightRun:
             run.interrupted = isinstance(error, asyncio.CancelledError)
             try:
                 await asyncio.to_thread(self._close, part, run, verdicts)
-            except OSError as why:  # a full disk keeps no report; what ended the night is said at its end
+            except OSError as why:  # a full disk keeps no report; the night's end names its reason
                 self.results.append(unreported(part, verdicts, why))
             raise
         await asyncio.to_thread(self._close, part, run, verdicts)
 
     def _finished(self, part: PlannedPart) -> tuple[Summary, str] | None:
-        """Of a part that an earlier session brought to its end: its summary, and what the history lacked of it then."""
+        """The summary of a part that an earlier session finished, and what the history lacked of it then."""
         lines = [line for line in self.session.ledger.read().lines if line.what == "part" and line.part == part.id]
         if not lines:
             return None
@@ -169,7 +169,7 @@ class NightRun:
         return (summary, lines[-1].not_in_history) if summary.complete else None
 
     def _recall(self, part: PlannedPart, run: PartRun, verdicts: dict[str, list[AttemptVerdict]]) -> None:
-        """What earlier sessions did; what the last one was killed in is put aside."""
+        """Recall earlier sessions' attempts, and set a killed attempt aside."""
         noted = attempts_in(self.session.ledger.read().lines)
         captures = run.plan.run_dir / place.CAPTURES
         left: list[Unit] = []
@@ -192,7 +192,7 @@ class NightRun:
     async def _play_all(
         self, part: PlannedPart, run: PartRun, own: Settings, verdicts: dict[str, list[AttemptVerdict]]
     ) -> None:
-        """What is left of the part; on another bench if the media server is lost, as long as calls are made."""
+        """Play the rest of the part, on another bench if the media server is lost, as long as calls succeed."""
         while self._left[part.id]:
             before = len(self._left[part.id])
             self._check_disk()
@@ -229,12 +229,12 @@ class NightRun:
                 return
 
     async def _in_time(self, unit: Unit, attempt: Coroutine[Any, Any, AttemptVerdict]) -> AttemptVerdict:
-        """All that an attempt waits for has a limit of its own; this one is for what we did not think of."""
+        """A last limit: every known wait of an attempt has its own."""
         try:
             async with asyncio.timeout(ATTEMPT_LIMIT_S) as limit:
                 return await attempt
         except TimeoutError as error:
-            if not limit.expired():  # one of its own, which has another name
+            if not limit.expired():  # one of the attempt's own limits
                 raise
             what = f"{unit.part} {unit.case} {unit.number} did not end within {ATTEMPT_LIMIT_S:.0f} s"
             raise NightStoppedError(
@@ -246,7 +246,7 @@ class NightRun:
 
         def enter(phase: str) -> None:
             self.progress.note(f"{unit.part} {unit.case} {unit.number}: {phase}")
-            if phase == "leave":  # the call is over, and everything that it needed is still there
+            if phase == "leave":  # the call is over, and its processes still run
                 loop.run_in_executor(None, self._look_at_memory)
 
         return enter
@@ -264,7 +264,7 @@ class NightRun:
         self.progress.attempt(unit, verdict, took_s, done, total, self.estimate.left_s(left, steps))
 
     def _close(self, part: PlannedPart, run: PartRun, verdicts: dict[str, list[AttemptVerdict]]) -> None:
-        """The part's own verdict and report."""
+        """Write the part's verdict and report."""
         self.progress.note(f"{part.id}: report")
         summary = run.conclude(verdicts, complete=not self._left[part.id])
         problem = run.history.problem if run.history is not None else None
@@ -276,7 +276,7 @@ class NightRun:
     def _add_result(self, part: PlannedPart, summary: Summary, missing: str) -> None:
         self.summaries.append(summary)
         result = part_result(self.folder, part, summary, missing)
-        if summary.complete:  # of a part that was broken off the webm can wait: it will be taken up again
+        if summary.complete:  # an interrupted part's webm can wait until the part resumes
             cases = still_to_measure(part, self.results)
             webm = webm_of_part(self.folder / part.folder, summary, cases, self.progress.note)
             result = result.model_copy(update={"webm": webm})
@@ -312,7 +312,7 @@ class NightRun:
     # disk
 
     def _check_disk(self) -> None:
-        """Raises NightStoppedError before a call that could not be kept."""
+        """Raises NightStoppedError before a call that the disk could not hold."""
         problem = self._disk_problem()
         if problem:
             self.notes += self.make_room()
@@ -333,7 +333,7 @@ class NightRun:
         return ""
 
     def _must_be_whole(self, capture: Path) -> None:
-        """Raises NightStoppedError if the attempt could not be written as a whole: it is not counted, and played again."""
+        """Raises NightStoppedError if the attempt was not written completely: it does not count, and is played again."""
         manifest = place.finished(capture)
         if manifest is None or not (capture / "measurement.json").is_file():
             raise NightStoppedError(f"{DISK_FULL}: {capture} could not be written as a whole; make room, then resume")

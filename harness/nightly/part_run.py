@@ -1,7 +1,7 @@
-"""One part of a night as a run of its own: attempts by number, those of earlier sessions recalled from their captures.
+"""One part of a night as a run of its own: attempts by number; earlier sessions' attempts come from their captures.
 
-What an earlier session measured is read from its measurement.json and judged again, by the same table (a night does not go
-on with another version); what it recorded but did not come to measure is heard now. Nothing recorded is played twice.
+An attempt that an earlier session measured is judged again from its measurement.json, by the same table (a night does not
+go on with another version); one that was recorded but not measured is measured now. No recorded attempt is played twice.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class PartRun(Run):
     """A run whose attempts are chosen by the night."""
 
     async def play(self, built: BuiltCase, number: int, on_phase: Callable[[str], None]) -> AttemptVerdict:
-        """Attempt `number` of a case. Raises CancelledError and OSError after what was recorded is written."""
+        """Attempt `number` of a case. Raises CancelledError and OSError once the recording is written."""
         assert self.bench is not None
         built = under_rules(built, self.plan.rules)
         self.definitions[built.case.id] = built.case
@@ -34,7 +34,7 @@ class PartRun(Run):
         return await self._attempt(built, on_phase)
 
     def recall(self, built: BuiltCase, folder: Path, manifest: Manifest) -> AttemptVerdict:
-        """An attempt that an earlier session recorded. Raises OSError."""
+        """Judge an attempt that an earlier session recorded. Raises OSError."""
         built = under_rules(built, self.plan.rules)
         self.definitions[built.case.id] = built.case
         self._started -= sum(manifest.wall_s.values())
@@ -50,7 +50,7 @@ class PartRun(Run):
         return verdict
 
     def conclude(self, attempts: dict[str, list[AttemptVerdict]], *, complete: bool) -> Summary:
-        """The part's verdict and reports over what there is. Raises OSError."""
+        """The part's verdict and reports over its attempts. Raises OSError."""
         for case_id, verdicts in attempts.items():
             ordered = sorted(verdicts, key=lambda verdict: verdict.attempt)
             self.verdicts[case_id] = judge_case(self.definitions[case_id], ordered)

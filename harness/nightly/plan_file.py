@@ -1,7 +1,7 @@
 """The plan of a night: YAML → record, with file, line and key in every error.
 
-A part is a suite or a list of cases, said so many times (`turns`), in one lane, through one microphone, over one network;
-or a step: the proof of the ears, the calibration. What a part leaves open (`user`) is as on the command line.
+A part is a suite or a list of cases, spoken `turns` times, in one lane, through one microphone, over one network;
+or a step: the proof of the ears, the calibration. The command line decides a `user` that the part leaves open.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _Strict(BaseModel):
 
 
 class Keep(_Strict):
-    """What becomes of the recordings of calls that passed. Failures and baselines are kept whole, whatever is set here."""
+    """What happens to recordings of passed calls. Failures and baselines are kept whole, whatever is set here."""
 
     flac_after_days: float | None = Field(default=0, ge=0)  # None: never
     numbers_after_days: float | None = Field(default=14, ge=0)  # None: never

@@ -1,7 +1,7 @@
-"""What a person or a build log sees of a night: one line an attempt, with how much is left and when it will be done.
+"""A night's progress for a person or a build log: one line an attempt, with how much is left and when it will end.
 
-The estimate is the mean time of the attempts so far: of this part once there are ENOUGH of it, else of the night; steps
-count as STEP_S. Times of the clock are local.
+The estimate is the mean time of the attempts so far: the part's once it has ENOUGH, else the night's; steps count as
+STEP_S. Clock times are local.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STEP_S = 180.0
 
 @dataclass
 class Estimate:
-    """How long what is left will take, by what was done."""
+    """How long the rest will take, by past attempts."""
 
     took_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
@@ -35,7 +35,7 @@ class Estimate:
         self.took_s[part].append(seconds)
 
     def left_s(self, left: dict[str, int], steps: int) -> float:
-        """`left`: attempts a part."""
+        """`left`: attempts by part."""
         everything = [s for part in self.took_s.values() for s in part]
         usual = sum(everything) / len(everything) if everything else FIRST_GUESS_S
         total = steps * STEP_S
@@ -46,7 +46,7 @@ class Estimate:
 
 
 class NightProgress:
-    """A context manager; the night tells it what happens."""
+    """A context manager; the night reports events to it."""
 
     def __init__(self, console: Console) -> None:
         self.console = console

@@ -1,8 +1,8 @@
-"""Make captures less: WAV to FLAC, checked sample by sample before the WAV goes; or only the numbers.
+"""Shrink captures: WAV to FLAC, checked sample by sample before the WAV goes; or only the numbers.
 
-A 16-bit recording is kept to the bit; a float recording to 24 bits (0.00000006 of full scale), and one that goes beyond full
-scale stays as it is. `retained.json` in the capture says what was done. A kill leaves a capture as it was, or as it should
-be: the new file stands complete before the old one goes, and what is to go is marked before it goes.
+A 16-bit recording is kept to the bit, a float recording to 24 bits (0.00000006 of full scale); a recording beyond full
+scale stays as it is. `retained.json` in the capture says what was done. A kill leaves a capture as it was, or finished: the
+new file is complete before the old one goes, and files are marked before they go.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LAST_OF_24_BITS = 2.0**-23
 
 @dataclass
 class Done:
-    """What came of it. `over_bytes`: how far the folder is still above its limit."""
+    """The result. `over_bytes`: how far the folder is still above its limit."""
 
     steps: list[Step] = field(default_factory=list)
     freed_bytes: int = 0
@@ -67,7 +67,7 @@ def retain(
     dry_run: bool = False,
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> Done:
-    """By age, then for the limit. Raises UsageError, HistoryError (which runs a baseline has is then not known), OSError."""
+    """Shrink by age, then for the limit. Raises UsageError, HistoryError (the baselines' runs are not known), OSError."""
     now = datetime.datetime.now(datetime.UTC)
     found = survey(root, baselines=baseline_runs(history), own=own, now=now)
     done = Done(passed_by=found.passed_by, kept_whole=sum(bool(h.kept_because) for h in found.held))
@@ -109,7 +109,7 @@ def _do(step: Step, done: Done, dry_run: bool, on_step: Callable[[Step], None]) 
 
 
 def make_less(held: Held, to: Level) -> int:
-    """Bytes that were freed. Raises OSError, soundfile.LibsndfileError."""
+    """Return the bytes freed. Raises OSError, soundfile.LibsndfileError."""
     before = size_bytes(held.folder)
     if to is Level.FLAC:
         packed = {name: pack(held.folder / name) for name in RECORDINGS if _is_ours(held.folder / name)}
@@ -124,7 +124,7 @@ def make_less(held: Held, to: Level) -> int:
 
 
 def pack(wav: Path) -> str:
-    """Make FLAC of it, and say how much of it that keeps. Raises OSError, soundfile.LibsndfileError."""
+    """Make FLAC of `wav`, and say how exact it is. Raises OSError, soundfile.LibsndfileError."""
     try:
         if notes := open_wav(wav).notes:
             return f"kept as it is: {notes[0]}"
@@ -156,7 +156,7 @@ def _mark(folder: Path, level: str, files: dict[str, str]) -> None:
 
 
 def baseline_runs(history: str | Path | None) -> set[str]:
-    """Ids of the runs of all baselines, of every version. Raises HistoryError if that cannot be found out."""
+    """Run ids of every version of all baselines. Raises HistoryError if they cannot be read."""
     if history is None or ("://" not in str(history) and not Path(history).is_file()):
         return set()
     from sqlalchemy import select  # loads only where a history is kept

@@ -1,8 +1,8 @@
 """Which recordings may go, and in which order. Pure but for looking into the folder of runs.
 
 Kept whole: calls of a case that did not pass in all its attempts, runs of a baseline (of the history, or `baseline: true` in a
-night's plan), runs that are not finished. Of the rest the recordings become FLAC, later only the numbers are kept. What is
-not recognised (no summary, no manifest, another schema, a link) is not touched.
+night's plan), unfinished runs. Other recordings become FLAC; later only their numbers are kept. Folders that are not
+recognised (no summary, no manifest, another schema, a link) are not touched.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from harness.nightly.folder import NIGHT, is_locked
 from harness.nightly.plan_file import Keep
 
 SUMMARY = "summary.json"
-#: Where runs lie: of `run`, of a night's parts, of a sweep's values.
+#: Where runs of `run`, of a night's parts and of a sweep's values lie.
 PLACES = (f"*/{SUMMARY}", f"*/parts/*/*/{SUMMARY}", f"sweep-*/*/*/{SUMMARY}")
 RECORDINGS = (
     capture.PRE_RTC, capture.POST_RTC, *capture.TRACKS, capture.POST_USER, capture.EAR, capture.MIC, capture.SAID,
 )  # fmt: skip
-#: What goes with the recordings when only the numbers are kept.
+#: Files that go with the recordings when only the numbers are kept.
 BULKY = (capture.EAR_WEBM, capture.ARRIVALS, capture.EAR_CLOCK, capture.SCREENSHOT, capture.LINK_LOG)
-FLAC_SHARE = 0.15  # of the WAV's size, for an estimate: 0.10 to 0.12 were seen
-SETTLED_S = 600.0  # a run whose summary is younger may still be drawing its report
+FLAC_SHARE = 0.15  # estimated share of the WAV's size; 0.10 to 0.12 were measured
+SETTLED_S = 600.0  # a run with a younger summary may still draw its report
 
 
 class Level(IntEnum):
@@ -45,7 +45,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Held:
-    """A capture and what is kept of it. `kept_because`: "" for the rest, which may become less."""
+    """A capture and what is kept of it. `kept_because`: "" if it may shrink."""
 
     folder: Path
     at: datetime.datetime
@@ -58,7 +58,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Step:
-    """To make one capture less. `why`: age, or the disk limit."""
+    """One capture to shrink. `why`: age, or the disk limit."""
 
     held: Held
     to: Level
@@ -66,7 +66,7 @@ class Step:
 
     @property
     def saves_bytes(self) -> int:
-        """About; FLAC is an estimate."""
+        """Bytes saved; estimated for FLAC."""
         held = self.held
         if self.to is Level.FLAC:
             return round(held.wav_bytes * (1 - FLAC_SHARE))
@@ -75,14 +75,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Survey:
-    """All captures that are recognised, and what was passed by, with the reason."""
+    """All recognised captures, and the folders passed by, with the reason."""
 
     held: tuple[Held, ...]
     passed_by: tuple[str, ...]
 
 
 def by_age(held: Sequence[Held], keep: Keep, now: datetime.datetime) -> list[Step]:
-    """What the policy's ages ask for, the oldest first."""
+    """The steps that the policy's ages demand, oldest first."""
     steps = []
     for item in sorted(held, key=lambda h: h.at):
         if item.kept_because:
@@ -96,7 +96,7 @@ def by_age(held: Sequence[Held], keep: Keep, now: datetime.datetime) -> list[Ste
 
 
 def for_space(held: Sequence[Held], done: Collection[Path]) -> Iterator[Step]:
-    """In the order in which the rest gives way to the disk limit: all to FLAC first, then to numbers, the oldest first."""
+    """Steps to meet the disk limit, in order: all remaining captures to FLAC, then to numbers, oldest first."""
     rest = sorted((h for h in held if not h.kept_because and h.folder not in done), key=lambda h: h.at)
     yield from (Step(h, Level.FLAC, "disk limit") for h in rest if h.level < Level.FLAC)
     yield from (Step(h, Level.NUMBERS, "disk limit") for h in rest if h.level < Level.NUMBERS)
@@ -130,7 +130,7 @@ def survey(
 
 
 def _of_steps(night: Path, passed_by: list[str]) -> Iterator[Held]:
-    """Calls of a night's proof and calibration. Those of a step that passed may become less: its record has the numbers."""
+    """Calls of a night's proof and calibration. Calls of a passed step may shrink: its record has the numbers."""
     record = _json(night / NIGHT) or {}
     passed = {part.get("id") for part in _parts(record.get("result")) if part.get("status") in PASSING}
     for part in _parts(record):
@@ -195,13 +195,13 @@ def _baselines_of_night(run_dir: Path) -> set[str]:
 
 
 def _parts(record: object) -> list[dict[str, Any]]:
-    """Of a night, or of its result; none of what is another schema's."""
+    """The parts of a night or its result; none from another schema."""
     parts = record.get("parts") if isinstance(record, dict) else None
     return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
 
 
 def _really_inside(folder: Path, record: object) -> Path:
-    """Links followed, for what lies there may be deleted. Raises OutsideError."""
+    """Check with links followed, for the files may be deleted. Raises OutsideError."""
     found = inside(folder, record)
     if not found.resolve().is_relative_to(folder.resolve()):
         raise OutsideError(f"{record!r} leads out of its folder by a link")

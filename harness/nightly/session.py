@@ -26,7 +26,7 @@ class Session:
         self._append("start")
 
     def attempt(self, unit: Unit, verdict: AttemptVerdict, took_s: float | None, size: int, peak_bytes: int) -> None:
-        """On the disk when it returns. Raises OSError."""
+        """On disk when this returns. Raises OSError."""
         self._append(
             "attempt",
             part=unit.part,

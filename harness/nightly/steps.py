@@ -1,6 +1,6 @@
-"""The steps of a night that are no cases: the proof of the ears and the calibration, in their short forms.
+"""The steps of a night beside its cases: the proof of the ears and the calibration, in short form.
 
-A step is one piece of work: broken off, it is done anew in a folder of its own beside what there was.
+A step that was broken off starts over in a new folder beside the old one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from harness.judge.verdict import EXIT_NOT_MEASURED
 from harness.model.night import PlannedPart
 from harness.model.plan import Lane
 
-CALIBRATION_TURNS = 20  # about a minute; the least for which a 95th percentile is none in disguise (H-92)
+CALIBRATION_TURNS = 20  # about a minute; the fewest with a meaningful 95th percentile (H-92)
 SEED = 1
 
 
@@ -36,7 +36,7 @@ def new_place(folder: Path) -> Path:
 
 
 async def do_step(part: PlannedPart, folder: Path, on_note: Callable[[str], None]) -> StepResult:
-    """In `folder`, which is the step's own. Raises EarwitnessError, OSError, CancelledError."""
+    """Do the step in its own `folder`. Raises EarwitnessError, OSError, CancelledError."""
     if part.kind == "proof":
         return await _prove(part.lane, folder, on_note)
     return await _calibrate(part.lane, folder, on_note)
@@ -57,7 +57,7 @@ async def _prove(lane: Lane, folder: Path, on_note: Callable[[str], None]) -> St
 
 
 def proof_verdict(told: tuple[int, str], summary: Mapping[str, Any], wanted: Sequence[str]) -> tuple[int, str]:
-    """(exit status, one line). A fault of which no trial counts (its call broke) was not heard: that is no proof."""
+    """(exit status, one line). A fault without a valid trial (its call broke) was not heard: no proof."""
     tried = {fault["id"] for fault in summary["faults"] if any(cell["n"] for cell in fault["cells"])}
     untried = [name for name in wanted if name not in tried]
     code, text = told
@@ -72,6 +72,6 @@ async def _calibrate(lane: Lane, folder: Path, on_note: Callable[[str], None]) -
 
     plan = make_calibration(folder, turns=CALIBRATION_TURNS, user=lane, sessions="1", seed=SEED)
     done = await calibrate(plan, on_note=on_note)
-    if done.interrupted:  # it takes the cancellation as its end; the night passes it on
+    if done.interrupted:  # the step ended by the cancellation; the night passes it on
         raise asyncio.CancelledError
     return StepResult(exit_code(done), f"{done.verdict}", plan.run_dir / REPORT)

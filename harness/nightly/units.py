@@ -1,8 +1,8 @@
-"""A plan laid out: which attempts there are, in which order. Pure.
+"""A plan laid out: its attempts in order. Pure.
 
 The unit of a night is one attempt of one case of one part. Within a part the cases take turns (first attempt of each, then
-second of each, …), so that whatever changes over the night meets all cases alike, and a night that is broken off has about
-as much of each.
+second of each, …), so that changes over the night affect all cases alike, and an interrupted night has about as many
+attempts of each.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Unit:
     number: int
 
     def trace_id(self, run_id: str) -> str:
-        """As a run names its attempts."""
+        """The attempt's name in a run."""
         return f"{run_id}-{self.case}-a{self.number}"
 
 
@@ -30,6 +30,6 @@ def units_of(part: str, cases: Sequence[str], turns: int) -> list[Unit]:
 
 
 def remaining(units: Iterable[Unit], done: Iterable[Unit]) -> list[Unit]:
-    """What is not done, in order."""
+    """Units not done, in order."""
     finished = set(done)
     return [unit for unit in units if unit not in finished]

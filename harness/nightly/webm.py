@@ -1,7 +1,7 @@
 """The browser's own recording (ear.webm) of each case, decoded and measured once a night (H-132).
 
-Done when a part has ended, so that nothing else runs while a call is measured. A case is done with its first call that can be
-compared, in whichever part; its webm_measurement.json stays in the capture, from which a resumed night takes it.
+This happens when a part has ended, so that nothing else runs during a call. A case is done with its first comparable call, in
+whichever part; its webm_measurement.json stays in the capture, where a resumed night reads it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from harness.model.night import PartResult, PlannedPart, WebmCase
 from harness.model.status import Status
 from harness.model.verdict import CaseVerdict, Summary
 
-MOST_TRIES = 3  # calls of a case in one part; a webm that lacks three times lacks for a reason
+MOST_TRIES = 3  # calls of a case in one part; a webm that is missing three times is missing for a reason
 
 
 def still_to_measure(part: PlannedPart, results: Sequence[PartResult]) -> set[str]:
-    """Cases of a part that no earlier part's webm has told of."""
+    """Cases of a part without a webm result from an earlier part."""
     if part.lane != "browser":
         return set()
     measured = {found.case for result in results for found in result.webm if found.status is not Status.NO_DATA}
@@ -34,7 +34,7 @@ def still_to_measure(part: PlannedPart, results: Sequence[PartResult]) -> set[st
 def webm_of_part(
     run_dir: Path, summary: Summary, cases: Collection[str], on_note: Callable[[str], None] = lambda text: None
 ) -> list[WebmCase]:
-    """One record for each of `cases` that was played. Nothing that is wrong with a webm ends the night."""
+    """One record for each of `cases` that was played. No fault of a webm ends the night."""
     found = []
     for case in summary.cases:
         if case.case_id in cases and case.attempts:
@@ -62,12 +62,12 @@ def _of_case(run_dir: Path, case: CaseVerdict) -> WebmCase:
 
 
 def _heard(capture: Path) -> tuple[WebmHeard | None, str]:
-    """As it was measured before, or measured now; or why neither."""
+    """The earlier measurement, or a new one; or why there is neither."""
     place = capture / WEBM_MEASUREMENT
     try:
         return WebmHeard.model_validate_json(place.read_bytes()), ""
     except (OSError, ValidationError):
-        pass  # not there yet, or of another version: it is measured now
+        pass  # missing, or of another version: measured now
     try:
         heard = hear_webm(capture)
         write_atomic(place, heard.model_dump_json(indent=2).encode())

@@ -1,6 +1,6 @@
-"""The supervisor's own address on loopback: GET /health, GET /metrics, and with its token POST /stop and /restart.
+"""The supervisor's own HTTP server on loopback: GET /health, GET /metrics, and with its token POST /stop and /restart.
 
-/metrics is the supervisor's view of its parts followed by what the parts count themselves.
+/metrics is the supervisor's view of its parts, then the parts' own metrics.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 @dataclass(frozen=True)
 class Answers:
-    """Where the parts' own metrics are; read at each scrape, for a part that was started again may have moved."""
+    """Where the parts' own metrics are; read at each scrape, for a restarted part may have moved."""
 
     supervisor: Supervisor
     token: str  # opens the commands, and the parts' metrics
@@ -44,7 +44,7 @@ class Answers:
 
 
 def describe(supervisor: Supervisor, now_s: float) -> dict[str, Any]:
-    """What /health and `earwitness serve status` say."""
+    """The record of /health and `earwitness serve status`."""
     parts = []
     for kept in supervisor.kept:
         up = kept.state is PartState.UP
@@ -134,7 +134,7 @@ def admin_app(answers: Answers) -> web.Application:
 
 @web.middleware
 async def _own_host_only(request: web.Request, handler: Any) -> web.StreamResponse:
-    """A foreign name that somebody points at 127.0.0.1 gets nothing."""
+    """Refuse a foreign host name that somebody points at 127.0.0.1."""
     if request.host.rpartition(":")[0] not in LOOPBACK_HOSTS:
         raise web.HTTPForbidden(text="this server answers on its own address alone")
     answer: web.StreamResponse = await handler(request)
@@ -147,7 +147,7 @@ def _must_be_ours(request: web.Request, token: str) -> None:
 
 
 async def _of_parts(answers: Answers) -> list[bytes]:
-    """A part that does not answer just now is missing, and `earwitness_part_up` says so."""
+    """The parts' metrics; a part that does not answer is missing, as `earwitness_part_up` shows."""
     texts = []
     patience = aiohttp.ClientTimeout(total=PART_METRICS_TIMEOUT_S)
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {answers.token}"}, timeout=patience) as client:

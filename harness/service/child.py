@@ -1,4 +1,4 @@
-"""A child of the supervisor that says by JSON lines how far it is, tied to our life by its stdin, its log in a file."""
+"""A child of the supervisor: it reports its start in JSON lines, ends when its stdin closes, and logs to a file."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from harness.processes.child import Child
 from harness.processes.spec import ChildSpec
 
-READY_TIMEOUT_S = 90.0  # engines load, on a busy machine; one that waits in reserve is started beside calls
+READY_TIMEOUT_S = 90.0  # engines load on a busy machine; a spare starts beside calls
 
 
 @dataclass
 class ServedChild:
-    """`ready`: what its first line said."""
+    """`ready`: the content of its first line."""
 
     process: Child
     ready: dict[str, Any]
@@ -31,7 +31,7 @@ class ServedChild:
         *,
         pass_fds: tuple[int, ...] = (),
     ) -> ServedChild:
-        """Until it is ready. Raises HarnessError if it ends instead; whoever cancels finds it ended too."""
+        """Start it and wait until it is ready. Raises HarnessError if it ends instead; a cancel ends it too."""
         argv = [sys.executable, "-P", "-m", module, *options]
         spec = ChildSpec(name, argv, log, env=env, stdout="lines", awaited=b"{", pass_fds=pass_fds)
         process = await Child.start(spec)
@@ -50,7 +50,7 @@ class ServedChild:
         return self.process.is_alive
 
     async def serve(self) -> None:
-        """Of one that is ready and waits to be told: until it serves. Raises HarnessError."""
+        """Tell a ready child to serve, and wait until it does. Raises HarnessError."""
         self.process.say(b"serve\n")
         await self.process.ready(READY_TIMEOUT_S)
         self.process.log_the_rest()

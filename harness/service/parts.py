@@ -2,8 +2,8 @@
 the supervisor.
 
 Addresses stay the same through a restart, so that calls find them again: the media server keeps ports and keys, the page
-its port; the agent's address changes, and stands in a file that the page reads whenever it needs the agent. Python and
-engines take seconds to load, so that of each part a second one waits ready and takes over when the first dies.
+its port; the agent's address changes, and the page reads it from a file whenever it needs the agent. Python and engines
+take seconds to load, so a spare of agent and page waits ready and takes over when the first dies.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class MediaServerPart:
 
 
 class AgentPart(SparedPart[ServedChild]):
-    """`python -m runtime`; its spare waits with its engines loaded."""
+    """`python -m runtime`; its spare waits with engines loaded."""
 
     def __init__(self, folder: Path, env: dict[str, str], address_file: Path, *, spare: bool = True) -> None:
         super().__init__("agent", spare=spare)
@@ -83,8 +83,8 @@ class AgentPart(SparedPart[ServedChild]):
 
 
 class PagePart(SparedPart[ServedChild]):
-    """The token server with the page, a process of its own. The socket is ours: it stays when the process dies, and a
-    caller who comes between two of them is served by the next.
+    """The token server with the page, a separate process. The supervisor holds the socket: it outlives the process, and
+    the next process serves a caller who comes between two.
     """
 
     def __init__(
@@ -115,6 +115,6 @@ class PagePart(SparedPart[ServedChild]):
         await worker.serve()
 
     async def close(self) -> None:
-        """Gives the port back too."""
+        """End both processes and give the port back."""
         await super().close()
         self._listening.close()

@@ -1,6 +1,6 @@
-"""`earwitness serve` in the foreground: the parts put together, supervised until Ctrl-C, SIGTERM or `serve stop`.
+"""`earwitness serve` in the foreground: supervises the parts until Ctrl-C, SIGTERM or `serve stop`.
 
-The list of parts is the only place that knows which there are; the order is that of starting.
+The list of parts, in the order of starting, is the only place that names them.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ AGENT_ADDRESS_FILE = "agent.address"
 
 @dataclass(frozen=True)
 class Product:
-    """What is to be served. Ports on 127.0.0.1; `external`: a media server that is not ours; `spare`: of agent, TTS server and
-    page a second one waits ready; `tts_voice`: what the TTS server speaks with, None: the agent speaks by itself.
+    """What to serve. Ports on 127.0.0.1; `external`: a media server that is not ours; `spare`: a second agent, TTS server and
+    page wait ready; `tts_voice`: the TTS server's voice, None: the agent speaks by itself.
     """
 
     folder: Path
@@ -49,7 +49,7 @@ class Product:
 
 
 async def serve_product(product: Product, on_ready: Callable[[Running], None]) -> None:
-    """Until stopped. Raises ProvisionError (something is missing), HarnessError (a part does not start, or it runs already)."""
+    """Serve until stopped. Raises ProvisionError (something is missing), HarnessError (no start, or it runs already)."""
     library = find_page_library()
     if library is None:
         raise ProvisionError("livekit-client for the page is missing; run `earwitness setup`")
@@ -60,7 +60,7 @@ async def serve_product(product: Product, on_ready: Callable[[Running], None]) -
             door = AgentDoor(product.folder / AGENT_ADDRESS_FILE, token)
 
             async def after_restart(name: str) -> None:
-                if name in ("media-server", "agent"):  # the others hold no call: a call goes on without them
+                if name in ("media-server", "agent"):  # a call goes on without the others
                     await bring_agent_back(target, door.join)
 
             supervisor = Supervisor(parts, after_restart)
@@ -91,7 +91,7 @@ async def _parts(product: Product, library: Path, token: str) -> AsyncIterator[t
         "LIVEKIT_API_SECRET": target.api_secret,
         "EARWITNESS_CONTROL_TOKEN": token,
         "EARWITNESS_TURN_LOG": str(rotated(folder / TURN_LOG_FILE).resolve()),
-        "EARWITNESS_RUNTIME_PORT": "0",  # the spare needs one of its own
+        "EARWITNESS_RUNTIME_PORT": "0",  # the spare needs its own port
     }
     agent_env = {**env, **product.agent_env}
     address_file = folder / AGENT_ADDRESS_FILE
@@ -110,7 +110,7 @@ async def _parts(product: Product, library: Path, token: str) -> AsyncIterator[t
 
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
-    """The supervisor's own log in a file, while the context is open."""
+    """Write the supervisor's log to a file while the context is open."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("harness.service")

@@ -1,8 +1,8 @@
-"""After a part has died: calls in progress get their agent back.
+"""Bring the agent back into calls in progress after a part has died.
 
-A person's page finds the media server again by itself. The agent does not know of rooms that another process served, so it
-is asked into each room where somebody waits who got in with a token of ours (attribute role=user). A dead agent's ghost is
-thrown out by the new one, which has the same identity.
+A person's page finds the media server again by itself. A new agent does not know the old one's rooms, so it is asked into
+each room where a user with our token waits (attribute role=user). The new agent has the dead one's identity, so LiveKit
+removes the dead one's ghost.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.provide.media_server import LiveKitTarget
 
 log = logging.getLogger(__name__)
 
-LOOK_FOR_S = 30.0  # a page gives up its reconnecting later than that, but by then it has long come back
+LOOK_FOR_S = 30.0  # a page gives up reconnecting later, but by then it is long back
 LOOK_EVERY_S = 0.25
 ASK_TIMEOUT_S = 5.0
 
@@ -26,7 +26,7 @@ Join = Callable[[str], Awaitable[None]]
 
 
 async def rooms_of_users(service: api.LiveKitAPI) -> list[str]:
-    """Rooms with a user of ours in them."""
+    """Rooms that hold a user of ours."""
     found = []
     for room in (await service.room.list_rooms(api.ListRoomsRequest())).rooms:
         try:
@@ -39,7 +39,7 @@ async def rooms_of_users(service: api.LiveKitAPI) -> list[str]:
 
 
 async def bring_agent_back(target: LiveKitTarget, join: Join, look_for_s: float = LOOK_FOR_S) -> None:
-    """Until `look_for_s` have passed: users' pages come back one by one, so one look is not enough. Joining twice is none."""
+    """Look for `look_for_s`, because users' pages come back one by one. Joining a room twice is harmless."""
     asked: set[str] = set()
     service = api.LiveKitAPI(target.url.replace("ws", "http", 1), target.api_key, target.api_secret)
     try:
@@ -54,7 +54,7 @@ async def bring_agent_back(target: LiveKitTarget, join: Join, look_for_s: float 
                             asked.add(room)
                 except (aiohttp.ClientError, OSError, api.TwirpError, TimeoutError) as error:
                     log.info("not yet: %r", error)
-                await asyncio.sleep(LOOK_EVERY_S)  # who is outside of a room gets no event about it
+                await asyncio.sleep(LOOK_EVERY_S)  # no event tells of a room from outside
     except TimeoutError:
         return
     finally:

@@ -1,4 +1,4 @@
-"""Sockets on loopback that the supervisor holds and its parts serve on, so that an address outlives whoever answers there."""
+"""Sockets on loopback that the supervisor holds and its parts serve on, so that an address outlives its process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HOST = "127.0.0.1"
 
 
 def listen(port: int, option: str) -> socket.socket:
-    """Port 0 is a free one. Raises UsageError if the port is taken; `option` is where another one is given."""
+    """Port 0 is a free one. Raises UsageError if the port is taken; `option` sets another."""
     try:
         return socket.create_server((HOST, port))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A part of the product of which a second one waits ready: what the agent, the page and the TTS server have in common."""
+"""A part of the product with a spare that waits ready: the common base of agent, page and TTS server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runtime.spare import Spare
 
 
 class Worker(Protocol):
-    """A process in service or in reserve. `ended` waits for its death by itself, and tells the reason."""
+    """A process in service or in reserve. `ended` waits until it dies by itself, and returns the reason."""
 
     @property
     def pid(self) -> int: ...
@@ -23,9 +23,9 @@ W = TypeVar("W", bound=Worker)
 
 
 class SparedPart(ABC, Generic[W]):
-    """A `Part` of the supervisor. `spare`: whether one more waits; else each is made when it is needed.
+    """A `Part` of the supervisor. `spare`: whether a second process waits; else each is made when needed.
 
-    `make` brings one up, `serve` puts it to work; `start` raises HarnessError.
+    `make` starts a process, `serve` puts it to work; `start` raises HarnessError.
     """
 
     def __init__(self, name: str, *, spare: bool) -> None:
@@ -55,7 +55,7 @@ class SparedPart(ABC, Generic[W]):
         return await self._in_service.ended()
 
     async def stop(self) -> None:
-        """The one in service; the spare stays for the next start. `close` ends both."""
+        """Stop the process in service; the spare stays for the next start. `close` ends both."""
         worker, self._in_service = self._in_service, None
         if worker is not None:
             await worker.stop()

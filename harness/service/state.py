@@ -1,7 +1,7 @@
 """Where a running `earwitness serve` is found: one folder with a lock, a state file and the parts' logs.
 
-The lock is held by the supervisor and let go by the kernel however it ends, so "is it running" needs no process id that
-may belong to somebody else by now. The state file holds the control token and is readable by its owner alone.
+The supervisor holds the lock, and the kernel releases it however the supervisor ends, so "is it running" needs no process id
+that another process may have by now. The state file holds the control token; only its owner can read it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LOG_LIMIT_BYTES = 5_000_000
 
 
 class Running(BaseModel):
-    """What the state file says. `admin` is the supervisor's own address on loopback, `token` opens its commands."""
+    """The state file. `admin` is the supervisor's own address on loopback, `token` opens its commands."""
 
     model_config = ConfigDict(frozen=True)
     v: int = 1
@@ -36,7 +36,7 @@ class Running(BaseModel):
 
 
 def state_folder(given: Path | None) -> Path:
-    """Made if it is not there. --state > EARWITNESS_STATE > XDG_STATE_HOME > ~/.local/state. Raises UsageError."""
+    """Made if missing. --state > EARWITNESS_STATE > XDG_STATE_HOME > ~/.local/state. Raises UsageError."""
     base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     named = os.environ.get("EARWITNESS_STATE")
     folder = given or (Path(named) if named else base / "earwitness" / "serve")
@@ -49,7 +49,7 @@ def state_folder(given: Path | None) -> Path:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """The only supervisor of this folder while the context is open. Raises HarnessError if there is one already."""
+    """Hold this folder's lock while the context is open. Raises HarnessError if another supervisor has it."""
     with (folder / LOCK_FILE).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -79,7 +79,7 @@ def is_locked(folder: Path) -> bool:
 
 
 def write_running(folder: Path, running: Running) -> None:
-    """Atomically, for its owner alone."""
+    """Write the state file atomically, for its owner alone."""
     part = folder / (STATE_FILE + ".tmp")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
@@ -88,7 +88,7 @@ def write_running(folder: Path, running: Running) -> None:
 
 
 def find_running(folder: Path) -> Running | None:
-    """What serves now; None if nothing does, or it is not ready yet."""
+    """The state of the running product; None if nothing runs, or it is not ready yet."""
     if not is_locked(folder):
         return None
     try:
@@ -103,7 +103,7 @@ def log_path(folder: Path, name: str) -> Path:
 
 
 def rotated(path: Path) -> Path:
-    """`path`; what stood there is moved aside (once, to NAME.1) if it has grown too long. Looked at when a part starts."""
+    """`path`; a log that has grown too long is first moved aside (once, to NAME.1). Called when a part starts."""
     if path.exists() and path.stat().st_size > LOG_LIMIT_BYTES:
         path.replace(path.with_name(path.name + ".1"))
     return path

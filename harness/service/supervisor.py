@@ -1,7 +1,7 @@
-"""Keeps a list of parts alive: starts them in order, brings back what dies, ends them in reverse. Knows no part by name.
+"""Keeps a list of parts alive: starts them in order, restarts the dead, ends them in reverse. Knows no part by name.
 
-A part that dies after a quiet life is started again at once; one that keeps dying waits longer each time. Times are
-seconds of the event loop's clock.
+A part that dies after a quiet life restarts at once; a part that keeps dying waits longer each time. Times are seconds of
+the event loop's clock.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ log = logging.getLogger(__name__)
 START_TIMEOUT_S = 90.0  # engines load, on a busy machine
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
-STABLE_S = 30.0  # a part that lived this long has proved itself; its next death starts a new count
+STABLE_S = 30.0  # the death of a part that lived this long starts a new count
 
 
 class Part(Protocol):
-    """One thing to keep alive. `start` returns when it serves (raises HarnessError); `ended` when it has died by itself,
-    with the reason; `stop` ends whatever is left of it and may be called at any time. `settled` is called when all parts
-    serve: the time for what makes the next start quicker.
+    """One part to keep alive. `start` returns when it serves (raises HarnessError); `ended` returns the reason when it has
+    died by itself; `stop` ends whatever is left of it and may be called at any time. `settled` is called when all parts
+    serve: the time to prepare a spare.
     """
 
     name: str
@@ -43,13 +43,13 @@ class Part(Protocol):
 class PartState(StrEnum):
     STARTING = "starting"
     UP = "up"
-    WAITING = "waiting"  # it keeps dying: its next start is put off
+    WAITING = "waiting"  # the part keeps dying: its next start is put off
     DOWN = "down"
 
 
 @dataclass
 class Backoff:
-    """How long to wait before the next start: not at all after a quiet life, else doubling."""
+    """The wait before the next start: none after a quiet life, else doubling."""
 
     first_s: float = FIRST_WAIT_S
     longest_s: float = LONGEST_WAIT_S
@@ -57,7 +57,7 @@ class Backoff:
     _early_deaths: int = 0
 
     def died(self, lived_s: float) -> float:
-        """Seconds to wait."""
+        """Seconds to wait now."""
         if lived_s >= self.stable_s:
             self._early_deaths = 0
         self._early_deaths += 1
@@ -69,7 +69,7 @@ class Backoff:
 
 @dataclass
 class Kept:
-    """One part and what became of it."""
+    """One part and its history."""
 
     part: Part
     state: PartState = PartState.DOWN
@@ -83,7 +83,7 @@ class Kept:
 
 @dataclass
 class Supervisor:
-    """`run` until `stop`. `after_restart(name)` is awaited beside everything else each time a part is back."""
+    """`run` until `stop`. `after_restart(name)` runs as its own task each time a part is back."""
 
     parts: Sequence[Part]
     after_restart: Callable[[str], Awaitable[None]]
@@ -97,7 +97,7 @@ class Supervisor:
         self._stop.set()
 
     def restart(self, name: str | None) -> None:
-        """Ask for one part's restart, or all of them. Raises UsageError for an unknown name."""
+        """Ask for a restart of one part, or of all. Raises UsageError for an unknown name."""
         chosen = [kept for kept in self.kept if name in (None, kept.part.name)]
         if not chosen:
             known = ", ".join(kept.part.name for kept in self.kept)
@@ -106,7 +106,7 @@ class Supervisor:
             kept.restart_asked.set()
 
     async def run(self, on_ready: Callable[[], None]) -> None:
-        """Raises HarnessError if a part does not come up at the first time; later it is tried again and again."""
+        """Raises HarnessError if a part fails its first start; later starts are tried again and again."""
         try:
             for kept in self.kept:
                 await self._start(kept)
@@ -129,7 +129,7 @@ class Supervisor:
             async with asyncio.timeout(START_TIMEOUT_S) as limit:
                 await kept.part.start()
         except TimeoutError as error:
-            if not limit.expired():  # of something within it
+            if not limit.expired():  # a timeout from within the part
                 raise HarnessError(
                     f"{kept.part.name} did not start: {error or 'a wait within it took too long'}"
                 ) from error
@@ -153,7 +153,7 @@ class Supervisor:
     async def _follow(self, name: str) -> None:
         try:
             await self.after_restart(name)
-        except Exception:  # what follows a restart must not end the supervision
+        except Exception:  # a fault here must not end the supervision
             log.exception("after the restart of %s", name)
 
     async def _until_over(self, kept: Kept) -> bool:
@@ -177,7 +177,7 @@ class Supervisor:
         while True:
             kept.restart_asked.clear()
             kept.state = PartState.WAITING if wait_s else PartState.STARTING
-            with contextlib.suppress(TimeoutError):  # a restart that is asked for does not wait
+            with contextlib.suppress(TimeoutError):  # a requested restart does not wait
                 async with asyncio.timeout(wait_s):
                     await kept.restart_asked.wait()
             kept.restart_asked.clear()

@@ -1,7 +1,7 @@
-"""The TTS server as a part of the product: its worker under our own supervision, with a second one that waits ready.
+"""The TTS server as a part of the product: its worker under our supervision, with a spare that waits ready.
 
-The socket is ours and stays when the worker dies: who asks meanwhile is answered by the next one. What the dead one had in
-hand is cut, which the agent hears at once and says anew by the voice it has in reserve.
+The supervisor holds the socket, so the next worker answers requests that come after a worker's death. A dead worker's
+streams are cut; the agent notices at once and speaks the text again with its reserve voice.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from runtime.tts_server.worker_process import NeverReadyError, WorkerProcess, Wo
 log = logging.getLogger(__name__)
 
 DUMPS_FOLDER = "tts_crashes"
-CONCURRENCY = 2  # one that speaks, one for the next segment while the first is warmed up after a cancel
+CONCURRENCY = 2  # one speaks; the other takes the next segment while the first warms up after a cancel
 
 
 class TtsServerPart(SparedPart[WorkerProcess]):
-    """`env`: what its workers are told beside our own environment, the key among it. `url` is known from the beginning."""
+    """`env`: its workers' variables beside our environment, the key among them. `url` is known from the beginning."""
 
     def __init__(self, folder: Path, env: dict[str, str], voice: str, *, spare: bool = True) -> None:
         super().__init__("tts-server", spare=spare)
