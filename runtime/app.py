@@ -1,6 +1,6 @@
-"""The agent's process: engines for all rooms, one RoomAgent a room, and the control over HTTP on loopback.
+"""The agent's process: engines for all rooms, one RoomAgent a room, and control over HTTP on loopback.
 
-POST /agent/join {room} answers when the agent is in the room; POST /agent/leave {room} when it has left and written;
+POST /agent/join {room} answers when the agent is in the room; POST /agent/leave {room} when it has left and written its trace;
 GET /health; GET /metrics. All but /health need `Authorization: Bearer` with the control token.
 """
 
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 LEAVE_TIMEOUT_S = 6.0
 ROOM_NAME_CHARS = 200
-COLLECT_AFTER_S = 1.0  # by then nobody has a room in hand that has ended
+COLLECT_AFTER_S = 1.0  # by then no code holds an ended room
 
 
 class AgentHost:
@@ -50,7 +50,7 @@ class AgentHost:
         return list(self._rooms)
 
     async def join(self, room: str) -> None:
-        """Until the agent's track is published. A room that it is in already is fine. Raises what joining raises."""
+        """Return when the agent's track is published, at once if it is in the room already. Raises what joining raises."""
         if room in self._rooms:
             await self._rooms[room][0].joined.wait()
             return
@@ -70,8 +70,8 @@ class AgentHost:
         agent, _ = self._rooms.pop(room)
         self.metrics.room_ended(agent.turns)
         self._log_turns(agent)
-        # a room hears from WebRTC by callbacks that hold it, and holds WebRTC's memory, which Python's collector does not
-        # see: left to itself it comes too seldom, and joining and leaving alone cost 0.12 MiB a room
+        # WebRTC's callbacks hold a room, and the room holds WebRTC's memory, which Python's collector does not see: left to
+        # itself it runs too seldom, and joining and leaving alone cost 0.12 MiB a room
         asyncio.get_running_loop().call_later(COLLECT_AFTER_S, gc.collect)
         if not task.cancelled() and task.exception() is not None:
             log.error("room %s ended with an error", room, exc_info=task.exception())
@@ -139,12 +139,12 @@ def control_app(host: AgentHost, token: str) -> web.Application:
 
 @asynccontextmanager
 async def running_host(settings: RuntimeSettings) -> AsyncIterator[AgentHost]:
-    """Engines warm, no room yet; on the way out all rooms are left and all workers ended. Raises SettingsError, EngineError."""
+    """A host with warm engines and no room; its exit leaves all rooms and ends all workers. Raises SettingsError, EngineError."""
     engines = EngineBuilder(settings).build()
     try:
         await engines.warm_up()
         gc.collect()
-        gc.freeze()  # engines and libraries live as long as the process: no collection in mid-call looks at them
+        gc.freeze()  # collections in mid-call skip engines and libraries, which live as long as the process
         host = AgentHost(settings, engines)
         try:
             yield host

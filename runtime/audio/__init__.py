@@ -1,1 +1,1 @@
-"""The agent's voice on its way out, and the voice activity detector."""
+"""The agent's outgoing voice, and the voice activity detector."""

@@ -1,7 +1,7 @@
 """The pre-RTC tap: what the agent handed to WebRTC, 48 kHz mono int16, on disk while the call goes on.
 
-Streams to a `.part` file beside its place, so a long call costs no memory and a killed agent leaves no half WAV; the
-newest second is kept back, so that flushed samples can still be taken off.
+The tap streams to a `.part` file, so a long call costs no memory and a killed agent leaves no half WAV; it holds the newest
+second back, so that flushed samples can still be taken off.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KEPT_BACK_SAMPLES = RATE_HZ
 
 
 class PreRtcTap:
-    """Off until `open`. Positions are samples since then."""
+    """Off until `open`. Positions count samples since `open`."""
 
     def __init__(self) -> None:
         self._path: Path | None = None
@@ -53,7 +53,7 @@ class PreRtcTap:
             self._write(len(self._recent) - KEPT_BACK_SAMPLES)
 
     def forget(self, n_samples: int, *, ends_reply: bool = True) -> None:
-        """The last `n_samples` were flushed before they were sent."""
+        """Take off the last `n_samples`, which were flushed before sending."""
         if n_samples > 0 and self._file is not None:
             self._recent = self._recent[: max(0, len(self._recent) - n_samples)]
             if ends_reply and self.start_sample is not None and self.end_sample is None:
@@ -72,9 +72,7 @@ class PreRtcTap:
         self._recent = self._recent[count:]
 
     def close(self) -> Path | None:
-        """The finished WAV, or None if the tap was never open. Raises OSError (disk full); nothing half stays
-        behind.
-        """
+        """The finished WAV, or None if the tap was never open. Raises OSError (disk full), leaving no half WAV."""
         if self._file is None or self._path is None:
             return None
         part = self._path.with_name(self._path.name + ".part")

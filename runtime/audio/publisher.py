@@ -1,12 +1,11 @@
 """The agent's voice on the wire: 20 ms frames on absolute deadlines, silence between replies, flushed at barge-in.
 
-LiveKit's native queue is kept LEAD_S ahead, so a stall of the event loop below that is not heard, nor is a voice that
-comes later than real time by less than LEAD_S − DRY_LEAD_S. At the start of a
-reply and at a cancel the queue is cleared: the reply does not wait behind queued silence, and silence follows a
-cancel at once. A reply can be held: silence as at a cancel, and what was flushed is kept, so that it goes on where it was.
-Everything published is written to the pre-RTC tap, less what was flushed; a flush is known to ± one
-native tick (10 ms), so within a reply the tap is exact and between replies its timeline is nominal. Silence that an engine
-puts ahead of a reply's first sound is not published: the user would wait for it. All audio is 48 kHz mono int16.
+LiveKit's native queue is kept LEAD_S ahead: it bridges an event-loop stall below LEAD_S, and a voice that falls behind real
+time by less than LEAD_S − DRY_LEAD_S. The queue is cleared at the start of a reply and at a cancel: the reply does not wait
+behind queued silence, and silence follows a cancel at once. A held reply falls silent as at a cancel, but keeps its flushed
+samples and resumes where it stopped. The pre-RTC tap gets everything published, less what was flushed; a flush is known to
+± one native tick (10 ms), so the tap is exact within a reply and its timeline nominal between replies. Silence that an
+engine puts ahead of a reply's first sound is not published: the user would wait for it. All audio is 48 kHz mono int16.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ RATE_HZ = 48_000
 FRAME_SAMPLES = 960
 FRAME_S = FRAME_SAMPLES / RATE_HZ
 LEAD_S = 0.060
-DRY_LEAD_S = 0.020  # with nothing to send in mid-reply: silence only when no more time is left
+DRY_LEAD_S = 0.020  # a dry reply sends silence only when no more time is left
 QUEUE_MS = 200
 TICK_SAMPLES = 480
 SILENT_PEAK = 33  # −60 dBFS: nobody hears it
-KEPT_SILENCE_SAMPLES = 240  # 5 ms: the very beginning of a sound is below that
-RESUME_FADE_SAMPLES = 240  # 5 ms: a reply that goes on in the middle of a vowel must not click
+KEPT_SILENCE_SAMPLES = 240  # 5 ms: a sound's very beginning is below SILENT_PEAK
+RESUME_FADE_SAMPLES = 240  # 5 ms: a reply resumed within a vowel must not click
 
 AudioFilter = Callable[[Int16Array], Int16Array]
 
@@ -42,7 +41,7 @@ def _unchanged(samples: Int16Array) -> Int16Array:
 @dataclass
 class Publisher:
     """`begin`, `write` while the TTS speaks, `end`; then `played` resolves when the last frame is out. `cancel`
-    any time.
+    at any time.
     """
 
     source: rtc.AudioSource
@@ -50,10 +49,10 @@ class Publisher:
     filter_pre: AudioFilter = _unchanged
     filter_post: AudioFilter = _unchanged
     underruns: int = 0
-    starved_s: float = 0.0  # of this reply: how long the native queue was empty because this loop came late
+    starved_s: float = 0.0  # how long this reply's native queue was empty because the loop came late
     on_first_publish: Callable[[], None] | None = None
-    on_sent: Callable[[Int16Array, float], None] | None = None  # a frame, and when (loop time, s) it will be played
-    _recent: Int16Array = field(default_factory=lambda: np.empty(0, np.int16))  # of this reply, perhaps still queued
+    on_sent: Callable[[Int16Array, float], None] | None = None  # a frame and its playback time (loop time, s)
+    _recent: Int16Array = field(default_factory=lambda: np.empty(0, np.int16))  # samples of this reply, perhaps still queued
     _held: bool = False
     _buffer: Int16Array = field(default_factory=lambda: np.empty(0, np.int16))
     _replying: bool = False
@@ -62,7 +61,7 @@ class Publisher:
     _sounded: bool = False
     _played: asyncio.Event = field(default_factory=asyncio.Event)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _horizon_s: float = 0.0  # when what is queued will have been played
+    _horizon_s: float = 0.0  # when the queue will have been played
 
     def begin(self, on_first_publish: Callable[[], None]) -> None:
         self._buffer = np.empty(0, np.int16)
@@ -94,7 +93,7 @@ class Publisher:
         await self._played.wait()
 
     def cancel(self) -> None:
-        """Silence now: what is buffered and what is queued is thrown away."""
+        """Silence now: buffered and queued sound is dropped."""
         self._buffer, self._held = np.empty(0, np.int16), False
         if self._replying:
             self._replying = False
@@ -103,7 +102,7 @@ class Publisher:
         self._wake.set()
 
     def hold(self) -> bool:
-        """Silence now; what was not yet played is kept. False if there is nothing of a reply left to hold."""
+        """Silence now; unplayed sound is kept. False if no reply is audible."""
         if not self._replying or not self._first_sent or self._held:
             return False
         self._held = True
@@ -116,7 +115,7 @@ class Publisher:
         return True
 
     def resume(self) -> None:
-        """Go on where it was held."""
+        """Resume where the reply was held."""
         if not self._held:
             return
         self._held = False
@@ -127,7 +126,7 @@ class Publisher:
         self._wake.set()
 
     def _flush(self, *, ends_reply: bool = True) -> int:
-        """How many samples were taken back, in whole native ticks."""
+        """Take back queued samples, in whole native ticks; return their number."""
         now_s = asyncio.get_running_loop().time()
         queued = int(max(0.0, self._horizon_s - now_s) * RATE_HZ // TICK_SAMPLES) * TICK_SAMPLES
         self.source.clear_queue()
@@ -136,7 +135,7 @@ class Publisher:
         return queued
 
     async def run(self) -> None:
-        """Until cancelled. The one task that feeds the source."""
+        """Feed the source until cancelled; no other task does."""
         loop = asyncio.get_running_loop()
         self._horizon_s = loop.time()
         while True:
@@ -147,7 +146,7 @@ class Publisher:
             self._wake.clear()
             due_s = self._horizon_s - self._lead_s()
             flowing = self._replying and self._first_sent and not self._held and not self._dry()
-            if not flowing:  # the sound that is waited for does not wait for the deadline
+            if not flowing:  # awaited sound does not wait for the deadline
                 try:
                     async with asyncio.timeout_at(due_s):
                         await self._wake.wait()
@@ -160,7 +159,7 @@ class Publisher:
         return DRY_LEAD_S if self._dry() else LEAD_S
 
     def _dry(self) -> bool:
-        """In mid-reply, and the voice has not come as far: what is queued may bridge it."""
+        """Whether a reply under way has no frame ready: the queue may bridge the gap."""
         return self._replying and self._first_sent and not self._held and not self._ended and not self._has_frame()
 
     def _has_frame(self) -> bool:

@@ -1,4 +1,4 @@
-"""A streaming resampler: chunks in, chunks out, the same samples as resampling the whole at once. Polyphase FIR.
+"""A streaming resampler: chunks in, chunks out, with the samples of resampling the whole at once. Polyphase FIR.
 
 Ratio up/down in lowest terms; the filter is a Kaiser-windowed sinc (β 8, cut-off at the lower Nyquist, 24 zero
 crossings). Blocks begin at multiples of `down` input samples, so every block has the same phase and is computed with
@@ -27,7 +27,7 @@ class StreamingResampler:
             self._taps = np.eye(1, 2 * ZERO_CROSSINGS + 1, ZERO_CROSSINGS)[0]
         else:
             self._taps = firwin(2 * ZERO_CROSSINGS * widest + 1, 1.0 / widest, window=("kaiser", 8.0)) * self.up
-        delay = ZERO_CROSSINGS * widest  # of the filter, in upsampled samples
+        delay = ZERO_CROSSINGS * widest  # filter delay in upsampled samples
         context = -(-2 * delay // self.up)
         self._context = -(-context // self.down) * self.down  # input samples kept before a block
         self._skip = (self._context * self.up) // self.down
@@ -41,7 +41,7 @@ class StreamingResampler:
         return self._run(samples.astype(np.float64))
 
     def flush(self) -> npt.NDArray[np.int16]:
-        """What is still inside; the whole output then has ⌈n · up / down⌉ samples."""
+        """The remaining samples; the whole output then has ⌈n · up / down⌉ samples."""
         wanted = -(-self._fed * self.up // self.down) - self._given
         tail = self._run(np.zeros(2 * self._context + 2 * self.down))
         return tail[:wanted]

@@ -1,1 +1,1 @@
-"""One call of the agent's: who speaks when, what is heard, what is said."""
+"""One call of the agent: turn taking, the user's speech, the replies."""

@@ -1,6 +1,6 @@
-"""The agent in one room: joins, hears the user, publishes its voice, tells what it does, leaves its trace.
+"""The agent in one room: joins, hears the user, publishes its voice, sends events, leaves its trace.
 
-Owns the room's tasks: the publisher, the listener, the sender of events; what is said when is `Conversation`'s. No task
+It owns the room's tasks: the publisher, the listener, the sender of events. `Conversation` decides who speaks when. No task
 outlives `run`.
 """
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
 UNPUBLISH_TIMEOUT_S = 1.0
-OTHERS_TIMEOUT_S = 1.0  # for them to stop, once the agent's own track is gone
+OTHERS_TIMEOUT_S = 1.0  # for others to stop publishing, once the agent's track is gone
 DISCONNECT_TIMEOUT_S = 3.0
 INPUT_HZ = 16_000
 INPUT_FRAME_MS = 10
@@ -64,7 +64,7 @@ class RoomAgent:
         return self._trace.turns
 
     def records(self) -> list[AgentTurnTrace]:
-        """One a turn, of the call so far."""
+        """One record a turn, of the call so far."""
         return self._trace.lines(self._talk.control.history) if self._trace.turns else []
 
     def leave(self) -> None:
@@ -117,7 +117,7 @@ class RoomAgent:
         await source.aclose()
 
     async def _unpublish(self) -> None:
-        """First of all: who sees it gone may leave without keeping what it held (`nobody_publishes`)."""
+        """Unpublish first: a participant that sees the track gone can leave without keeping its memory (`nobody_publishes`)."""
         me = self._room.local_participant
         with contextlib.suppress(TimeoutError, rtc.participant.UnpublishTrackError):
             async with asyncio.timeout(UNPUBLISH_TIMEOUT_S):
@@ -213,7 +213,7 @@ class RoomAgent:
         self._emit(EventType.TRACE_WRITTEN, files=files)
 
     def _write_files(self) -> list[str]:
-        """Called at trace_end and again in `finally`; what is written stays written."""
+        """Called at trace_end and again in `finally`; written files stay."""
         if self._written:
             return []
         self._written = True

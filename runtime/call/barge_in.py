@@ -1,8 +1,8 @@
-"""Whether the user who speaks into a reply means to interrupt it. Pure: a decision over time, one frame after the other.
+"""Barge-in: whether a user who speaks into a reply means to interrupt it. Pure: it decides frame by frame.
 
-NOTHING: a breath, a cough, a soft "mm-hm" is no reason to stop. HOLD: a voice that was loud (for this user) and open for
-70 ms: the reply falls silent at once, as for a real interruption, but can go on from there. Then CANCEL,
-when the voice goes on or its words are no backchannel; or RESUME, when it ends before that and was one.
+NOTHING: a breath, a cough, a soft "mm-hm" is no reason to stop. HOLD: the voice was loud (for this user) and open for
+70 ms: the reply falls silent at once, as for a real interruption, but can resume. Then CANCEL, when the voice goes on or
+its words are no backchannel; or RESUME, when the voice ends as a backchannel.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from runtime.call.prosody import FrameSound
 from runtime.engines.protocols import Heard
 
 FRAME_MS = 10.0
-HOLD_STRONG_MS = 70.0  # of loud and open frames; an unvoiced one ("s") counts UNVOICED_WEIGHT
+HOLD_STRONG_MS = 70.0  # loud and open frames; an unvoiced frame ("s") counts UNVOICED_WEIGHT
 UNVOICED_WEIGHT = 0.5
 HOLD_VOICED_MS = 30.0  # of them must be voiced: a cough mostly is not
 HOLD_WEAK_MS = 750.0  # a soft or hummed sound this long is no backchannel (espeak-ng's "mm hm" lasts 590 to 650 ms)
 WEAK_VOICED_SHARE = 0.4
 ASK_SOFT_MS = 450.0
 CONFIRM_MS = 700.0  # a loud "okay" lasts 330 to 360 ms, a loud "mm hm" 650 ms
-SOFT_BELOW_DB = 9.0  # below the user's usual level: a backchannel's
-USUAL_DBFS = -20.0  # until a turn of this user was heard
+SOFT_BELOW_DB = 9.0  # a backchannel is this far below the user's usual level
+USUAL_DBFS = -20.0  # the usual level before this user's first turn
 
 _BACKCHANNEL = (
     "ah aha alright exactly good great hm hmm hm-hm huh i mhm mm mm-hm mmm nice oh okay ok really right see sure uh uh-huh um "
@@ -38,13 +38,13 @@ class Act(StrEnum):
     HOLD = "hold"
     CANCEL = "cancel"
     RESUME = "resume"
-    ASK = "ask"  # it ended undecided: finish the transcript, then `decide_by_words`
+    ASK = "ask"  # the voice ended undecided: finish the transcript, then `decide_by_words`
 
 
 @dataclass(frozen=True)
 class UserFrame:
     """10 ms of the user while the agent speaks. `speech_ms`: from the first voiced frame to the last one so far;
-    `near`: it is no echo of the agent.
+    `near`: the frame is no echo of the agent.
     """
 
     sound: FrameSound
@@ -54,13 +54,13 @@ class UserFrame:
 
 
 def only_backchannel(text: str) -> bool:
-    """True also for no words at all."""
+    """Also true of an empty text."""
     return all(word in BACKCHANNEL for word in _WORD.findall(text.lower()))
 
 
 @dataclass
 class BargeIn:
-    """One for each time that the user speaks into a reply. `feed` from the speech's first frame, `end` after its last."""
+    """One decision, made each time the user speaks into a reply. `feed` from the speech's first frame, `end` after its last."""
 
     usual_db: float | None = None
     held: bool = False
@@ -99,17 +99,17 @@ class BargeIn:
         return self._strong_enough() or (speech_ms >= HOLD_WEAK_MS and self._mostly_voiced(speech_ms))
 
     def end(self, speech_ms: float) -> Act:
-        """The user is silent again. What was soft but long may hold words that a recogniser spots."""
+        """The user is silent again. Soft but long speech may hold words that a recogniser spots."""
         return Act.ASK if self.held or speech_ms >= ASK_SOFT_MS else Act.NOTHING
 
     @property
     def was_aside(self) -> bool:
-        """Never loud, though it began under a reply: a listener's murmur or an unknown echo, and no turn of its own."""
+        """Whether the speech, begun under a reply, was never loud: a murmur or an unknown echo, and no turn."""
         return not self._strong_enough()
 
     def decide_by_words(self, heard: Heard) -> Act:
-        """After ASK. Without a word that is no backchannel the reply goes on; a soft sound must be a phrase that was
-        spotted, for a recogniser finds some word in every hum.
+        """After ASK. The reply goes on if all words are backchannels; soft speech counts only by spotted phrases, for
+        a recogniser finds some word in every hum.
         """
         if not self.held:
             return Act.RESUME if only_backchannel(" ".join(heard.phrases)) else Act.CANCEL

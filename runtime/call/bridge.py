@@ -1,10 +1,10 @@
 """From a stream of tokens to segments for the TTS (R-23, R-94, R-99). Pure.
 
 The first segment is small so that speech starts early (MIN to SHORT characters if a boundary allows), later ones reach
-LONG. A segment ends after a sentence; where the limit comes first, after a clause, else after a word, else between two Chinese
-characters. Never inside a number, an abbreviation, an address or a word (one longer than LONG is wrapped). What follows a mark
-must have arrived, for "3." may become "3.5". Put together the segments are the text, less white space at its very end; they do
-not depend on how it was cut into tokens.
+LONG. A segment ends after a sentence; if the limit comes first, after a clause, else after a word, else between two Chinese
+characters. It never ends inside a number, an abbreviation, an address or a word (words longer than LONG are wrapped). A mark
+ends a segment only once the next character has arrived, for "3." may become "3.5". Joined segments equal the text, less white
+space at its end, however tokens cut it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 MIN_SEGMENT_CHARS = 4
 SHORT_TEXT_THRESHOLD = 20
 LONG_SEGMENT_CHARS = 50
-LONGEST_WHOLE_CHARS = 400  # no number, address or word: whatever it is, it is not waited for any longer
-OPEN_RUN_CHARS = 100  # what may still become an address is waited for up to here
+LONGEST_WHOLE_CHARS = 400  # no number, address or word is longer: wait no more
+OPEN_RUN_CHARS = 100  # wait this long for a possible address
 
 CLOSING = "\"'”’»)]}）】」』》"
 _CLOSERS = f"[{re.escape(CLOSING)}]*"
@@ -37,11 +37,11 @@ _ADDRESS = re.compile(
 _NUMBER = re.compile(r"[-+−]?[$€£¥]?\d(?:[\d.,:/–-]*\d)?[%‰°]?")
 _WORD = re.compile(r"[^\W\d_\u2e80-\u9fff\uf900-\ufaff]+(?:['’-][^\W\d_\u2e80-\u9fff\uf900-\ufaff]+)*")
 _OPEN_RUN = re.compile(r"[!-~]+\Z")
-_JOINERS = "\u200d\ufe0f"  # hold an emoji together
+_JOINERS = "\u200d\ufe0f"  # join the parts of an emoji
 
 
 def _whole(text: str) -> list[tuple[int, int]]:
-    """Spans with no cut strictly inside; an abbreviation's reaches over its end, for it belongs to what follows."""
+    """Spans without a cut inside; an abbreviation's span includes its end, so that it stays with the next word."""
     spans = [match.span() for pattern in (_ADDRESS, _NUMBER) for match in pattern.finditer(text)]
     spans += [match.span() for match in _WORD.finditer(text) if len(match.group()) <= LONG_SEGMENT_CHARS]
     spans += [(match.start(), match.end() + 1) for match in _ABBREVIATION.finditer(text)]
@@ -50,12 +50,12 @@ def _whole(text: str) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class _Cuts:
-    """Where `text` may be cut: legal positions are those after which something stands already, outside of whole spans."""
+    """Where `text` may be cut: positions outside of whole spans that have text after them."""
 
     text: str
     spans: list[tuple[int, int]]
-    open_from: int  # from here on it is not known yet what it will be
-    lead: int  # white space at the front does not count
+    open_from: int  # text from here on may still change its kind
+    lead: int  # white space at the front, not counted
 
     @classmethod
     def of(cls, text: str, final: bool) -> _Cuts:
@@ -83,7 +83,7 @@ class _Cuts:
         return (match.start() for match in _SPACE.finditer(self.text) if self.legal(match.start(), limit))
 
     def anywhere(self, limit: int) -> Iterator[int]:
-        """Between two characters neither of which is a space, and none but the first a mark."""
+        """Cuts between two characters without spaces, where only the first may be a mark."""
         text = self.text
         for end in range(self.lead + 1, len(text)):
             joined = text[end - 1].isspace() or text[end].isspace() or text[end] in _MARKS
@@ -107,7 +107,7 @@ def next_cut(text: str, *, first: bool, final: bool = False) -> int | None:
         within = list(candidates)
         if within:
             return max(within)
-    endless = len(text)  # its beginning is one whole that is longer than the limit
+    endless = len(text)  # one whole span, longer than the limit
     later = (*cuts.after(_SENTENCE, endless), *cuts.before_space(endless), *cuts.anywhere(endless))
     return (
         min(later) if later else cuts.lead + LONGEST_WHOLE_CHARS if endless - cuts.lead > LONGEST_WHOLE_CHARS else None
@@ -125,7 +125,7 @@ def ends_sentence(text: str) -> bool:
 
 
 async def segments(tokens: AsyncGenerator[str]) -> AsyncGenerator[str]:
-    """Segments as soon as they are complete; what is left when the tokens end is the last one. Never empty."""
+    """Yield segments as soon as they are complete; the rest is the last one. Never empty."""
     text, first = "", True
     async for token in tokens:
         for character in token:

@@ -1,8 +1,8 @@
 """One turn of the agent: STT → dialogue → bridge → TTS → publisher, streamed; cancelled as one.
 
-It may start before the turn's end is decided (speculative start): then it works up to the first segment's sound and keeps
-that, and nothing reaches the publisher before `release`. A language model is asked ahead only if it says that it may be
-asked again (`repeatable`). Knows no room and no state machine; leaves TurnRecord and Publisher true, however it ends.
+It may start before the end of turn is decided (speculative start): then it works up to the first segment's sound and holds
+it; nothing reaches the publisher before `release`. Only a `repeatable` language model is asked ahead. The cascade knows no
+room and no state machine; it leaves TurnRecord and Publisher true, however it ends.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from runtime.trace import TurnRecord
 
 @dataclass
 class Cascade:
-    """`run` once, `release` when the turn's end is decided. `on_transcript` is told what the user said, then
-    `on_published` of the reply's first frame; neither before the release.
+    """`run` once, `release` when the end of turn is decided. `on_transcript` gets the user's words, then
+    `on_published` is called at the reply's first frame; neither before the release.
     """
 
     engines: RoomEngines
@@ -34,15 +34,15 @@ class Cascade:
     interrupted: bool
     on_transcript: Callable[[str], None]
     on_published: Callable[[], None]
-    on_words: Callable[[str], None] = lambda _: None  # the reply so far, as far as it is on its way to the ear
-    abandoned: bool = False  # nobody wants the reply; what cannot be stopped without harm is let end
-    hearing: bool = False  # the recogniser is at work: a cancelled answer costs its process
+    on_words: Callable[[str], None] = lambda _: None  # the reply's text so far, once published
+    abandoned: bool = False  # nobody wants the reply; work that cannot stop without harm may finish
+    hearing: bool = False  # the recogniser is at work: cancelling it costs its process
     _released: asyncio.Event = field(default_factory=asyncio.Event)
     _kept: list[Int16Array] = field(default_factory=list)
     _transcript_told: bool = False
 
     async def run(self, transcript: Callable[[], Awaitable[Heard]]) -> None:
-        """Until the reply is played, or there is none. Raises EngineError."""
+        """Run until the reply is played, or there is none. Raises EngineError."""
         self.record.scope = begin_turn()
         heard = await self._hear(transcript)
         if self.abandoned:
@@ -62,7 +62,7 @@ class Cascade:
             await self.publisher.played()
 
     def release(self) -> None:
-        """From here on the reply may be heard."""
+        """Let the reply be heard from now on."""
         self.publisher.begin(self.on_published)
         self._released.set()
         self._tell()

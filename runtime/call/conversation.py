@@ -1,7 +1,7 @@
-"""Who speaks when: the user's sound in, the agent's replies out, one turn at a time, no room in sight.
+"""Turn taking: the user's sound in, the agent's replies out, one turn at a time, without any room.
 
-Holds the state machine, the running turn and what is prepared for a turn that may be about to end. Cancelling a turn
-cancels the whole cascade, the publisher's queue first. All tasks are its own: none outlives `close`.
+It holds the state machine, the running turn and the reply prepared for a turn that may be ending. Cancelling a turn
+cancels the whole cascade, the publisher's queue first. It owns all its tasks: none outlives `close`.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from runtime.trace import Trace, TurnRecord, now_ms
 
 log = logging.getLogger(__name__)
 
-RESUME_SPEECH_MS = 100.0  # of speech into THINKING: the user had not finished
+RESUME_SPEECH_MS = 100.0  # speech in THINKING: the user had not finished
 DECIDE_TIMEOUT_S = 0.7  # a held reply waits no longer for the words
-ECHO_TAIL_S = 0.5  # after a reply: what begins then and is soft may be its unknown echo (R-90)
+ECHO_TAIL_S = 0.5  # soft speech that begins this soon after a reply may be its unknown echo (R-90)
 USUAL_LEVEL_FRAMES = 500  # 5 s of the user's speech
 
 
 @dataclass
 class Turn:
-    """One reply in the making. `task` runs `cascade`; `failed` holds what went wrong before it was wanted."""
+    """One reply in the making. `task` runs `cascade`; `failed` holds an error from before it was wanted."""
 
     record: TurnRecord
     cascade: Cascade
@@ -49,7 +49,7 @@ class Turn:
 
 @dataclass
 class Conversation:
-    """`hear` is fed by one listener at a time. `emit(type, reply_seq=…, **data)` tells the room."""
+    """One listener at a time calls `hear`. `emit(type, reply_seq=…, **data)` sends to the room."""
 
     engines: RoomEngines
     publisher: Publisher
@@ -70,7 +70,7 @@ class Conversation:
     _reply_ended_s: float = float("-inf")
     _reply_seq: int = 0
     _carried_text: tuple[str, ...] = ()
-    _captioned: str = ""  # of the user's words, the last that was told before they were final
+    _captioned: str = ""  # the last interim caption of the user's words
 
     def __post_init__(self) -> None:
         self.control = DuplexController(now_ms, self._state_changed)
@@ -91,7 +91,7 @@ class Conversation:
             await self._heard(event, near)
 
     async def track_ended(self) -> None:
-        """No more is heard of this track: what hangs on it is let go."""
+        """This track gives no more sound: drop its speech under way."""
         await self._drop_utterance()
         self._go_on()
 
@@ -141,7 +141,7 @@ class Conversation:
             self._levels.append(self._detector.track.sound_level_db())
 
     def _caption(self) -> None:
-        """What the recogniser has understood so far, where it says so."""
+        """Send the recogniser's partial transcript, if it gives one."""
         text = self._partial_text()
         if text and text != self._captioned:
             self.emit(EventType.TRANSCRIPT, role="user", text=text, final=False)
@@ -151,7 +151,7 @@ class Conversation:
         async def opening() -> None:
             try:
                 await utterance.open()
-            except EngineError as error:  # its end tries again
+            except EngineError as error:  # the end of speech tries again
                 log.error("room %s: %s", self.name, error)
 
         self._spawn(opening(), "hearing")
@@ -165,7 +165,7 @@ class Conversation:
     # interrupting
 
     async def _weigh(self, event: SpeechEvent, near: bool) -> None:
-        """The user speaks into the reply: does it stop?"""
+        """Decide whether the reply stops for the user."""
         if self._barge_in is None:
             self._barge_in = BargeIn(usual_level_db(list(self._levels)))
             behind = int(event.near_ms / FRAME_MS) if event.kind is SpeechKind.STARTED else 1
@@ -193,7 +193,7 @@ class Conversation:
             self.control.go(Cause.FALSE_ALARM)
 
     async def _decide_by_words(self, barge_in: BargeIn, utterance: Utterance, event: SpeechEvent) -> None:
-        """The user fell silent before it was clear what was meant. Words that are late find the reply going on."""
+        """The user fell silent undecided: the words decide. If they come late, the reply has gone on."""
         heard, act = Heard(""), Act.RESUME
         answer = asyncio.create_task(utterance.finish())
         try:
@@ -243,7 +243,7 @@ class Conversation:
         self._begin(event, prepared)
 
     def _begin(self, event: SpeechEvent, turn: Turn) -> None:
-        """The turn is the agent's."""
+        """The agent's turn begins."""
         record = turn.record
         record.first_transition = len(self.control.history)
         record.t["user_speech_start"] = event.started_ms
@@ -261,14 +261,14 @@ class Conversation:
     # replying
 
     def _prepare(self) -> None:
-        """The user is silent, perhaps done: get ready, unheard."""
+        """The user is silent, perhaps done: prepare a reply, unheard."""
         if self._prepared is None and self._utterance is not None:
             self._prepared = self._make_turn(self._utterance.finish)
             self._prepared.record.stamp("prepare")
             self._prepared.record.prepared = True
 
     def _throw_away(self) -> None:
-        """The user went on: what was prepared answers half a sentence."""
+        """The user went on: the prepared reply answers half a sentence."""
         prepared, self._prepared = self._prepared, None
         if prepared is None:
             return
@@ -277,7 +277,7 @@ class Conversation:
             self._take_up(self._utterance)
 
     def _wind_down(self, turn: Turn) -> None:
-        """No more is wanted of it. A recogniser at work is let end: cancelled, it would cost its process."""
+        """Abandon the turn. A recogniser at work may finish: cancelling it would cost its process."""
         turn.cascade.abandoned = True
         if turn.task is not None and not turn.cascade.hearing:
             turn.task.cancel()
@@ -309,7 +309,7 @@ class Conversation:
             self.control.go(Cause.REPLY_PLAYED if self.control.state is State.SPEAKING else Cause.NO_REPLY)
         except EngineError as error:
             self._failed(turn, error)
-        except Exception as error:  # whatever an engine does, the session goes on
+        except Exception as error:  # an engine's fault never ends the session
             log.exception("room %s: the turn failed", self.name)
             self._failed(turn, EngineError(repr(error)))
 

@@ -1,10 +1,10 @@
 """The conversation's state: LISTENING, THINKING, SPEAKING, INTERRUPTING, from one table of legal transitions. Pure.
 
-INTERRUPTING is silence in the middle of a reply: while it is not known whether the user means it (HELD; from there
-FALSE_ALARM goes on speaking), and while the cascade is cancelled.
+INTERRUPTING is silence in mid-reply: while the barge-in is undecided (HELD; FALSE_ALARM resumes speaking), and while the
+cascade is cancelled.
 
-Each transition has a cause and a time and is told to the listener; one that is not in the table is an error of the
-program and resets to LISTENING (R-14).
+The listener gets each transition with its cause and time; a transition that is not in the table is a program error and
+resets to LISTENING (R-14).
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ TRANSITIONS: dict[tuple[State, Cause], State] = {
 
 
 class IllegalTransitionError(Exception):
-    """A cause that the present state does not know."""
+    """A cause that is illegal in the present state."""
 
 
 @dataclass
 class DuplexController:
-    """`now_ms` reads the clock; `on_transition(t_ms, state, cause)` hears of every transition."""
+    """`now_ms` reads the clock; `on_transition(t_ms, state, cause)` gets every transition."""
 
     now_ms: Callable[[], float]
     on_transition: Callable[[float, State, Cause], None]

@@ -1,10 +1,10 @@
-"""Is what the microphone hears the agent's own voice, come back through a loudspeaker? Pure arithmetic.
+"""Does the microphone hear the agent's own voice from a loudspeaker? Pure arithmetic.
 
 The agent knows what it published. The echo's delay (0 to 700 ms) is where both signals' phases agree (generalised
 cross-correlation with phase transform, Knapp and Carter 1976, over 256 ms at 8 kHz): another voice, even one that says the
-same, never does that. There the ratio of powers in BANDS is the echo's gain. A frame of 10 ms is the user's own (`near`)
-if more than a third of its power is not explained by the echo + 6 dB (R-90). Before anything was learned, a sound that
-begins while the agent is heard is given FIRST_LOOK_MS to show itself an echo.
+same, never does that. At that delay the ratio of powers in BANDS is the echo's gain. A frame of 10 ms is the user's own
+(`near`) if the echo + 6 dB leaves more than a third of its power unexplained (R-90). Before a gain is known, a sound that
+begins while the agent speaks gets FIRST_LOOK_MS to prove an echo.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ FRAME_MS = 10.0
 WAVE_HZ = 8_000
 WAVE_SAMPLES = 80  # a frame at WAVE_HZ
 LONGEST_DELAY_FRAMES = 70  # 700 ms: two jitter buffers and a loudspeaker's 500
-LOOK_FRAMES = 26  # 260 ms that are compared
+LOOK_FRAMES = 26  # 260 ms are compared
 LOOK_EVERY = 4  # frames
-FIRST_LOOK_MS = 120.0  # less of a sound does not tell an echo
-FORGET_MS = 250.0  # a pause between words is no new sound
-KEPT_FRAMES = 200  # 2 s of what was published
+FIRST_LOOK_MS = 120.0  # a shorter sound cannot show an echo
+FORGET_MS = 250.0  # shorter pauses (between words) start no new sound
+KEPT_FRAMES = 200  # 2 s of published sound
 FLOOR = 1e-9  # −90 dBFS a band
 PEAK_SIGMAS = 12.0  # the correlation's peak against its spread over all delays (measured: docs/why/turn_taking.md)
 SAME_DELAY_FRAMES = 1
 LOOKS_TO_LEARN = 4  # in a row with the same delay: 120 ms apart, first to last
 MARGIN = 4.0  # 6 dB in power
 NEAR_SHARE = 0.35
-TAIL_DECAY = 0.75  # of a room, a frame: −12.5 dB in 100 ms
-QUIET = 1e-6  # −60 dBFS: no echo that matters, no voice either
+TAIL_DECAY = 0.75  # a room's decay per frame: −12.5 dB in 100 ms
+QUIET = 1e-6  # −60 dBFS: neither a relevant echo nor a voice
 AUDIBLE = 1e-5  # −50 dBFS published: enough to come back
 ACTIVE_RATIO = 3e-3  # a band within 25 dB of its loudest teaches its gain
-LEARNING = 0.3  # of a new gain
-DRIFT_MS = 0.02  # a frame: 2,000 ppm, more than any two clocks differ by
-LATEST_MS = 600.0  # later than this the frames were not waiting here: the stream had a hole
-SILENT_MS_TO_TRUST = 200.0  # of published sound with nothing coming back: there is no loudspeaker
+LEARNING = 0.3  # a new gain's weight
+DRIFT_MS = 0.02  # per frame: 2,000 ppm, more than any two clocks differ
+LATEST_MS = 600.0  # a frame later than this follows a hole in the stream
+SILENT_MS_TO_TRUST = 200.0  # this much published sound without echo: there is no loudspeaker
 
 
 def band_powers(window: np.ndarray, rate_hz: int) -> np.ndarray:
@@ -91,11 +91,11 @@ def phase_correlation(heard: np.ndarray, sent: np.ndarray) -> tuple[int, float]:
 
 @dataclass
 class EchoGuard:
-    """`published` for every frame that is sent (with the ms at which it is played), `near` for every frame received."""
+    """Call `published` for every sent frame (with its playback time, ms), `near` for every received frame."""
 
     published_rate_hz: int = 48_000
     received_rate_hz: int = 16_000
-    gain: np.ndarray | None = None  # of power, a band; None: nothing learned
+    gain: np.ndarray | None = None  # power gain per band; None: not learned
     delay_frames: int | None = None
     no_loudspeaker: bool = False
     peak_sigmas: float = 0.0  # of the last look
@@ -105,7 +105,7 @@ class EchoGuard:
     _heard: np.ndarray = field(default_factory=lambda: np.full((LOOK_FRAMES, BANDS), FLOOR))
     _heard_wave: np.ndarray = field(default_factory=lambda: np.zeros((LOOK_FRAMES, WAVE_SAMPLES)))
     _tail: np.ndarray = field(default_factory=lambda: np.zeros(BANDS))
-    _seen: tuple[int, ...] = ()  # the delays of the last looks that found one
+    _seen: tuple[int, ...] = ()  # delays that the last looks found
     _frames: int = 0
     _due_ms: float = -1e12
     _sounding_ms: float = 0.0
@@ -116,7 +116,7 @@ class EchoGuard:
         self._out, self._in = _Frames(self.published_rate_hz), _Frames(self.received_rate_hz)
 
     def published(self, samples: Int16Array, played_ms: float) -> None:
-        """A queue that was flushed is written over by what is published at the same time."""
+        """Later samples for the same playback time overwrite those of a flushed queue."""
         new = self._out.feed(samples)
         first = round(played_ms / FRAME_MS)
         self._advance(first + len(new))
@@ -133,7 +133,7 @@ class EchoGuard:
             self._sent_until = until
 
     def near(self, frame: Int16Array, arrival_ms: float) -> bool:
-        """Whether these 10 ms hold the user's own voice (or may). Frames in a row."""
+        """Whether these 10 ms hold (or may hold) the user's own voice. Frames come in a row."""
         now = round(self._clock(arrival_ms) / FRAME_MS)
         self._advance(now)
         self._frames += 1
@@ -158,19 +158,19 @@ class EchoGuard:
         return self._judge(powers, end)
 
     def _clock(self, arrival_ms: float) -> float:
-        """When this frame came, had nothing kept it waiting: frames follow each other by 10 ms, and the earliest tell."""
+        """This frame's arrival without queueing: frames are 10 ms apart, and the earliest ones set the clock."""
         due_ms = self._due_ms + FRAME_MS + DRIFT_MS
         self._due_ms = arrival_ms if arrival_ms < due_ms or arrival_ms > due_ms + LATEST_MS else due_ms
         return self._due_ms
 
     def _note_silence(self, heard: float, sent_long_ago: float) -> None:
-        """Sound went out for longer than any delay, and nothing came back."""
+        """Note sound that went out longer ago than any delay and did not come back."""
         self._silent_ms = 0.0 if heard >= QUIET else self._silent_ms + FRAME_MS * (sent_long_ago >= AUDIBLE)
         if self._silent_ms >= SILENT_MS_TO_TRUST and self.gain is None:
             self.no_loudspeaker = True
 
     def _look(self, end: int) -> None:
-        """Search the delay; one that stays teaches the gain."""
+        """Search the delay; a stable delay updates the gain."""
         sent = self._sent_wave[max(0, end - LOOK_FRAMES - LONGEST_DELAY_FRAMES) : end].ravel()
         delay, self.peak_sigmas = phase_correlation(self._heard_wave.ravel(), sent)
         found = round(delay / WAVE_SAMPLES)
@@ -192,12 +192,12 @@ class EchoGuard:
 
     def _judge(self, powers: np.ndarray, end: int) -> bool:
         if self.gain is not None and self.delay_frames is not None:
-            delays = {self.delay_frames, *self._seen[-1:]}  # the path may just have changed: a jitter buffer does that
+            delays = {self.delay_frames, *self._seen[-1:]}  # a jitter buffer may just have changed the delay
             sent = np.max([self._sent[end - 3 - d : end + 2 - d].max(axis=0) for d in delays], axis=0)
             self._tail = np.maximum(self._tail * TAIL_DECAY, self.gain * sent)
             return not self._explained(powers, self._tail)
         if self._seen:
-            return False  # it looks like one; the next looks tell
+            return False  # probably an echo; the next looks decide
         return self.no_loudspeaker or self._sounding_ms >= FIRST_LOOK_MS + FRAME_MS * LOOK_EVERY
 
     @staticmethod

@@ -1,8 +1,7 @@
-"""What comes from the room as data: events that fit the schema, not more of them than anybody sends who means well.
+"""Data from the room: events that fit the schema, at no more than a well-meaning sender's rate.
 
-Each sender has a limit of their own, so that nobody's flood costs another one their events. What is refused is logged, the
-first ones each, a flood as a number: neither its length nor its wording is the sender's to choose. Pure; seconds of the
-caller's clock.
+Each sender has its own limit, so that one sender's flood costs no other its events. The log names the first refusals one by
+one and counts a flood: a sender chooses neither the log's length nor its wording. Pure; seconds of the caller's clock.
 """
 
 from __future__ import annotations
@@ -17,20 +16,20 @@ log = logging.getLogger(__name__)
 EVENTS_PER_S = 50.0  # a probe sends about five an attempt
 BURST = 200.0
 SENDERS = 50  # in one room at a time
-LINES = 5  # refusals that are logged one by one in each period
+LINES = 5  # refusals logged one by one in each period
 PERIOD_S = 10.0
 REASON_CHARS = 200
 SENDER_CHARS = 60
 
 
 def _one_line(text: str, limit: int) -> str:
-    """Printable, on one line: a sender must not be able to write lines of our log."""
+    """Printable, on one line: a sender must not write lines of our log."""
     return "".join(letter if letter.isprintable() else "?" for letter in text[: limit + 1])[:limit]
 
 
 @dataclass
 class Inbox:
-    """One room's. `take` gives an event or None; `rejected` counts what was refused."""
+    """One room's inbox. `take` gives an event or None; `rejected` counts refusals."""
 
     room: str
     rejected: int = 0
@@ -39,7 +38,7 @@ class Inbox:
     _in_period: int = field(default=0)
 
     def take(self, payload: bytes, sender: str, now_s: float) -> Event | None:
-        """None: not an event, or one of a flood."""
+        """None: no event, or part of a flood."""
         if not self._may_send(sender, now_s):
             self._refuse(sender, "too many events", now_s)
             return None

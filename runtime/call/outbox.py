@@ -1,4 +1,4 @@
-"""An event as a data packet that LiveKit takes: one that is too long has its text shortened, and says so. Pure."""
+"""An event as a data packet that LiveKit takes: too long a text is shortened, and the event says so. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CUT = "cut"  # data.cut: how many characters of the text are missing
 
 
 def to_packet(event: Event) -> bytes | None:
-    """At most MAX_EVENT_BYTES; None if there is no text whose shortening would make it so."""
+    """At most MAX_EVENT_BYTES; None if no shortened text makes it fit."""
     text = event.data.get(TEXT)
     if isinstance(text, str):
         text = well_formed(text)
@@ -20,7 +20,7 @@ def to_packet(event: Event) -> bytes | None:
         return packet
     if not isinstance(text, str):
         return None
-    low, high = 0, len(text)  # the longest beginning that fits; a character may take up to six bytes of JSON
+    low, high = 0, len(text)  # find the longest beginning that fits; a character takes up to six bytes of JSON
     while low < high:
         middle = (low + high + 1) // 2
         if len(_cut(event, text, middle)) <= MAX_EVENT_BYTES:

@@ -1,7 +1,7 @@
 """Pitch, voicing, openness and level of a voice, from its last frames of 10 ms at 16 kHz. Pure.
 
-Pitch by normalised autocorrelation over 40 ms (70 to 400 Hz). A frame is `voiced` if it repeats itself, which a cough or
-a breath does not, and `open` if it has energy above 1 kHz, which a hum with closed lips has not.
+Pitch by normalised autocorrelation over 40 ms (70 to 400 Hz). A frame is `voiced` if it is periodic, unlike a cough or a
+breath, and `open` if it has energy above 1 kHz, unlike a hum with closed lips.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ TRACK_FRAMES = 100  # 1 s
 CONTOUR_FRAMES = 30  # 300 ms before the pause
 SEMITONES_PER_OCTAVE = 12.0
 FINAL_FALL_ST = -2.0
-FINAL_RISE_ST = 2.8  # a question's; a voice that goes on rises by 1 to 2.6 (espeak-ng, docs/why/turn_taking.md)
-HELD_DROP_DB = 11.0  # what is to go on loses less over its last 150 ms
-FEWEST_VOICED = 8  # frames, to speak of a contour
+FINAL_RISE_ST = 2.8  # a question rises this far; a voice that goes on rises by 1 to 2.6 (espeak-ng, docs/why/turn_taking.md)
+HELD_DROP_DB = 11.0  # a voice that goes on drops less over its last 150 ms
+FEWEST_VOICED = 8  # frames of a contour
 
 
 def level_db(frame: Int16Array) -> float:
@@ -50,20 +50,20 @@ class FrameSound:
 
 @dataclass(frozen=True)
 class Prosody:
-    """How a voice went into a pause. None: too little was voiced to say."""
+    """How a voice went into a pause. None: too few voiced frames."""
 
     pitch_change_st: float | None  # last third of the contour against its first, semitones
     level_drop_db: float | None  # over the last 150 ms
 
     @property
     def final(self) -> bool:
-        """It fell, or rose as a question does."""
+        """Whether the pitch fell, or rose as in a question."""
         change = self.pitch_change_st
         return change is not None and (change <= FINAL_FALL_ST or change >= FINAL_RISE_ST)
 
     @property
     def held(self) -> bool:
-        """Pitch level or a little up, and the level did not come down: more is to come."""
+        """Whether the pitch is even or slightly up and the level did not drop: more will follow."""
         change, drop = self.pitch_change_st, self.level_drop_db
         return change is not None and drop is not None and 0.0 <= change < FINAL_RISE_ST and drop < HELD_DROP_DB
 
@@ -80,7 +80,7 @@ def periodicity(window: np.ndarray) -> tuple[float, float]:
     norm = np.sqrt(np.maximum(head * tail, 1e-9))
     values = auto[first : last + 1] / norm
     best = int(np.argmax(values))
-    # an octave below is as periodic: the shortest lag that is nearly as good is the pitch
+    # an octave below is as periodic: take the shortest lag that is nearly as good
     good = np.flatnonzero(values >= 0.9 * values[best])
     at = int(good[0]) if len(good) else best
     while at + 1 < len(values) and values[at + 1] > values[at]:
@@ -104,11 +104,11 @@ class FrameTrack:
         return len(self._frames)
 
     def sound_level_db(self) -> float:
-        """Of the newest frame."""
+        """Level of the newest frame."""
         return self._frames[-1][0] if self._frames else -120.0
 
     def sound(self, back: int = 0) -> FrameSound:
-        """Of the frame `back` frames ago."""
+        """The frame `back` frames ago."""
         level, window = self._frames[-1 - back]
         if level < -75.0:
             return FrameSound(level, None, False)
@@ -119,7 +119,7 @@ class FrameTrack:
         return FrameSound(level, pitch_hz if share >= VOICED_PERIODICITY else None, above_db >= OPEN_DB)
 
     def prosody(self, silent_frames: int) -> Prosody:
-        """Of what stands before the last `silent_frames`."""
+        """Prosody before the last `silent_frames`."""
         count = min(CONTOUR_FRAMES, len(self._frames) - silent_frames)
         sounds = [self.sound(silent_frames + k) for k in range(max(0, count))][::-1]
         pitches = [12 * math.log2(s.pitch_hz / 100.0) for s in sounds if s.pitch_hz is not None]

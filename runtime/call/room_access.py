@@ -1,4 +1,4 @@
-"""What the agent needs to be in a room and to leave it: token, how it publishes, the audio filters a test may plug in."""
+"""What the agent needs to join and leave a room: token, publish options, the audio filters a test may plug in."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def load_filter(name: str | None, room: str) -> AudioFilter | None:
 
 
 def publish_options(settings: RuntimeSettings) -> rtc.TrackPublishOptions:
-    """One microphone track. Opus's in-band FEC is not the SDK's to set: it is negotiated in SDP."""
+    """One microphone track. The SDK cannot set Opus's in-band FEC: SDP negotiates it."""
     options = rtc.TrackPublishOptions(
         source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=settings.opus_dtx, red=settings.opus_red
     )
@@ -45,8 +45,8 @@ def agent_token(settings: RuntimeSettings, room: str) -> str:
 async def nobody_publishes(room: rtc.Room, timeout_s: float) -> None:
     """Wait until no other participant has a track here, no longer than `timeout_s`.
 
-    livekit 1.2.1 keeps a room's whole WebRTC (0.45 MiB) for as long as the process lives where somebody else had a track
-    when it was left: each remote publication's callbacks hold the participant that owns it (rust-sdks, pull request 1435).
+    livekit 1.2.1 keeps a room's whole WebRTC (0.45 MiB) as long as the process lives if somebody else had a track when the
+    agent left: each remote publication's callbacks hold the participant that owns it (rust-sdks, pull request 1435).
     """
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout_s):

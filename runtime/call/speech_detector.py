@@ -1,9 +1,9 @@
-"""From 10 ms frames of the user to the start, pauses and end of what is said. Pure but for the VAD it is given.
+"""From 10 ms frames of the user to the start, pauses and end of speech. Pure but for its VAD.
 
-Speech starts with a window above START. The hangover is counted from the last voiced 10 ms: a frame within 30 dB of the
-speech's loudest, near a window that the detector calls speech; in noise that hides the frames, from the detector's last
-window less its tail. So neither the detector's tail nor its grid of windows is added to the hangover, and what is still
-called speech cannot end. How long the hangover is, is asked of a TurnDetector at every frame of a pause.
+Speech starts with a window above START. The hangover counts from the last voiced 10 ms: a frame within 30 dB of the
+speech's loudest, near a window that the VAD calls speech; in noise that hides the frames, from the VAD's last window less
+its tail. So neither the VAD's tail nor its grid of windows adds to the hangover, and speech cannot end while the VAD still
+detects it. A TurnDetector gives the hangover's length at every frame of a pause.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ EOT_BELOW_LOUDEST_DB = 30.0
 EOT_ABOVE_NOISE_DB = 6.0
 VAD_TAIL_MS = 80.0  # how long silero-vad stays above STAY after the last voiced sample; measured on the shipped cases
 VAD_GRACE_MS = (
-    160.0  # a final burst ("it") comes when silero-vad has already let go; later ones are somebody's keyboard
+    160.0  # a final burst ("it") may follow silero-vad's end; later bursts are somebody's keyboard
 )
-PREPARE_AFTER_MS = 100.0  # of silence: longer than the closure of a plosive
+PREPARE_AFTER_MS = 100.0  # silence, longer than the closure of a plosive
 PRE_SPEECH_MS = 320.0  # sound before the detector fired, for the recogniser
 FRAME_MS = 10.0
 SILENT_DB = -120.0
@@ -37,14 +37,14 @@ SILENT_DB = -120.0
 class SpeechKind(StrEnum):
     STARTED = "started"
     GOING_ON = "going_on"
-    PAUSED = "paused"  # silent for PREPARE_AFTER_MS; once a pause
+    PAUSED = "paused"  # silent for PREPARE_AFTER_MS; once per pause
     RESUMED = "resumed"  # voiced again after PAUSED
     ENDED = "ended"
 
 
 @dataclass(frozen=True)
 class SpeechEvent:
-    """`audio` is what is new since the event before (16 kHz); times are the frames' arrivals, ms."""
+    """`audio` is the sound since the event before (16 kHz); times are frame arrivals, ms."""
 
     kind: SpeechKind
     audio: Int16Array
@@ -54,11 +54,11 @@ class SpeechEvent:
     vad_silent_ms: float | None = None  # the detector's own first silent window after `eot_ms`
     hangover: Hangover | None = None
     is_turn: bool = True  # False: too short to be speech
-    near_ms: float = 0.0  # of the user's own voice, not the agent's echo
+    near_ms: float = 0.0  # the user's own voice, without the agent's echo
 
 
 class SteppedVad:
-    """Several detectors of one stream, staggered, so that there is an answer every `hop_samples` and not once a window."""
+    """Several staggered VADs of one stream, which give a result every `hop_samples` instead of once a window."""
 
     def __init__(self, make: Callable[[], VoiceActivity], phases: int = 2) -> None:
         self._vads = [make() for _ in range(phases)]
@@ -80,7 +80,7 @@ class SteppedVad:
 
 @dataclass
 class _Speech:
-    """What is known of the speech that is going on. Frame numbers count from the stream's first."""
+    """State of the current speech. Frame numbers count from the stream's first."""
 
     started_ms: float
     first_frame: int
@@ -107,7 +107,7 @@ class SpeechDetector:
     _frame: int = 0
     _recent: list[tuple[float, float]] = field(default_factory=list)  # (arrival ms, level dB) before speech
     _before: Int16Array = field(default_factory=lambda: np.empty(0, np.int16))
-    _echoes: list[bool] = field(default_factory=list)  # of the last frames that a VAD window covers
+    _echoes: list[bool] = field(default_factory=list)  # for the last frames that a VAD window covers
     _speech: _Speech | None = None
 
     def feed(self, frame: Int16Array, arrival_ms: float, near: bool = True) -> SpeechEvent | None:
@@ -150,8 +150,8 @@ class SpeechDetector:
         return self._event(SpeechKind.STARTED, audio)
 
     def _onset(self, noise_db: float) -> int:
-        """Which of the recent frames was the first of this sound: VAD windows cover the last four, a weak consonant
-        may stand before them.
+        """Which recent frame was the first of this sound: VAD windows cover the last four; a weak consonant may
+        precede them.
         """
         limit = max(noise_db + EOT_ABOVE_NOISE_DB, max(found for _, found in self._recent) - EOT_BELOW_LOUDEST_DB)
         onset = len(self._recent) - 1
@@ -187,7 +187,7 @@ class SpeechDetector:
     def _note_voiced(self, speech: _Speech, level: float, arrival_ms: float) -> None:
         speech.loudest_db = max(speech.loudest_db, level)
         limit = speech.loudest_db - EOT_BELOW_LOUDEST_DB
-        if limit < speech.noise_db + EOT_ABOVE_NOISE_DB:  # weak final sounds drown: only the detector still hears
+        if limit < speech.noise_db + EOT_ABOVE_NOISE_DB:  # weak final sounds drown: only the VAD detects them
             tail = int(VAD_TAIL_MS / FRAME_MS)
             if speech.last_vad - tail > speech.last_voiced or speech.vad_silent_ms is None:
                 speech.last_voiced = max(speech.last_voiced, speech.last_vad - tail)

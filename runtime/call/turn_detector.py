@@ -1,7 +1,7 @@
-"""Whether a pause is the end of the user's turn: how long it must last before it is. An interface beside the VAD (R-98).
+"""How long a pause must last to be the end of the user's turn. An interface beside the VAD (R-98).
 
-`FixedTurnDetector` waits the same time always. `RuleTurnDetector` waits longer after an unfinished word or a held voice,
-and less after a voice that fell or a sentence that is complete, within named bounds. Pure.
+`FixedTurnDetector` always waits the same time. `RuleTurnDetector` waits longer after an unfinished word or a held voice,
+and less after a voice that fell or a complete sentence, within named bounds. Pure.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Protocol
 from runtime.call.prosody import Prosody
 
 SHORTEST_HANGOVER_MS = 120.0  # the closure of a plosive and a short breath fit into it
-LONGEST_HANGOVER_MS = 1_000.0  # nobody waits longer for an answer to a sentence that seems unfinished
-UNFINISHED_WORD_MS = 500.0  # added
-HELD_VOICE_MS = 200.0  # added
+LONGEST_HANGOVER_MS = 1_000.0  # the longest wait after a sentence that seems unfinished
+UNFINISHED_WORD_MS = 500.0  # added to the hangover
+HELD_VOICE_MS = 200.0  # added to the hangover
 FINAL_VOICE_MS = -50.0
 
 _UNFINISHED = (
@@ -28,7 +28,7 @@ _WORD = re.compile(r"[a-z']+")
 
 @dataclass(frozen=True)
 class Pause:
-    """What is known while the user is silent. `partial_text`: heard so far, "" if the recogniser does not say."""
+    """State of the user's pause. `partial_text`: transcript so far, "" if the recogniser gives none."""
 
     silent_ms: float
     prosody: Prosody | None = None
@@ -45,7 +45,7 @@ class Hangover:
 
 class TurnDetector(Protocol):
     def hangover(self, pause: Pause) -> Hangover:
-        """Asked at every frame of a pause; may change its mind as words arrive."""
+        """Called at every frame of a pause; the result may change as words arrive."""
         ...
 
 
@@ -58,14 +58,14 @@ class FixedTurnDetector:
 
 
 def ends_unfinished(text: str) -> bool:
-    """The last word promises another one: "and", "the", "um"."""
+    """Whether the last word demands another: "and", "the", "um"."""
     words = _WORD.findall(text.lower())
     return bool(words) and words[-1] in UNFINISHED and not text.rstrip().endswith((".", "?", "!"))
 
 
 @dataclass(frozen=True)
 class RuleTurnDetector:
-    """Words count more than the voice, and a voice that was held more than one that fell."""
+    """Words count more than the voice, and a held voice more than a falling one."""
 
     silence_ms: float
 

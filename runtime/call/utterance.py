@@ -1,7 +1,7 @@
-"""What the user is saying: the sound so far and its transcription under way, which may be finished and taken up again.
+"""The user's current utterance: its sound and its running transcription, which may finish and resume.
 
-The sound is kept, so a transcript that was asked for at a pause can be asked for again when the user went on, and a
-recogniser that died is given all of it anew. One engine conversation at a time: a new one waits for the one before.
+The sound is kept, so that a transcript requested at a pause can be requested again when the user goes on, and a restarted
+recogniser gets all of it. One engine conversation at a time: a new one waits for the one before.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PUSH_SAMPLES = 480  # 30 ms at 16 kHz: a message to the recogniser's process cos
 
 @dataclass
 class Utterance:
-    """`open` early, `push` as it comes, `finish` for the transcript; `drop` in the end, always."""
+    """`open` early, `push` sound as it comes, `finish` for the transcript; always `drop` in the end."""
 
     stt: SpeechToText
     _sound: list[Int16Array] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Utterance:
     async def _ensure(self) -> Transcription | None:
         if self._live is None and not self._dropped:
             live = await self.stt.open()
-            if self._dropped:  # meanwhile
+            if self._dropped:  # while waiting
                 await live.drop()
                 return None
             self._live, self._sent = live, 0
@@ -57,12 +57,12 @@ class Utterance:
         try:
             self._live.push(new)
             self._sent = len(self._sound)
-        except EngineError as error:  # its end asks another one
+        except EngineError as error:  # the end of speech asks another recogniser
             log.warning("the recogniser is lost, the utterance is given to another: %s", error)
             self._live = None
 
     async def finish(self) -> Heard:
-        """The transcript of all so far. Raises EngineError."""
+        """The transcript so far. Raises EngineError."""
         async with self._turn:
             live = await self._ensure()
             self._catch_up()
@@ -73,7 +73,7 @@ class Utterance:
 
     @property
     def partial_text(self) -> str:
-        """What a recogniser that says so has heard by now, else "" (`partial_text` is optional in an engine)."""
+        """The recogniser's partial transcript, "" if it gives none (`partial_text` is optional in an engine)."""
         return str(getattr(self._live, "partial_text", ""))
 
     async def drop(self) -> None:
