@@ -1,4 +1,4 @@
-"""Servers on 127.0.0.1: how an app is served, and how a key is asked for."""
+"""Servers on 127.0.0.1: serve an app, and check a request's key."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ async def serving(app: web.Application, port: int, *, cancel_with_client: bool =
 
 
 def bears(request: web.Request, key: str) -> bool:
-    """Whether the request has `key` as its bearer token, compared in constant time. No key is nobody's."""
+    """Whether the request has `key` as its bearer token, compared in constant time. An empty key never matches."""
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
     return bool(key) and hmac.compare_digest(given.encode(), key.encode())

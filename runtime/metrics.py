@@ -1,7 +1,7 @@
-"""What the agent and the token server count, as Prometheus metrics. Nothing in them says who spoke, or what.
+"""Prometheus metrics of the agent and the token server. They hold neither speakers nor words.
 
-The agent's are read off the turns that it keeps anyway, when they are asked for: counting costs a turn nothing. Seconds,
-as Prometheus wants them. /metrics is open to whoever has the control token alone.
+A scrape computes the agent's metrics from the turns that it keeps anyway: counting costs a turn nothing. Times are seconds,
+as Prometheus wants them. /metrics needs the control token.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ ANSWER_BUCKETS_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 5.0)
 
 
 def outcome_of(turn: TurnRecord) -> str:
-    """How a turn ended; `unfinished` is one that still runs, or was cut off before anything was heard of it."""
+    """How a turn ended; an `unfinished` turn still runs, or was cut off before it became audible."""
     if turn.cause is not None:
         return turn.cause.value
     return "cancelled" if "cancel" in turn.t else "unfinished"
 
 
 def _tasks() -> int:
-    """Asked for outside an event loop there are none."""
+    """Number of tasks; 0 outside an event loop."""
     try:
         return len(asyncio.all_tasks())
     except RuntimeError:
@@ -67,7 +67,7 @@ class TurnCounts:
 
 @dataclass(eq=False)  # a collector is known by its identity
 class AgentMetrics(Collector):
-    """`turns_now` gives the turns of every room that the agent is in; `room_ended` takes over those of one that it left."""
+    """`turns_now` gives the turns of every room that the agent is in; `room_ended` takes over a left room's turns."""
 
     turns_now: Callable[[], list[list[TurnRecord]]]
     ended: TurnCounts = field(default_factory=TurnCounts)

@@ -1,4 +1,4 @@
-"""What the runtime's processes have in common: where they log, and what ends them."""
+"""The common part of the runtime's processes: logging, and stopping."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def log_to_stderr() -> None:
 
 
 def stop_signals() -> asyncio.Event:
-    """Set at SIGTERM and SIGINT, which end nothing by themselves from here on."""
+    """An event set at SIGTERM and SIGINT, which from now on end nothing by themselves."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -22,7 +22,7 @@ def stop_signals() -> asyncio.Event:
 
 
 async def until_stopped(stop: asyncio.Event, *, exit_with_parent: bool) -> None:
-    """Until `stop`, or with `exit_with_parent` until stdin closes, so that no orphan stays behind."""
+    """Wait for `stop`, or with `exit_with_parent` until stdin closes, so that no orphan remains."""
     gone: asyncio.Task[bytes] | None = None
     if exit_with_parent:
         reader = asyncio.StreamReader()
@@ -39,7 +39,7 @@ async def until_stopped(stop: asyncio.Event, *, exit_with_parent: bool) -> None:
 
 
 def lines_of_parent() -> asyncio.Queue[bytes]:
-    """Lines of stdin as they come; an empty one is the end: stdin closed, SIGTERM or SIGINT."""
+    """Lines of stdin as they come; an empty line is the end: stdin closed, SIGTERM or SIGINT."""
     lines: asyncio.Queue[bytes] = asyncio.Queue()
     loop, fd = asyncio.get_running_loop(), sys.stdin.fileno()
 

@@ -1,4 +1,4 @@
-"""What the agent is told, all of it by the environment; secrets come from nowhere else."""
+"""The agent's settings, all from the environment, the only source of secrets."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ class SettingsError(Exception):
     """A setting is missing or wrong; says which and what to do."""
 
 
-OPUS_BITS_PER_S = 64_000  # here Opus keeps the whole band; at LiveKit's own default 4 to 8 kHz lose 3 dB
+OPUS_BITS_PER_S = 64_000  # Opus keeps the whole band; at LiveKit's default 4 to 8 kHz lose 3 dB
 DEFAULT_VOICE = "en-us"
 TTS_SERVER_VARIABLE = "EARWITNESS_TTS_SERVER"
-TTS_KEY_VARIABLE = "EARWITNESS_TTS_KEY"  # what its clients must bring, and what it asks for
+TTS_KEY_VARIABLE = "EARWITNESS_TTS_KEY"  # the key of TTS server and clients
 TURN_DETECTORS = ("fixed", "rules")
 
 
 @dataclass(frozen=True)
 class TurnTaking:
-    """`silence_ms`: hangover, from the last voiced 10 ms. `detector`: what may lengthen or shorten it. `prepare`: work
-    on a reply begins at the first pause, unheard, and is thrown away if the user goes on.
+    """`silence_ms`: hangover, from the last voiced 10 ms. `detector` may lengthen or shorten it. `prepare`: work
+    on a reply begins at the first pause, unheard, and is dropped if the user goes on.
     """
 
     silence_ms: float = 200.0
@@ -43,13 +43,13 @@ class RuntimeSettings:
     taking: TurnTaking = TurnTaking()
     token_interval_ms: float = 4.0
     voice: str = DEFAULT_VOICE
-    sessions: int = 1  # users that may speak at the same time: engines are warm for so many
-    replies: tuple[str, ...] = ()  # said one after the other whatever the user says; empty: by intent
+    sessions: int = 1  # users that may speak at the same time; engines are warm for this number
+    replies: tuple[str, ...] = ()  # spoken in turn whatever the user says; empty: by intent
     engines: Path | None = None  # engines.toml; None: all embedded (docs/how_to/engines.md)
-    tts_server: str | None = None  # of `earwitness serve-tts`: speaks where the file names no voice
+    tts_server: str | None = None  # URL of `earwitness serve-tts`, which speaks if the file names no voice
     captures: Path | None = None
-    turn_log: Path | None = None  # one JSON line a turn is added here when a call ends
-    turn_words: bool = False  # with what was said in it
+    turn_log: Path | None = None  # gets one JSON line a turn when a call ends
+    turn_words: bool = False  # with the turn's words
     audio_filter_pre: str | None = None  # module:factory, before the pre-RTC tap
     audio_filter_post: str | None = None  # module:factory, between the tap and the wire
     opus_bits_per_s: int = OPUS_BITS_PER_S
@@ -88,7 +88,7 @@ def _switch(env: Mapping[str, str], name: str) -> bool:
 
 
 def _one_of(env: Mapping[str, str], name: str, values: tuple[str, ...]) -> str:
-    """The first of `values` unless set."""
+    """The variable's value; the first of `values` if unset."""
     text = env.get(name) or values[0]
     if text not in values:
         raise SettingsError(f"{name}={text}: expected {' or '.join(values)}")

@@ -1,6 +1,6 @@
-"""One more of a process, made ready beforehand: when the one in service dies, the next is there at once.
+"""A spare process, made ready beforehand: when the one in service dies, the spare takes over at once.
 
-Starting Python and loading an engine takes seconds on a busy machine; to hand over takes none. Times in seconds.
+Starting Python and loading an engine takes seconds on a busy machine; handing over takes none. Times in seconds.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Generic, Protocol, TypeVar
 
 log = logging.getLogger(__name__)
 
-RETRY_S = 10.0  # a spare that did not come up; the one in service is not touched
+RETRY_S = 10.0  # wait after a spare failed to start; the process in service goes on
 
 
 class Ready(Protocol):
-    """What can wait in reserve. `stop` may be called at any time."""
+    """A process that can wait in reserve. `stop` may be called at any time."""
 
     @property
     def is_alive(self) -> bool: ...
@@ -29,7 +29,7 @@ One = TypeVar("One", bound=Ready)
 
 @dataclass
 class Spare(Generic[One]):
-    """`make` gives one that is ready; cancelled, it ends what it began. Not `wanted`: each is made when it is taken."""
+    """`make` returns a ready process; cancelled, it ends the one it began. Not `wanted`: each is made when taken."""
 
     name: str
     make: Callable[[], Awaitable[One]]
@@ -40,27 +40,27 @@ class Spare(Generic[One]):
 
     @property
     def ready(self) -> One | None:
-        """The one that waits, if it lives."""
+        """The waiting spare, if it lives."""
         attempt = self._attempt
         if attempt is None or not attempt.done() or attempt.cancelled() or attempt.exception() is not None:
             return None
         return attempt.result() if attempt.result().is_alive else None
 
     def prepare(self) -> None:
-        """Begin to make one, unless there is one."""
+        """Begin to make a spare, unless there is one."""
         self._forget_retry()
         if self.wanted and self._attempt is None:
             self._attempt = asyncio.create_task(self._made(), name=f"spare {self.name}")
             self._attempt.add_done_callback(self._look_at)
 
     async def take(self) -> One:
-        """The spare, waited for if it is on its way, else a new one. Raises what `make` raises."""
+        """The spare, awaited if it is starting, else a new one. Raises what `make` raises."""
         self._forget_retry()
         attempt, self._attempt = self._attempt, None
         if attempt is not None:
             try:
                 one = await attempt
-            except Exception as error:  # whatever kept it from coming up, a new one says it anew
+            except Exception as error:  # a new process will fail by the same cause, if it persists
                 log.error("the spare %s did not come up: %s", self.name, error)
             else:
                 if one.is_alive:
@@ -69,7 +69,7 @@ class Spare(Generic[One]):
         return await self.make()
 
     async def close(self) -> None:
-        """Of what was taken its owner takes care."""
+        """End the spare; a taken process belongs to its owner."""
         self._forget_retry()
         attempt, self._attempt = self._attempt, None
         if attempt is not None:

@@ -42,7 +42,7 @@ def host_clock() -> Clock:
 
 
 def well_formed(text: str) -> str:
-    """Half a character, which an engine may return and no JSON may hold, becomes a replacement character."""
+    """Replace half characters (lone surrogates), which an engine may return and JSON may not hold."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -61,19 +61,19 @@ class TurnRecord:
     starved_ms: float = 0.0
     scope: TurnScope = field(default_factory=TurnScope)
     first_transition: int = 0
-    hangover_ms: float | None = None  # of this turn; None: as configured
+    hangover_ms: float | None = None  # this turn's; None: as configured
     hangover_because: str = ""
     prepared: bool = False
     held_ms: float = 0.0
 
     def stamp(self, name: str) -> None:
-        """The first time counts."""
+        """Only the first stamp counts."""
         self.t.setdefault(name, now_ms())
 
 
 @dataclass
 class Trace:
-    """Made up for a person's call; adopted from the probe's `trace` event in a test."""
+    """The trace is new for a person's call; in a test it comes from the probe's `trace` event."""
 
     captures: Path | None
     hangover_ms: float
@@ -86,7 +86,7 @@ class Trace:
     _sent: int = 0
 
     def adopt(self, event: Event) -> bool:
-        """True if this is the first trace event of the call; a second one with another id is not ours."""
+        """True for the call's first trace event; a second event with another id is not ours."""
         if self.adopted:
             return event.trace_id == self.trace_id
         self.trace_id, self.run_id, self.case_id = event.trace_id, event.run_id, event.case_id
@@ -94,7 +94,7 @@ class Trace:
         return True
 
     def folder(self) -> Path | None:
-        """Where files may be left: the harness has made it, else there is none."""
+        """The folder for the trace's files, if the harness has made it, else None."""
         if self.captures is None or not self.adopted or not is_trace_id(self.trace_id):
             return None
         folder = self.captures / self.trace_id

@@ -1,6 +1,6 @@
-"""One JSON line a turn for a product in service: the agent's trace of each call, added to one file when the call ends.
+"""One JSON line a turn for a product in service: the agent's trace of each call goes to one file when the call ends.
 
-The same record as agent_trace.jsonl (schema version `v`); what was said is left out unless asked for.
+The record is that of agent_trace.jsonl (schema version `v`), without the words unless asked for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PRIVATE = {"user_text": "", "reply_text": ""}
 
 
 def add_turns(path: Path, turns: Iterable[AgentTurnTrace], *, with_words: bool) -> None:
-    """In one write, so that lines of two processes do not mix. Readable by its owner alone. Raises OSError."""
+    """Add turns in one write, so that two processes' lines do not mix. Only the owner can read it. Raises OSError."""
     kept = [turn if with_words else turn.model_copy(update=PRIVATE) for turn in turns]
     if not kept:
         return
@@ -30,9 +30,9 @@ def add_turns(path: Path, turns: Iterable[AgentTurnTrace], *, with_words: bool) 
 
 
 def read_turns(path: Path) -> tuple[list[AgentTurnTrace], int]:
-    """The turns, and how many lines are none (cut off, or of another version). Raises OSError."""
+    """The turns, and the number of invalid lines (cut off, or of another version). Raises OSError."""
     turns, broken = [], 0
-    # not splitlines(): what was said may hold U+2028 or U+0085, which JSON does not escape
+    # not splitlines(): words may hold U+2028 or U+0085, which JSON does not escape
     for line in filter(str.strip, path.read_text(encoding="utf-8", errors="replace").split("\n")):
         try:
             turns.append(AgentTurnTrace.model_validate_json(line))

@@ -25,7 +25,7 @@ MODEL_FILE = "silero_vad.onnx"
 
 
 def model_path() -> Path:
-    """The cached model file; `harness.provide.cache` finds the cache in the same way. Raises FileNotFoundError."""
+    """The cached model file; `harness.provide.cache` finds the cache the same way. Raises FileNotFoundError."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     path = Path(os.environ.get("EARWITNESS_CACHE") or Path(base) / "earwitness") / MODEL_FOLDER / MODEL_FILE
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""The embedded engines over HTTP, OpenAI's way, so that a client of these interfaces can be tried without a key, cloud or GPU.
+"""The embedded engines over HTTP as OpenAI's API, so that its clients can be tried without a key, cloud or GPU.
 
     POST /v1/chat/completions      streamed or not; text, or sound as `input_audio` parts
     POST /v1/audio/speech          streamed: pcm (16 bit, 24 kHz) or wav
@@ -6,7 +6,7 @@
     GET  /v1/audio/stream          a WebSocket: speech to text in the protocol of Vosk's servers
     GET  /v1/models, /health
 
-A client that goes away ends the work that is done for it. With a key, requests need `Authorization: Bearer KEY`.
+Work ends when its client goes away. With a key, requests need `Authorization: Bearer KEY`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def words_of(heard: Heard) -> str:
-    """What a transcription says: the phrase that was spotted, which the embedded recogniser is better at, else its free text."""
+    """A transcription's words: a spotted phrase, at which the embedded recogniser is better, else its free text."""
     return max(heard.phrases, key=len) if heard.phrases else heard.text
 
 
@@ -66,7 +66,7 @@ def heard_in(text: str) -> Heard:
 
 @dataclass
 class EngineServer:
-    """The handlers. `key`: None lets everybody in."""
+    """The handlers. `key` None lets everybody in."""
 
     engines: Engines
     key: str | None = None
@@ -125,7 +125,7 @@ class EngineServer:
         return web.json_response({**completion, "object": "chat.completion", "choices": [choice]})
 
     async def _heard(self, body: ChatBody) -> Heard:
-        """The last message of the user, whose sound is transcribed."""
+        """The user's last message, with its sound transcribed."""
         asked = next((message for message in reversed(body.messages) if message.role == "user"), None)
         if asked is None:
             raise RequestError("messages: none is the user's")
@@ -177,7 +177,7 @@ class EngineServer:
         return response
 
     async def _spoken(self, text: str) -> AsyncGenerator[Int16Array]:
-        """At SPEECH_HZ. The engine is not kept waiting by a slow client: others wait for it."""
+        """Speech at SPEECH_HZ. A slow client does not block the engine, for which others wait."""
         made: asyncio.Queue[Int16Array | None] = asyncio.Queue()
 
         async def speak() -> None:
@@ -222,7 +222,7 @@ class EngineServer:
         return web.json_response({"text": text})
 
     async def _transcribed(self, sound: bytes) -> Heard:
-        """Raises RequestError for what is no sound file."""
+        """Raises RequestError unless `sound` is a sound file."""
         try:
             samples = samples_of(sound, HEARD_HZ)
         except EngineError as problem:

@@ -1,4 +1,4 @@
-"""What clients may ask for, checked: each body becomes a record, or a 400 that says what is wrong with it in OpenAI's form."""
+"""Clients' requests, checked: each body becomes a record, or a 400 that names the mistake in OpenAI's form."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def error(status: int, message: str) -> web.Response:
 
 
 class RequestError(Exception):
-    """Told to the client with status 400."""
+    """A mistake of the client, answered with status 400."""
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)  # clients send much that means nothing here
+    model_config = ConfigDict(extra="ignore", frozen=True)  # clients send many fields that mean nothing here
     model: str = ""
 
 

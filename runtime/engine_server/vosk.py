@@ -1,4 +1,4 @@
-"""Speech to text over a WebSocket as Vosk's servers speak it: see `runtime.engines.websocket_stt`. Takes 16 kHz only."""
+"""Speech to text over a WebSocket in Vosk's protocol: see `runtime.engines.websocket_stt`. Takes 16 kHz only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LARGEST_MESSAGE_BYTES = 2**20
 async def vosk_conversation(
     request: web.Request, stt: SpeechToText, words_of: Callable[[Heard], str]
 ) -> web.WebSocketResponse:
-    """Until the client's eof is answered, or it goes away."""
+    """Serve until the client's eof is answered, or it goes away."""
     socket = web.WebSocketResponse(max_msg_size=LARGEST_MESSAGE_BYTES)
     await socket.prepare(request)
     transcription = await stt.open()

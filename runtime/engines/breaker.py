@@ -1,7 +1,7 @@
-"""A circuit breaker: an engine that failed rests, then one request tries it again (R-96). Pure but for the clock it is given.
+"""A circuit breaker: an engine that failed rests, then one request tries it again (R-96). Pure but for its clock.
 
-CLOSED lets everything through; after `failures_to_open` failures in a row it is OPEN and lets nothing through for `rest_s`; then
-one request at a time is let through (HALF_OPEN): its success closes the breaker, its failure opens it anew.
+A CLOSED breaker lets everything through; after `failures_to_open` failures in a row it is OPEN and lets nothing through for
+`rest_s`; then it lets one request at a time through (HALF_OPEN): success closes the breaker, failure opens it again.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class CircuitBreaker:
     failures_to_open: int = 1
     now_s: Callable[[], float] = time.monotonic
     state: BreakerState = BreakerState.CLOSED
-    why: str = ""  # it is open
+    why: str = ""  # why it is open
     _in_a_row: int = 0
     _until_s: float = 0.0
 
     def allows(self) -> bool:
-        """Whether a request may be sent now; who is told yes reports `succeeded`, `failed` or `given_up`."""
+        """Whether a request may be sent now; if so, the caller then reports `succeeded`, `failed` or `given_up`."""
         if self.state is BreakerState.OPEN and self.now_s() >= self._until_s:
             self.state = BreakerState.HALF_OPEN
             return True
@@ -44,7 +44,7 @@ class CircuitBreaker:
             self.open(why)
 
     def given_up(self) -> None:
-        """The request was cancelled: nothing was learnt, the next one may try."""
+        """The request was cancelled without a result: the next one may try."""
         if self.state is BreakerState.HALF_OPEN:
             self.state, self._until_s = BreakerState.OPEN, self.now_s()
 

@@ -1,6 +1,6 @@
 """From settings and `engines.toml` to engines: each table becomes the adapter of its kind, with its fallback around it.
 
-Adapters load where they are made, so that an agent with engines elsewhere needs none of the embedded ones.
+Adapters load where they are made, so that an agent with remote engines needs no embedded ones.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from runtime.engines.protocols import LanguageModel, SpeechToText, TextToSpeech
 from runtime.settings import TTS_KEY_VARIABLE, RuntimeSettings, SettingsError
 
 ENGINES = "earwitness.engines"  # entry points of packages that bring an engine
-SUPERVISED_REST_S = 2.0  # of a server next door that somebody starts again at once
+SUPERVISED_REST_S = 2.0  # rest of a local server that its supervisor restarts at once
 
 
 class EngineBuilder:
-    """Makes engines for one agent. Nothing is started by it: `warm_up` does that."""
+    """Makes engines for one agent, without starting them: `warm_up` does that."""
 
     def __init__(self, settings: RuntimeSettings, env: Mapping[str, str] | None = None) -> None:
         self.settings = settings
@@ -181,13 +181,13 @@ class EngineBuilder:
             raise SettingsError(f"{self._file}: {key}.factory: {module}: {hint}")
         try:
             return getattr(importlib.import_module(module), name)() if name else packaged[module].load()()
-        except Exception as error:  # the user's own code: whatever it raises is told in one line
+        except Exception as error:  # the user's own code: whatever it raises becomes one line
             said = f"{type(error).__name__}: {error}"
             raise SettingsError(f"{self._file}: {key}.factory: {table.factory} failed: {said}") from error
 
 
 def _through_server(wanted: tables.EngineTables, url: str, *, keyed: bool) -> tables.EngineTables:
-    """What is spoken by the embedded voice is spoken by this server instead, and the embedded voice is in reserve."""
+    """Replace the embedded voice by this server, and keep the embedded voice in reserve."""
     table = tables.ServerTts(kind="tts-server", url=url, api_key_env=TTS_KEY_VARIABLE if keyed else None)
     changed: dict[str, Any] = {"tts": table, "tts_fallback": wanted.tts_fallback or wanted.tts}
     if "tts_switching" not in wanted.model_fields_set:

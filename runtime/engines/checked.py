@@ -1,6 +1,6 @@
-"""The border of engines that are not ours: what a class of the user's own gives is checked before it goes on.
+"""The border of engines that are not ours: results of the user's own class are checked before use.
 
-Any exception of it becomes an EngineError with its name, audio that is none is refused, text that is none too.
+Any exception becomes an EngineError with the engine's name; invalid audio or text is refused.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""R-24: a short prompt first, so that the first words come soon; the long one after, told what has been said already.
+"""R-24: a short prompt first, so that the first words come soon; then the long one, with the words so far.
 
-The short prompt is the user's last words alone, and asks for one short sentence; the long one is the whole conversation. Works
-with every chat endpoint, for it needs no prefilled answer; costs a second request.
+The short prompt is the user's last words alone, and asks for one short sentence; the long one is the whole conversation. This
+works with every chat endpoint, without a prefilled answer; it costs a second request.
 """
 
 from __future__ import annotations

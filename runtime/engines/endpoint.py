@@ -1,7 +1,7 @@
-"""One HTTP endpoint of an engine: requests with timeouts that have names, errors in one line, secrets kept out of both.
+"""One HTTP endpoint of an engine: requests with named timeouts, errors in one line, no secrets in either.
 
-`answer` opens a request; what it gives is read as bytes, as server-sent events, or whole. Leaving it closes the connection if
-the answer was not read to its end, so that the server hears of it. Limits are ms: `connect_ms` until there is a connection,
+`answer` opens a request; its Answer is read as bytes, as server-sent events, or whole. Leaving it closes the connection if the
+answer was not read to its end, so that the server notices. Limits are ms: `connect_ms` until there is a connection,
 `first_byte_ms` from the request to the first part of the answer's body, `between_chunks_ms` from one part to the next, `whole_ms`
 from the request to the end.
 """
@@ -24,7 +24,7 @@ LARGEST_BODY_BYTES = 4 * 2**20
 
 logging.getLogger("httpx2").setLevel(
     logging.WARNING
-)  # says every request; its core logs more, headers among it, at DEBUG
+)  # logs every request; its core logs more, also headers, at DEBUG
 logging.getLogger("httpcore2").setLevel(logging.WARNING)
 
 
@@ -45,7 +45,7 @@ class EngineTimeoutError(EngineError):
 
 
 class EngineAnswerError(EngineError):
-    """The server refused: its status, and the beginning of what it said."""
+    """The server refused: its status, and the beginning of its answer."""
 
     def __init__(self, name: str, status: int, said: str) -> None:
         self.status = status
@@ -80,7 +80,7 @@ class Endpoint:
 
     @asynccontextmanager
     async def answer(self, path: str, *, first_byte_ms: float | None = None, **body: Any) -> AsyncIterator[Answer]:
-        """POST; `body` is httpx's (json, data, files). Raises EngineError for everything that goes wrong inside, too."""
+        """POST; `body` is httpx's (json, data, files). Raises EngineError, also for errors within the context."""
         started_s = asyncio.get_running_loop().time()
         limits = self.timeouts
         first_ms = limits.first_byte_ms if first_byte_ms is None else first_byte_ms
@@ -119,7 +119,7 @@ class _Deadlines:
     _begun: bool = False
 
     async def first(self, awaitable: Any) -> Any:
-        """Until the headers; the first byte has what is left of the same limit."""
+        """Wait for the headers; the first byte has the rest of the same limit."""
         return await self._within(awaitable, "first byte", self.started_s + self.first_ms / 1e3, self.first_ms)
 
     async def next(self, awaitable: Any) -> Any:
@@ -143,7 +143,7 @@ class _Deadlines:
 
 @dataclass
 class Answer:
-    """One answer; read it once, in one of the ways."""
+    """One answer; read it once, in one way."""
 
     endpoint: Endpoint
     response: httpx2.Response

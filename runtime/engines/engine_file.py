@@ -1,7 +1,7 @@
-"""`engines.toml`: which engines the agent uses. One table each for stt, llm and tts; what is not named is embedded.
+"""`engines.toml`: which engines the agent uses. One table each for stt, llm and tts; a missing one means embedded.
 
-A table's `kind` says which other keys it knows. A `fallback` inside it is another table of the same sort. Secrets do not stand in
-the file: `api_key_env` names the variable of the environment that holds one. Errors say file, line and key.
+A table's `kind` says which other keys it knows. A `fallback` inside it is another table of the same sort. The file holds no
+secrets: `api_key_env` names the environment variable that holds one. Errors say file, line and key.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class ServerTts(_Remote):
 
     kind: Literal["tts-server"]
     url: HttpUrl
-    voice: Annotated[str, Field(min_length=1)] | None = None  # what it must speak with; as it is, if not given
+    voice: Annotated[str, Field(min_length=1)] | None = None  # the voice it must have; None: any
     rate_hz: Annotated[int, Field(ge=8_000, le=96_000)] = 22_050
 
 
@@ -157,13 +157,13 @@ class Switching(_Table):
 
 
 class SlowLaneTable(_Table):
-    """What is told of each utterance beside the reply."""
+    """The description of each utterance, beside the reply."""
 
     enabled: bool = True
     capacity: Annotated[int, Field(ge=1, le=1_000)] | None = (
-        None  # replies that the engine serves at a time; all, if not given
+        None  # replies that the engine serves at a time; None: all
     )
-    stt: SttTable | None = None  # what makes the transcript where the dialogue's engines make none
+    stt: SttTable | None = None  # makes the transcript if the dialogue's engines make none
 
 
 class EngineTables(_Table):
@@ -182,7 +182,7 @@ class EngineTables(_Table):
 
 
 ROLES = ("stt", "llm", "tts")
-INSIDE = ("fallback", "switching")  # tables inside a role's own, of which the schema makes tables of their own
+INSIDE = ("fallback", "switching")  # tables inside a role's; the schema has them at the top
 KINDS = ("embedded", "openai", "websocket", "faster-whisper", "omni", "tts-server", "python")
 
 

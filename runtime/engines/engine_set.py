@@ -1,4 +1,4 @@
-"""The engines of one process, for all of its rooms, and what they say of themselves."""
+"""The engines of one process, for all its rooms, and their health and figures."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Engines:
         return {"vad": self.vad, "stt": self.stt, "llm": self.llm, "tts": self.tts}
 
     async def warm_up(self) -> None:
-        """Raises EngineError if one of them cannot work; the others are then not waited for."""
+        """Raises EngineError if one engine cannot work, without waiting for the others."""
         try:
             async with asyncio.TaskGroup() as group:
                 for engine in self.by_role().values():

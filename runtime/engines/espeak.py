@@ -1,6 +1,6 @@
 """Text to speech by espeak-ng in a worker process: 22,050 Hz chunks as they are made, one segment at a time.
 
-A segment that is cancelled ends the process with what is left in its pipe; the next one starts a fresh one.
+A cancelled segment ends the process with the rest in its pipe; the next segment starts a fresh one.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class EspeakTextToSpeech:
                 if payload:
                     yield np.frombuffer(payload, np.int16)
         finally:
-            if not done:  # cancelled inside: what is left in the pipe belongs to nobody
+            if not done:  # cancelled: the rest in the pipe belongs to nobody
                 await self._worker.aclose(at_once=True)
 
     async def aclose(self) -> None:

@@ -63,8 +63,8 @@ def main() -> None:
         if message["do"] == "ping":
             write_message(out, {"rate_hz": rate_hz})
             continue
-        # espeak-ng's noise source goes on from where the last segment left it, and a voice that is loaded again and again changes
-        # what is said (and now and then cuts it short); a forked child always starts from the same
+        # espeak-ng's noise source continues from the last segment, and loading a voice again and again changes the sound (and
+        # now and then cuts it short); a forked child always starts from the same state
         child = os.fork()
         if child == 0:
             if not set_voice(library, message["voice"]):

@@ -1,7 +1,7 @@
 """An STT or LLM with another in reserve (R-96). A turn in which the reserve worked says so in its scope and is DEGRADED.
 
-The first choice has `switch_after_ms` for its first result. An STT keeps the sound, so that the reserve can hear all of it; an
-LLM is replaced only before its first token, for nobody continues another one's sentence.
+The first choice has `switch_after_ms` for its first result. An STT keeps the sound, so that the reserve gets all of it; an
+LLM is replaced only before its first token, for no model continues another's sentence.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ AnEngine = TypeVar("AnEngine", bound=Engine)
 
 @dataclass
 class WithReserve(Generic[AnEngine]):
-    """What every engine with another in reserve has in common; its figures are the first choice's."""
+    """The common base of engines with a reserve; its figures are the first choice's."""
 
     first: AnEngine
     reserve: AnEngine
@@ -49,7 +49,7 @@ class WithReserve(Generic[AnEngine]):
         return self.first.health()
 
     async def warm_up(self) -> None:
-        """The reserve must work; a first choice that does not is tried again when it has rested."""
+        """The reserve must work; a failing first choice is tried again after its rest."""
         await self.reserve.warm_up()
         try:
             await self.first.warm_up()

@@ -1,8 +1,8 @@
 """A TTS with another in reserve (R-96): switched at a late first chunk, an error, or a real-time factor above 1 twice.
 
-The voice never changes inside a sentence. A sentence that the first voice had begun is said again from its beginning by the
-reserve (nothing is lost, and no sentence has two voices); the reserve then keeps the rest of the reply. A reply with the reserve
-in it is DEGRADED. Sentences come in segments (see runtime.call.bridge), so which voice is speaking is kept in the turn's scope.
+The voice never changes inside a sentence. The reserve repeats a sentence that the first voice had begun (nothing is lost, and
+no sentence has two voices), and then speaks the rest of the reply. A reply with the reserve in it is DEGRADED. Sentences come
+in segments (see runtime.call.bridge), so the turn's scope keeps which voice is speaking.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from runtime.engines.protocols import EngineError, Int16Array, TextToSpeech
 from runtime.engines.turn_scope import current_turn
 
 SLOW_IN_A_ROW = 2
-PAUSE_MS = 150.0  # between the voice that broke off and the one that begins the sentence anew
+PAUSE_MS = 150.0  # between the interrupted voice and the one that repeats the sentence
 
 
 @dataclass
 class _Reply:
-    """One reply's voice: who speaks, and what the first voice has said of the sentence that it is in."""
+    """One reply's voice: who speaks, and how much of its sentence the first voice has spoken."""
 
     on_reserve: bool = False
     begun: str = ""
@@ -36,7 +36,7 @@ class _Reply:
 
 @dataclass
 class FallbackTextToSpeech(WithReserve[TextToSpeech]):
-    """See `runtime.engines.protocols.TextToSpeech`. Speaks at the first choice's rate, also what the reserve says."""
+    """See `runtime.engines.protocols.TextToSpeech`. The reserve too speaks at the first choice's rate."""
 
     switch_after_ms: float = 800.0
     rate_hz: int = field(init=False)
@@ -78,7 +78,7 @@ class FallbackTextToSpeech(WithReserve[TextToSpeech]):
                 yield chunk
 
     async def _by_first(self, text: str) -> AsyncGenerator[Int16Array]:
-        """Its audio, while the time that it takes is compared with how long it is."""
+        """The first voice's audio; its real-time factor is measured."""
         waited_s, n_samples = 0.0, 0
         async with aclosing(first_in_time(self.first.speak(text), "tts", self.switch_after_ms)) as spoken:
             asked_s = time.monotonic()

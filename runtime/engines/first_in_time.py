@@ -1,4 +1,4 @@
-"""A limit on how long the first result may take, for whoever has another engine to turn to."""
+"""A limit on how long the first result may take, for callers with another engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def in_time(work: Coroutine[Any, Any, Result], role: str, limit_ms: float)
 
 
 async def first_in_time(stream: AsyncGenerator[Result], role: str, limit_ms: float) -> AsyncGenerator[Result]:
-    """`stream`, closed with this one, whose first item must come in time. Raises EngineError."""
+    """`stream`, whose first item must come in time; it closes with this one. Raises EngineError."""
     async with aclosing(stream):
         try:
             async with asyncio.timeout(limit_ms / 1e3):

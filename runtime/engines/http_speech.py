@@ -1,7 +1,7 @@
-"""Text to speech behind HTTP: audio is passed on while it arrives, and what is not wanted any more is given up at once.
+"""Text to speech behind HTTP: audio is passed on while it arrives, and an unwanted request is given up at once.
 
-What all such engines have in common; each says by `asked` what it sends, and by `given_up` what it does beside closing the
-connection. `encoding`: pcm (16 bit), pcm_f32, or wav; `rate_hz` is what the server speaks at.
+The common base of such engines: each defines `asked`, the request it sends, and `given_up`, what it does beside closing the
+connection. `encoding`: pcm (16 bit), pcm_f32, or wav; `rate_hz` is the server's rate.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from runtime.engines.metrics import EngineMetrics, Health
 from runtime.engines.pcm import PcmDecoder, PcmFormat
 from runtime.engines.protocols import EngineError, Int16Array
 
-LONGEST_S = 120.0  # of one segment: a server that goes on for longer speaks no text of ours
+LONGEST_S = 120.0  # sound of one segment: a server that goes on longer speaks no text of ours
 WARM_UP_TEXT = "ready"
 WARM_UP_FIRST_BYTE_MS = 30_000.0
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: where it is sent, and what."""
+    """One request: its path and content."""
 
     path: str
     body: dict[str, Any]
@@ -61,7 +61,7 @@ class HttpSpeech(ABC):
         await self.endpoint.aclose()
 
     async def speak(self, text: str) -> AsyncGenerator[Int16Array]:
-        """Raises EngineError. Text without a letter or digit (an emoji, a dash), of which servers make errors, is silence."""
+        """Raises EngineError. Text without a letter or digit (an emoji, a dash), which servers refuse, is silence."""
         if not any(character.isalnum() for character in text):
             return
         async with aclosing(self._speak(text, None)) as chunks:
@@ -94,7 +94,7 @@ class HttpSpeech(ABC):
                 yield last
 
     async def _next(self, chunks: AsyncGenerator[bytes], asked: Asked) -> bytes | None:
-        """None at the end. Who is cancelled here gives the request up first: a cancelled read breaks the connection."""
+        """None at the end. A cancel here first gives the request up: a cancelled read breaks the connection."""
         reading = asyncio.ensure_future(anext(chunks, None))
         try:
             return await asyncio.shield(reading)

@@ -1,6 +1,6 @@
-"""What an engine counts of its own work: requests and how they ended, time to the first result and to the last. Times in ms.
+"""An engine's own figures: requests and how they ended, time to the first and the last result. Times in ms.
 
-Of times the last KEPT are kept; a figure without any is None. An engine's health is how its last request ended.
+The last KEPT times are kept; a figure without any is None. An engine's health is how its last request ended.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Health:
 
 @dataclass
 class Request:
-    """One request on its way: `first` when its first result is there."""
+    """One request under way: call `first` at its first result."""
 
     started_s: float
     first_ms: float | None = None
 
     def first(self) -> None:
-        """The first time counts."""
+        """Only the first call counts."""
         if self.first_ms is None:
             self.first_ms = 1e3 * (time.monotonic() - self.started_s)
 
@@ -53,7 +53,7 @@ class EngineMetrics:
 
     @contextmanager
     def request(self) -> Iterator[Request]:
-        """Around one request, also inside an async generator: one that is closed early counts as cancelled."""
+        """Wrap one request, also inside an async generator: closing it early counts as cancelled."""
         self.requests += 1
         request = Request(time.monotonic())
         try:

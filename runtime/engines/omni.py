@@ -1,7 +1,7 @@
 """An omni model (R-01): the user's sound goes to one endpoint, which answers with the reply's text. No transcript in between.
 
-It stands behind the same protocols: the speech-to-text of an omni model only keeps the sound (`SoundOnly`), its language model is
-`ChatModel` with `audio_in`. Who wants a transcript lets the slow lane make one.
+It has the same protocols: the speech-to-text of an omni model only keeps the sound (`SoundOnly`), its language model is
+`ChatModel` with `audio_in`. The slow lane can make a transcript.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from runtime.engines.protocols import Heard, Int16Array
 
 
 class SoundOnly:
-    """See `runtime.engines.protocols.SpeechToText`: what was heard is its sound."""
+    """See `runtime.engines.protocols.SpeechToText`: it keeps the sound only."""
 
     def __init__(self) -> None:
         self.metrics = EngineMetrics("stt")

@@ -1,8 +1,8 @@
 """A language model behind OpenAI's chat completions, streamed: OpenAI, vLLM, SGLang, llama.cpp's server, Ollama, LM Studio.
 
-A conversation keeps what was said, as it was heard: a reply that was cut short stands in it up to where it was cut, with a dash
-at its end; one that was never heard does not stand in it, and what the user said then belongs to his next words. With
-`audio_in` the user's sound is sent instead of its transcript (an omni model: STT and LLM in one).
+A conversation keeps only speech that was audible: a reply that was cut short ends at the cut, with a dash; an unheard reply is
+left out, and the user's words before it are joined to the next ones. With `audio_in` the user's sound is sent instead of its
+transcript (an omni model: STT and LLM in one).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class ChatModel:
     async def tokens(
         self, messages: list[dict[str, Any]], *, max_tokens: int | None = None, first_byte_ms: float | None = None
     ) -> AsyncGenerator[str]:
-        """What the model adds to `messages`. Raises EngineError; StreamCutError if it ended without saying that it did."""
+        """The model's reply to `messages`. Raises EngineError; StreamCutError if it ended without a finish reason."""
         body: dict[str, Any] = {"model": self.options.model, "messages": messages, "stream": True}
         if self.options.temperature is not None:
             body["temperature"] = self.options.temperature
@@ -93,7 +93,7 @@ class ChatModel:
                 raise StreamCutError(f"{self.endpoint.name}: the reply was cut after {n_chars} characters")
 
     def _delta(self, data: str) -> tuple[str, bool]:
-        """(text, whether the model says that it has finished) of one event."""
+        """One event's (text, whether the model has finished)."""
         try:
             event = json.loads(data)
             if isinstance(event, dict) and event.get("error"):
@@ -123,8 +123,8 @@ class ChatConversation:
 
     model: ChatModel
     _said: list[_Exchange] = field(default_factory=list)
-    _unheard: list[Any] = field(default_factory=list)  # what the user said before a reply of which he heard nothing
-    repeatable: bool = False  # each request costs, and stands in the conversation
+    _unheard: list[Any] = field(default_factory=list)  # the user's words before an unheard reply
+    repeatable: bool = False  # each request costs, and changes the conversation
 
     async def reply(self, heard: Heard, *, interrupted: bool) -> AsyncGenerator[str]:
         exchange = _Exchange(_joined([*self._unheard, self._content(heard)]))
@@ -173,7 +173,7 @@ class ChatConversation:
 
 
 def _joined(contents: list[Any]) -> Any:
-    """One message's content of several."""
+    """Several contents as one message's content."""
     if all(isinstance(content, str) for content in contents):
         return " ".join(content for content in contents if content)
     return [part for content in contents for part in content]

@@ -1,4 +1,4 @@
-"""Speech to text behind OpenAI's `/v1/audio/transcriptions`: the utterance is collected and sent as one WAV when it has ended."""
+"""Speech to text behind OpenAI's `/v1/audio/transcriptions`: an utterance is collected and sent as one WAV at its end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runtime.engines.protocols import EngineError, Heard, Int16Array
 from runtime.engines.wav_bytes import wav_bytes
 
 RATE_HZ = 16_000
-LONGEST_UTTERANCE_S = 120.0  # what is said after that is not transcribed
+LONGEST_UTTERANCE_S = 120.0  # later speech is not transcribed
 WARM_UP_FIRST_BYTE_MS = 30_000.0
 
 
@@ -54,7 +54,7 @@ class TranscriptionEndpoint:
         return self.metrics.health()
 
     async def warm_up(self) -> None:
-        """Half a second of silence; what it is taken for does not matter."""
+        """Transcribe half a second of silence, whatever comes out."""
         await self.transcribe(np.zeros(RATE_HZ // 2, np.int16), WARM_UP_FIRST_BYTE_MS)
 
     async def aclose(self) -> None:
@@ -87,7 +87,7 @@ class TranscriptionEndpoint:
 
 @dataclass
 class TranscribedWhole:
-    """See `runtime.engines.protocols.Transcription`: what is said is kept, and `transcribe` gets it when it is whole."""
+    """See `runtime.engines.protocols.Transcription`: the sound is kept, and `transcribe` gets all of it at the end."""
 
     transcribe: Callable[[Int16Array], Awaitable[str]]
     _utterance: Utterance = field(default_factory=Utterance)

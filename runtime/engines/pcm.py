@@ -1,6 +1,6 @@
 """Bytes of audio as they arrive over a network → int16 mono: raw s16le or f32le, or a WAV that is still being written.
 
-What is not sound is refused: NaN and infinity, half a sample at the end, a WAV of another rate. Stereo is mixed down.
+Invalid sound is refused: NaN and infinity, half a sample at the end, a WAV of another rate. Stereo is mixed down.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WAVE_PCM, WAVE_FLOAT, WAVE_EXTENSIBLE = 1, 3, 0xFFFE
 
 
 def as_int16(chunk: object) -> Int16Array:
-    """What an engine gave, as int16; float is full scale ±1. Raises EngineError for what is not a row of samples."""
+    """An engine's chunk as int16; float is full scale ±1. Raises EngineError unless it is a row of samples."""
     if not isinstance(chunk, np.ndarray) or chunk.ndim != 1:
         raise EngineError(f"the engine gave {type(chunk).__name__}, expected a row of samples")
     if chunk.dtype == np.int16:
@@ -52,7 +52,7 @@ class PcmDecoder:
         return self._decoded(data if self._riff is None else self._riff.push(data))
 
     def finish(self) -> Int16Array:
-        """What was held back. Raises EngineError if the stream ended inside a sample, before any, or cut."""
+        """The held-back samples. Raises EngineError if the stream ended inside a sample, before any, or cut."""
         last = self._decoded(self._riff.finish()) if self._riff is not None else np.empty(0, np.int16)
         if self._rest:
             raise EngineError("the audio ended inside a sample: it was cut, or is not what was asked for")

@@ -1,6 +1,6 @@
 """Messages between an engine and its worker process: a line of JSON, then `n_bytes` of payload if it names any.
 
-It imports next to nothing, for a worker is started anew after every segment that was cut short, and somebody may wait for it.
+It imports next to nothing, for a fresh worker starts after every cancelled segment, and a user may wait for it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 
 def packed(message: dict[str, Any], payload: bytes = b"") -> bytes:
-    """As it goes over the pipe, either way."""
+    """A message's bytes on the pipe, either way."""
     if payload:
         message = {**message, "n_bytes": len(payload)}
     return json.dumps(message).encode() + b"\n" + payload

@@ -1,8 +1,7 @@
-"""What an engine promises. Audio is int16 mono; an async iterator that is closed stops the work behind it.
+"""What an engine promises. Audio is int16 mono; closing an async iterator stops the work behind it.
 
-Each engine can be warmed up, says how it is (`health`, without asking anything over a network) and counts its own work
-(`metrics`). An engine serves all rooms; what belongs to one user is what `open` gives: a voice activity, a transcription, a
-conversation.
+Each engine can be warmed up, reports its state (`health`, without a network request) and counts its own work (`metrics`).
+An engine serves all rooms; `open` gives what belongs to one user: a voice activity, a transcription, a conversation.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class VoiceActivity(Protocol):
     window_samples: int
 
     def probability(self, window: Int16Array) -> float:
-        """That this window holds speech, 0 to 1."""
+        """Probability that this window holds speech, 0 to 1."""
         ...
 
 
@@ -52,7 +51,7 @@ class VoiceDetection(Engine, Protocol):
 
 @dataclass(frozen=True)
 class Heard:
-    """What the user said: free text, the phrases that were spotted in it, and the sound (16 kHz) where a model hears itself."""
+    """The user's speech: free text, spotted phrases, and the sound (16 kHz) if a model takes sound."""
 
     text: str
     phrases: tuple[str, ...] = ()
@@ -86,7 +85,7 @@ class Conversation(Protocol):
         ...
 
     def spoken(self, text: str) -> None:
-        """The last reply was cut short after `text`; empty: nothing of it was heard, the user went on speaking."""
+        """The last reply was cut short after `text`; empty: none of it was heard, the user went on speaking."""
         ...
 
 

@@ -1,8 +1,8 @@
-"""The sound inside of a WAV that comes in pieces: its format, then its bytes, whatever the sizes in its header claim.
+"""The sound inside a WAV that comes in pieces: its format, then its bytes, whatever sizes its header claims.
 
-What writes while it sends leaves sizes that are none (0, about 2^31, about 2^32, 2,000,000,000): the sound then goes on to the
-end of the stream. Chunks behind the sound are not played; another WAV behind the first (a server that sends one a sentence)
-goes on with it. Reads nothing of the harness's reader: what measures and what is measured share no code for sound.
+Streaming writers leave placeholder sizes (0, about 2^31, about 2^32, 2,000,000,000): the sound then goes on to the end of the
+stream. Chunks behind the sound are not played; another WAV behind the first (a server that sends one a sentence) continues
+it. This reader shares no code with the harness's: the measured and the measuring side share no code for sound.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ BEHIND = frozenset({
 
 @dataclass
 class RiffStream:
-    """`push` bytes as they come; what it gives is sound in the format `fmt`. `finish` at the end of the stream."""
+    """`push` bytes as they come; it returns sound in the format `fmt`. `finish` at the end of the stream."""
 
     fmt: bytes | None = None  # the content of the format chunk, once it has come
     _held: bytes = b""
-    _left: int | None = 0  # of the sound under way, bytes; None: to the end of the stream
+    _left: int | None = 0  # bytes left of the current sound; None: to the end of the stream
     _where: str = "header"  # header, sound, behind
 
     def push(self, data: bytes) -> bytes:
@@ -49,7 +49,7 @@ class RiffStream:
                 return sound
 
     def finish(self) -> bytes:
-        """The sound that was held back to see what it is. Raises EngineError if the stream ended before it should."""
+        """The sound held back until now. Raises EngineError if the stream ended too early."""
         if self._where == "header":
             raise EngineError("the WAV ended before its sound began")
         if self._where == "behind":
@@ -71,7 +71,7 @@ class RiffStream:
                 self._held = data[at + 8 :]
                 return
             end = at + 8 + size
-            if end + 5 > len(data):  # what tells whether a pad byte was forgotten has to be there
+            if end + 5 > len(data):  # the bytes that show a forgotten pad byte must have come
                 break
             if name == b"fmt ":
                 fmt = data[at + 8 : end]
@@ -106,7 +106,7 @@ class RiffStream:
         return sound
 
     def _behind(self) -> None:
-        """Past what is no sound; what is no chunk either is more sound, of a header that said too little."""
+        """Skip chunks that hold no sound; other bytes are more sound, which the header's size left out."""
         data = self._held
         if len(data) < ANOTHER_BYTES + 1:
             return
@@ -124,7 +124,7 @@ class RiffStream:
 
 
 def _begins_at(data: bytes) -> int:
-    """Where in the last bytes another WAV may begin of which not enough has come yet; the length if nowhere."""
+    """Where in the last bytes another, still incomplete WAV may begin; the length if nowhere."""
     for at in range(max(0, len(data) - ANOTHER_BYTES + 1), len(data)):
         if any(magic.startswith(data[at : at + 4]) for magic in MAGIC):
             return at

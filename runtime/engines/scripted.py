@@ -1,5 +1,5 @@
-"""A scripted dialogue in place of a language model: intents by phrase, deterministic, streamed token by token. Or a
-list of replies that are said in turn, whatever was asked.
+"""A scripted dialogue in place of a language model: intents by phrase, deterministic, streamed token by token. Or it
+says a list of replies in turn, whatever was asked.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def intent_of(heard: Heard) -> str:
 
 
 class ScriptedDialogue:
-    """See `runtime.engines.protocols.LanguageModel`. A token is a word with its space; the replies in turn are in turn for all
-    conversations together.
+    """See `runtime.engines.protocols.LanguageModel`. A token is a word with its space; all conversations share the order of
+    replies.
     """
 
     def __init__(self, token_interval_ms: float, replies: Sequence[str] = ()) -> None:
@@ -69,7 +69,7 @@ class ScriptedDialogue:
 
     @property
     def repeatable(self) -> bool:
-        """A list of replies would lose one."""
+        """False with a list of replies, which would lose one."""
         return self._in_turn is None
 
     def open(self) -> ScriptedConversation:

@@ -50,7 +50,7 @@ class SphinxTranscription:
 
 @dataclass
 class SphinxSpeechToText:
-    """`at_once` processes to begin with, more when more users speak at the same time: a new one loads its models first."""
+    """`at_once` processes at first, more when more users speak at the same time: a new process loads its models first."""
 
     at_once: int = 1
     metrics: EngineMetrics = field(default_factory=lambda: EngineMetrics("stt"))

@@ -1,7 +1,7 @@
 """The process that holds pocketsphinx: `start`, then `audio` as it comes, then `end` → {text, phrases}.
 
-Two searches over the same sound: the English language model for the text, and keyphrases for what the dialogue listens
-for. A little noise is added: digital silence, which only synthetic callers have, drives the front end's cepstral mean off
+Two searches run over the same sound: the English language model for the text, and keyphrases for the dialogue's intents.
+A little noise is added: digital silence, which only synthetic callers have, drives the front end's cepstral mean off
 (measured on the shipped cases: 1 of 8 phrases spotted without it, 8 of 8 with it).
 """
 
@@ -21,7 +21,7 @@ from runtime.engines.pipe_messages import read_message, write_message
 RATE_HZ = 16_000
 DITHER_RMS = 98.0  # −50 dBFS
 CLOSING_MS = (
-    200  # silence behind what came: "story" was spotted in 0 of 25 recordings that ended 100 ms after it (as when a
+    200  # silence added behind: "story" was spotted in 0 of 25 recordings that ended 100 ms after it (as when a
 )
 # reply is prepared ahead), in all 25 that ended 200 ms after it
 PHRASES = {  # phrase → detection threshold (pocketsphinx's kws format), chosen on the shipped cases

@@ -1,6 +1,6 @@
-"""Text to speech by a TTS server of ours (`earwitness serve-tts`): `/tts/stream`, and `/tts/cancel` for what is not wanted.
+"""Text to speech by a TTS server of ours (`earwitness serve-tts`): `/tts/stream`, and `/tts/cancel` for unwanted requests.
 
-The cancel is answered when the server is silent: what is asked next finds the engine free, not one that still speaks to nobody.
+The server answers the cancel when it is silent, so that the next request finds the engine free.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from runtime.engines.protocols import EngineError
 
 log = logging.getLogger(__name__)
 
-CANCEL_TIMEOUT_S = 0.5  # then the closed connection alone tells the server
+CANCEL_TIMEOUT_S = 0.5  # after this only the closed connection informs the server
 HTTP_NOT_FOUND = 404
 
 
 class TtsServerSpeech(HttpSpeech):
-    """See `runtime.engines.protocols.TextToSpeech`. `voice`: what the server must speak with; None: whatever it does."""
+    """See `runtime.engines.protocols.TextToSpeech`. `voice`: the voice the server must have; None: any."""
 
     def __init__(self, endpoint: Endpoint, rate_hz: int, voice: str | None) -> None:
         super().__init__(endpoint, rate_hz, "pcm")
@@ -36,7 +36,7 @@ class TtsServerSpeech(HttpSpeech):
             async with asyncio.timeout(CANCEL_TIMEOUT_S), self.endpoint.answer("/tts/cancel", json=body) as answer:
                 await answer.text()
         except EngineAnswerError as error:
-            if error.status != HTTP_NOT_FOUND:  # it has just been spoken to its end
+            if error.status != HTTP_NOT_FOUND:  # 404: the request has just ended
                 log.warning("not cancelled: %s", error)
         except (EngineError, TimeoutError) as error:
             log.warning("%s: not cancelled: %r", self.endpoint.name, error)

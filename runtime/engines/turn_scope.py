@@ -1,7 +1,7 @@
-"""What engines leave with the turn they work for: which of them fell back, and in which voice the reply is spoken.
+"""What engines record with their turn: which of them fell back, and which voice speaks the reply.
 
-Kept in a context variable, so that an engine shared by all rooms knows whose turn it is without being told at each call; the
-tasks that a turn starts inherit it.
+A context variable keeps the scope, so that an engine shared by all rooms finds its turn without a parameter; the tasks that a
+turn starts inherit it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 class TurnScope:
     """`degraded`: one line for everything that was not done as configured; a turn with any is DEGRADED.
 
-    `slow`: what the slow lane told of the utterance, {"skipped": why} if it could not; None if there is none, or not yet.
+    `slow`: the slow lane's record of the utterance, or {"skipped": why}; None without a slow lane, or before it ran.
     """
 
     degraded: list[str] = field(default_factory=list)
     slow: dict[str, Any] | None = None
-    states: dict[int, Any] = field(default_factory=dict)  # of an engine in this turn, by the engine's id
+    states: dict[int, Any] = field(default_factory=dict)  # engine's id → its state in this turn
 
     def note(self, what: str) -> None:
         if what not in self.degraded:
@@ -31,12 +31,12 @@ _SCOPE: ContextVar[TurnScope | None] = ContextVar("earwitness_turn_scope", defau
 
 
 def begin_turn() -> TurnScope:
-    """At the start of a turn's task; what it starts from here on belongs to this turn."""
+    """Begin a scope at the start of a turn's task; tasks it starts from now on share it."""
     scope = TurnScope()
     _SCOPE.set(scope)
     return scope
 
 
 def current_turn() -> TurnScope:
-    """The scope of the turn that is running; outside of any, one of its own that nobody reads."""
+    """The running turn's scope; outside of any turn, a fresh scope that nobody reads."""
     return _SCOPE.get() or TurnScope()

@@ -26,7 +26,7 @@ def wav_bytes(samples: Int16Array, rate_hz: int) -> bytes:
 
 
 def streamed_wav_header(rate_hz: int) -> bytes:
-    """Of a 16 bit mono WAV whose length is not known yet: its sizes are the largest there are, as streams do."""
+    """The header of a 16 bit mono WAV of unknown length: its sizes are the largest possible, as in streams."""
     largest = b"\xff\xff\xff\xff"
     header = bytearray(wav_bytes(np.empty(0, np.int16), rate_hz))
     header[4:8], header[40:44] = largest, largest
@@ -34,7 +34,7 @@ def streamed_wav_header(rate_hz: int) -> bytes:
 
 
 def _under_a_true_header(data: bytes) -> bytes:
-    """A WAV's sound with the sizes that it has; other files as they are. Raises EngineError."""
+    """A WAV with its real sizes in the header; other files as they are. Raises EngineError."""
     if data[:4] not in MAGIC or data[8:12] != b"WAVE":
         return data
     riff = RiffStream()
@@ -46,7 +46,7 @@ def _under_a_true_header(data: bytes) -> bytes:
 
 
 def samples_of(data: bytes, rate_hz: int) -> Int16Array:
-    """A sound file's first channel at `rate_hz`. Raises EngineError for what is none, is cut, or holds NaN."""
+    """A sound file's first channel at `rate_hz`. Raises EngineError if the file is invalid, cut, or holds NaN."""
     try:
         read, from_hz = soundfile.read(io.BytesIO(_under_a_true_header(data)), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:

@@ -1,9 +1,9 @@
 """Speech to text over a WebSocket, while the user speaks, in the protocol of Vosk's servers (also Kaldi's, sherpa's adapters):
 
 → `{"config": {"sample_rate": 16000}}`, then binary s16le as it comes, then `{"eof": 1}`; ← `{"partial": …}` at any time,
-`{"text": …}` for each piece that is final; after the one that answers the eof the server closes.
+`{"text": …}` for each final piece; the server closes after the one that answers the eof.
 
-The connection is made while the sound already comes, in the transcription's own task; what goes wrong is raised by `finish`.
+The transcription's own task connects while sound already comes; `finish` raises its errors.
 """
 
 from __future__ import annotations
@@ -167,6 +167,6 @@ class WebSocketTranscription:
 
 
 def _seen(task: asyncio.Task[str]) -> None:
-    """An error that nobody asks for (the utterance was dropped) is no unhandled one."""
+    """Mark a dropped utterance's error as handled."""
     with contextlib.suppress(asyncio.CancelledError):
         task.exception()

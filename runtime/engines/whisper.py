@@ -1,7 +1,7 @@
 """Speech to text by faster-whisper on this machine (R-91: large-v3-turbo, int8, beam 5), an optional extra.
 
-CTranslate2 works without the GIL in a thread of its own; one utterance at a time. The model is fetched from its hub at the first
-use, or is a folder that holds one.
+CTranslate2 works without the GIL in its own thread; one utterance at a time. The model is fetched from its hub at the first
+use, or read from a folder.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class WhisperSpeechToText:
         return TranscribedWhole(self.transcribe)
 
     async def transcribe(self, samples: Int16Array) -> str:
-        """Raises EngineError. What runs in the thread cannot be stopped; its result is then thrown away."""
+        """Raises EngineError. A cancel cannot stop the thread's work; its result is dropped."""
         with self.metrics.request() as request:
             text = await asyncio.get_running_loop().run_in_executor(self._thread, self._transcribe, samples)
             request.first()
@@ -66,7 +66,7 @@ class WhisperSpeechToText:
             options = self.options
             try:
                 self._model = WhisperModel(options.model, device=options.device, compute_type=options.compute_type)
-            except Exception as error:  # the hub's client and its HTTP library raise what they like
+            except Exception as error:  # the hub's client and its HTTP library may raise anything
                 said = " ".join(str(error).split())
                 raise EngineError(f"faster-whisper cannot load {options.model!r}: {said}") from error
         return self._model

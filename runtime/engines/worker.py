@@ -1,7 +1,7 @@
 """A worker process with a small protocol over its pipes, restarted at the next use when it has died.
 
-Messages both ways: see runtime.engines.pipe_messages. What is GPL (espeak-ng) or holds the GIL
-(pocketsphinx) lives in such a process; the event loop only ever reads and writes pipes.
+Messages both ways: see runtime.engines.pipe_messages. Code that is GPL (espeak-ng) or holds the GIL
+(pocketsphinx) lives in such a process; the event loop only reads and writes pipes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from runtime.engines.pipe_messages import packed
 from runtime.engines.protocols import EngineError
 
-START_TIMEOUT_S = 60.0  # until a fresh process's first answer: it loads its model before
+START_TIMEOUT_S = 60.0  # until a fresh process's first answer, which loading the model precedes
 ANSWER_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 3.0
 
@@ -68,7 +68,7 @@ class Worker:
         return message, payload
 
     async def aclose(self, *, at_once: bool = False) -> None:
-        """`at_once`: whatever it is doing, its own children too."""
+        """End the process; `at_once`: kill it with its children, whatever they do."""
         if self._process is None:
             return
         process, self._process = self._process, None
@@ -83,11 +83,11 @@ class Worker:
 
 
 async def _end_of(process: asyncio.subprocess.Process) -> None:
-    """What is left in its pipe is read: a full one would hold the process, and a pipe not read to its end asyncio's wait()."""
+    """Wait for its end, reading its pipe: a full pipe would block the process, and an unread one asyncio's wait()."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.close()
-    with contextlib.suppress(RuntimeError):  # somebody is waiting for data, and will see the end
+    with contextlib.suppress(RuntimeError):  # another task is reading, and will see the end
         while await process.stdout.read(2**16):
             pass
     await process.wait()

@@ -1,1 +1,1 @@
-"""Two lanes to one engine: the fast one is the reply, the slow one tells what was said and how, when nobody waits for it."""
+"""Two lanes to one engine: the fast lane makes the reply, the slow lane describes the utterance when no reply waits."""

@@ -1,9 +1,9 @@
 """How something was said: level, pitch, rate, and a label by rule. Pure; int16 mono in, one record out.
 
 Level: RMS of the voiced frames, dBFS. Pitch: normalised autocorrelation in frames of 40 ms, 60 to 400 Hz; its spread is the
-10th to 90th percentile in semitones. Rate: syllable nuclei (peaks of intensity that stand 2 dB out and are voiced; de Jong and
-Wempe 2009) a second. The label is arousal by rule of thumb on absolute figures, which knows neither speaker nor microphone: a
-hint, no more.
+10th to 90th percentile in semitones. Rate: syllable nuclei (voiced intensity peaks that stand 2 dB out; de Jong and Wempe
+2009) a second. The label is arousal by rule of thumb on absolute figures, without regard to speaker or microphone: only a
+hint.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Paralinguistics:
-    """A figure that is None has its reason in `why`."""
+    """`why` holds the reason for each figure that is None."""
 
     level_dbfs: float | None = None
     pitch_hz: float | None = None
@@ -86,7 +86,7 @@ def _pitches(frames: Floats, rate_hz: int) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         normal = (own / own[:, :1])[:, first : last + 1] / (of_window / of_window[0])[first : last + 1]
     normal = np.nan_to_num(normal)
-    best = np.argmax(normal - 0.01 * np.log2(lags / first), axis=1)  # of equal peaks the shorter period
+    best = np.argmax(normal - 0.01 * np.log2(lags / first), axis=1)  # prefer the shorter period among equal peaks
     strength = np.take_along_axis(normal, best[:, None], axis=1)[:, 0]
     return np.where(strength >= VOICED_CORRELATION, rate_hz / lags[best], np.nan)
 

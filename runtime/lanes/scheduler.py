@@ -1,9 +1,8 @@
 """Who may use a shared engine: hard priority (R-20 to R-22). Times are s of the event loop.
 
-A fast request never waits for a slow one longer than until it lets go: the slow one is told to stop, and stops at its next
-token boundary (`checkpoint`) or where it awaits (its task is cancelled). The slow lane only tries: if a fast request runs or
-waits, if another slow one runs, or within COOL_DOWN_S of a barge-in, it is skipped, never queued. Fast requests wait for each
-other only if the engine serves `capacity` at a time.
+A fast request makes the slow one stop, and waits only until it does: at its next token boundary (`checkpoint`) or where it
+awaits (its task is cancelled). A slow request is skipped, never queued, if a fast request runs or waits, if another slow one
+runs, or within COOL_DOWN_S of a barge-in. Fast requests wait for each other only if the engine serves `capacity` at a time.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class SlowSlot:
 
 @dataclass
 class LaneScheduler:
-    """One engine. `skipped` counts by reason why the slow lane was not let in; `fast_waits_ms` are the last waits."""
+    """One engine. `skipped` counts the slow lane's refusals by reason; `fast_waits_ms` are the last waits."""
 
     capacity: int | None = None
     cool_down_s: float = COOL_DOWN_S
@@ -58,7 +57,7 @@ class LaneScheduler:
 
     @asynccontextmanager
     async def fast(self) -> AsyncIterator[None]:
-        """For as long as the reply uses the engine."""
+        """Hold the engine while the reply uses it."""
         loop = asyncio.get_running_loop()
         asked_s = loop.time()
         if self._slow is not None:
@@ -95,7 +94,7 @@ class LaneScheduler:
                 place.set_result(None)
 
     def barged_in(self) -> None:
-        """The user interrupted: he will want an answer soon."""
+        """The user interrupted, and will want an answer soon."""
         self._cool_until_s = asyncio.get_running_loop().time() + self.cool_down_s
         if self._slow is not None:
             self._slow._stop.set()
@@ -111,7 +110,7 @@ class LaneScheduler:
         return None
 
     async def try_slow(self, work: Callable[[SlowSlot], Coroutine[Any, Any, Result]]) -> Result | str:
-        """`work`'s result, or the reason why there is none. What `work` raises goes through."""
+        """`work`'s result, or the reason why there is none. Exceptions of `work` go through."""
         reason = self.why_not()
         if reason is not None:
             self.skipped[reason] += 1

@@ -1,8 +1,8 @@
-"""The slow lane: after a reply was made, the user's utterance is transcribed (where no engine of the reply has) and described.
+"""The slow lane: after a reply, it transcribes the user's utterance (if no engine of the reply has) and describes it.
 
-It works when the engine is free and is skipped or stopped when it is not (`LaneScheduler`); what it finds, or why it found
-nothing, stands in the turn. `lanes_around` puts both lanes around a dialogue's engines: the sound is kept on its way through the
-STT, the reply has the fast lane until its last token, then the slow lane tries.
+It works while the engine is free, and is skipped or stopped otherwise (`LaneScheduler`); the turn records its result, or why
+there is none. `lanes_around` puts both lanes around a dialogue's engines: the STT's sound is kept, the reply has the fast
+lane until its last token, then the slow lane tries.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ AnEngine = TypeVar("AnEngine", bound=Engine)
 
 @dataclass
 class SlowLane:
-    """`stt`: None where the reply's own engines make the transcript."""
+    """`stt`: None if the reply's own engines make the transcript."""
 
     scheduler: LaneScheduler
     stt: SpeechToText | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def offer(self, heard: Heard, turn: TurnScope) -> None:
-        """Does not wait. What comes of it is left in `turn`."""
+        """Start without waiting; `turn` gets the result."""
         task = asyncio.create_task(self._try(heard, turn), name="slow lane")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -88,7 +88,7 @@ def lanes_around(engines: Engines, lane: SlowLane) -> Engines:
 
 @dataclass
 class _Around(Generic[AnEngine]):
-    """An engine around another one, whose health and figures are its own."""
+    """An engine around another one, with that one's health and figures."""
 
     inner: AnEngine
 
@@ -108,7 +108,7 @@ class _Around(Generic[AnEngine]):
 
 @dataclass
 class KeepingSpeechToText(_Around[SpeechToText]):
-    """See `runtime.engines.protocols.SpeechToText`: what was heard keeps its sound."""
+    """See `runtime.engines.protocols.SpeechToText`: `Heard` keeps its sound."""
 
     async def open(self) -> KeepingTranscription:
         return KeepingTranscription(await self.inner.open())
@@ -157,7 +157,7 @@ class LanedConversation:
 
     @property
     def repeatable(self) -> bool:
-        """Not with lanes: a reply that is thrown away would take the engine from one that is wanted."""
+        """False with lanes: a discarded reply would take the engine from a wanted one."""
         return False
 
     async def reply(self, heard: Heard, *, interrupted: bool) -> AsyncGenerator[str]:

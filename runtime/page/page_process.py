@@ -30,18 +30,18 @@ ASK_AGAIN_S = 0.2
 
 
 class AgentAwayError(Exception):
-    """Nobody listens at the agent's address, for now."""
+    """No agent listens at its address for now."""
 
 
 class AgentDoor:
-    """Asks the agent into a room, for as long as the caller has patience: it may just be starting again."""
+    """Asks the agent into a room until the caller gives up: the agent may just be restarting."""
 
     def __init__(self, address_file: Path, control_token: str) -> None:
         self._address_file = address_file
         self._headers = {"Authorization": f"Bearer {control_token}"}
 
     async def join(self, room: str) -> None:
-        """Until the agent is in the room. Raises AgentRefusedError."""
+        """Return when the agent is in the room. Raises AgentRefusedError."""
         async with aiohttp.ClientSession(headers=self._headers) as client:
             while True:
                 try:
@@ -60,7 +60,7 @@ class AgentDoor:
 
 
 class AgentRefusedError(Exception):
-    """The agent is there and will not, or cannot, join."""
+    """The agent answers, but will not or cannot join."""
 
 
 async def serve(settings: TokenSettings, door: AgentDoor, control_token: str, listening: socket.socket) -> None:

@@ -2,7 +2,7 @@
 
 `make_token_app` is the aiohttp application (page, livekit-client, `POST /api/token`, `/health`), `serve_token_app` runs
 it on loopback. Secrets come from the environment and stay here: never in a URL, a log line or an error. A page of
-another origin gets nothing (CORS allow-list, checked Host), and one peer only so many tokens a minute.
+another origin gets nothing (CORS allow-list, checked Host), and each peer's tokens per minute are limited.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ AGENT_JOIN_TIMEOUT_S = 15.0
 SHUTDOWN_TIMEOUT_S = 1.0
 MIN_SECRET_CHARS = 32  # livekit-server refuses shorter ones
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
-RESERVED_IDENTITIES = ("agent", "probe")  # LiveKit throws a participant out when another one takes its identity
+RESERVED_IDENTITIES = ("agent", "probe")  # LiveKit removes a participant when another one takes its identity
 
 logger = logging.getLogger(__name__)
 OnRoom = Callable[[str], Awaitable[None]]
@@ -51,7 +51,7 @@ class TokenSettingsError(ValueError):
 
 @dataclass(frozen=True)
 class TokenSettings:
-    """What the token server needs. Secrets are left out of its repr."""
+    """The token server's settings. Their repr leaves out secrets."""
 
     livekit_url: str
     api_key: str = field(repr=False)
@@ -83,7 +83,7 @@ class TokenSettings:
     def from_environment(
         cls, library_dir: Path, environment: Mapping[str, str] | None = None, **others: Any
     ) -> TokenSettings:
-        """From LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET: the one place where secrets are taken from."""
+        """From LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET, the only source of secrets."""
         values = os.environ if environment is None else environment
         names = ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET")
         missing = [name for name in names if not values.get(name)]
@@ -94,7 +94,7 @@ class TokenSettings:
 
 
 class TokenRequest(BaseModel):
-    """Body of POST /api/token. What is left out is made up."""
+    """Body of POST /api/token. The server fills in missing names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     room: str | None = Field(default=None, pattern=TRACE_ID_PATTERN)
@@ -117,16 +117,16 @@ class TokenRequest(BaseModel):
 
 
 class TokenBucket:
-    """At most `burst` at once and `per_minute` on average, for each peer; a peer that is full again is forgotten."""
+    """At most `burst` tokens at once and `per_minute` on average, for each peer; peers with a full bucket are forgotten."""
 
     def __init__(self, per_minute: float, burst: int, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._per_s = per_minute / 60
         self._burst = burst
         self._clock_s = clock_s
-        self._left: dict[str, tuple[float, float]] = {}  # peer → (tokens left, at which time)
+        self._left: dict[str, tuple[float, float]] = {}  # peer → (tokens left, when)
 
     def wait_s(self, peer: str) -> float:
-        """0 if the peer may go on (and one is taken); else how long until it may."""
+        """0 if the peer may go on (this takes one token); else the wait until it may."""
         now_s = self._clock_s()
         self._forget_idle(now_s)
         left = self._refilled(*self._left.get(peer, (float(self._burst), now_s)), now_s)
@@ -161,7 +161,7 @@ def make_token_app(settings: TokenSettings, on_room: OnRoom | None = None) -> we
     app.router.add_route("OPTIONS", "/api/token", _preflight)
     app.router.add_get("/", _file(WEB_FOLDER / "index.html"))
     app.router.add_get(f"/vendor/{LIBRARY_FILE}", _file(settings.library_dir / LIBRARY_FILE))
-    for path in sorted(WEB_FOLDER.iterdir()):  # by name, so that nothing else in the folder is ever served
+    for path in sorted(WEB_FOLDER.iterdir()):  # one route per file name, so that no other path is ever served
         if path.suffix in PAGE_TYPES or path.name == EVENT_SCHEMA_FILE:
             app.router.add_get(f"/{path.name}", _file(path))
     return app
@@ -171,7 +171,7 @@ def make_token_app(settings: TokenSettings, on_room: OnRoom | None = None) -> we
 async def serve_token_app(
     app: web.Application, port: int = 0, *, listening: socket.socket | None = None
 ) -> AsyncIterator[str]:
-    """Base URL of the application on loopback while the context is open: at `listening`, or a port (0 is a free one)."""
+    """Serve the application on loopback while the context is open, at `listening` or a port (0 is a free one); give its URL."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
     try:
@@ -223,7 +223,7 @@ async def _token(request: web.Request) -> web.Response:
 
 
 async def _bring_agent(on_room: OnRoom | None, room: str) -> bool:
-    """Whether the agent joins, if there is one to call. Its own failure must not become a stack trace for the page."""
+    """Whether the agent joins, if there is one to call. Its failure must not show the page a stack trace."""
     if on_room is None:
         return True
     try:
@@ -232,7 +232,7 @@ async def _bring_agent(on_room: OnRoom | None, room: str) -> bool:
     except TimeoutError:
         logger.error("the agent did not join room %s within %.0f s", room, AGENT_JOIN_TIMEOUT_S)
         return False
-    except Exception as error:  # on_room is anybody's code: named in the log, told to the page as one line
+    except Exception as error:  # on_room may raise anything: the log names it, the page gets one line
         logger.error("the agent could not join room %s: %s", room, error)
         return False
     return True
@@ -263,7 +263,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def _explain(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse foreign hosts and origins, and say every error as JSON."""
+    """Refuse foreign hosts and origins, and answer every error as JSON."""
     settings = request.app[SETTINGS]
     if not _is_own_host(request, settings):
         # A name that somebody points at 127.0.0.1 would make a foreign page same-origin with this one.

@@ -1,1 +1,1 @@
-"""`earwitness serve-tts`: text to speech over HTTP, streamed while it is made, in a worker process that is supervised."""
+"""`earwitness serve-tts`: text to speech over HTTP, streamed while it is made, in a supervised worker process."""

@@ -2,10 +2,10 @@
 
     POST /tts/stream {text, request_id?, voice?}  raw s16le mono while it is made; Content-Type says the rate
     POST /tts/cancel {request_id}                 answers when that request is silent; 404 if it is not in progress
-    GET  /health                                  what speaks, what is in progress, how the requests ended, the restarts
+    GET  /health                                  the voice, requests in progress, how requests ended, the restarts
     GET  /metrics                                 see runtime.tts_server.metrics
 
-A stream that is cancelled, or whose engine fails, is cut (no last chunk), so that no client takes it for a whole one. With a key,
+A stream that is cancelled, or whose engine fails, is cut (no last chunk), so that no client takes it for complete. With a key,
 all but /health need `Authorization: Bearer KEY`.
 """
 
@@ -63,7 +63,7 @@ class CancelBody(BaseModel):
 
 @dataclass(frozen=True)
 class Speaks:
-    """What a golden baseline is pinned by."""
+    """The identity that pins a golden baseline."""
 
     engine: str
     version: str
@@ -74,7 +74,7 @@ class Speaks:
 
 @dataclass(eq=False)
 class Job:
-    """One request on its way. `made`: its chunks, None at the end."""
+    """One request under way. `made`: its chunks, None at the end."""
 
     id: str
     text: str
@@ -83,13 +83,13 @@ class Job:
     n_samples: int = 0
     made: asyncio.Queue[Int16Array | None] = field(default_factory=asyncio.Queue)
     task: asyncio.Task[None] | None = None
-    transport: asyncio.Transport | None = None  # once sound is sent
+    transport: asyncio.Transport | None = None  # set once sound is sent
     taken_s: float = field(default_factory=time.monotonic)
 
 
 @dataclass
 class TtsServer:
-    """The handlers. `note` is told each step of each request; `lives`: what the supervisor knows of earlier workers."""
+    """The handlers. `note` gets each step of each request; `lives`: the supervisor's record of earlier workers."""
 
     voices: Voices
     speaks: Speaks
@@ -152,7 +152,7 @@ class TtsServer:
             return error(404, f"no request {body.request_id!r} is in progress")
         if not job.task.done():
             self._end(job, RequestState.CANCELLED)
-            if job.transport is not None:  # what is on its way to a client that reads slowly is not sent either
+            if job.transport is not None:  # drop sound still buffered for a slow client too
                 job.transport.abort()
             job.task.cancel()
             await asyncio.wait({job.task})
@@ -194,7 +194,7 @@ class TtsServer:
         return job
 
     async def _speak(self, job: Job) -> None:
-        """The engine is not kept waiting by a slow client: others wait for it."""
+        """A slow client does not block the engine, for which others wait."""
         try:
             async with aclosing(self.voices.speak(job.text)) as chunks:
                 async for chunk in chunks:
@@ -217,7 +217,7 @@ class TtsServer:
         headers = {"Content-Type": f"audio/pcm;rate={self.voices.rate_hz}", "X-Request-Id": job.id}
         response = web.StreamResponse(headers=headers)
         chunk = await job.made.get()
-        if chunk is None and job.state is RequestState.FAILED:  # nothing was sent yet: it can be said in words
+        if chunk is None and job.state is RequestState.FAILED:  # nothing was sent yet: answer with the error
             return error(500, job.detail)
         if chunk is None and job.state is RequestState.CANCELLED:
             return error(409, "cancelled before its first sound")
@@ -234,7 +234,7 @@ class TtsServer:
         return response
 
     def _end(self, job: Job, state: RequestState, detail: str = "") -> None:
-        """The first end counts."""
+        """Only the first end counts."""
         if job.state in (RequestState.QUEUED, RequestState.SPEAKING):
             job.state, job.detail = state, detail
             self._ended[state] += 1
@@ -244,7 +244,7 @@ class TtsServer:
 
 
 def _cut(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    """The connection is broken on purpose: what arrived is not all."""
+    """Break the connection on purpose, so that the client sees an incomplete stream."""
     if request.transport is not None:
         request.transport.abort()
     return response

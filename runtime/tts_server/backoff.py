@@ -1,7 +1,7 @@
-"""How long to wait before a process that died is started again. Pure.
+"""How long to wait before a dead process is started again. Pure.
 
-Exponential from `first_s`, at most `most_s`; a life of at least `stable_s` wipes what was before. No jitter: one supervisor
-has one worker, there is no herd.
+The wait grows exponentially from `first_s` to `most_s`; a life of at least `stable_s` resets it. No jitter: one
+supervisor with one worker is no herd.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The last requests of the worker and how far each had come, kept by the supervisor, so that a SIGKILL leaves them too.
+"""The worker's last requests and how far each had come, kept by the supervisor, so that they survive a SIGKILL.
 
-When the worker dies they are written to one file, whole or not at all: `crash-0001.json`, the newest KEPT_DUMPS. A dump holds
-the texts (the last thing said is what a crash is looked for in) and is readable by its owner alone.
+When the worker dies they are written to one file, whole or not at all: `crash-0001.json`; the newest KEPT_DUMPS are kept. A
+dump holds the texts (the last one is the crash's likely cause); only its owner can read it.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ IN_PROGRESS = (RequestState.QUEUED, RequestState.SPEAKING)
 
 
 class RequestRing:
-    """What the worker told of each request, latest state last; those in progress are never dropped for newer ones."""
+    """The worker's reports on each request, latest last; requests in progress are never dropped for newer ones."""
 
     def __init__(self, size: int = 64) -> None:
         self.size = size
         self._requests: dict[str, dict[str, Any]] = {}
 
     def note(self, told: dict[str, Any]) -> None:
-        """`told`: id, state, and what is new about it."""
+        """`told`: id, state, and new fields."""
         record = {**self._requests.pop(told["id"], {}), **told}
         self._requests[told["id"]] = record
         surplus = len(self._requests) - self.size
@@ -51,7 +51,7 @@ class RequestRing:
         return [record for record in self._requests.values() if record["state"] in IN_PROGRESS]
 
     def worker_died(self) -> None:
-        """What was in progress was lost with it; the next worker knows nothing of it."""
+        """Mark requests in progress as failed; the next worker does not know them."""
         for record in self.in_progress():
             record.update(state=RequestState.FAILED, detail=f"the worker died while it was {record['state']}")
 

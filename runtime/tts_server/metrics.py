@@ -1,6 +1,6 @@
-"""What the TTS server counts, as Prometheus metrics: requests by how they ended, what was spoken, how long the first sound took.
+"""Prometheus metrics of the TTS server: requests by how they ended, sound spoken, time to the first sound.
 
-Of this worker: another one begins anew. Nothing in them says what was said.
+They count one worker: another one starts from zero. They hold no texts.
 """
 
 from __future__ import annotations

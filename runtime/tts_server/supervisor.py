@@ -1,7 +1,7 @@
-"""Owns the listening socket's workers: one serves, one waits ready behind it and takes over when the first died or went silent.
+"""Owns the listening socket's workers: one serves, a spare waits ready and takes over when the first dies or goes silent.
 
-The socket outlives them, so a client that comes between two workers waits in the backlog and is served by the next one.
-What the worker had in hand is lost; each such request is named in a crash dump.
+The socket outlives them, so a client that comes between two workers waits in the backlog and the next one serves it. The
+requests of a dead worker are lost; a crash dump names each.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Supervisor:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`. Raises NeverReadyError if the first worker is not even ready once."""
+        """Run until `stop`. Raises NeverReadyError if the first worker never gets ready."""
         keeping = asyncio.create_task(self._keep())
         stopped = asyncio.create_task(stop.wait())
         try:
@@ -63,14 +63,14 @@ class Supervisor:
                         raise
                     cause = f"{error}"
                     log.error("the worker did not start: %s", error)
-                await asyncio.sleep(self.backoff.after(time.monotonic() - began_s))  # what keeps dying is given rest
+                await asyncio.sleep(self.backoff.after(time.monotonic() - began_s))  # let a worker that keeps dying rest
                 self.restarts += 1
                 self.last_exit = cause
         finally:
             await spare.close()
 
     async def _life(self, spare: Spare[WorkerProcess]) -> str:
-        """One worker from its first answer to its end; how it ended."""
+        """Supervise one worker from its first answer to its end; return how it ended."""
         worker = await spare.take()
         try:
             await worker.serve(self.restarts, self.last_exit)

@@ -1,7 +1,7 @@
-"""One to four engines that speak side by side; who comes when all are busy waits in line.
+"""One to four engines that speak side by side; requests queue when all are busy.
 
-An engine that was stopped inside a segment is warmed up again before the next one gets it, and nobody waits for that but the
-line: what comes after a cancel is neither polluted by it nor slower than it must be.
+An engine stopped inside a segment is warmed up again before the next request gets it, and only queued requests wait for that:
+a request after a cancel is neither polluted nor slowed by it more than it must be.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Voices:
         return self._idle.qsize()
 
     async def speak(self, text: str) -> AsyncGenerator[Int16Array | None]:
-        """None when an engine is there for it, then its chunks. Raises EngineError."""
+        """Yield None when an engine is free for `text`, then its chunks. Raises EngineError."""
         engine = await self._idle.get()
         whole = False
         try:

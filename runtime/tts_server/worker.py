@@ -31,7 +31,7 @@ EXIT_NOT_READY = 3
 
 
 def tell(message: dict[str, Any]) -> None:
-    """One write of a line; the supervisor reads until it is gone."""
+    """Write one line at once; the supervisor reads until this process ends."""
     sys.stdout.write(json.dumps(message, ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
@@ -62,7 +62,7 @@ async def serve(listening: socket.socket, voice: str, concurrency: int) -> None:
 
 
 async def _beat() -> None:
-    """Also says that the event loop turns: a worker that hangs goes silent."""
+    """Send heartbeats from the event loop: a worker that hangs goes silent."""
     while True:
         tell({"beat": True})
         await asyncio.sleep(HEARTBEAT_S)  # the period of a heartbeat, not a wait for anything
@@ -74,7 +74,7 @@ def main() -> int:
     parser.add_argument("--voice", required=True)
     parser.add_argument("--concurrency", type=int, required=True)
     asked = parser.parse_args()
-    faulthandler.enable()  # a segfault leaves its trace in the dump
+    faulthandler.enable()  # a segfault leaves its traceback in the dump
     log_to_stderr()
     try:
         asyncio.run(serve(socket.socket(fileno=asked.fd), asked.voice, asked.concurrency))

@@ -1,7 +1,7 @@
-"""One life of the worker, seen from outside: made ready, told to serve, listened to, ended.
+"""One life of the worker, seen by its supervisor: made ready, told to serve, monitored, ended.
 
-A worker that is ready has its engines warm and imports done, and answers nobody: so one can wait behind the one in service,
-on the same listening socket, and take over at once. Whoever is in line in the socket's backlog meanwhile is served by it.
+A ready worker has warm engines and finished imports, and answers nobody: so a spare can wait on the listening socket of the
+worker in service and take over at once. It serves the clients in the socket's backlog.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from typing import Any
 
 from runtime.tts_server.crash_ring import RequestRing, write_dump
 
-SILENT_TIMEOUT_S = 15.0  # without a heartbeat: it hangs
-READY_TIMEOUT_S = 60.0  # an engine loads, on a busy machine
+SILENT_TIMEOUT_S = 15.0  # a worker without a heartbeat for this long hangs
+READY_TIMEOUT_S = 60.0  # an engine loads on a busy machine
 STOP_TIMEOUT_S = 8.0
-LAST_WORDS_S = 0.5  # after its end its log is over, though an engine that it left behind could still write there
+LAST_WORDS_S = 0.5  # wait for its log after its end; an orphaned engine could write there forever
 LOG_LINES = 40
 LINE_BYTES = 2**20
 
 
 class NeverReadyError(Exception):
-    """The worker ended before it was ready; says how, and its last line."""
+    """The worker ended before it was ready; the message has its end and its last line."""
 
 
 @dataclass(frozen=True)
 class WorkerSetup:
-    """What every life of a worker has in common. `env` is added to our own; `say` is given each line that it logs."""
+    """The settings of every worker. `env` is added to our environment; `say` gets each line that a worker logs."""
 
     listening: socket.socket
     voice: str
@@ -48,12 +48,12 @@ class WorkerSetup:
 
 @dataclass
 class _LogPipe:
-    """Its stderr, which its engines have too. A pipe of ours: asyncio's would let `Process.wait` wait for all who hold it, and
-    a worker that dies while its engine hangs would not be noticed.
+    """The stderr of the worker and its engines. Our own pipe: with asyncio's, `Process.wait` waits for all its holders and
+    misses the death of a worker whose engine hangs.
     """
 
     lines: asyncio.StreamReader
-    writing: int  # of the process; ours is closed once it has it
+    writing: int  # the process's end; our copy is closed once the process has it
     _transport: asyncio.ReadTransport
 
     @classmethod
@@ -85,7 +85,7 @@ class WorkerProcess:
 
     @classmethod
     async def start(cls, setup: WorkerSetup) -> WorkerProcess:
-        """Until it is ready. Raises NeverReadyError; whoever cancels finds it ended too."""
+        """Start a worker and wait until it is ready. Raises NeverReadyError; a cancel ends the worker."""
         fd = setup.listening.fileno()
         options = ("--fd", f"{fd}", "--voice", setup.voice, "--concurrency", f"{setup.concurrency}")
         log = await _LogPipe.open()
@@ -117,18 +117,18 @@ class WorkerProcess:
         return not self._life.done()
 
     async def serve(self, restarts: int, last_exit: str | None) -> None:
-        """From here on it answers; what became of earlier ones it says in its health. Raises NeverReadyError."""
+        """Let the worker answer; its health reports earlier workers' ends. Raises NeverReadyError."""
         assert self.process.stdin is not None
         lives = {"restarts": restarts, "last_exit": last_exit}
         self.process.stdin.write(json.dumps({"serve": lives}).encode() + b"\n")
         await self._until(self._serving)
 
     async def ended(self) -> str:
-        """How: a signal, an exit status, or that it hung and was killed."""
+        """Wait for its end; return a signal, an exit status, or why it counted as hanging."""
         return await asyncio.shield(self._life)
 
     async def stop(self) -> None:
-        """Told by its stdin, then killed."""
+        """Close its stdin, then kill it."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         try:
@@ -141,7 +141,7 @@ class WorkerProcess:
             await asyncio.wait({self._life})
 
     def leave_dump(self, folder: Path, cause: str) -> str:
-        """Of the requests that it had last, for whoever looks for the reason of its death; a line for the log."""
+        """Dump its last requests, to find the cause of its death; return a line for the log."""
         lived_s = time.monotonic() - self.began_s
         about: dict[str, Any] = {
             "at": time.time(),
@@ -183,7 +183,7 @@ class WorkerProcess:
         return silent or (f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}")
 
     async def _hear(self) -> str:
-        """Until it says no more; why it is taken for hanging, or ""."""
+        """Read its reports to their end; return why it counts as hanging, or ""."""
         assert self.process.stdout is not None
         deadline_s = time.monotonic() + READY_TIMEOUT_S
         while True:
