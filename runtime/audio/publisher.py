@@ -52,7 +52,7 @@ class Publisher:
     starved_s: float = 0.0  # how long this reply's native queue was empty because the loop came late
     on_first_publish: Callable[[], None] | None = None
     on_sent: Callable[[Int16Array, float], None] | None = None  # a frame and its playback time (loop time, s)
-    _recent: Int16Array = field(default_factory=lambda: np.empty(0, np.int16))  # samples of this reply, perhaps still queued
+    _recent: Int16Array = field(default_factory=lambda: np.empty(0, np.int16))  # this reply's, perhaps still queued
     _held: bool = False
     _buffer: Int16Array = field(default_factory=lambda: np.empty(0, np.int16))
     _replying: bool = False

@@ -24,7 +24,7 @@ TRACK_FRAMES = 100  # 1 s
 CONTOUR_FRAMES = 30  # 300 ms before the pause
 SEMITONES_PER_OCTAVE = 12.0
 FINAL_FALL_ST = -2.0
-FINAL_RISE_ST = 2.8  # a question rises this far; a voice that goes on rises by 1 to 2.6 (espeak-ng, docs/why/turn_taking.md)
+FINAL_RISE_ST = 2.8  # a question's rise; a voice that goes on rises 1 to 2.6 (espeak-ng, docs/why/turn_taking.md)
 HELD_DROP_DB = 11.0  # a voice that goes on drops less over its last 150 ms
 FEWEST_VOICED = 8  # frames of a contour
 

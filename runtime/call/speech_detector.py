@@ -25,9 +25,7 @@ SHORTEST_SPEECH_MS = 64.0  # less is a click
 EOT_BELOW_LOUDEST_DB = 30.0
 EOT_ABOVE_NOISE_DB = 6.0
 VAD_TAIL_MS = 80.0  # how long silero-vad stays above STAY after the last voiced sample; measured on the shipped cases
-VAD_GRACE_MS = (
-    160.0  # a final burst ("it") may follow silero-vad's end; later bursts are somebody's keyboard
-)
+VAD_GRACE_MS = 160.0  # a final burst ("it") may follow silero-vad's end; later bursts are somebody's keyboard
 PREPARE_AFTER_MS = 100.0  # silence, longer than the closure of a plosive
 PRE_SPEECH_MS = 320.0  # sound before the detector fired, for the recogniser
 FRAME_MS = 10.0

@@ -22,9 +22,7 @@ from runtime.engines.protocols import EngineError
 SHOWN_CHARS = 200
 LARGEST_BODY_BYTES = 4 * 2**20
 
-logging.getLogger("httpx2").setLevel(
-    logging.WARNING
-)  # logs every request; its core logs more, also headers, at DEBUG
+logging.getLogger("httpx2").setLevel(logging.WARNING)  # logs every request; its core logs more, also headers, at DEBUG
 logging.getLogger("httpcore2").setLevel(logging.WARNING)
 
 

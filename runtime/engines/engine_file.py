@@ -160,9 +160,7 @@ class SlowLaneTable(_Table):
     """The description of each utterance, beside the reply."""
 
     enabled: bool = True
-    capacity: Annotated[int, Field(ge=1, le=1_000)] | None = (
-        None  # replies that the engine serves at a time; None: all
-    )
+    capacity: Annotated[int, Field(ge=1, le=1_000)] | None = None  # replies that the engine serves at a time; None: all
     stt: SttTable | None = None  # makes the transcript if the dialogue's engines make none
 
 

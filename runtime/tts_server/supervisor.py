@@ -63,7 +63,7 @@ class Supervisor:
                         raise
                     cause = f"{error}"
                     log.error("the worker did not start: %s", error)
-                await asyncio.sleep(self.backoff.after(time.monotonic() - began_s))  # let a worker that keeps dying rest
+                await asyncio.sleep(self.backoff.after(time.monotonic() - began_s))  # repeated deaths lengthen it
                 self.restarts += 1
                 self.last_exit = cause
         finally:
