@@ -40,7 +40,7 @@ def history_place(history: str | None) -> str | Path:
 
 
 def existing_history(history: str | None) -> str | Path:
-    """As above, but a file must exist: reading makes none. Raises UsageError."""
+    """`history_place`, where a file must exist: reading makes none. Raises UsageError."""
     place = history_place(history)
     if "://" not in str(place) and not Path(place).is_file():
         raise UsageError(f"{place}: there is no history yet; `earwitness run` writes one, `earwitness history add` too")

@@ -44,7 +44,7 @@ PARAMETERS: Mapping[str, Parameter] = {
 
 @dataclass(frozen=True)
 class Axis:
-    """What is varied."""
+    """The varied parameter."""
 
     parameter: str
     values: tuple[float, ...]

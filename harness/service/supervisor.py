@@ -157,7 +157,7 @@ class Supervisor:
             log.exception("after the restart of %s", name)
 
     async def _until_over(self, kept: Kept) -> bool:
-        """Until the part has died, or its restart is asked for (then True)."""
+        """Wait until the part dies or its restart is requested (True)."""
         ended = asyncio.create_task(kept.part.ended())
         asked = asyncio.create_task(kept.restart_asked.wait())
         try:

@@ -17,7 +17,7 @@ def packed(message: dict[str, Any], payload: bytes = b"") -> bytes:
 
 
 def read_message(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
-    """In the worker process: the next message, or None at the end of the pipe."""
+    """The worker process's next message, or None at the pipe's end."""
     line = stream.readline()
     if not line:
         return None

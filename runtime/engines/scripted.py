@@ -38,7 +38,7 @@ WORDS = {"stop": "stop", "wait": "stop", "story": "story", "time": "time", "pric
 
 
 def intent_of(heard: Heard) -> str:
-    """By spotted phrase, else by a word of the free text."""
+    """The intent of a spotted phrase, else of a word."""
     for intent, phrases in INTENTS:
         if any(phrase in heard.phrases for phrase in phrases):
             return intent

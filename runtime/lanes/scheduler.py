@@ -35,7 +35,7 @@ class SlowSlot:
         return self._stop.is_set()
 
     def checkpoint(self) -> None:
-        """At each token boundary. Raises PreemptedError."""
+        """Called at each token boundary. Raises PreemptedError."""
         if self._stop.is_set():
             raise PreemptedError
 
