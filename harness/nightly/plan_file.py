@@ -73,7 +73,7 @@ class Part(_Strict):
 
 
 class NightPlan(_Strict):
-    """A night. `turns`: times a case is said, where the part does not say otherwise."""
+    """A night. `turns`: how often each case is spoken, unless its part sets it."""
 
     name: str = Field(default="night", pattern=ID)
     turns: int = Field(default=20, ge=1, le=1000)

@@ -218,7 +218,7 @@ class Conversation:
 
             self._begin(event, self._make_turn(known))
 
-    # the end of what is said
+    # the end of speech
 
     async def _end_of_speech(self, event: SpeechEvent) -> None:
         utterance, barge_in = self._utterance, self._barge_in
