@@ -312,6 +312,11 @@ class Probe:
 
     # its record
 
+    def agent_quiet_ms(self) -> float | None:
+        """How long the agent had been quiet when its voice's last frame came; None if no voice of it was heard."""
+        voices = [take for take in self.takes if take.who == AGENT and take.loud_frames]
+        return voices[-1].quiet_at_end_ms if voices else None
+
     def recording(self) -> ProbeRecording:
         return place_on_one_clock(self.takes, arrivals_of=AGENT)
 

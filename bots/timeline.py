@@ -21,6 +21,7 @@ FRAME_MS = 20.0
 FRAME_SAMPLES = 960
 SILENCE_DBFS = -120.0
 AUDIBLE_DBFS = -60.0
+FAR_BELOW_DB = 20.0  # a word's soft end is nearer to its level
 NO_END = 1 << 62
 
 Int16Array = npt.NDArray[np.int16]
@@ -51,6 +52,13 @@ class Take:
     def level_dbfs(self) -> float:
         """RMS of its frames, 95th percentile: the level when it sounds."""
         return float(np.percentile(self.levels_dbfs, 95)) if self.levels_dbfs else SILENCE_DBFS
+
+    @property
+    def quiet_at_end_ms(self) -> float:
+        """For how long its last frames are far below its voice: silence that the sender still delivered."""
+        quiet = np.asarray(self.levels_dbfs) < self.level_dbfs - FAR_BELOW_DB
+        trailing = len(quiet) if quiet.all() else int(np.argmin(quiet[::-1]))
+        return sum(len(frame) for frame in self.frames[len(self.frames) - trailing :]) * 1e3 / RATE_HZ
 
     @property
     def sounding(self) -> tuple[int, int]:

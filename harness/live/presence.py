@@ -20,6 +20,7 @@ from harness.model.status import CaptureStatus
 COME_BACK_S = 15.0  # a client of LiveKit tries to reconnect for about ten
 CATCH_UP_S = 1.0  # for audio that was on its way when the agent left
 CATCH_UP_MS = 300.0
+QUIET_MS = 100.0  # longer than a voice's stop before a plosive
 RECOUNT_S = 0.5  # the agent's leaving and the end of its process are reported separately
 
 
@@ -77,7 +78,8 @@ class Presence:
             return crash
         await self._catch_up(heard_until)
         last = self.hearing.last_sound
-        cut_off = (last is not None and last > heard_until) or self._sounding(heard_until, sounding_until)
+        sounded_on = (last is not None and last > heard_until) or self._sounding(heard_until, sounding_until)
+        cut_off = sounded_on and not self._was_quiet()
         stage = self.talk.stage
         if stage is Stage.DUE or (cut_off and stage in (Stage.REPLY, Stage.LAST_REPLY)):
             where = "in the middle of its reply" if cut_off else "while its reply was due"
@@ -99,6 +101,13 @@ class Presence:
         if attendance.exit_code == 0 or self.talk.hung_up:
             return None
         return AttemptError(CaptureStatus.AGENT_CRASH, attendance.lost_why)
+
+    def _was_quiet(self) -> bool:
+        """Whether silence of the agent had come to the second listener: on a starved host the ear hears its reply after
+        it has left, a word that was cut off is followed by none.
+        """
+        quiet_ms = self.probe.agent_quiet_ms()
+        return quiet_ms is not None and quiet_ms >= QUIET_MS
 
     @staticmethod
     def _sounding(heard_until: int, sounding_until: int | None) -> bool:

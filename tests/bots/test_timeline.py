@@ -87,3 +87,14 @@ def test_a_user_alone_in_the_room_is_recorded_all_the_same(signal: np.ndarray) -
     assert len(recording.audio["user"]) == len(signal)
     assert recording.voice == frozenset()
     assert recording.arrivals.shape == (0, 2)
+
+
+@pytest.mark.parametrize("bed_dbfs", [None, -45.0])
+def test_how_long_the_voice_had_been_quiet_when_its_last_frame_came(signal: np.ndarray, bed_dbfs: float | None) -> None:
+    quiet = np.zeros(FRAME_SAMPLES * 15)
+    if bed_dbfs is not None:
+        quiet = np.random.default_rng(4).standard_normal(len(quiet)) * 32_768 * 10 ** (bed_dbfs / 20)
+    heard = take("agent", np.concatenate([signal, quiet.astype(np.int16)]), 5_000.0)
+    assert heard.quiet_at_end_ms == 300.0
+    assert take("agent", signal, 5_000.0).quiet_at_end_ms == 0.0
+    assert Take("agent").quiet_at_end_ms == 0.0

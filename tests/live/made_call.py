@@ -31,11 +31,15 @@ class MadeProbe:
     user_left: str | None = None
     takes: list[Take] = field(default_factory=lambda: [Take("user", levels_dbfs=[-20.0])])  # the user was heard
     ended_how: str = "deleted the room"
+    quiet_ms: float | None = 0.0  # of the agent, when its last frame came
     roster: Roster = field(default_factory=lambda: Roster(invited="agent"))
     agent_gone: asyncio.Event = field(default_factory=asyncio.Event)
     agent_present: asyncio.Event = field(default_factory=asyncio.Event)
     room_ended: asyncio.Event = field(default_factory=asyncio.Event)
     second_agent: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def agent_quiet_ms(self) -> float | None:
+        return self.quiet_ms
 
 
 @dataclass

@@ -86,6 +86,27 @@ async def test_leaving_in_mid_turn_is_a_crash(after_ms: float, where: str) -> No
     assert where in error.detail
 
 
+@pytest.mark.parametrize(("quiet_ms", "crash"), [(400.0, False), (40.0, True), (None, True)])
+async def test_a_reply_that_a_late_ear_still_hears_was_not_cut_off_if_silence_followed_it(
+    quiet_ms: float | None, crash: bool
+) -> None:
+    script = Script()
+    script.probe.quiet_ms = quiet_ms
+
+    def on_said(n: int, end_ms: float) -> None:
+        script.play(end_ms + 500, 1_000)
+        script.at_ms[end_ms + 1_300] = lambda: leave(script)
+
+    script.on_said = on_said
+    talk, error = await played(script)
+    if crash:
+        assert isinstance(error, AttemptError)
+        assert error.status is CaptureStatus.AGENT_CRASH
+    else:
+        assert error is None
+        assert [h.kind for h in talk.happenings] == ["hung_up"]
+
+
 async def test_who_comes_back_between_two_turns_is_waited_for() -> None:
     script = Script()
 
