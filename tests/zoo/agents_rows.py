@@ -90,7 +90,12 @@ AGENTS = (
     Row(
         "hangs_up", "leaves 0.5 s after its complete reply", WARN, agent="leaves_after.py 0.5",
         says="the agent {} {} s after its last reply",
-        quick=True, options=BRISK, latency=ANSWERED,
+        options=BRISK, latency=ANSWERED,
+    ),
+    Row(  # a host that holds the reply up by more than half a second makes the row above a reply that was cut off
+        "hangs_up_later", "leaves 2 s after its complete reply", WARN, agent="leaves_after.py 2",
+        says="the agent {} {} s after its last reply",
+        quick=True, options={"greeting": "none"}, latency=ANSWERED,
     ),
     Row(
         "hangs_up_as_expected", "leaves 0.5 s after its complete reply, and `hangup: expected` is set", PASS,
