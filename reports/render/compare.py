@@ -21,7 +21,7 @@ from reports.view.heard import badness, doubt, first_latency
 from reports.view.markdown import render_template
 from reports.view.networks import NetworksView, Said, networks_view, side_by_side
 from reports.view.page import TONES
-from reports.view.view import attempts_of, bot_latency, turns_of
+from reports.view.view import believed, bot_latency, turns_of
 
 ENOUGH_FOR_P95 = 20
 NOT_THERE = "–"
@@ -131,14 +131,7 @@ def _audible(summary: Summary) -> str:
 
 def _longest_hole(summary: Summary) -> str:
     """The longest in any ring examined for holes."""
-    values = [
-        metric.value
-        for attempt in attempts_of(summary)
-        if attempt.measurement is not None
-        for turn in attempt.measurement.turns
-        for name, metric in turn.metrics.items()
-        if name in HOLES and metric.value is not None and not doubt(attempt.measurement, metric)
-    ]
+    values = believed(summary, HOLES)
     return f"{show(max(values), 'ms')} (n {len(values)})" if values else NOT_THERE
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -201,18 +201,22 @@ def needs_attention(case: CaseVerdict) -> bool:
     return case.status not in (Status.PASS, Status.WARN)
 
 
-def bot_latency(summary: Summary) -> Distribution:
-    from harness.judge.statistics import distribution
-
-    values = [
+def believed(summary: Summary, names: Collection[str]) -> list[float]:
+    """Values of these metrics in all turns, without those that are INVALID."""
+    return [
         metric.value
         for attempt in attempts_of(summary)
         if attempt.measurement is not None
         for turn in attempt.measurement.turns
         for name, metric in turn.metrics.items()
-        if name == "eot_to_first_audio_ms" and metric.value is not None and not doubt(attempt.measurement, metric)
+        if name in names and metric.value is not None and not doubt(attempt.measurement, metric)
     ]
-    return distribution(values)
+
+
+def bot_latency(summary: Summary) -> Distribution:
+    from harness.judge.statistics import distribution
+
+    return distribution(believed(summary, {"eot_to_first_audio_ms"}))
 
 
 def percentiles(values: Distribution) -> tuple[tuple[str, str], ...]:
