@@ -221,3 +221,14 @@ def write_voice(path: Path, spoken_s: tuple[tuple[float, float], ...], length_s:
         gate[int(start * RATE_HZ) : int(end * RATE_HZ)] = 1.0
     soundfile.write(path, (0.25 * voice * gate).astype(np.float32), RATE_HZ, subtype="PCM_16")
     return path
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def page(browser: Browser, library_dir: Path) -> AsyncIterator[Page]:
+    """The product page, in no call: no media server is behind it."""
+    settings = TokenSettings("ws://127.0.0.1:1", "key", "s" * 32, library_dir)
+    async with serve_token_app(make_token_app(settings)) as url:
+        page = await browser.new_page()
+        await page.goto(url)
+        yield page
+        await page.close()

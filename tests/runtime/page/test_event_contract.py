@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Page
+from playwright.async_api import Page
 
 from harness.model.events import EventError, event_json_schema, parse_event
-from runtime.page.token_server import EVENT_SCHEMA_FILE, WEB_FOLDER, TokenSettings, make_token_app, serve_token_app
+from runtime.page.token_server import EVENT_SCHEMA_FILE, WEB_FOLDER
 
 SAMPLES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("event_samples.json").read_text(encoding="utf-8"))
 REGENERATE = (
@@ -43,16 +41,6 @@ def test_the_pages_copy_of_the_schema_is_fresh() -> None:
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample["name"])
 def test_python_judges_the_sample_as_written(sample: dict[str, Any]) -> None:
     assert python_takes(sample) is sample["valid"]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def page(browser: Browser, library_dir: Path) -> AsyncIterator[Page]:
-    settings = TokenSettings("ws://127.0.0.1:1", "key", "s" * 32, library_dir)
-    async with serve_token_app(make_token_app(settings)) as url:
-        page = await browser.new_page()
-        await page.goto(url)
-        yield page
-        await page.close()
 
 
 class TestInChromium:

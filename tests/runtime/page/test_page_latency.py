@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Page
-
-from runtime.page.token_server import TokenSettings, make_token_app, serve_token_app
+from playwright.async_api import Page
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
 RATE_HZ = 48_000
 QUANTUM_S = 128 / RATE_HZ
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def page(browser: Browser, library_dir: Path) -> AsyncIterator[Page]:
-    settings = TokenSettings("ws://127.0.0.1:1", "key", "s" * 32, library_dir)
-    async with serve_token_app(make_token_app(settings)) as url:
-        page = await browser.new_page()
-        await page.goto(url)
-        yield page
-        await page.close()
 
 
 async def take(page: Page, *edges: tuple[str, str, float]) -> dict[str, Any]:
