@@ -313,7 +313,7 @@ class Probe:
     # its record
 
     def agent_quiet_ms(self) -> float | None:
-        """How long the agent had been quiet when its voice's last frame came; None if no voice of it was heard."""
+        """How long the agent has been quiet, by the frames so far; None if no voice of it was heard."""
         voices = [take for take in self.takes if take.who == AGENT and take.loud_frames]
         return voices[-1].quiet_at_end_ms if voices else None
 

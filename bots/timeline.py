@@ -55,7 +55,9 @@ class Take:
 
     @property
     def quiet_at_end_ms(self) -> float:
-        """For how long its last frames are far below its voice: silence that the sender still delivered."""
+        """For how long its last frames are far below its voice. Not only silence that was sent: WebRTC adds its own when
+        no packet comes any more.
+        """
         quiet = np.asarray(self.levels_dbfs) < self.level_dbfs - FAR_BELOW_DB
         trailing = len(quiet) if quiet.all() else int(np.argmin(quiet[::-1]))
         return sum(len(frame) for frame in self.frames[len(self.frames) - trailing :]) * 1e3 / RATE_HZ

@@ -107,6 +107,21 @@ async def test_a_reply_that_a_late_ear_still_hears_was_not_cut_off_if_silence_fo
         assert [h.kind for h in talk.happenings] == ["hung_up"]
 
 
+async def test_the_silence_that_follows_a_cut_off_word_is_not_the_agents() -> None:
+    """WebRTC goes on with frames of silence for most of a second after the last packet."""
+    script = Script()
+
+    def on_said(n: int, end_ms: float) -> None:
+        script.play(end_ms + 500, 1_000)
+        script.at_ms[end_ms + 1_300] = lambda: leave(script)
+        script.at_ms[end_ms + 1_400] = lambda: setattr(script.probe, "quiet_ms", 800.0)
+
+    script.on_said = on_said
+    _, error = await played(script)
+    assert isinstance(error, AttemptError)
+    assert error.status is CaptureStatus.AGENT_CRASH
+
+
 async def test_who_comes_back_between_two_turns_is_waited_for() -> None:
     script = Script()
 
