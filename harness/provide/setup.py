@@ -6,14 +6,16 @@ from rich.console import Console
 
 from harness.provide.chromium import ensure_chromium, find_chromium
 from harness.provide.media_server import ensure_media_server, find_media_server, server_version
+from harness.provide.neural_voice import ensure_neural_voice, find_neural_voice
 from harness.provide.page_library import ensure_page_library, find_page_library
 from harness.provide.vad_model import ensure_vad_model, find_vad_model
 from runtime.audio.vad_silero import MODEL_VERSION
+from runtime.voice.piper import VOICE_NAME, VOICE_VERSION
 
 
 def everything_is_here() -> bool:
     """Looks only; nothing is fetched."""
-    finders = (find_media_server, find_chromium, find_page_library, find_vad_model)
+    finders = (find_media_server, find_chromium, find_page_library, find_vad_model, find_neural_voice)
     return all(find() is not None for find in finders)
 
 
@@ -31,3 +33,5 @@ def run_setup(console: Console) -> None:
     console.print(f"page library  livekit-client {library.version}", markup=False, highlight=False, soft_wrap=True)
     ensure_vad_model(progress)
     console.print(f"VAD model     silero-vad {MODEL_VERSION}", markup=False, highlight=False, soft_wrap=True)
+    ensure_neural_voice(progress)
+    console.print(f"neural voice  {VOICE_NAME} {VOICE_VERSION}", markup=False, highlight=False, soft_wrap=True)

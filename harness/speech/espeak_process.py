@@ -2,7 +2,8 @@
 
 espeak-ng is GPL-3, so its library is loaded here and nowhere else; this process is an aggregate, not part of the
 harness. Request {text, voice, rate_wpm}; answer {n_samples, rate_hz} and n_samples little-endian int16, or {no_voice}, or
-{failed}. The process ends when stdin does.
+{failed}. Without rate_wpm the answer is {sentences}: the text's phonemes, for a neural voice. The process ends when stdin
+does.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import signal
 import sys
 
 import espeakng_loader
+
+from runtime.voice.espeak_phonemes import sentences_of
 
 # espeak-ng/speak_lib.h
 AUDIO_OUTPUT_SYNCHRONOUS = 2
@@ -71,6 +74,10 @@ def main() -> None:
             signal.alarm(SPEAK_TIMEOUT_S)
             if not set_voice(library, request["voice"]):
                 out.write(json.dumps({"no_voice": request["voice"]}).encode() + b"\n")
+                out.flush()
+                os._exit(0)
+            if "rate_wpm" not in request:
+                out.write(json.dumps({"sentences": sentences_of(library, request["text"])}).encode() + b"\n")
                 out.flush()
                 os._exit(0)
             library.espeak_SetParameter(ESPEAK_RATE, int(request["rate_wpm"]), 0)

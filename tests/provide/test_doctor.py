@@ -43,7 +43,7 @@ def test_a_second_set_up_only_names_what_is_there() -> None:
 @pytest.mark.usefixtures("bare")
 def test_each_missing_part_comes_with_what_to_do() -> None:
     items = {item.name: item for item in examine()}
-    for name in ("livekit-server", "Chromium", "livekit-client", "VAD model"):
+    for name in ("livekit-server", "Chromium", "livekit-client", "VAD model", "neural voice"):
         assert not items[name].ok
         assert "earwitness setup" in items[name].advice
     assert not items["Go"].ok

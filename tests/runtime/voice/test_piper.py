@@ -1,0 +1,49 @@
+"""The neural voice: the same phonemes give the same samples, and the phonemes' durations add up to them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from runtime.voice.piper import FRAME_SAMPLES, PiperVoice, phoneme_ids, with_outputs
+
+HELLO = "həlˈoʊ!"
+
+
+@pytest.fixture(scope="module")
+def voice() -> PiperVoice:
+    return PiperVoice()
+
+
+def test_the_same_phonemes_give_the_same_samples_also_after_others(voice: PiperVoice) -> None:
+    first = voice.say(HELLO)
+    voice.say("wˌʌt tˈaɪm ɪz ɪt?")
+    assert np.array_equal(voice.say(HELLO).samples, first.samples)
+
+
+def test_the_durations_of_the_phonemes_add_up_to_what_is_heard(voice: PiperVoice) -> None:
+    said = voice.say("wˌʌt tˈaɪm ɪz ɪt?")
+    assert len(said.frames) == len(said.ids)
+    assert said.frames.sum() * FRAME_SAMPLES == len(said.samples)
+    assert np.all(said.frames >= 1)
+
+
+def test_a_length_scale_above_one_speaks_slower(voice: PiperVoice) -> None:
+    plain, slow = voice.say(HELLO), voice.say(HELLO, 1.5)
+    assert 1.3 < len(slow.samples) / len(plain.samples) < 1.7
+
+
+def test_a_word_is_loud_and_unclipped(voice: PiperVoice) -> None:
+    samples = voice.say(HELLO).samples
+    assert 0.1 < np.max(np.abs(samples)) < 1.0
+
+
+def test_pads_stand_between_phonemes_and_what_was_never_learnt_is_left_out() -> None:
+    ids_of = {"_": [0], "^": [1], "$": [2], "a": [14], "b": [15]}
+    assert phoneme_ids("aXb", ids_of).tolist() == [1, 0, 14, 0, 15, 0, 2]
+
+
+def test_inner_tensors_are_appended_as_a_graph_with_outputs() -> None:
+    long_name = "n" * 200
+    assert with_outputs(b"model", ["/a"]) == b"model\x3a\x06\x62\x04\x0a\x02/a"
+    assert with_outputs(b"", [long_name]) == b"\x3a\xce\x01\x62\xcb\x01\x0a\xc8\x01" + long_name.encode()
