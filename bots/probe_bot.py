@@ -139,6 +139,8 @@ class Probe:
         self._look_round()
 
     def _participant_disconnected(self, participant: rtc.RemoteParticipant) -> None:
+        if participant.disconnect_reason in ROOM_ENDED and not self._leaving:  # our own leave may come later
+            self._call_ended("deleted the room")
         if participant.identity == self.user_identity:
             self._user_gone(participant.disconnect_reason)
         else:

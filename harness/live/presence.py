@@ -51,8 +51,8 @@ class Presence:
     async def _next(self) -> str | None:
         """How the agent left, as the middle of a sentence; None where a second agent spoke instead."""
         why = {
+            ENDED: self.probe.room_ended,  # before the leaving that it causes
             "left the room": self.probe.agent_gone,
-            ENDED: self.probe.room_ended,
             "ended": self.attendance.lost,
         }
         tasks = {asyncio.create_task(event.wait()): how for how, event in why.items()}

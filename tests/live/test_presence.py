@@ -46,12 +46,16 @@ async def test_leaving_after_the_last_reply_is_a_hang_up() -> None:
     assert [h.kind for h in talk.happenings] == ["hung_up"]
 
 
-async def test_deleting_the_room_after_the_last_reply_is_a_hang_up_too() -> None:
+async def test_deleting_the_room_after_the_last_reply_is_a_hang_up_too_and_the_leaving_follows_from_it() -> None:
     script = Script()
+
+    def deleted() -> None:
+        leave(script)
+        script.probe.room_ended.set()
 
     def on_said(n: int, end_ms: float) -> None:
         script.play(end_ms + 500, 1_000)
-        script.at_ms[end_ms + 2_000] = script.probe.room_ended.set
+        script.at_ms[end_ms + 2_000] = deleted
 
     script.on_said = on_said
     talk, error = await played(script)
