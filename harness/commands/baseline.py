@@ -28,7 +28,7 @@ NameArgument = Annotated[str, typer.Argument(help="The baseline's name; NAME@2 i
 def set_(
     name: Annotated[str, typer.Argument(help="The baseline's name.", metavar="NAME")],
     run: Annotated[list[str], typer.Argument(help="Ids of runs in the history.", metavar="RUN_ID...")],
-    reason: Annotated[str, typer.Option(help="Why; needed for a new version of a name that exists.")] = "",
+    reason: Annotated[str, typer.Option(help="Reason; needed for a new version of a name that exists.")] = "",
     history: HistoryOption = None,
 ) -> None:
     """Make a new version of NAME from these runs. Refused if they are not comparable among themselves, complete and in order.
@@ -89,7 +89,7 @@ def diff(
     accept: Annotated[
         list[str] | None,
         typer.Option(
-            help="Compare although this differs: chromium, livekit-server, livekit-client or ears. Nothing else can be."
+            help="Compare although this differs: chromium, livekit-server, livekit-client or ears (nothing else is possible)."
         ),
     ] = None,
     history: HistoryOption = None,
@@ -118,7 +118,7 @@ def diff(
 @baseline_app.command(epilog=EPILOG)
 def promote(
     name: NameArgument,
-    reason: Annotated[str, typer.Option(help="Why; goes into the log.")],
+    reason: Annotated[str, typer.Option(help="Reason; it is kept in the log.")],
     calibration: Annotated[
         Path | None,
         typer.Option(help="Run folder of `earwitness calibrate` on this class of machine.", metavar="RUN_DIR"),
@@ -147,7 +147,7 @@ def promote(
 
 @baseline_app.command(epilog=EPILOG)
 def log(
-    name: Annotated[str | None, typer.Argument(help="Only of this baseline.", metavar="[NAME]")] = None,
+    name: Annotated[str | None, typer.Argument(help="Only this baseline.", metavar="[NAME]")] = None,
     history: HistoryOption = None,
 ) -> None:
     """Who set or promoted what, when and why. The log only grows."""

@@ -14,13 +14,15 @@ console = Console(highlight=False)
 
 
 def calibrate_command(
-    turns: Annotated[int, typer.Option(min=1, max=10_000, help="Turns a session, two known delays each.")] = 60,
+    turns: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Turns in each session, with two known delays each.")
+    ] = 60,
     user: Annotated[str, typer.Option("--user", "--lane", help="browser, bot, or both, one after the other.")] = "both",
-    sessions: Annotated[str, typer.Option(help="How many sessions at once, one setting after the other.")] = "1,2,3",
-    runs: Annotated[Path | None, typer.Option(help="Where runs are written.", show_default="runs/")] = None,
-    seed: Annotated[int, typer.Option(help="Of the delays and words.")] = 1,
+    sessions: Annotated[str, typer.Option(help="Numbers of sessions at once, one setting after the other.")] = "1,2,3",
+    runs: Annotated[Path | None, typer.Option(help="Folder in which runs are written.", show_default="runs/")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the delays and words.")] = 1,
     again: Annotated[
-        Path | None, typer.Option(help="Play nothing: hear the captures of this run anew.", metavar="RUN_DIR")
+        Path | None, typer.Option(help="Play nothing: hear the captures of this run again.", metavar="RUN_DIR")
     ] = None,
 ) -> None:
     """Measure known delays: a beacon answers D ms after the user; the report says how far off the measurement is.

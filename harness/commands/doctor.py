@@ -9,7 +9,7 @@ console = Console(highlight=False)
 
 
 def doctor_command() -> None:
-    """Show each component: found where, which version, or what to do. Exit status 3 if a needed one is missing."""
+    """Show each component: where it was found, its version, or what to do. Exit status 3 if a needed one is missing."""
     from harness.provide.doctor import examine, render
 
     components = examine()

@@ -52,7 +52,7 @@ def add(
     run: Annotated[list[Path], typer.Argument(help="Run folders.", metavar="RUN...")],
     again: Annotated[
         bool,
-        typer.Option("--again", help="Hear the recordings anew, with today's ears, and judge them by today's gates."),
+        typer.Option("--again", help="Hear the recordings again with today's ears, and judge them by today's gates."),
     ] = False,
     history: HistoryOption = None,
 ) -> None:
@@ -77,8 +77,10 @@ def add(
 
 @history_app.command("list", epilog=EPILOG)
 def list_runs(
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 20,
-    lane: Annotated[str | None, typer.Option("--user", "--lane", help="Only of browser, or of bot.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many runs are listed, newest first.")] = 20,
+    lane: Annotated[
+        str | None, typer.Option("--user", "--lane", help="Only runs of this lane: browser or bot.")
+    ] = None,
     history: HistoryOption = None,
 ) -> None:
     """List the runs, newest first, with their first latency: USER_KPI, in the bot lane the second listener's.

@@ -29,7 +29,9 @@ def listen_command(
     captures: Annotated[
         list[Path] | None, typer.Argument(help="Capture folders, or run folders with all their captures.")
     ] = None,
-    ear: Annotated[Path | None, typer.Option(help="Somebody else's recording: the agent as the user heard it.")] = None,
+    ear: Annotated[
+        Path | None, typer.Option(help="A recording of the agent as the user heard it, made by anybody.")
+    ] = None,
     mic: Annotated[
         Path | None, typer.Option(help="With --ear: the user, recorded beside it (sample 0 of both is one instant).")
     ] = None,

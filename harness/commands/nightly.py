@@ -30,21 +30,22 @@ def nightly_command(
     ] = None,
     turns: Annotated[
         int | None,
-        typer.Option(min=1, max=1000, help="Times each case is said, where its part does not say otherwise."),
+        typer.Option(min=1, max=1000, help="How often each case is played, unless its part says otherwise."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "--runs", help="Where the night's folder is made.", show_default="runs/")
+        Path | None,
+        typer.Option("--out", "--runs", help="Folder in which the night's own folder is made.", show_default="runs/"),
     ] = None,
     resume: Annotated[
         str | None,
-        typer.Option(
-            help="Go on with a night that was broken off; it keeps its own plan and options.", metavar="RUN_ID"
-        ),
+        typer.Option(help="Continue a night that was broken off, with its own plan and options.", metavar="RUN_ID"),
     ] = None,
-    show: Annotated[bool, typer.Option("--list", help="Show what would be played, and end.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="Show what would be played; play nothing.")] = False,
     lane: Annotated[
         str | None,
-        typer.Option("--user", "--lane", help="browser or bot, where its part does not say.", show_default="browser"),
+        typer.Option(
+            "--user", "--lane", help="browser or bot, unless its part says otherwise.", show_default="browser"
+        ),
     ] = None,
     agent: Annotated[str | None, typer.Option(help="As of `earwitness run`.", show_default="reference")] = None,
     agent_instrumented: Annotated[
@@ -114,17 +115,21 @@ def nightly_command(
 
 def retain_command(
     runs: Annotated[Path, typer.Argument(help="The folder of runs and nights.", metavar="RUNS")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
-    flac_after_days: Annotated[float, typer.Option(min=0, help="Calls that passed and are this old: FLAC.")] = 0,
-    numbers_after_days: Annotated[float, typer.Option(min=0, help="… and their numbers alone.")] = 14,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; do nothing.")] = False,
+    flac_after_days: Annotated[float, typer.Option(min=0, help="Age at which calls that passed become FLAC.")] = 0,
+    numbers_after_days: Annotated[float, typer.Option(min=0, help="Age at which only their numbers are kept.")] = 14,
     disk_limit_gb: Annotated[
-        float | None, typer.Option(help="Of the whole folder: the oldest gives way first.", show_default="none")
+        float | None,
+        typer.Option(help="Limit of the whole folder: the oldest calls are reduced first.", show_default="none"),
     ] = None,
     history: Annotated[
-        str | None, typer.Option(help="Knows which runs a baseline has.", show_default="RUNS/history.sqlite")
+        str | None,
+        typer.Option(
+            help="The history, which knows the runs that a baseline needs.", show_default="RUNS/history.sqlite"
+        ),
     ] = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="A line for each capture, and for all that is passed by.")
+        bool, typer.Option("--verbose", help="Print a line for each capture, also for those that are left alone.")
     ] = False,
 ) -> None:
     """Give disk back: recordings of calls that passed become FLAC, later only their numbers are kept.

@@ -18,10 +18,12 @@ def prove_command(
         list[str] | None,
         typer.Argument(help="Faults by name; the whole catalogue if none is named.", metavar="[FAULT]..."),
     ] = None,
-    fast: Annotated[bool, typer.Option("--fast", help="Live only, each fault once at about twice its limit.")] = False,
-    live: Annotated[bool, typer.Option(help="Real calls: each fault at its limit, and clean turns.")] = True,
-    offline: Annotated[bool, typer.Option(help="Every severity, over the clean calls that are recorded.")] = True,
-    again: Annotated[bool, typer.Option("--again", help="Play nothing: hear the recorded calls anew.")] = False,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Only live calls: each fault once, at about twice its limit.")
+    ] = False,
+    live: Annotated[bool, typer.Option(help="Live calls: each fault at its limit, and clean turns.")] = True,
+    offline: Annotated[bool, typer.Option(help="Every severity, laid into the clean calls that are recorded.")] = True,
+    again: Annotated[bool, typer.Option("--again", help="Play nothing: hear the recorded calls again.")] = False,
     user: Annotated[
         str, typer.Option("--user", "--lane", help="Lane of the faults: browser, bot or both.")
     ] = "browser",
@@ -29,8 +31,8 @@ def prove_command(
     clean_bot: Annotated[int, typer.Option(min=0, help="Clean turns in the bot lane.")] = 1_000,
     clean_browser: Annotated[int, typer.Option(min=0, help="Clean turns in the browser lane.")] = 200,
     captures: Annotated[int, typer.Option(min=1, help="Clean calls (10 turns each) for the offline form.")] = 20,
-    out: Annotated[Path, typer.Option(help="Where the proof is kept; it adds up.")] = Path("runs/proof"),
-    list_faults: Annotated[bool, typer.Option("--list", help="Show the catalogue and end.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder of the proof; later runs add to it.")] = Path("runs/proof"),
+    list_faults: Annotated[bool, typer.Option("--list", help="Show the catalogue; play nothing.")] = False,
 ) -> None:
     """Prove the ears: known faults through real calls, and what is made of clean turns.
 

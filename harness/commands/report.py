@@ -24,18 +24,18 @@ WORST_EXIT_FIRST = (1, 3, 130, 0)
 
 
 def report_command(
-    run: Annotated[list[Path], typer.Argument(help="Folders of runs (runs/RUN_ID).", metavar="RUN...")],
+    run: Annotated[list[Path], typer.Argument(help="Run folders (runs/RUN_ID).", metavar="RUN...")],
     again: Annotated[
         bool,
         typer.Option(
-            "--again", help="Hear the captures anew and judge them by today's table; summary.json is rewritten."
+            "--again", help="Hear the captures again and judge them by today's gates; summary.json is rewritten."
         ),
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="With --again: WARN counts as a failure too.")] = False,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Of several runs: where the comparison is written.",
+            help="File of the comparison of several runs.",
             show_default="comparison.html beside the first run",
             metavar="FILE",
         ),
@@ -43,7 +43,7 @@ def report_command(
     annotations: Annotated[
         bool,
         typer.Option(
-            "--annotations", help="Write nothing: print what did not pass as annotations of a GitHub workflow."
+            "--annotations", help="Write no report: print what did not pass as annotations of a GitHub workflow."
         ),
     ] = False,
 ) -> None:

@@ -69,7 +69,7 @@ def run_command(
     ] = None,
     agent_identity: Annotated[
         str | None,
-        typer.Option(help="Which participant is the agent, where several speak: its identity.", metavar="IDENTITY"),
+        typer.Option(help="Identity of the participant that is the agent, where several speak.", metavar="IDENTITY"),
     ] = None,
     greeting: Annotated[
         str | None,
@@ -81,7 +81,9 @@ def run_command(
     ] = None,
     greeting_window_ms: Annotated[
         float | None,
-        typer.Option(help="How long after it has joined and can speak a greeting is waited for.", show_default="5000"),
+        typer.Option(
+            help="How long a greeting is waited for, after the agent has joined and can speak.", show_default="5000"
+        ),
     ] = None,
     turn_quiet_ms: Annotated[
         float | None,
@@ -93,7 +95,7 @@ def run_command(
     hangup: Annotated[
         str | None,
         typer.Option(
-            help="What an agent that leaves after its last reply gets: warn, or expected.", show_default="warn"
+            help="Whether an agent may leave after its last reply: warn, or expected (no warning).", show_default="warn"
         ),
     ] = None,
     dispatch_metadata: Annotated[
@@ -112,14 +114,14 @@ def run_command(
     agent_hangover_ms: Annotated[
         float | None,
         typer.Option(
-            help="The quiet after which the agent takes the user to be done: a latency below it is not believed.",
+            help="The agent's own hangover: a latency below it is not believed.",
             show_default="not known: 150 ms",
         ),
     ] = None,
     agent_join_s: Annotated[
         float | None,
         typer.Option(
-            help="How long a foreign agent may take to come into the room: more for one that loads models as it starts.",
+            help="How long a foreign agent may take to join: more for one that loads models as it starts.",
             show_default="20",
         ),
     ] = None,
@@ -137,19 +139,19 @@ def run_command(
         ),
     ] = None,
     page_script: Annotated[
-        Path | None, typer.Option(help="JavaScript that does the clicks your page needs to connect.")
+        Path | None, typer.Option(help="JavaScript file that makes the clicks your page needs to connect.")
     ] = None,
     autoplay: Annotated[
         str | None,
         typer.Option(
-            help="allowed (any page may play) or real (Chromium's own policy: after a click, or with a microphone open).",
+            help="allowed (any page may play) or real (Chromium's own policy: after a click, or with an open microphone).",
             show_default="allowed",
         ),
     ] = None,
     insecure_certificates: Annotated[
         str | None,
         typer.Option(
-            help="Hosts whose https and wss certificates need nobody to vouch for them, as in localhost or "
+            help="Hosts whose self-signed https and wss certificates are accepted, as in localhost or "
             "localhost:3000; several with commas.",
             metavar="HOST[:PORT],…",
             show_default="none",
@@ -163,7 +165,7 @@ def run_command(
         ),
     ] = None,
     cases: CasesOption = None,
-    runs: Annotated[Path | None, typer.Option(help="Where runs are written.", show_default="runs/")] = None,
+    runs: Annotated[Path | None, typer.Option(help="Folder in which runs are written.", show_default="runs/")] = None,
     network: Annotated[
         str | None,
         typer.Option(
@@ -178,7 +180,7 @@ def run_command(
             help="What applies it: user (a relay, no privilege), netem (the kernel), auto.", show_default="auto"
         ),
     ] = None,
-    network_seed: Annotated[int | None, typer.Option(help="Of the network's chance.", show_default="1")] = None,
+    network_seed: Annotated[int | None, typer.Option(help="Seed of the network's chance.", show_default="1")] = None,
     livekit_url: Annotated[
         str | None,
         typer.Option(
@@ -190,11 +192,14 @@ def run_command(
     attempts: Annotated[
         int | None,
         typer.Option(
-            min=1, max=5, help="Attempts a case at most; a case that fails and then passes is FLAKY.", show_default="1"
+            min=1,
+            max=5,
+            help="Most attempts at each case; a case that fails and then passes is FLAKY.",
+            show_default="1",
         ),
     ] = None,
     repeat: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Times each case is run.", show_default="1")
+        int | None, typer.Option(min=1, max=1000, help="How often each case is run.", show_default="1")
     ] = None,
     jobs: Annotated[
         str | None,
@@ -213,7 +218,7 @@ def run_command(
     limits: Annotated[
         str | None,
         typer.Option(
-            help="The limits to begin with: shipped, or field (an agent that thinks with a model; docs/how_to/limits.md).",
+            help="Set of limits: shipped, or field (for an agent that thinks with a model; docs/how_to/limits.md).",
             show_default="shipped",
         ),
     ] = None,
@@ -227,7 +232,7 @@ def run_command(
     floor: Annotated[
         str | None,
         typer.Option(
-            help="Allow on top of each latency limit what the path itself costs: run folder of `earwitness calibrate`.",
+            help="Run folder of `earwitness calibrate`: what the path itself costs is added to each latency limit.",
             metavar="RUN_DIR",
             show_default="off",
         ),

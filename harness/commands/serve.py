@@ -47,9 +47,11 @@ StateOption = Annotated[
 @serve_app.callback()
 def serve(
     context: typer.Context,
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Of the page on 127.0.0.1; 0 takes a free one.")] = 8080,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port of the page on 127.0.0.1; 0 takes a free one.")
+    ] = 8080,
     admin_port: Annotated[
-        int, typer.Option(min=0, max=65_535, help="Of /health and /metrics on 127.0.0.1; 0 takes a free one.")
+        int, typer.Option(min=0, max=65_535, help="Port of /health and /metrics on 127.0.0.1; 0 takes a free one.")
     ] = 8089,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Leave it running in the background.")] = False,
     spare: Annotated[
@@ -144,7 +146,7 @@ def _detach(folder: Path, options: list[str], livekit_url: str | None) -> None:
 @serve_app.command()
 def status(
     state: StateOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As /health says it.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what /health answers.")] = False,
 ) -> None:
     """Show each part: up or not, since when, how often it was started again. Exit status 3 if nothing runs."""
     folder = state_folder(state)

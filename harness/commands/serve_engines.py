@@ -10,9 +10,11 @@ import typer
 
 
 def serve_engines_command(
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="On 127.0.0.1; 0 takes a free one.")] = 8090,
-    voice: Annotated[str, typer.Option(help="Of espeak-ng.")] = "en-us",
-    token_interval_ms: Annotated[float, typer.Option(min=0, max=5_000, help="Between the tokens of a reply.")] = 4.0,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8090,
+    voice: Annotated[str, typer.Option(help="Voice of espeak-ng.")] = "en-us",
+    token_interval_ms: Annotated[
+        float, typer.Option(min=0, max=5_000, help="Time between the tokens of a reply.")
+    ] = 4.0,
 ) -> None:
     """Serve the embedded engines over HTTP as OpenAI's API does, to try clients of it without a key, cloud or GPU.
 

@@ -11,14 +11,14 @@ import typer
 
 
 def serve_tts_command(
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="On 127.0.0.1; 0 takes a free one.")] = 8091,
-    voice: Annotated[str, typer.Option(help="Of espeak-ng.")] = "en-us",
-    concurrency: Annotated[int, typer.Option(min=1, max=4, help="Requests that are spoken side by side.")] = 2,
-    crash_dumps: Annotated[Path, typer.Option(help="Where a worker that died leaves its last requests.")] = Path(
-        "runs/tts_crashes"
-    ),
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8091,
+    voice: Annotated[str, typer.Option(help="Voice of espeak-ng.")] = "en-us",
+    concurrency: Annotated[int, typer.Option(min=1, max=4, help="How many requests are spoken at once.")] = 2,
+    crash_dumps: Annotated[
+        Path, typer.Option(help="Folder in which a worker that died leaves its last requests.")
+    ] = Path("runs/tts_crashes"),
     spare: Annotated[
-        bool, typer.Option(help="Keep a second worker ready: it takes over at once if the first dies.")
+        bool, typer.Option(help="Keep a second worker ready, which takes over at once if the first dies.")
     ] = True,
 ) -> None:
     """Serve text to speech: POST /tts/stream, POST /tts/cancel, GET /health; see docs/how_to/tts.md.

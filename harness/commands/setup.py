@@ -11,7 +11,7 @@ console = Console(highlight=False)
 
 
 def setup_command(
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say something only if something is missing.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only what is missing.")] = False,
 ) -> None:
     """Provide what a run needs on this machine: media server, Chromium, page library.
 

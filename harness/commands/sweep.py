@@ -15,24 +15,24 @@ console = Console(highlight=False)
 
 def sweep_command(
     case: Annotated[list[str] | None, typer.Argument(help="Cases by name.", metavar="[CASE]...")] = None,
-    loss: Annotated[str | None, typer.Option(help="Percent: FIRST:LAST:STEP or VALUE,VALUE,…")] = None,
-    delay: Annotated[str | None, typer.Option(help="ms, one way.")] = None,
-    jitter: Annotated[str | None, typer.Option(help="ms; needs as much delay.")] = None,
-    bandwidth: Annotated[str | None, typer.Option(help="kbit/s.")] = None,
-    queue: Annotated[str | None, typer.Option(help="ms; needs a bandwidth in the network.")] = None,
-    bitrate: Annotated[str | None, typer.Option(help="kbit/s of the reference agent's Opus.")] = None,
-    dtx: Annotated[str | None, typer.Option(help="Of the reference agent: off,on.")] = None,
-    red: Annotated[str | None, typer.Option(help="Of the reference agent: off,on.")] = None,
-    fec: Annotated[str | None, typer.Option(help="Cannot be varied; says why.", hidden=True)] = None,
+    loss: Annotated[str | None, typer.Option(help="Loss in percent: FIRST:LAST:STEP or VALUE,VALUE,…")] = None,
+    delay: Annotated[str | None, typer.Option(help="Delay in ms, one way.")] = None,
+    jitter: Annotated[str | None, typer.Option(help="Jitter in ms; needs at least as much delay.")] = None,
+    bandwidth: Annotated[str | None, typer.Option(help="Bandwidth in kbit/s.")] = None,
+    queue: Annotated[str | None, typer.Option(help="Queue in ms; needs a bandwidth in the network.")] = None,
+    bitrate: Annotated[str | None, typer.Option(help="Bit rate of the reference agent's Opus in kbit/s.")] = None,
+    dtx: Annotated[str | None, typer.Option(help="DTX of the reference agent: off,on.")] = None,
+    red: Annotated[str | None, typer.Option(help="RED of the reference agent: off,on.")] = None,
+    fec: Annotated[str | None, typer.Option(help="Cannot be varied; the error says why.", hidden=True)] = None,
     network: Annotated[
-        str | None, typer.Option(help="What the rest of the network is: a profile.", show_default="wifi_good")
+        str | None, typer.Option(help="Profile of the rest of the network.", show_default="wifi_good")
     ] = None,
-    repeat: Annotated[int, typer.Option(min=1, max=1000, help="Times each case is run at each value.")] = 5,
+    repeat: Annotated[int, typer.Option(min=1, max=1000, help="How often each case is run at each value.")] = 5,
     lane: Annotated[
         str | None, typer.Option("--user", "--lane", help="browser or bot.", show_default="browser")
     ] = None,
-    suite: Annotated[str, typer.Option(help="Cases, if none is named.")] = "mini",
-    runs: Annotated[Path | None, typer.Option(help="Where runs are written.", show_default="runs/")] = None,
+    suite: Annotated[str, typer.Option(help="Suite, if no case is named.")] = "mini",
+    runs: Annotated[Path | None, typer.Option(help="Folder in which runs are written.", show_default="runs/")] = None,
 ) -> None:
     """Vary one thing about the network or the agent's codec: how latency and concealment grow, and from where on
     blocking gates fail.

@@ -37,18 +37,22 @@ def tts_command(
         ),
     ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="7 sentences, 3 runs; else all, 10 runs.")] = False,
-    voice: Annotated[str, typer.Option(help="Of the embedded engine, or asked of /v1/audio/speech.")] = "en-us",
-    model: Annotated[str, typer.Option(help="Asked of /v1/audio/speech.")] = "tts-1",
-    rate_hz: Annotated[int, typer.Option(min=8_000, max=192_000, help="What /v1/audio/speech speaks at.")] = 24_000,
+    voice: Annotated[
+        str, typer.Option(help="Voice of the embedded engine, or the one that /v1/audio/speech is asked for.")
+    ] = "en-us",
+    model: Annotated[str, typer.Option(help="Model that /v1/audio/speech is asked for.")] = "tts-1",
+    rate_hz: Annotated[
+        int, typer.Option(min=8_000, max=192_000, help="Sample rate at which /v1/audio/speech answers.")
+    ] = 24_000,
     engine_version: Annotated[
-        str | None, typer.Option(help="Of what runs behind /v1/audio/speech; part of the pin.")
+        str | None, typer.Option(help="Version of the engine behind /v1/audio/speech; part of the pin.")
     ] = None,
     golden: Annotated[Path, typer.Option(help="Folder of the golden baseline.")] = Path("golden/tts"),
     set_golden: Annotated[
         bool, typer.Option("--set-golden", help="Make the golden baseline of this run (all sentences).")
     ] = False,
     replace: Annotated[
-        bool, typer.Option("--replace", help="With --set-golden: in place of one that is there.")
+        bool, typer.Option("--replace", help="With --set-golden: replace the baseline that is there.")
     ] = False,
     not_deterministic: Annotated[
         bool, typer.Option("--not-deterministic", help="The engine samples: no hash, no SNR (NOT_APPLICABLE).")
@@ -57,7 +61,7 @@ def tts_command(
         Path | None, typer.Option(help="Sentences of your own.", show_default="the shipped 14", metavar="FILE")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="WARN counts as a failure too.")] = False,
-    runs: Annotated[Path, typer.Option(help="Where the run's folder is made.")] = Path("runs"),
+    runs: Annotated[Path, typer.Option(help="Folder in which the run's own folder is made.")] = Path("runs"),
 ) -> None:
     """Regression of a TTS engine: first sound, SNR against golden, determinism, length, repeats, real-time factor, underruns.
 
