@@ -16,6 +16,9 @@ from harness.model.verdict import CaseVerdict, GateResult
 FIXES: dict[str, str] = {
     CaptureStatus.POST_SILENT: "The agent published, but the second listener heard silence: look at the track's mute "
     "state and at what the publisher is given.",
+    CaptureStatus.POST_MISSING: "The second listener left no recording: the reason names why; logs/ has what it said.",
+    CaptureStatus.SLICE_ERROR: "What the second listener heard is not what the agent says it published: look at the times of "
+    "reply_start and reply_end, and at whether pre_rtc.wav is what was handed to WebRTC.",
     CaptureStatus.PRE_MISSING: "The agent left no pre_rtc.wav: write it in `finally`, after the trace was adopted.",
     CaptureStatus.PRE_SILENT: "The agent published silence: the TTS gave no sound, or its level is near zero.",
     CaptureStatus.REPLY_EVENTS_MISSING: "reply_start or reply_end did not come: send both with the same reply_seq, also "

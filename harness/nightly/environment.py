@@ -19,7 +19,7 @@ from harness.model.redaction import redacted
 from harness.network.profile import load_profile
 from harness.settings import Settings
 
-PACKAGES = ("harness", "bots", "runtime", "reports")
+PACKAGES = ("earwitness", "harness", "bots", "runtime", "reports")
 CODE = (".py", ".js", ".html", ".css", ".j2", ".yaml", ".json")
 NOT_FOUND = "not found"
 

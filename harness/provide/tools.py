@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,17 +26,24 @@ TAIL_CHARS = 1_000
 def run_tool(argv: list[str], *, timeout_s: float, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
     """The output of a program. Raises ProvisionError with the end of what it printed."""
     try:
-        done = subprocess.run(
-            argv, env={**os.environ, **(env or {})}, cwd=cwd, timeout=timeout_s, check=False,
+        tool = subprocess.Popen(
+            argv, env={**os.environ, **(env or {})}, cwd=cwd, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
         )  # fmt: skip
     except OSError as error:
         raise ProvisionError(f"{argv[0]} cannot be run: {error.strerror}") from error
-    except subprocess.TimeoutExpired as error:
-        raise ProvisionError(f"{' '.join(argv[:3])} did not end within {timeout_s:.0f} s") from error
-    if done.returncode != 0:
-        raise ProvisionError(f"{' '.join(argv[:3])} failed ({done.returncode}): {done.stdout[-TAIL_CHARS:].strip()}")
-    return done.stdout
+    with tool:
+        try:
+            printed, _ = tool.communicate(timeout=timeout_s)
+        except BaseException as error:
+            with suppress(ProcessLookupError):
+                os.killpg(tool.pid, signal.SIGKILL)  # its children hold the pipe that is read to its end
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise ProvisionError(f"{' '.join(argv[:3])} did not end within {timeout_s:.0f} s") from error
+            raise
+    if tool.returncode != 0:
+        raise ProvisionError(f"{' '.join(argv[:3])} failed ({tool.returncode}): {printed[-TAIL_CHARS:].strip()}")
+    return printed
 
 
 def find_uv() -> str | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import psutil
 import pytest
 
 from harness.errors import ProvisionError
@@ -21,3 +24,19 @@ def test_a_program_that_is_not_there_is_named() -> None:
 def test_a_program_that_hangs_is_ended() -> None:
     with pytest.raises(ProvisionError, match=r"sleep 600 did not end within"):
         run_tool(["sleep", "600"], timeout_s=0.2)
+
+
+def test_its_children_end_with_it_at_the_limit(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    with pytest.raises(ProvisionError, match="did not end within 1 s"):
+        run_tool(["sh", "-c", f"sleep 600 & echo $! > {left}; wait"], timeout_s=1.0)
+    psutil.wait_procs([child] if (child := process_of(left)) else [], timeout=5.0)
+    assert process_of(left) is None
+
+
+def process_of(left: Path) -> psutil.Process | None:
+    try:
+        child = psutil.Process(int(left.read_text()))
+        return None if child.status() == psutil.STATUS_ZOMBIE else child
+    except psutil.NoSuchProcess:
+        return None
