@@ -18,6 +18,9 @@ BELOW_ACTIVE_DB = 28.0
 SLACK_MS = 4
 RESTLESS_SLACK_MS = 12
 LEAST_MS = 8.0
+FADE_SEARCH_MS = 60
+FADE_SLACK_MS = 1  # the lag of a reply's head is good to a tenth of that
+LEVEL_MS = 200  # from which the arrived sound's own level is taken
 
 
 def _levels(samples: FloatArray) -> FloatArray:
@@ -49,3 +52,16 @@ def lost_edges_ms(pair: ReplyPair) -> tuple[float, float] | None:
 def _lost(found_ms: int, slack: int) -> float:
     """Adds back what the slack hides; up to half of LEAST_MS is 0."""
     return 0.0 if found_ms <= LEAST_MS / 2 else float(found_ms + slack)
+
+
+def faded_in_ms(published: FloatArray, arrived: FloatArray) -> float:
+    """For how long a reply's first sounds, however soft, are not heard where it arrives. Both begin at the reply's first
+    audible sample; at least LEVEL_MS of 48 kHz each, else 0. A jitter buffer that shortens the silence before a reply
+    fades its first 10 ms in.
+    """
+    if min(len(published), len(arrived)) < LEVEL_MS * PER_MS:
+        return 0.0
+    wanted, found = _levels(published[: LEVEL_MS * PER_MS]), _levels(arrived[: LEVEL_MS * PER_MS])
+    near = maximum_filter1d(found - float(np.median(found - wanted)), 2 * FADE_SLACK_MS + 1)
+    heard = np.flatnonzero(near[:FADE_SEARCH_MS] > wanted[:FADE_SEARCH_MS] - HEARD_WITHIN_DB)
+    return _lost(int(heard[0]), FADE_SLACK_MS) if len(heard) else 0.0

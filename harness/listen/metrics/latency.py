@@ -6,12 +6,15 @@ trace. A number that contradicts other evidence is kept and marked invalid (H-13
 
 from __future__ import annotations
 
+import numpy as np
+
+from harness.listen.metrics.edges import LEVEL_MS, faded_in_ms
 from harness.listen.metrics.implausible import implausible
 from harness.listen.metrics.stepped import across, named, of_answer, over
 from harness.listen.metrics.waterfall import Between, between, between_after_decision, path_delay_ms, waterfall
 from harness.listen.place.bed import onset_error_ms
 from harness.listen.place.onset import HOP_MS
-from harness.listen.place.replies import AnnouncedReply, HeardReply
+from harness.listen.place.replies import SAMPLES_PER_MS, AnnouncedReply, HeardReply
 from harness.listen.place.scene import PAIRS, Scene
 from harness.listen.place.spoken import NotFound
 from harness.listen.place.timing import Answer, interrupted_by, silence_after_barge_in_ms
@@ -278,13 +281,29 @@ def turn_waterfall(scene: Scene, turn: TurnHeard) -> list[WaterfallStep]:
         return []
     user, heard = PAIRS[scene.primary], turn.heard.get(scene.primary)
     announced = turn.announced
-    steps = waterfall(answer.raw_ms, user, answer.turn.end, announced, heard, scene.primary, scene.clocks)
+    faded_ms = _faded_in_ms(scene, announced, heard)
+    steps = waterfall(answer.raw_ms, user, answer.turn.end, announced, heard, scene.primary, scene.clocks, faded_ms)
     stepped = of_answer(scene, turn)
     if not stepped:
         return steps
     *others, unexplained = steps  # the steps before it were each taken on one side
     reason = "; ".join(filter(None, [unexplained.reason, steps_in_words(stepped)]))
     return [*others, unexplained.model_copy(update={"reason": reason})]
+
+
+def _faded_in_ms(scene: Scene, announced: AnnouncedReply | None, heard: HeardReply | None) -> float:
+    """At the primary ring, along the lag of the reply's head."""
+    if heard is None or heard.head_lag is None or announced is None or announced.pre is None:
+        return 0.0
+    first, at = announced.pre.start, round(announced.pre.start + heard.head_lag)
+    published, arrived = scene.rings["pre_rtc"].audio.samples, scene.rings[scene.primary].audio.samples
+    length = LEVEL_MS * SAMPLES_PER_MS
+    if at < 0:
+        return 0.0
+    return faded_in_ms(
+        np.asarray(published[first : min(first + length, announced.pre.end)], np.float64),
+        np.asarray(arrived[at : at + length], np.float64),
+    )
 
 
 def _unexplained(scene: Scene, turn: TurnHeard) -> Metric:

@@ -77,8 +77,9 @@ def waterfall(
     heard: HeardReply | None,
     ring: str,
     clocks: Clocks,
+    faded_in_ms: float = 0.0,
 ) -> list[WaterfallStep]:
-    """All steps in order, `unexplained` last."""
+    """All steps in order, `unexplained` last. `faded_in_ms`: for how long the reply's first sounds were not heard."""
     trace = announced.trace if announced is not None else None
     steps = [_step(HEARD_STEP, _heard_by_agent(trace, end_recording, end_sample, clocks))]
     steps += [_step(name, between_after_decision(trace, begin, end)) for name, begin, end in AGENT_STEPS]
@@ -86,7 +87,7 @@ def waterfall(
         steps += [_step(name, Between(None, "no reply is aligned")) for name in (RECEIVED_STEP, LEADING_STEP)]
     else:
         steps.append(_step(RECEIVED_STEP, path_delay_ms(announced, heard, ring, clocks)))
-        steps.append(_step(LEADING_STEP, _leading_silence(announced)))
+        steps.append(_step(LEADING_STEP, _leading_silence(announced, faded_in_ms)))
     return [*steps, _unexplained(kpi_ms, steps)]
 
 
@@ -104,10 +105,10 @@ def _heard_by_agent(trace: AgentTurnTrace | None, recording: str, end_sample: fl
     return Between(trace.t.user_eot - ended)
 
 
-def _leading_silence(announced: AnnouncedReply) -> Between:
+def _leading_silence(announced: AnnouncedReply, faded_in_ms: float) -> Between:
     if announced.pre is None or announced.pre_start is None:
         return Between(None, "the reply's place in pre_rtc.wav is not known")
-    return Between((announced.pre.start - announced.pre_start) / SAMPLES_PER_MS)
+    return Between((announced.pre.start - announced.pre_start) / SAMPLES_PER_MS + faded_in_ms)
 
 
 def _unexplained(kpi_ms: float | None, steps: Sequence[WaterfallStep]) -> WaterfallStep:
