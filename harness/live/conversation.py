@@ -8,7 +8,7 @@ All waiting is on audio that arrives (`Hearing.wait_for`); each wait has its lim
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -25,7 +25,7 @@ from harness.live.user import SPEAK_LEAD_SAMPLES, User
 from harness.model.capture import Happening, HappeningKind, SpokenAt
 from harness.model.case import Case, Truth
 from harness.model.events import EventType
-from harness.model.plan import CallRules
+from harness.model.plan import CallRules, rules_for
 from harness.model.status import CaptureStatus
 
 SAMPLES_PER_MS = 48
@@ -78,7 +78,7 @@ class Conversation:
 
     def __post_init__(self) -> None:
         self.present.set()
-        self.rules = rules_of(self.case, self.rules)
+        self.rules = rules_for(self.case, self.rules)
         hearing = self.user.hearing
         hearing.follow_floor = not self.instrumented
         self.turn: TurnOver = (
@@ -319,9 +319,3 @@ class Conversation:
             await self._until_quiet(TAIL_MS if self.instrumented else FOREIGN_TAIL_MS, final_end)
             if self.hung_up or not await self._speaks_before(self.user.hearing.now + int(REOPEN_MS * SAMPLES_PER_MS)):
                 return
-
-
-def rules_of(case: Case, rules: CallRules) -> CallRules:
-    """The run's rules, overridden by the case's own."""
-    own = {name: getattr(case, name) for name in ("greeting", "turn_quiet_ms", "hangup")}
-    return replace(rules, **{name: value for name, value in own.items() if value is not None})

@@ -61,6 +61,9 @@ class PageSpec:
     insecure_hosts: tuple[str, ...] = ()  # HOST or HOST:PORT whose certificates are trusted as shown
 
 
+RULES_OF_CASE = ("greeting", "turn_quiet_ms", "hangup")
+
+
 @dataclass(frozen=True)
 class CallRules:
     """The rules of a call with an agent that reports nothing of itself; a case may override them.
@@ -76,13 +79,19 @@ class CallRules:
     hangup: Literal["warn", "expected"] = "warn"
 
 
+def rules_for(case: Case, rules: CallRules) -> CallRules:
+    """The run's rules, overridden by the case's own."""
+    own = {name: getattr(case, name) for name in RULES_OF_CASE}
+    return replace(rules, **{name: value for name, value in own.items() if value is not None})
+
+
 def under_rules(built: BuiltCase, rules: CallRules) -> BuiltCase:
-    """The case as it is held and judged: the run's rules fill what it leaves open, where they differ from the defaults."""
-    own, usual = built.case, CallRules()
+    """The case as it is held and judged: with the rules that hold for it, where they are not the usual ones."""
+    own, held, usual = built.case, rules_for(built.case, rules), CallRules()
     said = {
-        name: getattr(rules, name)
-        for name in ("greeting", "turn_quiet_ms", "hangup")
-        if getattr(own, name) is None and getattr(rules, name) != getattr(usual, name)
+        name: value
+        for name in RULES_OF_CASE
+        if (value := getattr(held, name)) != getattr(usual, name) and value != getattr(own, name)
     }
     return replace(built, case=own.model_copy(update=said)) if said else built
 
