@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from livekit import rtc
@@ -22,11 +22,15 @@ from bots.connection import CONNECT_TIMEOUT_S, joined
 from bots.roster import AGENT_STATE, ON_BEHALF, VOICE_DBFS, Roster
 from bots.timeline import FRAME_MS, RATE_HZ, ProbeRecording, Take, place_on_one_clock
 from bots.track_stats import stats_of
+from bots.transcripts import Transcripts
 from harness.model.events import TOPIC, Clock, ClockKind, Event, EventError, EventType, parse_event
+from harness.model.transcript import Speaker
 
 log = logging.getLogger(__name__)
 
-AGENT, USER, OTHER = "agent", "user", "other"
+AGENT: Final = "agent"
+USER: Final = "user"
+OTHER: Final = "other"
 ROOM_ENDED = (rtc.DisconnectReason.ROOM_DELETED, rtc.DisconnectReason.ROOM_CLOSED)
 SEND_TIMEOUT_S = 3.0
 STALE_MS = 1_000.0  # a track without frames for this long does not sound now
@@ -91,12 +95,16 @@ class Probe:
         default_factory=asyncio.Event
     )  # a fault of ours: it records no more, see `broken_why`
     broken_why: str = ""
+    transcripts: Transcripts = field(init=False)
     others: set[str] = field(default_factory=set)  # sids of audio tracks that are neither the user's nor the agent's
     _tracks: list[tuple[Take, rtc.Track]] = field(default_factory=list)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _sent: int = 0
     _leaving: bool = False
+
+    def __post_init__(self) -> None:
+        self.transcripts = Transcripts(self._speaker_of)
 
     @asynccontextmanager
     async def in_room(self, url: str, token: str, timeout_s: float = CONNECT_TIMEOUT_S) -> AsyncIterator[Probe]:
@@ -108,6 +116,7 @@ class Probe:
         self.room.on("participant_attributes_changed", lambda _, participant: self._participant_connected(participant))
         self.room.on("data_received", self._data_received)
         self.room.on("disconnected", self._disconnected)
+        self.transcripts.listen_to(self.room)
         async with joined(self.room, url, token, auto_subscribe=True, timeout_s=timeout_s):
             for participant in self.room.remote_participants.values():
                 self._participant_connected(participant)
@@ -118,8 +127,16 @@ class Probe:
                 for task in list(self._tasks):
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
+                await self.transcripts.aclose()
 
     # who is in the room
+
+    def _speaker_of(self, track_sid: str, identity: str) -> Speaker:
+        """Whose words a text is: of the participant whose track it names, else of the one that it came from."""
+        for participant in self.room.remote_participants.values():
+            if track_sid and track_sid in participant.track_publications:
+                identity = participant.identity
+        return USER if identity == self.user_identity else AGENT if self._who(identity) == AGENT else OTHER
 
     def _who(self, identity: str) -> str:
         if identity == self.user_identity:

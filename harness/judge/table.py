@@ -70,6 +70,16 @@ def _answers(case: Case, turn: Turn) -> bool:
     return turn.utterance is not None
 
 
+def _asks_for_phrases(case: Case) -> bool:
+    return any(wanted.says or wanted.never_says for wanted in case.expectations)
+
+
+def _word_error_limit(case: Case) -> float:
+    return max(
+        (wanted.understood.wer_max for wanted in case.expectations if wanted.understood is not None), default=0.0
+    )
+
+
 TABLE: tuple[Gate, ...] = (
     # the eight blocking gates of the spec
     Gate("eot_to_first_audio", "end of turn → first audio, at the second listener", "eot_to_first_audio_ms", "1",
@@ -143,6 +153,19 @@ TABLE: tuple[Gate, ...] = (
          "min", ">=", 0, "ms", True, if_absent="skip", scope=lambda case: case.interrupts, fixed=True,
          hear="end", of_sound=False,
          fix="Nothing was interrupted: the reply was over before the user spoke into it, or it never fell silent."),
+    Gate("says", "phrases that the case expects and the agent did not say", "phrases_missing_count", "agent",
+         "sum", "==", 0, "", True, keep=_answers, scope=_asks_for_phrases, if_absent="skip", fixed=True, of_sound=False,
+         hear="end",
+         fix="The reply lacks words that the case expects: the reason quotes what the agent published of its speech."),
+    Gate("never_says", "phrases that the case forbids and the agent said", "phrases_forbidden_count", "agent",
+         "sum", "==", 0, "", True, keep=_answers, scope=_asks_for_phrases, if_absent="skip", fixed=True, of_sound=False,
+         hear="end",
+         fix="The reply has words that the case forbids: the reason quotes what the agent published of its speech."),
+    Gate("understood", "words of the user that the agent misunderstood (WER)", "user_wer", "agent",
+         "max", "<=", 0.0, "share", True, keep=_answers, fixed=True, of_sound=False,
+         scope=lambda case: any(wanted.understood is not None for wanted in case.expectations),
+         of_case=_word_error_limit,
+         fix="The agent's recogniser hears other words than were said: the reason names them."),
     Gate("greeting", "greetings before the user's first word", "greeting_count", "2",
          "min", ">=", 1, "", True, per="call", scope=lambda case: case.greeting == "required", fixed=True,
          of_sound=False,
@@ -274,3 +297,4 @@ TABLE: tuple[Gate, ...] = (
          fix="The way takes long beside the jitter buffer: a queue in the publisher, the server or the network."),
 )  # fmt: skip
 BY_ID = {gate.id: gate for gate in TABLE}
+OF_EACH_CASE = frozenset(gate.id for gate in TABLE if gate.of_case is not None)  # no one limit holds for a whole run

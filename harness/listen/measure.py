@@ -23,6 +23,7 @@ from harness.listen.metrics.spectrum import spectra_of
 from harness.listen.metrics.stepped import inside_reply
 from harness.listen.metrics.transport import transport_metrics, way_besides_buffer
 from harness.listen.metrics.wire import wire_metrics
+from harness.listen.metrics.words import turn_words, word_metrics
 from harness.listen.place.replies import SAMPLES_PER_MS, HeardReply
 from harness.listen.place.scene import PAIRS, Scene
 from harness.listen.place.spoken import Place
@@ -82,7 +83,7 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     metrics, defects = sound_metrics(scene, turn)
     changed, more = change_metrics(scene, turn, defects) if not is_syllable(scene, turn) else ({}, [])
     metrics, defects = metrics | changed, assign_blame(scene, turn, [*defects, *more])
-    metrics |= latencies(scene, turn) | transport_metrics(scene, turn)
+    metrics |= latencies(scene, turn) | transport_metrics(scene, turn) | word_metrics(scene, turn)
     metrics["way_besides_buffer_ms"] = way_besides_buffer(metrics)
     metrics = inside_reply(scene, turn, metrics) | on_recovery(scene, turn)
     if quality:
@@ -90,6 +91,7 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     metrics = undistorted(scene, turn, metrics) | host_metrics(scene, turn)
     answer = turn.answers.get(scene.primary)
     first = (answer.reply if answer is not None else None) or turn.heard.get(scene.primary)
+    words = turn_words(scene, turn)
     return Turn(
         reply_seq=turn.reply_seq,
         utterance=turn.utterance,
@@ -100,6 +102,8 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
         spans=_spans(scene, turn),
         defects=defects,
         waterfall=turn_waterfall(scene, turn),
+        understood=words.understood if words is not None else "",
+        said=words.said if words is not None else "",
         spectra=spectra_of(scene, turn),
     )
 

@@ -299,6 +299,7 @@ class Attempt:
         writer.user(self.recording)
         if self.probe is not None:
             writer.events(self.probe.seen)
+            writer.transcript(self.probe.transcripts.lines)
         writer.stats(self.stats)
         if self.link_record is not None:
             writer.link(self.link_record)

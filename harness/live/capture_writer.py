@@ -23,6 +23,7 @@ from harness.live.user import UserRecording
 from harness.model import capture
 from harness.model.capture import AgentTrack, write_atomic
 from harness.model.plan import BuiltCase
+from harness.model.transcript import TranscriptLine
 from harness.network.record import LinkRecord
 
 RATE_HZ = 48_000
@@ -99,6 +100,11 @@ class CaptureWriter:
             for item in seen
         )
         self._put(capture.EVENTS, lambda: json_lines(rows))
+
+    def transcript(self, lines: Sequence[TranscriptLine]) -> None:
+        if lines:
+            rows = (line.model_dump(mode="json", exclude_defaults=True) | {"v": line.v} for line in lines)
+            self._put(capture.TRANSCRIPT, lambda: json_lines(rows))
 
     def stats(self, lines: list[dict[str, Any]]) -> None:
         if lines:

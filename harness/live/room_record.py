@@ -45,6 +45,9 @@ def what_was_there(probe: Probe | None, heard: ProbeRecording | None, attendance
     for seat in probe.roster.seats.values():
         if seat.identity != agent and not probe.roster.is_agent(seat.identity):
             found.append(Happening(kind="others", detail=f"{seat.identity} was in the room too", who=seat.identity))
+    if probe.transcripts.cut_off:
+        detail = f"{probe.transcripts.cut_off} published texts were not kept, or not whole: too many, or too long"
+        found.append(Happening(kind="transcript_flood", detail=detail, who=agent or ""))
     if len(heard.tracks) > 1:
         found += [
             Happening(kind="background", detail=_background(take), who=agent or "")

@@ -35,6 +35,7 @@ SAID = "said.wav"  # what the case says
 TRUTH = "truth.json"  # where its words are, to the sample
 CASE = "case.json"  # the case as it was played
 EVENTS = "events.jsonl"  # what the participants sent each other, one event a line
+TRANSCRIPT = "transcript.jsonl"  # the words that the participants published of their speech, one text a line
 AGENT_TRACE = "agent_trace.jsonl"  # agent: one line a turn, with the times of its steps
 BROWSER_TRACE = "browser_trace.json"  # browser: what the page did, on its own clock
 RTC_STATS = "rtc_stats.jsonl"  # WebRTC's own counters, once a second
@@ -102,6 +103,7 @@ HappeningKind = Literal[
     "background",  # a further audio track of the agent, which is not its voice
     "no_track",  # it joined without an audio track
     "state_stuck",  # its lk.agent.state did not follow its audio
+    "transcript_flood",  # more text was published than is kept
 ]
 
 

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from harness.model.expect import Expectation
+
 CASE_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$"
 SUITE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
 EVERY_CASE = "all"  # where a suite is named; no suite has this name
@@ -226,6 +228,8 @@ class Case(_Strict):
     greeting: Literal["auto", "none", "required"] | None = None  # whether the agent speaks first
     turn_quiet_ms: float | None = Field(default=None, ge=300, le=60_000)  # silence that ends the agent's turn
     hangup: Literal["warn", "expected"] | None = None  # the agent leaves after its last reply
+    # what is said in words: of every turn of the user, or one entry a turn
+    expect: Expectation | list[Expectation] | None = None
     gates_override: dict[str, float] = Field(default_factory=dict)  # gate id → threshold
     echo: Echo | None = None  # not available with the device microphone
     tags: list[str] = Field(default_factory=list)
@@ -236,6 +240,24 @@ class Case(_Strict):
         if self.min_reply_ms > self.max_reply_ms:
             raise ValueError("min_reply_ms is above max_reply_ms")
         return self
+
+    @model_validator(mode="after")
+    def _one_word_error_rate(self) -> Case:
+        if len({wanted.understood.wer_max for wanted in self.expectations if wanted.understood is not None}) > 1:
+            raise ValueError("expect: understood.wer_max is one figure for all turns of a case")
+        return self
+
+    @property
+    def expectations(self) -> list[Expectation]:
+        if self.expect is None:
+            return []
+        return self.expect if isinstance(self.expect, list) else [self.expect]
+
+    def expected_of(self, turn: int) -> Expectation | None:
+        """Of the user's turn number `turn`, counted from 0."""
+        if self.expect is None or isinstance(self.expect, Expectation):
+            return self.expect
+        return self.expect[turn] if turn < len(self.expect) else None
 
 
 class SpokenUtterance(_Strict):

@@ -104,6 +104,8 @@ class Turn(_Frozen):
     spans: dict[str, Span] = Field(default_factory=dict)  # recording → where this reply stands in it
     defects: list[Defect] = Field(default_factory=list)
     waterfall: list[WaterfallStep] = Field(default_factory=list)
+    understood: str = ""  # the user's words, as the agent published them
+    said: str = ""  # its own words, as it published them
     spectra: dict[str, Spectrum] = Field(default_factory=dict)  # recording → fingerprint of this reply there
 
 

@@ -6,12 +6,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.judge.limits import limit_in_words, limits_text
+from harness.judge.limits import limits_text
 from harness.judge.numbers import show
 from harness.model.status import Status
 from harness.model.verdict import Summary
 from reports.view.examined import examined
 from reports.view.excluded import excluded
+from reports.view.view import limit_of
 
 COLOURS = {
     Status.PASS: "green",
@@ -32,7 +33,7 @@ def verdict_table(summary: Summary) -> Group:
     for gate in summary.gates:
         if gate.status is Status.NOT_APPLICABLE:
             continue
-        limit = "the case's own" if gate.gate_id.startswith("reply_not_") else limit_in_words(gate)
+        limit = limit_of(gate)
         kind = "" if gate.blocking else " [dim](warns)[/]"
         gates.add_row(gate.gate_id + kind, gate.shown, limit, Text(gate.status.value, COLOURS[gate.status]))
     kpi = summary.turn_taking.raw_ms

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from harness.judge.fixes import Fix, suggest
 from harness.judge.limits import limit_in_words, limits_text
 from harness.judge.numbers import show
+from harness.judge.table import OF_EACH_CASE
 from harness.judge.verdict import explain
 from harness.model.degraded import LABEL
 from harness.model.measurement import Metric, Turn
@@ -247,7 +248,7 @@ def short(values: Distribution | None) -> str:
 
 def has_own_limits(gate: GateResult) -> bool:
     """Whether each case has its own limit, so that no one limit applies to the value over all cases."""
-    return gate.gate_id in ("reply_not_short", "reply_not_long")
+    return gate.gate_id in OF_EACH_CASE
 
 
 def limit_of(gate: GateResult) -> str:

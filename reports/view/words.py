@@ -1,4 +1,5 @@
-"""The words of user and agent in an attempt, where its capture has them. Nothing here is measured.
+"""The words of user and agent in an attempt: its case's, its agent's trace, else what the agent published. Nothing here is
+measured.
 
 All of it is text from elsewhere. A missing or torn file loses only its own words.
 """
@@ -37,7 +38,9 @@ class Script:
         asked = turn.utterance
         said = self.utterances[asked] if asked is not None and 0 <= asked < len(self.utterances) else ""
         trace = self.traces.get(turn.reply_seq)
-        return Words(said, trace.user_text, trace.reply_text) if trace is not None else Words(said)
+        if trace is None:
+            return Words(said, turn.understood, turn.said)
+        return Words(said, trace.user_text or turn.understood, trace.reply_text or turn.said)
 
 
 def read_script(folder: Path) -> Script:

@@ -1,0 +1,104 @@
+"""The words of a turn: how much of the user's the agent understood, and whether its own are those that the case expects.
+
+The user's words are the case's text; the agent's are what it published of them, and of its own speech (transcript.jsonl).
+"""
+
+from __future__ import annotations
+
+from harness.listen.place.scene import PAIRS, Scene
+from harness.listen.place.spoken import Place
+from harness.listen.place.turns import TurnHeard
+from harness.listen.read.records import no_number, number
+from harness.listen.words.compare import is_said, word_errors
+from harness.listen.words.turns import TurnWords, words_by_turn
+from harness.model.expect import Expectation
+from harness.model.measurement import Metric
+from harness.model.transcript import words_of
+
+NOT_PUBLISHED = "the agent published no words of {} (LiveKit's text streams, topic lk.transcription)"
+WRONG_SHOWN = 6
+
+
+def turn_words(scene: Scene, turn: TurnHeard) -> TurnWords | None:
+    """None where no words were published, or where nothing says to which turn they belong."""
+    starts = _starts_ms(scene)
+    if not scene.capture.transcript or starts is None:
+        return None
+    parts = words_by_turn(words_of(scene.capture.transcript), [start for _, start in starts])
+    if turn.utterance is None:
+        return parts[0] if _is_first_sound(scene, turn, starts) else None
+    return next((part for (index, _), part in zip(starts, parts[1:], strict=True) if index == turn.utterance), None)
+
+
+def word_metrics(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
+    """Empty where nothing was published and the case asks for nothing."""
+    expected, words = _expected(scene, turn), turn_words(scene, turn)
+    if turn.utterance is None or (expected is None and words is None):
+        return {}
+    found = {"user_wer": _user_wer(scene, turn, words)}
+    if expected is not None and (expected.says or expected.never_says):
+        found |= _phrases(expected, words)
+    return found
+
+
+def _user_wer(scene: Scene, turn: TurnHeard, words: TurnWords | None) -> Metric:
+    truth = scene.capture.truth
+    said = truth.utterances[turn.utterance].text if truth is not None and turn.utterance is not None else ""
+    if not said:
+        return no_number("ratio", "the case does not say in words what its user says (text:)")
+    if words is None or not words.understood:
+        return no_number("ratio", NOT_PUBLISHED.format("what it understood"))
+    errors = word_errors(said, words.understood)
+    if errors is None:
+        return no_number("ratio", f"nothing in {said!r} counts as a word")
+    shown = "; ".join(errors.wrong[:WRONG_SHOWN])
+    interim = "" if words.understood_final else " (it published no final wording)"
+    return number(errors.rate, "ratio", reason=f"{words.understood!r}{interim}{': ' if shown else ''}{shown}")
+
+
+def _phrases(expected: Expectation, words: TurnWords | None) -> dict[str, Metric]:
+    if words is None or not words.said:
+        reason = NOT_PUBLISHED.format("its own speech")
+        return {name: no_number("count", reason) for name in ("phrases_missing_count", "phrases_forbidden_count")}
+    missing = [phrase for phrase in expected.says if not is_said(phrase, words.said)]
+    forbidden = [phrase for phrase in expected.never_says if is_said(phrase, words.said)]
+    return {
+        "phrases_missing_count": number(len(missing), "count", reason=_in_words(missing, "not", words.said)),
+        "phrases_forbidden_count": number(len(forbidden), "count", reason=_in_words(forbidden, "though", words.said)),
+    }
+
+
+def _in_words(phrases: list[str], how: str, said: str) -> str:
+    if not phrases:
+        return ""
+    quoted = ", ".join(repr(phrase) for phrase in phrases)
+    return f"{quoted} is {'not ' if how == 'not' else ''}in the agent's own text: {said!r}"
+
+
+def _expected(scene: Scene, turn: TurnHeard) -> Expectation | None:
+    case, truth = scene.capture.case, scene.capture.truth
+    if case is None or truth is None or turn.utterance is None:
+        return None
+    return case.expected_of(sum(utterance.is_turn for utterance in truth.utterances[: turn.utterance]))
+
+
+def _starts_ms(scene: Scene) -> list[tuple[int, float]] | None:
+    """(utterance, when it began on the host's clock) of each turn of the user."""
+    truth, user = scene.capture.truth, PAIRS[scene.primary]
+    if truth is None:
+        return None
+    found = []
+    for index, (utterance, place) in enumerate(zip(truth.utterances, scene.places[user], strict=True)):
+        if not utterance.is_turn:
+            continue
+        start = scene.clocks.mono_ms(user, place.start) if isinstance(place, Place) else None
+        if start is None:
+            return None
+        found.append((index, start))
+    return found
+
+
+def _is_first_sound(scene: Scene, turn: TurnHeard, starts: list[tuple[int, float]]) -> bool:
+    heard = turn.heard.get(scene.primary)
+    began = scene.clocks.mono_ms(scene.primary, heard.start) if heard is not None else None
+    return began is not None and bool(starts) and began < starts[0][1]

@@ -1,0 +1,94 @@
+"""Words are compared as a listener would: numbers, case and spelling are one; an omitted or another word is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.listen.words.compare import is_said, word_errors
+from harness.listen.words.normal import words_in
+from harness.listen.words.turns import words_by_turn
+from harness.model.transcript import TranscriptLine, words_of
+
+
+@pytest.mark.parametrize(
+    "spoken", ["four two seven one", "4271", "forty-two seventy-one", "forty two seven one", "4 27 1", "42-71."]
+)
+def test_a_code_is_one_however_it_is_read_out(spoken: str) -> None:
+    assert words_in(spoken) == ("4271",)
+    assert is_said("4271", f"Your code is {spoken}, right?")
+
+
+def test_chinese_counts_by_character() -> None:
+    errors = word_errors("今天天气怎么样", "今天天汽怎么样")
+    assert errors is not None
+    assert errors.rate == pytest.approx(1 / 7)
+
+
+@pytest.mark.parametrize(
+    ("understood", "rate", "wrong"),
+    [
+        ("It's half past nine.", 0.0, ()),
+        ("it is half past iron", 0.2, ("9 → iron",)),
+        ("it is past nine", 0.2, ("half → nothing",)),
+        ("it is half past nine now", 0.2, ("nothing → now",)),
+        ("", 1.0, ("it → nothing", "is → nothing", "half → nothing", "past → nothing", "9 → nothing")),
+    ],
+)
+def test_the_word_error_rate_names_its_errors(understood: str, rate: float, wrong: tuple[str, ...]) -> None:
+    errors = word_errors("It is half past nine", understood)
+    assert errors is not None
+    assert (errors.rate, errors.wrong) == (pytest.approx(rate), wrong)
+
+
+def test_of_nothing_that_is_a_word_there_is_no_rate() -> None:
+    assert word_errors("…", "hello") is None
+
+
+@pytest.mark.parametrize(
+    ("phrase", "said"),
+    [
+        ("table for two", True),
+        ("TABLE for 2", True),
+        ("tables for two", False),
+        ("for table", False),
+        (r"re:book(ed|ing)", True),
+    ],
+)
+def test_a_phrase_is_said_in_its_order_and_as_it_is_inflected(phrase: str, said: bool) -> None:
+    assert is_said(phrase, "I have booked a table for two.") is said
+
+
+def line(way: str, speaker: str, t_ms: float, text: str, segment: str = "", final: bool = True) -> TranscriptLine:
+    return TranscriptLine.model_validate(
+        {"way": way, "speaker": speaker, "segment_id": segment, "text": text, "final": final,
+         "t_first_mono_ms": t_ms, "t_last_mono_ms": t_ms}
+    )  # fmt: skip
+
+
+def test_words_that_come_in_both_ways_and_in_drafts_count_once() -> None:
+    lines = [
+        line("event", "user", 10, "what time", "a", False),
+        line("stream", "user", 11, "what time", "b", False),
+        line("event", "user", 20, "what time is it", "a"),
+        line("stream", "user", 21, "what time is it", "b"),
+        line("event", "agent", 30, "It is nine.", "c"),
+    ]
+    assert [(words.speaker, words.text) for words in words_of(lines)] == [
+        ("user", "what time is it"),
+        ("agent", "It is nine."),
+    ]
+
+
+def test_words_belong_to_the_turn_after_whose_start_they_came() -> None:
+    words = words_of(
+        [
+            line("stream", "agent", 50, "Hello!", "1"),
+            line("stream", "user", 900, "what time is it", "2"),
+            line("stream", "agent", 1_500, "Nine.", "3"),
+            line("stream", "user", 2_500, "thanks", "4", final=False),
+        ]
+    )
+    greeting, first, second = words_by_turn(words, [100.0, 2_000.0])
+    assert greeting.said == "Hello!"
+    assert (first.understood, first.said) == ("what time is it", "Nine.")
+    assert (second.understood, second.said, second.understood_final) == ("thanks", "", False)
