@@ -103,8 +103,12 @@ def case_differences(now: Mapping[str, str | None], then: Mapping[str, str | Non
 
 
 def case_hash(truth: Truth) -> str:
-    """Hash of a case's speech and timing, to the sample: the truth with its WAV's hash, without names and wording."""
-    said = truth.model_dump(mode="json", exclude={"case_id": True, "notes": True, "utterances": {"__all__": {"text"}}})
+    """Hash of a case's speech and timing, to the sample: the truth with its WAV's hash, without names and wording.
+
+    Another voice gives another WAV, so a baseline of one voice is refused for another.
+    """
+    about = {"__all__": {"text", "words"}}
+    said = truth.model_dump(mode="json", exclude={"case_id": True, "notes": True, "voices": True, "utterances": about})
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -39,7 +39,7 @@ from harness.live.scene import PROBE_IDENTITY, USER_IDENTITY, Scene
 from harness.live.unspoken import no_microphone
 from harness.live.user import BrowserUser, User, UserRecording
 from harness.model import capture
-from harness.model.capture import AgentTrack, Happening, Manifest, PageUnderTest, SpokenAt, Timeline
+from harness.model.capture import CALLER, AgentTrack, Happening, Manifest, PageUnderTest, SpokenAt, Timeline
 from harness.model.plan import BuiltCase
 from harness.model.status import CaptureStatus
 from harness.network.record import LinkRecord
@@ -333,6 +333,8 @@ class Attempt:
         missing = capture.PRE_RTC not in files
         versions = {**own_versions(), **commits(self.built.path, command=scene.agent.about.kind == "command")}
         versions |= {"livekit-server": scene.server_version, **scene.agent.versions}
+        if self.built.truth.voices:
+            versions[CALLER] = "; ".join(self.built.truth.voices)
         if scene.open_browser is not None:
             versions |= {"chromium": self.joining.browser_version, "livekit-client": scene.library_version}
         more = what_was_there(self.probe, self.heard, self.joining.attendance)

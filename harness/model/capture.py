@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,6 +49,7 @@ SCREENSHOT = "screenshot.png"  # browser: the page at the end of the call
 CONSOLE = "console.jsonl"  # browser: what the page wrote to its console, and its errors
 MANIFEST = "manifest.json"  # how the call was made, how it ended, with which versions and clocks
 MEASUREMENT = "measurement.json"  # what the listening half found
+CALLER = "caller"  # in a manifest's versions: whose voices say the case
 RETAINED = "retained.json"  # what `earwitness retain` left of the capture
 
 
@@ -161,6 +163,12 @@ class Manifest(_Frozen):
     happenings: list[Happening] = Field(default_factory=list)
     agent_tracks: list[AgentTrack] = Field(default_factory=list)
     agent_identity: str | None = None  # that of the participant taken for the agent
+
+
+def callers(manifests: Iterable[Manifest]) -> dict[str, str]:
+    """The voices of all callers of a run, as one of its versions; nothing where every case is a recording."""
+    voices = {voice for manifest in manifests for voice in manifest.versions.get(CALLER, "").split("; ") if voice}
+    return {CALLER: "; ".join(sorted(voices))} if voices else {}
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -43,7 +43,7 @@ class Tier(StrEnum):
 
 
 class Say(_Strict):
-    """Some words. `voice` is an espeak-ng voice name (en-us, en-gb, cmn, …)."""
+    """Some words. `voice`: joe, which is neural (English), or any voice of espeak-ng (en-us, en-gb, cmn, …)."""
 
     say: str = Field(min_length=1, max_length=2000)
     voice: str | None = None
@@ -260,6 +260,14 @@ class Case(_Strict):
         return self.expect[turn] if turn < len(self.expect) else None
 
 
+class SpokenWord(_Strict):
+    """When a word sounds, by the durations that the neural voice gave its phonemes (they are 12 ms steps)."""
+
+    text: str
+    start_sample: int = Field(ge=0)
+    end_sample: int = Field(gt=0)
+
+
 class SpokenUtterance(_Strict):
     """Where one utterance stands in the built WAV, to the sample at CASE_RATE_HZ."""
 
@@ -272,6 +280,7 @@ class SpokenUtterance(_Strict):
     delay_ms: float | None = None
     window_ms: tuple[float, float] | None = None
     pauses: list[tuple[int, int]] = Field(default_factory=list)  # designed pauses inside, [start, end) samples
+    words: list[SpokenWord] = Field(default_factory=list)  # none where espeak-ng speaks, or in a recording
 
 
 class Truth(_Strict):
@@ -284,4 +293,5 @@ class Truth(_Strict):
     source: Literal["recipe", "annotation", "detected"]
     utterances: list[SpokenUtterance]
     impulses: list[int] = Field(default_factory=list)  # samples of designed spikes
+    voices: list[str] = Field(default_factory=list)  # who speaks, with versions; none in a recording
     notes: list[str] = Field(default_factory=list)  # assumptions made in reading a recording of the user's own

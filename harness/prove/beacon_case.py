@@ -19,7 +19,7 @@ from harness.model.capture import write_atomic
 from harness.model.case import CASE_RATE_HZ, Case, Recipe, Say, StartAt, Tier, Utterance
 from harness.model.plan import BuiltCase
 from harness.speech.build import build_case, build_speech, wav_bytes
-from harness.speech.espeak_worker import EspeakWorker
+from harness.speech.voices import Voices
 
 D0_MS = 400.0
 D_RANGE_MS = (900.0, 2_000.0)
@@ -91,14 +91,14 @@ def draw_delays(turns: int, rng: np.random.Generator) -> list[float]:
     return [round((low + (high - low) * part) * SAMPLES_PER_MS) / SAMPLES_PER_MS for part in parts]
 
 
-def answer_sounds(worker: EspeakWorker) -> list[AnswerSound]:
+def answer_sounds(voices: Voices) -> list[AnswerSound]:
     """Each of WORDS rising and falling: index 2·w rises, 2·w + 1 falls. Raises HarnessError."""
     sounds = []
     fade = round(SPEECH_FADE_MS * SAMPLES_PER_MS)
     lead, length = round(CHIRP_TO_SPEECH_MS * SAMPLES_PER_MS), round(SPEECH_MS * SAMPLES_PER_MS)
     for word, voice in WORDS:
         utterance = Utterance(parts=[Say(say=word)], voice=voice, start=StartAt(at_ms=100))
-        said, truth = build_speech(_case(f"answer_{word}", [utterance]), Path(f"{word}.yaml"), worker)
+        said, truth = build_speech(_case(f"answer_{word}", [utterance]), Path(f"{word}.yaml"), voices)
         start = truth.utterances[0].start_sample
         speech = said[start : start + length].astype(np.float64) / 32768
         speech[-fade:] *= 0.5 + 0.5 * np.cos(np.pi * np.arange(fade) / fade)
@@ -122,7 +122,7 @@ def _case(name: str, utterances: list[Utterance]) -> Case:
     )
 
 
-def _spaced_case(name: str, d_ms: list[float], worker: EspeakWorker) -> Case:
+def _spaced_case(name: str, d_ms: list[float], voices: Voices) -> Case:
     """Each utterance starts once the second answer to the one before is over."""
 
     def utterances(starts_ms: list[float]) -> list[Utterance]:
@@ -132,7 +132,7 @@ def _spaced_case(name: str, d_ms: list[float], worker: EspeakWorker) -> Case:
         ]
 
     far_apart = [FIRST_MS + 3_000.0 * n for n in range(len(d_ms))]
-    _, truth = build_speech(_case(name, utterances(far_apart)), Path(f"{name}.yaml"), worker)
+    _, truth = build_speech(_case(name, utterances(far_apart)), Path(f"{name}.yaml"), voices)
     starts_ms, at_ms = [], FIRST_MS
     for spoken, d in zip(truth.utterances, d_ms, strict=True):
         starts_ms.append(at_ms)
@@ -151,16 +151,16 @@ def build_calls(turns: int, seed: int, folder: Path, name: str = "beacon") -> li
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     calls: list[BeaconCall] = []
-    with EspeakWorker() as worker:
-        sounds = answer_sounds(worker)
+    with Voices() as voices:
+        sounds = answer_sounds(voices)
         answers_wav = folder / "answers.wav"
         write_atomic(answers_wav, wav_bytes(np.concatenate([sound.samples for sound in sounds])))
         count = -(-turns // TURNS_A_CALL)
         for index in range(count):
             size = turns // count + (index < turns % count)
             d_ms = draw_delays(size, rng)
-            case = _spaced_case(f"{name}_{index + 1}", d_ms, worker)
-            built = build_case(case, folder / f"{case.id}.yaml", folder, worker)
+            case = _spaced_case(f"{name}_{index + 1}", d_ms, voices)
+            built = build_case(case, folder / f"{case.id}.yaml", folder, voices)
             _write_plan(built, d_ms, _choose_words(size, rng), sounds, answers_wav, folder)
             calls.append(BeaconCall(built, tuple(d_ms)))
     return calls

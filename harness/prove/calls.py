@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.model.case import Case, Recipe, Say, StartAfter, StartAt, Tier, Utterance
 from harness.model.plan import BuiltCase
 from harness.speech.build import build_case
-from harness.speech.espeak_worker import EspeakWorker
+from harness.speech.voices import Voices
 
 SENTENCES = (
     "The birch canoe slid on the smooth planks.",
@@ -88,5 +88,5 @@ def make_call(name: str, turns: int, *, pause_in_turn: bool = False, interrupts:
 
 def build_call(case: Case, cache: Path) -> BuiltCase:
     """Raises CaseError, HarnessError."""
-    with EspeakWorker() as worker:
-        return build_case(case, Path(f"{case.id}.yaml"), cache, worker)
+    with Voices() as voices:
+        return build_case(case, Path(f"{case.id}.yaml"), cache, voices)

@@ -31,7 +31,7 @@ from harness.prove.catalogue import BY_ID, Fault, Where, seed_of
 from harness.prove.inject import FOLDER_VARIABLE, RoomFaults, applied_in, plan_room
 from harness.prove.trials import CLEAN, Trial, append_trials, not_arrived, trials_of, whole_call_trial
 from harness.speech.build import build_case
-from harness.speech.espeak_worker import EspeakWorker
+from harness.speech.voices import Voices
 
 CALLS = "calls.jsonl"
 TURNS = 10
@@ -215,8 +215,8 @@ class LiveProof:
                 soundfile.write(path, said[utterance.start_sample : utterance.end_sample], rate_hz)
             user.append(str(path.resolve()))
         other = []
-        with EspeakWorker() as worker:
-            session = build_case(_other_session(), Path("other.yaml"), self.cache, worker)
+        with Voices() as voices:
+            session = build_case(_other_session(), Path("other.yaml"), self.cache, voices)
         voices, _ = soundfile.read(session.wav, dtype="int16")
         for index, utterance in enumerate(session.truth.utterances):
             path = folder / f"other-{index}.wav"

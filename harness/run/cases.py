@@ -12,7 +12,7 @@ from harness.model.limits import SHIPPED, Limits
 from harness.model.plan import BuiltCase
 from harness.speech.build import build_case
 from harness.speech.case_file import load_cases
-from harness.speech.espeak_worker import EspeakWorker
+from harness.speech.voices import Voices
 
 
 def load_checked_cases(paths: Sequence[Path], limits: Limits = SHIPPED) -> list[tuple[Path, Case]]:
@@ -55,5 +55,5 @@ def select_cases(
 
 def build_cases(cases: Sequence[tuple[Path, Case]], cache: Path) -> tuple[BuiltCase, ...]:
     """The cases with their speech. Raises CaseError, HarnessError."""
-    with EspeakWorker() as worker:
-        return tuple(build_case(case, path, cache, worker) for path, case in cases)
+    with Voices() as voices:
+        return tuple(build_case(case, path, cache, voices) for path, case in cases)

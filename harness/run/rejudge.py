@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from harness.errors import EarwitnessError, UsageError
 from harness.judge.verdict import EXIT_FAIL, EXIT_INTERRUPTED, RunFacts, judge_attempt, judge_case, judge_run
 from harness.listen.read.reading import first_problem
-from harness.model.capture import CASE, MANIFEST, Manifest, read_manifest
+from harness.model.capture import CASE, MANIFEST, Manifest, callers, read_manifest
 from harness.model.case import Case
 from harness.model.degraded import degraded_in
 from harness.model.measurement import Measurement
@@ -173,7 +173,7 @@ def _facts(record: Mapping[str, Any], manifests: list[Manifest], errors: tuple[s
         link=first.link,
         planned=tuple(dict.fromkeys(manifest.case_id for manifest in manifests)),
         errors=errors,
-        environment={"host": first.host, "versions": first.versions},
+        environment={"host": first.host, "versions": {**first.versions, **callers(manifests)}},
         wall_s=float(wall_s) if isinstance(wall_s, int | float) else None,
         side_by_side=_side_by_side(record),
     )

@@ -11,7 +11,7 @@ import asyncio
 import datetime
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from harness.errors import EarwitnessError
 from harness.history.environment import ears_version
 from harness.judge.verdict import RunFacts, judge_attempt, judge_case, judge_run
 from harness.listen.measure import listen, write_measurement
-from harness.model.capture import Manifest, write_atomic
+from harness.model.capture import Manifest, callers, write_atomic
 from harness.model.case import Case
 from harness.model.degraded import degraded_in
 from harness.model.measurement import Measurement
@@ -223,7 +223,7 @@ class Run:
             else self.plan.network.network,
             errors=tuple(self.errors),
             planned=tuple(self.order or [built.case.id for built in self.plan.cases]),
-            environment=_environment(first) if first is not None else {},
+            environment=_environment(first, self._manifests) if first is not None else {},
             wall_s=round(time.monotonic() - self._started, 1),
             kpi_limit=limit,
             limits=self.plan.limits,
@@ -231,6 +231,6 @@ class Run:
         )
 
 
-def _environment(manifest: Manifest) -> dict[str, Any]:
+def _environment(first: Manifest, manifests: Sequence[Manifest]) -> dict[str, Any]:
     """The run's host and versions; `ears` hashes the listening code, for later comparisons."""
-    return {"host": manifest.host, "versions": {**manifest.versions, "ears": ears_version()}}
+    return {"host": first.host, "versions": {**first.versions, **callers(manifests), "ears": ears_version()}}

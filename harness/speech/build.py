@@ -1,7 +1,7 @@
 """Build a case's speech: 48 kHz mono 16 bit with its truth to the sample; the same recipe gives the same bytes.
 
-Parts are synthesised at 22.05 kHz, resampled once (polyphase, float64), set to their level (RMS over the voiced part)
-and laid where the recipe says; noise comes last, fades out over 50 ms, and the WAV ends in digital silence:
+Parts are synthesised at 22.05 kHz (`voices`), resampled once (polyphase, float64), set to their level (RMS over the voiced
+part) and laid where the recipe says; noise comes last, fades out over 50 ms, and the WAV ends in digital silence:
 Chromium's fake microphone repeats the last 10 ms of its file for ever. Truth is taken from the clean speech, before
 noise.
 """
@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from harness.errors import CaseError, HarnessError
+from harness.errors import CaseError
 from harness.model.capture import write_atomic
 from harness.model.case import (
     CASE_RATE_HZ,
@@ -33,18 +33,21 @@ from harness.model.case import (
     Recording,
     Say,
     SpokenUtterance,
+    SpokenWord,
     StartAfter,
     StartAt,
     Truth,
     Utterance,
 )
 from harness.model.plan import BuiltCase
-from harness.speech.espeak_worker import EspeakWorker, UnknownVoiceError
+from harness.speech.espeak_worker import UnknownVoiceError
 from harness.speech.recording import check_headroom, read_recording, to_int16
 from harness.speech.voiced import voiced_span
+from harness.speech.voices import Voices, describe, versions_of
+from harness.speech.word_times import Word
 
 READER_VERSION = "2"  # must change whenever a user's own recording is read differently
-BUILDER_VERSION = 4  # must change whenever a recipe gives other samples
+BUILDER_VERSION = 5  # must change whenever a recipe gives other samples
 NOISE_FADE_MS = 50.0
 SILENT_END_MS = 300.0
 SAMPLES_PER_MS = CASE_RATE_HZ // 1000
@@ -60,10 +63,11 @@ class Spoken:
     voiced: tuple[int, int]
     pauses: list[tuple[int, int]] = field(default_factory=list)
     impulses: list[int] = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
     text: str = ""
 
 
-def build_case(case: Case, case_path: Path, cache: Path, worker: EspeakWorker) -> BuiltCase:
+def build_case(case: Case, case_path: Path, cache: Path, voices: Voices) -> BuiltCase:
     """Taken from the cache if this very recipe is there. Raises CaseError, HarnessError."""
     key = _cache_key(case, case_path)
     wav, truth_path = cache / f"{case.id}-{key}.wav", cache / f"{case.id}-{key}.json"
@@ -71,7 +75,7 @@ def build_case(case: Case, case_path: Path, cache: Path, worker: EspeakWorker) -
     if cached is not None:
         return BuiltCase(case, wav, cached, case_path)
     cache.mkdir(parents=True, exist_ok=True)
-    samples, truth = build_speech(case, case_path, worker)
+    samples, truth = build_speech(case, case_path, voices)
     _publish(wav, wav_bytes(samples))
     _publish(truth_path, truth.model_dump_json(indent=2).encode())
     return BuiltCase(case, wav, truth, case_path)
@@ -94,7 +98,7 @@ def _publish(path: Path, data: bytes) -> None:
 
 
 def _cache_key(case: Case, case_path: Path) -> str:
-    parts = [case.speech.model_dump_json(), case.id, str(BUILDER_VERSION), EspeakWorker.version()]
+    parts = [case.speech.model_dump_json(), case.id, str(BUILDER_VERSION), *versions_of(_voices_of(case))]
     if isinstance(case.speech, Recording):
         source = case_path.parent / case.speech.wav
         parts.append(READER_VERSION)
@@ -117,7 +121,7 @@ def samples_sha256(samples: npt.NDArray[np.int16]) -> str:
     return hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()
 
 
-def build_speech(case: Case, case_path: Path, worker: EspeakWorker) -> tuple[npt.NDArray[np.int16], Truth]:
+def build_speech(case: Case, case_path: Path, voices: Voices) -> tuple[npt.NDArray[np.int16], Truth]:
     """int16 samples at 48 kHz, shape (n,), and their truth."""
     source: Literal["recipe", "annotation", "detected"]
     if isinstance(case.speech, Recording):
@@ -125,7 +129,7 @@ def build_speech(case: Case, case_path: Path, worker: EspeakWorker) -> tuple[npt
         samples, utterances, source, notes = read.samples, read.utterances, read.source, read.notes
         impulses: list[int] = []
     else:
-        mix, utterances, impulses = _lay_out(case.speech, case_path, worker)
+        mix, utterances, impulses = _lay_out(case.speech, case_path, voices)
         samples = to_int16(mix)
         source, notes = "recipe", []
     truth = Truth(
@@ -135,16 +139,17 @@ def build_speech(case: Case, case_path: Path, worker: EspeakWorker) -> tuple[npt
         source=source,
         utterances=utterances,
         impulses=impulses,
+        voices=[describe(voice) for voice in _voices_of(case)],
         notes=notes,
     )
     return samples, truth
 
 
-def _lay_out(recipe: Recipe, path: Path, worker: EspeakWorker) -> tuple[Samples, list[SpokenUtterance], list[int]]:
+def _lay_out(recipe: Recipe, path: Path, voices: Voices) -> tuple[Samples, list[SpokenUtterance], list[int]]:
     laid: list[tuple[int, Spoken, Utterance]] = []
     for index, utterance in enumerate(recipe.utterances):
         key = f"speech.utterances.{index}"
-        spoken = _speak(utterance, key, path, worker)
+        spoken = _speak(utterance, key, path, voices)
         start = utterance.start
         at = start.at_ms if isinstance(start, StartAt) else start.nominal_ms
         position = round(at * SAMPLES_PER_MS)
@@ -181,19 +186,25 @@ def _truth_of(position: int, spoken: Spoken, utterance: Utterance) -> SpokenUtte
         delay_ms=after.delay_ms if after is not None else None,
         window_ms=after.window_ms if after is not None else None,
         pauses=[(position + start, position + end) for start, end in spoken.pauses],
+        words=[
+            SpokenWord(text=word.text, start_sample=position + word.start, end_sample=position + word.end)
+            for word in spoken.words
+        ],
     )
 
 
-def _speak(utterance: Utterance, key: str, path: Path, worker: EspeakWorker) -> Spoken:
+def _speak(utterance: Utterance, key: str, path: Path, voices: Voices) -> Spoken:
     """The parts one after the other, words trimmed to what is voiced so that a pause is as long as it says.
 
     So the voiced span needs no detector: it goes from the first part that sounds to the end of the last one.
     """
     pieces: list[tuple[Part, int, Samples]] = []
+    spoken: list[Word] = []
     length = 0
     for part in utterance.parts:
         if isinstance(part, Say):
-            piece = _words(part, utterance, key, path, worker)
+            piece, said = _words(part, utterance, key, path, voices)
+            spoken += [Word(word.text, length + word.start, length + word.end) for word in said]
         else:
             piece = np.zeros(round((part.pause_ms if isinstance(part, Pause) else part.width_ms) * SAMPLES_PER_MS))
         pieces.append((part, length, piece))
@@ -213,7 +224,7 @@ def _speak(utterance: Utterance, key: str, path: Path, worker: EspeakWorker) -> 
     pauses = [(at, at + len(piece)) for part, at, piece in pieces if isinstance(part, Pause)]
     text = " ".join(part.say for part in utterance.parts if isinstance(part, Say))
     inside = [pause for pause in pauses if voiced[0] < pause[0] and pause[1] < voiced[1]]
-    return Spoken(samples, voiced, inside, [start for start, _, _ in impulses], text)
+    return Spoken(samples, voiced, inside, [start for start, _, _ in impulses], spoken, text)
 
 
 def _spike(width_samples: int, peak: float) -> Samples:
@@ -222,23 +233,40 @@ def _spike(width_samples: int, peak: float) -> Samples:
     return peak * np.cos(np.pi * t / 2) * np.cos(2 * np.pi * t)
 
 
-def _words(part: Say, utterance: Utterance, key: str, path: Path, worker: EspeakWorker) -> Samples:
+def _words(part: Say, utterance: Utterance, key: str, path: Path, voices: Voices) -> tuple[Samples, list[Word]]:
+    """From the first voiced sample to the last one, at 48 kHz; the words lie inside."""
+    voice = _voice_of(part, utterance)
     try:
-        raw = worker.speak(part.say, part.voice or utterance.voice, part.rate_wpm or utterance.rate_wpm)
+        speech = voices.speak(part.say, voice, part.rate_wpm or utterance.rate_wpm)
     except UnknownVoiceError as error:
         raise CaseError(path, None, f"{key}: {error}") from error
-    up, down = 320, 147  # 22,050 → 48,000
-    if worker.rate_hz != 22_050:
-        raise HarnessError(f"espeak-ng speaks at {worker.rate_hz} Hz, 22050 expected: reinstall espeakng-loader")
     from scipy.signal import resample_poly  # slow to load, and most cases are in the cache
 
-    samples = resample_poly(raw.astype(np.float64) / 32768, up, down)
-    span = voiced_span(samples, CASE_RATE_HZ)
+    up, down = 320, 147  # 22,050 → 48,000
+    samples = resample_poly(speech.samples, up, down)
+    span = voiced_span(samples, CASE_RATE_HZ) if len(samples) else None
     if span is None:
-        raise CaseError(
-            path, None, f"{key}: espeak-ng says nothing for {part.say!r} with voice {part.voice or utterance.voice!r}"
-        )
-    return samples[span[0] : span[1]]
+        raise CaseError(path, None, f"{key}: the voice {voice!r} says nothing for {part.say!r}")
+    start, end = span
+    words = [Word(word.text, *(_inside(at * up / down - start, end - start) for at in (word.start, word.end)))
+             for word in speech.words]  # fmt: skip
+    return samples[start:end], words
+
+
+def _inside(at: float, length: int) -> int:
+    return min(max(round(at), 0), length)
+
+
+def _voice_of(part: Say, utterance: Utterance) -> str:
+    return part.voice or utterance.voice
+
+
+def _voices_of(case: Case) -> list[str]:
+    """The voices that speak, each once; none for a recording."""
+    if isinstance(case.speech, Recording):
+        return []
+    spoken = [(part, u) for u in case.speech.utterances for part in u.parts if isinstance(part, Say)]
+    return list(dict.fromkeys(_voice_of(part, utterance) for part, utterance in spoken))
 
 
 def _noise(noise: Noise, mix: Samples, utterances: list[SpokenUtterance]) -> Samples:

@@ -78,7 +78,7 @@ class EspeakWorker:
             raise HarnessError(f"the espeak-ng process said something else than speech for {text!r}") from error
         if "no_voice" in header:
             raise UnknownVoiceError(
-                f"espeak-ng has no voice {voice!r}; en-us, en-gb, cmn, de, fr-fr and others are there"
+                f"espeak-ng has no voice {voice!r}; en-us, en-gb, cmn, de, fr-fr and others are there, and joe, which is neural"
             )
         if "failed" in header:
             raise HarnessError(f"espeak-ng broke off while speaking {text!r} ({header['failed']})")

@@ -32,17 +32,38 @@ SHA256 = {
 VOICE_FOLDER = f"{VOICE_NAME}-{VOICE_VERSION}-{SHA256[MODEL_FILE][:16]}"  # in the cache
 FRAMES_OF_PHONEMES = "/Ceil_output_0"  # (1, 1, n_ids), frames
 PAD, BEGIN, END = "_", "^", "$"
+LEAD = (
+    " "  # before a sentence: the voice begins from silence; without it an "s" begins at the first sample, at −49 dBFS
+)
 
 Ids = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Sounded:
+    """A phoneme, mark or space and when it sounds, [start, end) samples; the pad after it is its own."""
+
+    phoneme: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Said:
-    """`samples` at RATE_HZ, float32, shape (n,), full scale ±1. `frames[i]`: of FRAME_SAMPLES each, what `ids[i]` lasts."""
+    """`samples` at RATE_HZ, float32, shape (n,), full scale ±1. `frames[i]`: of FRAME_SAMPLES each, what `ids[i]` lasts.
+
+    `phonemes`: those of the sentence that the voice knows.
+    """
 
     samples: npt.NDArray[np.float32]
     ids: Ids
     frames: npt.NDArray[np.int64]
+    phonemes: str
+
+    def sounded(self) -> list[Sounded]:
+        """Each phoneme with its time. The ids are a begin, a pad, then each phoneme and a pad, then an end."""
+        borders = np.cumsum(self.frames)[1:-1:2] * FRAME_SAMPLES  # where each pad ends
+        return [Sounded(phoneme, int(borders[k]), int(borders[k + 1])) for k, phoneme in enumerate(self.phonemes)]
 
 
 def voice_folder() -> Path:
@@ -55,20 +76,19 @@ def voice_folder() -> Path:
 
 
 @cache
-def id_map() -> dict[str, list[int]]:
-    """Phoneme → ids, from the voice's own file."""
+def id_map() -> dict[str, int]:
+    """Phoneme → id, from the voice's own file."""
     config = json.loads((voice_folder() / CONFIG_FILE).read_text(encoding="utf-8"))
-    found: dict[str, list[int]] = config["phoneme_id_map"]
-    return found
+    return {phoneme: one for phoneme, (one,) in config["phoneme_id_map"].items()}
 
 
-def phoneme_ids(sentence: str, ids_of: dict[str, list[int]]) -> Ids:
+def phoneme_ids(sentence: str, id_of: dict[str, int]) -> Ids:
     """A pad between any two, as the voice was trained. A phoneme that it never learnt is left out, as Piper does."""
-    ids = [*ids_of[BEGIN], *ids_of[PAD]]
+    ids = [id_of[BEGIN], id_of[PAD]]
     for phoneme in sentence:
-        if phoneme in ids_of:
-            ids += [*ids_of[phoneme], *ids_of[PAD]]
-    return np.array([*ids, *ids_of[END]], np.int64)
+        if phoneme in id_of:
+            ids += [id_of[phoneme], id_of[PAD]]
+    return np.array([*ids, id_of[END]], np.int64)
 
 
 def with_outputs(model: bytes, names: Sequence[str]) -> bytes:
@@ -108,16 +128,17 @@ class PiperVoice:
     rate_hz = RATE_HZ
 
     def __init__(self) -> None:
-        self._ids_of = id_map()
+        self._id_of = id_map()
         self._session = open_session(with_outputs((voice_folder() / MODEL_FILE).read_bytes(), [FRAMES_OF_PHONEMES]))
 
     def say(self, sentence: str, length_scale: float = 1.0) -> Said:
         """One sentence of phonemes; above 1 the voice speaks slower."""
-        ids = phoneme_ids(sentence, self._ids_of)
+        ids = phoneme_ids(sentence, self._id_of)
         inputs = {
             "input": ids[None, :],
             "input_lengths": np.array([len(ids)], np.int64),
             "scales": np.array([0.0, length_scale, 0.0], np.float32),  # noise, length, noise of the durations
         }
         samples, frames = self._session.run(["output", FRAMES_OF_PHONEMES], inputs)
-        return Said(samples.reshape(-1), ids, frames.reshape(-1).astype(np.int64))
+        known = "".join(phoneme for phoneme in sentence if phoneme in self._id_of)
+        return Said(samples.reshape(-1), ids, frames.reshape(-1).astype(np.int64), known)

@@ -1,4 +1,4 @@
-"""One espeak-ng worker for the tests of this folder."""
+"""One espeak-ng worker and one neural voice for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from harness.speech.espeak_worker import EspeakWorker
+from harness.speech.voices import Voices
 
 
 @pytest.fixture(scope="session")
 def espeak() -> Iterator[EspeakWorker]:
     with EspeakWorker() as worker:
         yield worker
+
+
+@pytest.fixture(scope="session")
+def voices() -> Iterator[Voices]:
+    with Voices() as voices:
+        yield voices

@@ -17,7 +17,7 @@ from harness.model.case import Case, Truth
 from harness.model.plan import BuiltCase
 from harness.speech.build import build_case, device_wav
 from harness.speech.catalogue import export_case, list_rows
-from harness.speech.espeak_worker import EspeakWorker
+from harness.speech.voices import Voices
 
 ROOT = Path(__file__).parents[2]
 WITH_NOISE = {"noise_only", "noisy_snr10", "endpoint_trailing_silence"}
@@ -27,10 +27,10 @@ from pathlib import Path
 from harness.speech.build import build_case
 from harness.speech.case_file import load_cases
 from harness.speech.catalogue import export_case, list_rows
-from harness.speech.espeak_worker import EspeakWorker
-with EspeakWorker() as worker:
+from harness.speech.voices import Voices
+with Voices() as voices:
     for path, case in load_cases(Path({cases!r})):
-        build_case(case, path, Path({folder!r}), worker)
+        build_case(case, path, Path({folder!r}), voices)
 """
 CLEAN = [name for name in CASES if name not in WITH_NOISE | {"silence_only"}]
 
@@ -120,11 +120,11 @@ def test_noise_is_as_far_below_the_speech_as_it_says(built: Callable[[str], Buil
 
 def test_a_truncated_cache_file_is_built_again(tmp_path: Path, shipped_cases: list[tuple[Path, Case]]) -> None:
     path, case = next((p, c) for p, c in shipped_cases if c.id == "question_short")
-    with EspeakWorker() as worker:
-        first = build_case(case, path, tmp_path, worker)
+    with Voices() as voices:
+        first = build_case(case, path, tmp_path, voices)
         whole = first.wav.read_bytes()
         first.wav.write_bytes(whole[: len(whole) // 3])
-        assert build_case(case, path, tmp_path, worker).wav.read_bytes() == whole
+        assert build_case(case, path, tmp_path, voices).wav.read_bytes() == whole
 
 
 def test_the_device_wav_has_its_long_pads(built: Callable[[str], BuiltCase], tmp_path: Path) -> None:
@@ -167,8 +167,8 @@ def test_two_runs_may_build_the_same_case_at_once(tmp_path: Path, shipped_cases:
     script = BUILD.format(cases=str(path), folder=str(tmp_path))
     builders = [subprocess.Popen([sys.executable, "-c", script], cwd=ROOT) for _ in range(3)]
     assert [builder.wait(timeout=120) for builder in builders] == [0, 0, 0]
-    with EspeakWorker() as worker:
-        assert build_case(case, path, tmp_path, worker).truth.case_id == "question_short"
+    with Voices() as voices:
+        assert build_case(case, path, tmp_path, voices).truth.case_id == "question_short"
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json", ".wav"]
 
 

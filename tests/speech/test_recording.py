@@ -15,7 +15,7 @@ from harness.errors import CaseError
 from harness.history.environment import case_hash
 from harness.speech.build import build_case
 from harness.speech.case_file import load_case
-from harness.speech.espeak_worker import EspeakWorker
+from harness.speech.voices import Voices
 from tests.model import wavs
 
 
@@ -42,8 +42,8 @@ def test_a_recording_of_ones_own_is_converted_and_its_speech_found(
     mono = np.concatenate([silence, tone(1.0, rate_hz), silence])
     wav = np.stack([mono] * channels, axis=1) if channels > 1 else mono
     path = write_case(tmp_path, wav, rate_hz, subtype)
-    with EspeakWorker() as worker:
-        case = build_case(load_case(path), path, tmp_path / "cache", worker)
+    with Voices() as voices:
+        case = build_case(load_case(path), path, tmp_path / "cache", voices)
     assert case.truth.source == "detected"
     (utterance,) = case.truth.utterances
     assert abs(utterance.start_sample - 24_000) <= 8 * 48
@@ -53,8 +53,8 @@ def test_a_recording_of_ones_own_is_converted_and_its_speech_found(
 def test_an_annotation_is_taken_as_it_is(tmp_path: Path) -> None:
     extra = "  truth:\n    - {start_ms: 100, end_ms: 900, text: hm}\n"
     path = write_case(tmp_path, tone(1.0, 48_000), 48_000, "PCM_16", extra)
-    with EspeakWorker() as worker:
-        case = build_case(load_case(path), path, tmp_path / "cache", worker)
+    with Voices() as voices:
+        case = build_case(load_case(path), path, tmp_path / "cache", voices)
     assert [(u.start_sample, u.end_sample) for u in case.truth.utterances] == [(4_800, 43_200)]
 
 
@@ -68,13 +68,13 @@ def test_an_annotation_is_taken_as_it_is(tmp_path: Path) -> None:
 )
 def test_a_recording_that_says_nothing_is_refused(tmp_path: Path, wav: np.ndarray, says: str) -> None:
     path = write_case(tmp_path, wav, 48_000, "FLOAT")
-    with EspeakWorker() as worker, pytest.raises(CaseError, match=says):
-        build_case(load_case(path), path, tmp_path / "cache", worker)
+    with Voices() as voices, pytest.raises(CaseError, match=says):
+        build_case(load_case(path), path, tmp_path / "cache", voices)
 
 
 def refuse(path: Path, says: str) -> None:
-    with EspeakWorker() as worker, pytest.raises(CaseError, match=says) as caught:
-        build_case(load_case(path), path, path.parent / "cache", worker)
+    with Voices() as voices, pytest.raises(CaseError, match=says) as caught:
+        build_case(load_case(path), path, path.parent / "cache", voices)
     assert str(caught.value).startswith(f"{path}: speech")
 
 
@@ -116,8 +116,8 @@ def test_an_annotation_outside_the_wav_is_told(tmp_path: Path) -> None:
 
 def test_the_level_of_a_recording_is_what_the_case_asks_for(tmp_path: Path) -> None:
     path = write_case(tmp_path, tone(1.0, 16_000), 16_000, "PCM_16", "  level_dbfs: -30\n")
-    with EspeakWorker() as worker:
-        case = build_case(load_case(path), path, tmp_path / "cache", worker)
+    with Voices() as voices:
+        case = build_case(load_case(path), path, tmp_path / "cache", voices)
     samples, _ = soundfile.read(case.wav)
     (utterance,) = case.truth.utterances
     rms = np.sqrt(np.mean(samples[utterance.start_sample : utterance.end_sample] ** 2))
@@ -129,8 +129,8 @@ def test_utterances_of_a_recording_are_told_apart_by_their_silence(tmp_path: Pat
     silence = np.zeros(48_000)
     wav = np.concatenate([silence, tone(0.5, 48_000), silence[:9_600], tone(0.5, 48_000), silence, tone(0.4, 48_000)])
     path = write_case(tmp_path, wav, 48_000, "PCM_16")
-    with EspeakWorker() as worker:
-        truth = build_case(load_case(path), path, tmp_path / "cache", worker).truth
+    with Voices() as voices:
+        truth = build_case(load_case(path), path, tmp_path / "cache", voices).truth
     spans_ms = [(u.start_sample / 48, u.end_sample / 48) for u in truth.utterances]
     assert spans_ms == [pytest.approx((1000, 2200), abs=6), pytest.approx((3200, 3600), abs=6)]
 
@@ -140,8 +140,8 @@ def test_a_wav_whose_header_cannot_be_true_becomes_a_case_with_a_note(tmp_path: 
     path = write_case(tmp_path, None, 48_000, "PCM_16")
     data = (wavs.STREAMED | wavs.UNPADDED | wavs.TWICE | wavs.LEFT_OUT)[kind]
     (tmp_path / "mine.wav").write_bytes(data)
-    with EspeakWorker() as worker:
-        built = [build_case(load_case(path), path, tmp_path / "cache", worker) for _ in range(2)]
+    with Voices() as voices:
+        built = [build_case(load_case(path), path, tmp_path / "cache", voices) for _ in range(2)]
     said = np.concatenate([wavs.SAMPLES] * (2 if kind in wavs.TWICE else 1))
     samples, _ = soundfile.read(built[0].wav, dtype="int16")
     assert np.array_equal(samples[:-48_000], said)
@@ -159,7 +159,7 @@ def test_what_cannot_be_read_of_a_wav_is_told_with_its_reason(tmp_path: Path, ki
 
 def test_a_note_is_no_part_of_what_a_case_is_in_the_history(tmp_path: Path) -> None:
     path = write_case(tmp_path, tone(1.0, 48_000), 48_000, "PCM_16")
-    with EspeakWorker() as worker:
-        truth = build_case(load_case(path), path, tmp_path / "cache", worker).truth
+    with Voices() as voices:
+        truth = build_case(load_case(path), path, tmp_path / "cache", voices).truth
     assert truth.notes == []
     assert case_hash(truth) == case_hash(truth.model_copy(update={"notes": ["mine.wav: read to the end"]}))

@@ -9,7 +9,7 @@ from harness.model.capture import write_atomic
 from harness.model.case import Case, Recipe, Say, StartAt, Tier, Utterance
 from harness.provide.cache import cache_dir
 from harness.speech.build import build_speech, wav_bytes
-from harness.speech.espeak_worker import EspeakWorker
+from harness.speech.voices import Voices
 
 TEXTS = {
     "greeting": "Hello, how can I help you?",
@@ -29,17 +29,17 @@ def voice_folder() -> Path:
     made = folder / "texts.json"
     if not made.is_file() or json.loads(made.read_text()) != TEXTS:
         folder.mkdir(parents=True, exist_ok=True)
-        with EspeakWorker() as worker:
+        with Voices() as voices:
             for name, text in TEXTS.items():
-                write_atomic(folder / f"{name}.wav", _spoken(name, text, worker))
+                write_atomic(folder / f"{name}.wav", _spoken(name, text, voices))
         write_atomic(made, json.dumps(TEXTS).encode())
     return folder
 
 
-def _spoken(name: str, text: str, worker: EspeakWorker) -> bytes:
+def _spoken(name: str, text: str, voices: Voices) -> bytes:
     utterance = Utterance(parts=[Say(say=text)], start=StartAt(at_ms=0), voice="en-gb", rate_wpm=170, level_dbfs=-20.0)
     recipe = Recipe(utterances=[utterance], tail_ms=300)
     case = Case(id=name, title=name, tier=Tier.P1, speech=recipe)
-    samples, truth = build_speech(case, Path(__file__), worker)
+    samples, truth = build_speech(case, Path(__file__), voices)
     (spoken,) = truth.utterances
     return wav_bytes(samples[spoken.start_sample : spoken.end_sample])
