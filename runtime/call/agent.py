@@ -18,6 +18,7 @@ from livekit import rtc
 from harness.model.events import TOPIC, AgentTurnTrace, Event, EventType
 from runtime.audio.pre_rtc import PreRtcTap
 from runtime.audio.publisher import QUEUE_MS, RATE_HZ, Publisher
+from runtime.call.captions import Captions
 from runtime.call.conversation import Conversation
 from runtime.call.duplex_controller import Cause
 from runtime.call.inbox import Inbox
@@ -49,6 +50,7 @@ class RoomAgent:
     _leave: asyncio.Event = field(default_factory=asyncio.Event)
     _tap: PreRtcTap = field(default_factory=PreRtcTap)
     _outbox: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
+    _captions: Captions = field(default_factory=Captions)
     _user: str | None = None
     _wanted_user: str | None = None
     _written: bool = False
@@ -85,7 +87,9 @@ class RoomAgent:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
                     await self._room.connect(self.settings.livekit_url, agent_token(self.settings, self.room_name))
                     track = rtc.LocalAudioTrack.create_audio_track("agent-voice", source)
-                    await self._room.local_participant.publish_track(track, publish_options(self.settings))
+                    published = await self._room.local_participant.publish_track(track, publish_options(self.settings))
+                self._captions.agent_track = published.sid
+                tasks.append(group.create_task(self._captions.run(self._room)))
                 self.joined.set()
                 await self._leave.wait()
                 await self._talk.stop_turn(Cause.LEAVING)
@@ -126,14 +130,16 @@ class RoomAgent:
 
     # the room
 
-    def _track_subscribed(self, track: rtc.Track, _: object, participant: rtc.RemoteParticipant) -> None:
+    def _track_subscribed(
+        self, track: rtc.Track, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
+    ) -> None:
         if track.kind != rtc.TrackKind.KIND_AUDIO or participant.attributes.get("role") in ("probe", "agent"):
             return
         if participant.identity.startswith("probe") or self._user not in (None, participant.identity):
             return
         if self._wanted_user not in (None, participant.identity):
             return
-        self._user = participant.identity
+        self._user, self._captions.user_track = participant.identity, publication.sid
         assert self._group is not None
         self._listeners.append(self._group.create_task(self._listen(track)))
 
@@ -178,7 +184,10 @@ class RoomAgent:
         self._emit(EventType.TRACE_ACK)
 
     def _emit(self, event_type: EventType, *, reply_seq: int | None = None, **data: object) -> None:
-        self._outbox.put_nowait(self._trace.event(event_type, reply_seq=reply_seq, **data))
+        event = self._trace.event(event_type, reply_seq=reply_seq, **data)
+        self._outbox.put_nowait(event)
+        if event_type is EventType.TRANSCRIPT:
+            self._captions.say(event)
 
     async def _send_events(self) -> None:
         await self.joined.wait()

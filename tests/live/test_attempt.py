@@ -14,10 +14,12 @@ import soundfile
 
 from harness.judge.verdict import judge_attempt
 from harness.listen.measure import listen
+from harness.listen.read.reading import read_capture
 from harness.model import capture
 from harness.model.events import AgentTurnTrace, Event, EventType
 from harness.model.plan import BuiltCase
 from harness.model.status import CaptureStatus, Status
+from harness.model.transcript import words_of
 from tests.live.conftest import OpenBench
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("no_process_left")]
@@ -61,6 +63,9 @@ async def test_an_attempt_leaves_a_complete_capture(
     assert latency.value > 200, "a reply cannot come before the hangover has passed"
     missing = [step for step in turn.waterfall if step.ms is None and STEPPED not in step.reason]
     assert missing == [], "no step is missing but for a clock that stepped, as on a busy host"
+    heard = read_capture(folder)
+    published = [words.text for words in words_of(heard.transcript) if words.speaker == "agent" and words.final]
+    assert published == [trace.reply_text for trace in heard.traces], "its words are published as it speaks them"
 
 
 async def test_events_come_in_order_and_a_reply_ends_under_its_own_number(
