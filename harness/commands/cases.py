@@ -28,13 +28,15 @@ def cases_command(
     """List the cases with tier, suites, tags and duration; --export gives the WAV and a picture with its truth marked."""
     from harness.provide.cache import cache_dir
     from harness.run.cases import build_cases, load_checked_cases, select_cases
+    from harness.run.human import case_folders
     from harness.settings import load_settings
     from harness.speech.catalogue import export_case, list_rows
 
     settings = load_settings({"cases": cases})
     if settings.cases_note():
         console.print(settings.cases_note(), markup=False, soft_wrap=True)
-    chosen = select_cases(load_checked_cases([settings.cases], settings.run_limits()), suite, case or [], tag or ())
+    folders = case_folders(settings.cases, suite)
+    chosen = select_cases(load_checked_cases(folders, settings.run_limits()), suite, case or [], tag or ())
     built = build_cases(chosen, cache_dir() / "cases")
     table = Table(title=f"{len(built)} cases")
     for heading in ("case", "tier", "suites", "tags", "seconds", "what the user does"):

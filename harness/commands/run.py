@@ -247,6 +247,7 @@ def run_command(
     from harness.model.case import EVERY_CASE
     from harness.provide.cache import cache_dir
     from harness.run.cases import build_cases, load_checked_cases, select_cases
+    from harness.run.human import case_folders
     from harness.run.plan import make_plan
     from harness.run.progress import Progress
     from harness.settings import load_settings
@@ -297,7 +298,10 @@ def run_command(
     if settings.cases_note():
         console.print(settings.cases_note(), markup=False, soft_wrap=True)
     chosen = select_cases(
-        load_checked_cases([settings.cases], settings.run_limits()), settings.suite, case or [], settings.tag
+        load_checked_cases(case_folders(settings.cases, settings.suite), settings.run_limits()),
+        settings.suite,
+        case or [],
+        settings.tag,
     )
     built = build_cases(chosen, cache_dir() / "cases")
     plan = make_plan(settings, built)

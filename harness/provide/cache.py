@@ -37,13 +37,13 @@ def locked(name: str) -> Iterator[None]:
         yield
 
 
-def install(name: str, build: Callable[[Path], None]) -> Path:
-    """The folder `name` of the cache, made by `build` in a temporary folder if it is not there yet."""
+def install(name: str, build: Callable[[Path], None], *, anew: bool = False) -> Path:
+    """The folder `name` of the cache, made by `build` in a temporary folder if it is not there yet; `anew`: in any case."""
     place = cache_dir() / name
-    if place.exists():
+    if place.exists() and not anew:
         return place
     with locked(name.replace("/", "_")):
-        if place.exists():
+        if place.exists() and not anew:
             return place
         place.parent.mkdir(parents=True, exist_ok=True)
         building = f".building-{place.name}-"
@@ -53,6 +53,8 @@ def install(name: str, build: Callable[[Path], None]) -> Path:
         try:
             build(work)
             work.chmod(0o755)  # mkdtemp makes it for one user alone
+            if anew:
+                shutil.rmtree(place, ignore_errors=True)
             work.rename(place)
         finally:
             shutil.rmtree(work, ignore_errors=True)

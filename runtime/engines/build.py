@@ -154,6 +154,11 @@ class EngineBuilder:
                 from runtime.engines.tts_server_speech import TtsServerSpeech
 
                 return TtsServerSpeech(self._endpoint(table, key), table.rate_hz, table.voice)
+            case tables.RecordedTts():
+                from runtime.engines.recordings import RecordingsTextToSpeech
+
+                folder = None if table.folder is None else self._file.parent / table.folder
+                return RecordingsTextToSpeech(folder, table.order)
             case tables.Python():
                 from runtime.engines.checked import CheckedTextToSpeech
 

@@ -144,9 +144,17 @@ class ServerTts(_Remote):
     rate_hz: Annotated[int, Field(ge=8_000, le=96_000)] = 22_050
 
 
+class RecordedTts(_Table):
+    """Recordings instead of a synthesiser. `folder`: relative to this file's; None: those of `earwitness setup --human`."""
+
+    kind: Literal["recordings"]
+    folder: Annotated[str, Field(min_length=1)] | None = None
+    order: Literal["text", "turn"] = "text"  # which one: by the segment's words, or the next by name
+
+
 SttTable = Annotated[EmbeddedStt | OpenAiStt | WebSocketStt | WhisperStt | Python, Field(discriminator="kind")]
 LlmTable = Annotated[EmbeddedLlm | OpenAiLlm | OmniLlm | Python, Field(discriminator="kind")]
-TtsTable = Annotated[EmbeddedTts | OpenAiTts | ServerTts | Python, Field(discriminator="kind")]
+TtsTable = Annotated[EmbeddedTts | OpenAiTts | ServerTts | RecordedTts | Python, Field(discriminator="kind")]
 
 
 class Switching(_Table):
@@ -181,7 +189,7 @@ class EngineTables(_Table):
 
 ROLES = ("stt", "llm", "tts")
 INSIDE = ("fallback", "switching")  # tables inside a role's; the schema has them at the top
-KINDS = ("embedded", "openai", "websocket", "faster-whisper", "omni", "tts-server", "python")
+KINDS = ("embedded", "openai", "websocket", "faster-whisper", "omni", "tts-server", "recordings", "python")
 
 
 def read_engine_file(path: Path) -> EngineTables:
@@ -251,6 +259,7 @@ def _known_keys() -> list[str]:
         OmniLlm,
         OpenAiTts,
         ServerTts,
+        RecordedTts,
         Python,
         TimeoutTable,
         Switching,
