@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All tests. The live ones wait for most of their time: two at once where they assert no time, one after another where they
-# do. What makes no call takes what they leave of the processors, at idle priority, so that no call is disturbed by it.
+# All tests. The live ones wait for most of their time: first those that assert no time, two at once, and what makes no call
+# takes what they leave of the processors, at idle priority; then, with nothing beside them, those that assert a time.
 # With arguments pytest gets them as they are, in one run. --quick: no call, and nothing that takes seconds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,7 +23,7 @@ beside=$!
 trap 'kill "$beside" 2>/dev/null || true; rm -f "$said"' EXIT
 failed=0
 pytest -m "live and not alone" -n 2 --dist loadfile || failed=1
-pytest -m "live and alone" || failed=1
 wait "$beside" || failed=1
 cat "$said"
+pytest -m "live and alone" || failed=1
 exit "$failed"
