@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from livekit import rtc
 from bots.connection import CONNECT_TIMEOUT_S, joined
 from bots.roster import AGENT_STATE, ON_BEHALF, VOICE_DBFS, Roster
 from bots.timeline import FRAME_MS, RATE_HZ, ProbeRecording, Take, place_on_one_clock
-from bots.track_stats import stats_of
+from bots.track_stats import stats_of, waiting_ms
 from bots.transcripts import Transcripts
 from harness.model.events import TOPIC, Clock, ClockKind, Event, EventError, EventType, parse_event
 from harness.model.transcript import Speaker
@@ -331,10 +331,26 @@ class Probe:
 
     # its record
 
-    def agent_quiet_ms(self) -> float | None:
-        """How long the agent has been quiet, by the frames so far; None if no voice of it was heard."""
-        voices = [take for take in self.takes if take.who == AGENT and take.loud_frames]
-        return voices[-1].quiet_at_end_ms if voices else None
+    async def agent_delivered(self) -> int | None:
+        """How many samples of the agent's voice have come to this listener: the recorded ones, and those that still wait in
+        its jitter buffer. None if no voice of it was heard.
+        """
+        voice = self._voice_of_agent()
+        if voice is None:
+            return None
+        take, track = voice
+        recorded = take.n_samples
+        with suppress(TimeoutError):
+            return recorded + round(waiting_ms(await stats_of(track)) * RATE_HZ / 1e3)
+        return recorded
+
+    def agent_quiet_ms(self, delivered: int) -> float:
+        """How long the agent's voice had been quiet where `delivered` samples of it end."""
+        voice = self._voice_of_agent()
+        return voice[0].quiet_before_ms(delivered) if voice is not None else 0.0
+
+    def _voice_of_agent(self) -> tuple[Take, rtc.Track] | None:
+        return next(((t, track) for t, track in reversed(self._tracks) if t.who == AGENT and t.loud_frames), None)
 
     def recording(self) -> ProbeRecording:
         return place_on_one_clock(self.takes, arrivals_of=AGENT)

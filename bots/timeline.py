@@ -50,17 +50,22 @@ class Take:
 
     @property
     def level_dbfs(self) -> float:
-        """RMS of its frames, 95th percentile: the level when it sounds."""
-        return float(np.percentile(self.levels_dbfs, 95)) if self.levels_dbfs else SILENCE_DBFS
+        """RMS of its frames that can be heard, 95th percentile: the level when it sounds, however seldom."""
+        levels = np.asarray(self.levels_dbfs)
+        audible = levels[levels > AUDIBLE_DBFS] if (levels > AUDIBLE_DBFS).any() else levels
+        return float(np.percentile(audible, 95)) if len(audible) else SILENCE_DBFS
 
     @property
-    def quiet_at_end_ms(self) -> float:
-        """For how long its last frames are far below its voice. Not only silence that was sent: WebRTC adds its own when
-        no packet comes any more.
-        """
-        quiet = np.asarray(self.levels_dbfs) < self.level_dbfs - FAR_BELOW_DB
+    def n_samples(self) -> int:
+        return sum(len(frame) for frame in self.frames)
+
+    def quiet_before_ms(self, end: int) -> float:
+        """For how long its frames that begin before sample `end` are, at last, far below its voice."""
+        starts = np.concatenate([[0], np.cumsum([len(frame) for frame in self.frames])])[:-1]
+        levels = np.asarray(self.levels_dbfs)[starts < end]
+        quiet = levels < self.level_dbfs - FAR_BELOW_DB
         trailing = len(quiet) if quiet.all() else int(np.argmin(quiet[::-1]))
-        return sum(len(frame) for frame in self.frames[len(self.frames) - trailing :]) * 1e3 / RATE_HZ
+        return sum(len(frame) for frame in self.frames[len(quiet) - trailing : len(quiet)]) * 1e3 / RATE_HZ
 
     @property
     def sounding(self) -> tuple[int, int]:

@@ -73,14 +73,14 @@ class Presence:
 
     async def _gone(self, how: str) -> AttemptError | None:
         left_ms, heard_until, sounding_until = mono_ms(), self.hearing.now, self.hearing.last_sound
-        was_quiet = self._was_quiet()  # now: WebRTC goes on with frames of silence when nothing comes any more
+        delivered = await self.probe.agent_delivered()  # after it WebRTC goes on with frames of silence of its own
         crash = await self._crashed()
         if crash is not None:
             return crash
         await self._catch_up(heard_until)
         last = self.hearing.last_sound
         sounded_on = (last is not None and last > heard_until) or self._sounding(heard_until, sounding_until)
-        cut_off = sounded_on and not was_quiet
+        cut_off = sounded_on and not self._was_quiet(delivered)
         stage = self.talk.stage
         if stage is Stage.DUE or (cut_off and stage in (Stage.REPLY, Stage.LAST_REPLY)):
             where = "in the middle of its reply" if cut_off else "while its reply was due"
@@ -103,12 +103,11 @@ class Presence:
             return None
         return AttemptError(CaptureStatus.AGENT_CRASH, attendance.lost_why)
 
-    def _was_quiet(self) -> bool:
-        """Whether silence of the agent has come to the second listener: on a starved host the ear hears its reply after
-        it has left. Asked when it leaves, for a word that was cut off is not yet followed by any.
+    def _was_quiet(self, delivered: int | None) -> bool:
+        """Whether silence of the agent had come to the second listener when it left. On a starved host the ear hears its
+        reply after it has left, and the second listener's jitter buffer holds back what had come.
         """
-        quiet_ms = self.probe.agent_quiet_ms()
-        return quiet_ms is not None and quiet_ms >= QUIET_MS
+        return delivered is not None and self.probe.agent_quiet_ms(delivered) >= QUIET_MS
 
     @staticmethod
     def _sounding(heard_until: int, sounding_until: int | None) -> bool:

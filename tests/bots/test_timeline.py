@@ -95,6 +95,14 @@ def test_how_long_the_voice_had_been_quiet_when_its_last_frame_came(signal: np.n
     if bed_dbfs is not None:
         quiet = np.random.default_rng(4).standard_normal(len(quiet)) * 32_768 * 10 ** (bed_dbfs / 20)
     heard = take("agent", np.concatenate([signal, quiet.astype(np.int16)]), 5_000.0)
-    assert heard.quiet_at_end_ms == 300.0
-    assert take("agent", signal, 5_000.0).quiet_at_end_ms == 0.0
-    assert Take("agent").quiet_at_end_ms == 0.0
+    assert heard.quiet_before_ms(heard.n_samples) == 300.0
+    assert heard.quiet_before_ms(len(signal) + 100 * 48) == 100.0, "what came later is not the agent's"
+    assert heard.quiet_before_ms(len(signal)) == 0.0
+    assert Take("agent").quiet_before_ms(0) == 0.0
+
+
+def test_the_level_of_a_voice_is_that_of_its_words_however_seldom_it_speaks(signal: np.ndarray) -> None:
+    once = take("agent", signal, 5_000.0)
+    seldom = take("agent", np.concatenate([signal, np.zeros(40 * len(signal), np.int16)]), 5_000.0)
+    assert seldom.level_dbfs == pytest.approx(once.level_dbfs)
+    assert seldom.quiet_before_ms(seldom.n_samples) == pytest.approx(40 * len(signal) / 48, abs=20.0)

@@ -38,8 +38,12 @@ class MadeProbe:
     room_ended: asyncio.Event = field(default_factory=asyncio.Event)
     second_agent: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def agent_quiet_ms(self) -> float | None:
-        return self.quiet_ms
+    async def agent_delivered(self) -> int | None:
+        """Here: how quiet the agent is by now."""
+        return None if self.quiet_ms is None else int(self.quiet_ms)
+
+    def agent_quiet_ms(self, delivered: int) -> float:
+        return float(delivered)
 
 
 @dataclass
