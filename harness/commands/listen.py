@@ -45,7 +45,7 @@ def listen_command(
         typer.Option(
             help="Where the user speaks in --user (without it, in --mic): a capture's truth.json or a list of "
             "{start_ms, end_ms}.",
-            show_default="found by level",
+            show_default="found by level; in noise by a speech detector",
         ),
     ] = None,
     out: Annotated[
@@ -136,8 +136,9 @@ def _held_against(
 
 def _from_recordings(files: Recordings, out: Path | None, quality: bool) -> Iterator[Measurement | EarwitnessError]:
     from harness.listen.recordings import read_recordings
+    from harness.speech.find import find_speech
 
-    capture = read_recordings(files)
+    capture = read_recordings(files, find_speech)
     from harness.listen.measure import measure  # slow to load: not for unreadable files
 
     measurement = measure(capture, quality=quality)

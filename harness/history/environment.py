@@ -107,7 +107,7 @@ def case_hash(truth: Truth) -> str:
 
     Another voice gives another WAV, so a baseline of one voice is refused for another.
     """
-    about = {"__all__": {"text", "words"}}
+    about = {"__all__": {"text", "words", "error_ms"}}
     said = truth.model_dump(mode="json", exclude={"case_id": True, "notes": True, "voices": True, "utterances": about})
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 

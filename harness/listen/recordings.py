@@ -3,7 +3,8 @@
 Roles: `ear` is the agent as the user heard it, `mic` the user recorded beside it (sample 0 of both is one instant),
 `user` what the user said as a file of its own (clean, on no clock), `pre` the agent's own PCM, `post` the agent at a
 second listener. Truth counts in samples of `user`, else of `mic`; without a truth file the utterances are found there by
-level. Only the sound is known: no events, traces, statistics, arrival times, other clocks.
+level, unless the caller's `find` knows better (noise: docs/how_to/recordings.md). Only the sound is known: no events,
+traces, statistics, arrival times, other clocks.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from harness.model import capture
 from harness.model.audio import Audio
 from harness.model.capture import AgentUnderTest, Manifest, PageUnderTest
 from harness.model.case import SpokenUtterance, Truth, TruthSpan
+from harness.model.found_speech import FindSpeech
 from harness.model.measurement import Metric
 from harness.model.riff import CutError, RiffError
 from harness.model.status import CaptureStatus
@@ -68,7 +70,7 @@ class Recordings:
         return {name: path for name, path in roles.items() if path is not None}
 
 
-def read_recordings(files: Recordings) -> Capture:
+def read_recordings(files: Recordings, find: FindSpeech | None = None) -> Capture:
     """Raises UsageError that names the file and says what to do."""
     if files.truth is not None and files.mic is None:
         raise UsageError(f"{files.truth}: a truth file says where the user speaks in --mic, and there is no --mic")
@@ -88,10 +90,11 @@ def read_recordings(files: Recordings) -> Capture:
         if files.truth is not None:
             truth = _read_truth(files.truth, audio["said"], source)
         else:
-            truth = find_utterances(audio["said"])
+            truth, said = _found(audio["said"], source.name, find)
             if truth is None:
-                missing[capture.TRUTH] = f"nobody is heard to speak in {source.name}"
-            notes.append(f"the user's utterances were found by level in {source.name}: no --truth was given")
+                missing[capture.TRUTH] = said[0]
+            else:
+                notes += said
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", files.ear.stem).strip("._-")[:60] or "recording"
     return Capture(
         folder=files.ear.parent,
@@ -196,6 +199,24 @@ def find_utterances(audio: Audio) -> Truth | None:
         if span.end - span.start >= SHORTEST_UTTERANCE_MS * SAMPLES_PER_MS
     ]
     return _truth("detected", len(audio), utterances) if utterances else None
+
+
+def _found(audio: Audio, name: str, find: FindSpeech | None) -> tuple[Truth | None, list[str]]:
+    """The user's utterances and what is to be said of them; without any, why."""
+    by_level = find_utterances(audio)
+    nobody = [f"nobody is heard to speak in {name}"]
+    found_how = f"the user's utterances were found by level in {name}: no --truth was given"
+    if find is None:
+        return by_level, nobody if by_level is None else [found_how]
+    spans = [] if by_level is None else [(u.start_sample, u.end_sample) for u in by_level.utterances]
+    found = find(audio.samples, spans)
+    if found.cannot_tell:
+        return None, [f"{name}: {found.cannot_tell}; --truth says where the user speaks"]
+    if not found.utterances:
+        return None, nobody
+    notes = [f"{name}: {note}" for note in found.notes]
+    in_noise = any(utterance.error_ms is not None for utterance in found.utterances)
+    return _truth("detected", len(audio), found.utterances), notes if in_noise else [found_how, *notes]
 
 
 def _truth(source: str, n_samples: int, utterances: list[SpokenUtterance]) -> Truth:

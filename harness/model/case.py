@@ -158,7 +158,7 @@ class TruthSpan(_Strict):
 class Recording(_Strict):
     """A WAV of the user's own: any rate, any depth, mono or stereo. Path relative to the case file.
 
-    Without `truth`, the utterances are found by level in the file itself and the report says so.
+    Without `truth`, the utterances are found in the file itself: by level, or in noise by a speech detector with its error.
     """
 
     wav: str = Field(min_length=1)
@@ -281,6 +281,7 @@ class SpokenUtterance(_Strict):
     window_ms: tuple[float, float] | None = None
     pauses: list[tuple[int, int]] = Field(default_factory=list)  # designed pauses inside, [start, end) samples
     words: list[SpokenWord] = Field(default_factory=list)  # none where espeak-ng speaks, or in a recording
+    error_ms: float | None = None  # how far both may be off, where they were found in noise
 
 
 class Truth(_Strict):

@@ -46,7 +46,7 @@ from harness.speech.voiced import voiced_span
 from harness.speech.voices import Voices, describe, versions_of
 from harness.speech.word_times import Word
 
-READER_VERSION = "2"  # must change whenever a user's own recording is read differently
+READER_VERSION = "3"  # must change whenever a user's own recording is read differently
 BUILDER_VERSION = 5  # must change whenever a recipe gives other samples
 NOISE_FADE_MS = 50.0
 SILENT_END_MS = 300.0

@@ -1,7 +1,8 @@
 """A WAV of the user's own: any rate, depth, mono or stereo → 48 kHz mono int16, with its utterances.
 
 Utterances come from the annotation, or are found by level: sound 40 dB below the loudest 5 ms, parts closer than 700 ms
-are one utterance. A silent second is added, since the WAV must end in silence.
+are one utterance. Noise that comes near that level is seen by `find`, which then says where somebody speaks. A silent second
+is added, since the WAV must end in silence.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from harness.errors import CaseError
 from harness.model.case import CASE_RATE_HZ, Recording, SpokenUtterance
 from harness.model.riff import CutError, RiffError
 from harness.model.wav_file import open_wav
+from harness.speech.find import JOIN_MS, find_speech
 from harness.speech.voiced import FRAME_MS, HOP_MS, frame_rms, threshold, voiced_span
 
 LONGEST_S = 600.0
-JOIN_MS = 700.0
 SHORTEST_MS = 60.0
 TAIL_MS = 1_000.0
 
@@ -46,10 +47,20 @@ def read_recording(recording: Recording, case_path: Path) -> ReadRecording:
     if recording.level_dbfs is not None:
         samples = samples * (10 ** (recording.level_dbfs / 20) / np.sqrt(np.mean(samples[span[0] : span[1]] ** 2)))
         check_headroom(samples, recording.level_dbfs, "speech", case_path)
+    as_recorded = samples
     samples = np.concatenate([samples, np.zeros(round(TAIL_MS * CASE_RATE_HZ / 1e3))])
     integers = to_int16(samples)
     if recording.truth is None:
-        return ReadRecording(integers, _detect(samples), "detected", notes)
+        found = find_speech(as_recorded, _detect(samples))
+        if found.cannot_tell:
+            raise CaseError(
+                case_path,
+                None,
+                f"speech.wav: {recording.wav}: {found.cannot_tell}; say where the words are in speech.truth "
+                "(start_ms, end_ms), or give a recording with less noise",
+            )
+        notes += [f"{recording.wav}: {note}" for note in found.notes]
+        return ReadRecording(integers, found.utterances, "detected", notes)
     return ReadRecording(integers, _annotated(recording, len(samples), case_path), "annotation", notes)
 
 
@@ -101,7 +112,8 @@ def _load(path: Path, name: str, case_path: Path) -> tuple[npt.NDArray[np.float6
     return mono, [f"{name}: {note}" for note in wav.notes]
 
 
-def _detect(samples: npt.NDArray[np.float64]) -> list[SpokenUtterance]:
+def _detect(samples: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
+    """[start, end) of each utterance by level."""
     rms = frame_rms(samples, CASE_RATE_HZ)
     loud = np.flatnonzero(rms > threshold(rms))
     hop, frame = int(HOP_MS * CASE_RATE_HZ / 1e3), int(FRAME_MS * CASE_RATE_HZ / 1e3)
@@ -109,7 +121,7 @@ def _detect(samples: npt.NDArray[np.float64]) -> list[SpokenUtterance]:
     starts = np.concatenate([[loud[0]], loud[breaks + 1]]) * hop
     ends = np.concatenate([loud[breaks], [loud[-1]]]) * hop + frame
     return [
-        SpokenUtterance(start_sample=int(start), end_sample=int(min(end, len(samples))))
+        (int(start), int(min(end, len(samples))))
         for start, end in zip(starts, ends, strict=True)
         if end - start >= SHORTEST_MS * CASE_RATE_HZ / 1e3
     ]

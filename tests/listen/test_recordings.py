@@ -15,7 +15,10 @@ from harness.model import capture
 from harness.model.audio import Audio
 from harness.model.measurement import Measurement
 from harness.model.status import CaptureStatus
+from harness.speech.espeak_worker import EspeakWorker
+from harness.speech.find import find_speech
 from tests.listen.captures import RATE_HZ, Call, Replied, Said, hole, ms, silence, simple_call, speech
+from tests.speech.noises import LEAD_MS, in_a_room, words
 
 KPI_MS = 450.0
 
@@ -282,3 +285,41 @@ def test_recordings_of_different_lengths_are_measured_and_it_is_said(tmp_path, r
     found = heard(files)
     assert text in found.detail
     assert found.turns[0].metrics["user_kpi_ms"].value == pytest.approx(KPI_MS, abs=12)
+
+
+# noise under the user
+
+
+def in_noise(tmp_path: Path, below_peak_db: float) -> tuple[Recordings, float]:
+    """A call whose user sits in pink noise; the true latency."""
+    with EspeakWorker() as espeak:
+        spoken = words(espeak, "What time is it in Tokyo", "en-gb")
+        mic = in_a_room(spoken, "pink", below_peak_db, espeak).astype(np.float32)
+    ear = np.zeros(len(mic), np.float32)
+    answer = ms(LEAD_MS) + len(spoken) + ms(KPI_MS)
+    ear[answer : answer + ms(1_600)] = speech(1_600, 4)
+    return Recordings(ear=write(tmp_path / "e.wav", ear), mic=write(tmp_path / "m.wav", mic)), KPI_MS
+
+
+@pytest.mark.parametrize("below_peak_db", [50, 45, 40, 35, 30])
+def test_noise_in_the_microphone_costs_no_more_than_is_stated(tmp_path, below_peak_db):
+    files, kpi_ms = in_noise(tmp_path, below_peak_db)
+    found = measure(read_recordings(files, find_speech))
+    kpi = found.turns[0].metrics["user_kpi_ms"]
+    assert kpi.value == pytest.approx(kpi_ms, abs=kpi.uncertainty)
+    assert 10 < kpi.uncertainty < 100
+    assert "m.wav: noise " in found.detail
+    assert "found by level" not in found.detail
+
+
+def test_noise_that_hides_the_end_of_a_turn_leaves_no_latency(tmp_path):
+    files, _ = in_noise(tmp_path, 12)
+    found = measure(read_recordings(files, find_speech))
+    reason = found.metrics["expected_reply_count"].reason
+    assert reason.startswith("m.wav: noise ")
+    assert "--truth says where the user speaks" in reason
+
+
+def test_a_clean_microphone_is_heard_as_by_level_alone(tmp_path):
+    files = recorded(tmp_path)
+    assert measure(read_recordings(files, find_speech)) == heard(files)

@@ -74,13 +74,22 @@ class Scene:
             return [NotFound("said.wav is shorter than truth.json says") for _ in truth.utterances]
         if said.audio is self.rings[name].audio:  # the truth counts in this very recording
             error_ms = DETECTED_ERROR_MS if truth.source == "detected" else 0.0
-            return [Place(float(u.start_sample), float(u.end_sample), 1.0, error_ms, 1) for u in truth.utterances]
+            return [
+                Place(
+                    float(u.start_sample), float(u.end_sample), 1.0, error_ms if u.error_ms is None else u.error_ms, 1
+                )
+                for u in truth.utterances
+            ]
         hints = {
             spoken.utterance: float(spoken.mic_sample)
             for spoken in self.capture.manifest.spoken
             if spoken.mic_sample is not None and name == "mic"
         }
-        return place_utterances(said.band, truth, self.rings[name].band, f"{name}.wav", hints)
+        found = place_utterances(said.band, truth, self.rings[name].band, f"{name}.wav", hints)
+        return [
+            replace(place, error_ms=place.error_ms + (utterance.error_ms or 0.0)) if isinstance(place, Place) else place
+            for place, utterance in zip(found, truth.utterances, strict=True)
+        ]
 
     def turns(self, user: str) -> list[UserTurn]:
         """The utterances to which a reply is due, as found in recording `user`."""
