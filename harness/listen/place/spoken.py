@@ -4,8 +4,8 @@ Each utterance is found on its own (later ones start on events) by correlation o
 tail refine start and end, because echo cancelling and jitter buffers shift sound within it. An utterance stretched too
 much to be found as a whole is followed piece by piece, and so is one whose lag moved on the way: where a jitter buffer
 skipped, the one best place is right for the longer part only. How often an utterance is heard is counted: more than once
-is a loop. A recording of hours is searched for half a minute of the case at a time, each within minutes. Positions are
-samples at 48 kHz, fractional.
+is a loop, unless the order of the case explains it (a word said twice). A recording of hours is searched for half a minute
+of the case at a time, each within minutes. Positions are samples at 48 kHz, fractional.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ STRETCHED_MS = 250.0  # a starved jitter buffer may shift the end of an utteranc
 END_CONFIDENCE = 0.6
 EDGE_GAIN = 0.03  # a shifted edge must correlate better by this much, else a voice's period could pull it away
 HINT_TOLERANCE_MS = 300.0
+ORDER_TOLERANCE_MS = 300.0  # of a pause between two utterances: a jitter buffer moves what follows by less
 WHOLE_MS = 180_000.0  # a recording up to this length is searched as a whole
 GROUP_MS = 30_000.0  # in a longer one, so much of the case is looked for together
 AHEAD_MS = (60_000.0, 240_000.0)  # the search reaches so far after the case's place; further if nothing is found
@@ -100,6 +101,8 @@ def _place_all(
         pieces.append(piece)
         found.append(find_all(piece, recording))
     chosen = _choose(found, pieces, hints)
+    if any(_count(index, found, chosen, pieces) > 1 for index in range(len(found))):
+        chosen = _by_order(utterances, found, pieces) or chosen
     places: list[Place | NotFound] = []
     for index, (utterance, piece) in enumerate(zip(utterances, pieces, strict=True)):
         match = chosen[index]
@@ -138,6 +141,31 @@ def _choose(found: list[list[Match]], pieces: list[BandArray], hints: dict[int, 
         if match is not None:
             free_from = match.at + len(pieces[index]) / 2
     return chosen
+
+
+def _by_order(
+    utterances: Sequence[SpokenUtterance], found: list[list[Match]], pieces: list[BandArray]
+) -> list[Match | None] | None:
+    """One place an utterance, by the order and the pauses of the case alone, if these explain every place where one is heard.
+
+    A word that is said again, or begins a later utterance, may be likest to itself there. None where places are left over:
+    then something was heard twice.
+    """
+    if any(utterance.after is not None for utterance in utterances):
+        return None
+    for first in found[0]:
+        lag, chosen = first.at - utterances[0].start_sample / DECIMATION, list[Match | None]()
+        for utterance, matches in zip(utterances, found, strict=True):
+            due = utterance.start_sample / DECIMATION + lag
+            near = min(matches, key=lambda match: abs(match.at - due), default=None)
+            if near is None or abs(near.at - due) > ORDER_TOLERANCE_MS * BAND_RATE_HZ / 1e3:
+                break
+            chosen.append(near)
+            lag = near.at - utterance.start_sample / DECIMATION
+        else:
+            if all(_count(index, found, chosen, pieces) == 1 for index in range(len(found))):
+                return chosen
+    return None
 
 
 def _count(index: int, found: list[list[Match]], chosen: list[Match | None], pieces: list[BandArray]) -> int:

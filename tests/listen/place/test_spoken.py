@@ -157,3 +157,29 @@ def test_a_microphone_without_the_words_gives_no_end_of_turn(tmp_path):
 def test_a_silent_microphone_is_named(tmp_path):
     measurement = listen(simple_call(mic_change=lambda mic: mic * 0).write(tmp_path / "c"))
     assert "mic.wav is silent from beginning to end" in measurement.turns[0].metrics["user_kpi_raw_ms"].reason
+
+
+def test_a_word_said_again_is_told_from_a_loop_by_its_order(tmp_path):
+    """ "What … what … what time is it": the first word is spoilt, so it is likest to itself where it comes again."""
+    what, time = speech(450, 3), speech(900, 4)
+    rest = np.concatenate([what, silence(60), time])
+    said = [Said(500, what, is_turn=False), Said(1_550, what, is_turn=False), Said(2_600, rest)]
+
+    def spoil_the_first(mic):
+        rng = np.random.default_rng(1)
+        part = slice(ms(500), ms(950))
+        mic[part] += 0.9 * np.sqrt(np.mean(mic[part] ** 2)) * rng.standard_normal(ms(450)).astype(np.float32)
+        return mic
+
+    call = Call(said=said, replies=[Replied(4_500, speech(900, 9))], mic_change=spoil_the_first, hints=False)
+    found = listen(call.write(tmp_path / "call"))
+    assert found.validity.reasons == []
+    assert found.metrics["user_heard_count"].value == 1
+    assert found.turns[0].metrics["user_kpi_ms"].value == pytest.approx(4_500 - 2_600 - len(rest) / 48, abs=3)
+
+
+def test_a_word_said_again_once_too_often_is_still_a_loop(tmp_path):
+    what = speech(450, 3)
+    said = [Said(500, what, is_turn=False), Said(1_550, what)]
+    call = Call(said=said, replies=[Replied(4_500, speech(900, 9))], mic_again_at_ms=3_000, hints=False)
+    assert "heard 2 times" in " ".join(listen(call.write(tmp_path / "call")).validity.reasons)
