@@ -1,7 +1,7 @@
 """The verb `listen`: measure captures, or recordings that somebody else made; print and write the measurement.
 
 A capture's measurement.json equals a run's, to the byte. Nothing is judged: a defect is no failure here.
-Exit status 0 measured; 2 a wrong file or option; 3 something could not be measured, or is not valid.
+Exit status 0 measured; 2 a wrong file or option; 3 something could not be measured, or is not to be believed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.errors import EarwitnessError, HarnessError, UsageError
+from harness.model.channels import Channel
 from harness.own_faults import in_words
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ def listen_command(
     ] = None,
     pre: Annotated[Path | None, typer.Option(help="With --ear: the agent's own PCM, as it was published.")] = None,
     post: Annotated[Path | None, typer.Option(help="With --ear: the agent, as a second listener received it.")] = None,
+    ear_channel: Annotated[
+        Channel | None, typer.Option(help="Of two channels of --ear, the agent's.", show_default="as it shows")
+    ] = None,
+    mic_channel: Annotated[
+        Channel | None, typer.Option(help="Of two channels of --mic, the user's.", show_default="as it shows")
+    ] = None,
     truth: Annotated[
         Path | None,
         typer.Option(
@@ -79,11 +86,13 @@ def listen_command(
 
     Captures: prints each turn's metrics, defects and validity, and writes the measurement.json that a run writes.
     Recordings of your own: earwitness listen --ear agent.wav --mic user.wav [--pre …] [--post …] [--truth truth.json]
+    One file with the user left and the agent right: --ear call.wav --ear-channel right --mic call.wav --mic-channel left
     """
     from harness.listen.recordings import Recordings
 
-    roles = {"--mic": mic, "--user": user, "--pre": pre, "--post": post, "--truth": truth}
-    given = [option for option, path in roles.items() if path is not None]
+    roles: dict[str, object] = {"--mic": mic, "--user": user, "--pre": pre, "--post": post, "--truth": truth}
+    roles |= {"--ear-channel": ear_channel, "--mic-channel": mic_channel}
+    given = [option for option, value in roles.items() if value is not None]
     if ear is None and given:
         raise UsageError(f"{given[0]} needs --ear: the agent as the user heard it")
     if ear is not None and captures:
@@ -95,7 +104,7 @@ def listen_command(
             raise UsageError("--webm hears captures, and takes no --ear, --against or --quality")
         raise typer.Exit(_hear_webm(captures or [], out, as_json))
     if ear is not None:
-        results = _from_recordings(Recordings(ear, mic, user, pre, post, truth), out, quality)
+        results = _from_recordings(Recordings(ear, mic, user, pre, post, truth, ear_channel, mic_channel), out, quality)
     else:
         results = _from_captures(captures or [], out, quality)
     if against is not None:
@@ -250,15 +259,18 @@ def _show(results: Iterator[Measurement | EarwitnessError], as_json: bool) -> in
 
 
 def measured(measurement: Measurement) -> bool:
-    """Whether the capture is complete and valid, with at least one answer timed (without a user: one reply heard)."""
-    from reports.terminal.measurement_table import COMPLETE
+    """Whether the capture is complete and valid, with at least one answer timed and each time that was taken to be
+    believed (without a user: one reply heard).
+    """
+    from reports.terminal.measurement_table import COMPLETE, kpi_name
 
     if measurement.capture_status not in COMPLETE or not measurement.validity.ok:
         return False
     answers = [turn for turn in measurement.turns if turn.utterance is not None]
     if answers:
-        kpi = "eot_to_first_audio_ms" if measurement.lane == "bot" else "user_kpi_ms"
-        return any(turn.metrics[kpi].value is not None for turn in answers if kpi in turn.metrics)
+        kpi = kpi_name(measurement)
+        timed = [turn.metrics[kpi] for turn in answers if kpi in turn.metrics and turn.metrics[kpi].value is not None]
+        return bool(timed) and not any(metric.invalid for metric in timed)
     expected = measurement.metrics.get("expected_reply_count")
     nothing_due = expected is not None and expected.value == 0
     user_unknown = expected is not None and not expected.not_applicable and expected.value is None

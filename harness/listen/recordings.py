@@ -24,11 +24,12 @@ from harness.listen.place.replies import SAMPLES_PER_MS
 from harness.listen.place.ring import Ring
 from harness.listen.read.reading import RECORDINGS, Capture, first_problem
 from harness.listen.read.records import not_applicable
-from harness.listen.read.wav import RATE_HZ, WavFormat, read_wav, wav_format
+from harness.listen.read.wav import RATE_HZ, WavFormat, read_wav, two_channels, wav_format
 from harness.model import capture
 from harness.model.audio import Audio
 from harness.model.capture import AgentUnderTest, Manifest, PageUnderTest
 from harness.model.case import SpokenUtterance, Truth, TruthSpan
+from harness.model.channels import Channel
 from harness.model.found_speech import FindSpeech
 from harness.model.measurement import Metric
 from harness.model.riff import CutError, RiffError
@@ -63,6 +64,8 @@ class Recordings:
     pre: Path | None = None
     post: Path | None = None
     truth: Path | None = None
+    ear_channel: Channel | None = None  # of two channels; None: as the recording shows
+    mic_channel: Channel | None = None
 
     def sounds(self) -> dict[str, Path]:
         """Recording of a capture → file."""
@@ -77,8 +80,9 @@ def read_recordings(files: Recordings, find: FindSpeech | None = None) -> Captur
     if files.post is not None and files.pre is None:
         raise UsageError(f"{files.post}: a second listener's recording is compared with --pre, and there is no --pre")
     formats = {name: _format(path) for name, path in files.sounds().items()}
-    audio = {name: _audio(path) for name, path in files.sounds().items()}
-    notes = [_note(files.sounds()[name], found) for name, found in formats.items()]
+    channels = {name: _channel(name, files, found) for name, found in formats.items()}
+    audio = {name: _audio(path, channels[name][0]) for name, path in files.sounds().items()}
+    notes = [_note(files.sounds()[name], found, channels[name][1]) for name, found in formats.items()]
     missing = {name: f"{RECORDINGS[name]} was not given" for name in RECORDINGS if name not in audio}
     truth: Truth | None = None
     if files.mic is None:
@@ -156,17 +160,35 @@ def _format(path: Path) -> WavFormat:
     return found
 
 
-def _audio(path: Path) -> Audio:
-    found = read_wav(path)
+def _channel(name: str, files: Recordings, found: WavFormat) -> tuple[Channel, str]:
+    """Which channel is listened to, and what is to be said of it. Raises UsageError where nothing says whose it is."""
+    if found.channels == 1:
+        return Channel.AVERAGE, ""
+    path = files.sounds()[name]
+    asked = {"ear": files.ear_channel, "mic": files.mic_channel}.get(name)
+    if asked is not None:
+        return asked, "2 channels averaged" if asked is Channel.AVERAGE else f"its {asked} channel"
+    try:
+        seen = two_channels(path)
+    except (OSError, RiffError, soundfile.LibsndfileError):  # `_audio` says what is wrong with it
+        return Channel.AVERAGE, ""
+    if seen.use is None:
+        how = f"--{name}-channel left or right" if name in ("ear", "mic") else "save each as a mono file"
+        raise UsageError(f"{path}: {seen.note}; say which one is meant: {how}")
+    return seen.use, seen.note
+
+
+def _audio(path: Path, channel: Channel) -> Audio:
+    found = read_wav(path, channel)
     if isinstance(found, Audio):
         return found
     raise UsageError(f"{path.parent / found}; record or convert it again")
 
 
-def _note(path: Path, found: WavFormat) -> str:
+def _note(path: Path, found: WavFormat, channels: str) -> str:
     what = list(found.notes)
-    if found.channels > 1:
-        what.append(f"{found.channels} channels averaged")
+    if channels:
+        what.append(channels)
     if found.rate_hz != RATE_HZ:
         what.append(f"{found.rate_hz / 1e3:g} kHz made 48 kHz")
     if found.subtype in ("PCM_U8", "PCM_S8", "ULAW", "ALAW"):

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from harness.model.channels import Channel
 from harness.model.expect import Expectation
 
 CASE_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$"
@@ -164,6 +165,7 @@ class Recording(_Strict):
     wav: str = Field(min_length=1)
     truth: list[TruthSpan] | None = None
     level_dbfs: float | None = Field(default=None, ge=-70, le=-6)  # None: as it is
+    channel: Channel | None = None  # left, right or average, of two channels; None: as the recording shows
 
 
 def _speech_kind(value: Any) -> str:

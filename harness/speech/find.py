@@ -32,6 +32,7 @@ LEAST_ALONE_MS, LEAST_QUIET_SHARE = 1_000.0, 0.1  # a sound so long with so few 
 STEADY_DB = 22.0  # between the quiet and the loud frames of noise: pink and white 5, a murmur of voices 15; words 30
 QUIETER_DB = 20.0  # than the loudest words: perhaps somebody else's
 DISAGREES_MS = 300.0  # of sound at the end of an utterance that the detector takes for no speech
+DETECTOR_LATE_MS = 100.0  # after the last word of a clean recording: measured 0 to 80
 EDGE_MS = 200.0
 SILENCE_DBFS = -100.0  # digital silence, with a converter's last bit
 BLOCK = 12_000  # frames at once: a minute
@@ -208,7 +209,7 @@ def _checked(by_level: Spans, spoken: list[tuple[float, float]]) -> FoundSpeech:
             continue
         later_ms = end / SAMPLES_PER_MS - max(inside)
         if later_ms > DISAGREES_MS:
-            utterances[index] = utterances[index].model_copy(update={"error_ms": round(later_ms)})
+            utterances[index] = utterances[index].model_copy(update={"error_ms": round(later_ms + DETECTOR_LATE_MS)})
             notes.append(
                 f"the last {later_ms:.0f} ms of utterance {index} were found by their level; "
                 "the speech detector hears no words there"

@@ -18,6 +18,7 @@ import soundfile
 
 from harness.errors import CaseError
 from harness.model.case import CASE_RATE_HZ, Recording, SpokenUtterance
+from harness.model.channels import as_one, compare
 from harness.model.riff import CutError, RiffError
 from harness.model.wav_file import open_wav
 from harness.speech.find import JOIN_MS, find_speech
@@ -40,7 +41,7 @@ class ReadRecording:
 
 def read_recording(recording: Recording, case_path: Path) -> ReadRecording:
     """Raises CaseError that names the WAV and what is wrong with it."""
-    samples, notes = _load(case_path.parent / recording.wav, recording.wav, case_path)
+    samples, notes = _load(recording, case_path)
     span = voiced_span(samples, CASE_RATE_HZ)
     if span is None:
         raise CaseError(case_path, None, f"speech.wav: {recording.wav}: is silent (below −65 dBFS throughout)")
@@ -79,8 +80,9 @@ def check_headroom(samples: npt.NDArray[np.float64], level_dbfs: float, key: str
         )
 
 
-def _load(path: Path, name: str, case_path: Path) -> tuple[npt.NDArray[np.float64], list[str]]:
+def _load(recording: Recording, case_path: Path) -> tuple[npt.NDArray[np.float64], list[str]]:
     """48 kHz mono, and what had to be assumed to read it."""
+    path, name = case_path.parent / recording.wav, recording.wav
     if not path.is_file():
         raise CaseError(case_path, None, f"speech.wav: {name}: no such file (paths are relative to the case file)")
     if path.stat().st_size == 0:
@@ -103,13 +105,30 @@ def _load(path: Path, name: str, case_path: Path) -> tuple[npt.NDArray[np.float6
         raise CaseError(case_path, None, f"speech.wav: {name}: not a readable WAV ({error.error_string})") from error
     if not np.all(np.isfinite(samples)):
         raise CaseError(case_path, None, f"speech.wav: {name}: holds values that are no numbers (NaN or infinity)")
-    mono = samples.mean(axis=1)
+    mono, channels = _one_channel(samples, rate_hz, recording, case_path)
     divisor = gcd(rate_hz, CASE_RATE_HZ)
     if rate_hz != CASE_RATE_HZ:
         from scipy.signal import resample_poly  # slow to load, and most cases are in the cache
 
         mono = resample_poly(mono, CASE_RATE_HZ // divisor, rate_hz // divisor)
-    return mono, [f"{name}: {note}" for note in wav.notes]
+    return mono, [f"{name}: {note}" for note in (*wav.notes, *channels)]
+
+
+def _one_channel(
+    samples: npt.NDArray[np.float64], rate_hz: int, recording: Recording, case_path: Path
+) -> tuple[npt.NDArray[np.float64], list[str]]:
+    """Shape (n,), and what is to be said of the channels."""
+    if samples.shape[1] == 1:
+        return samples[:, 0], []
+    if recording.channel is not None and samples.shape[1] == 2:
+        return np.asarray(as_one(samples, recording.channel), np.float64), []
+    if samples.shape[1] > 2:
+        return samples.mean(axis=1), [f"{samples.shape[1]} channels averaged"]
+    seen = compare([samples], rate_hz)
+    if seen.use is None:
+        message = f"speech.wav: {recording.wav}: {seen.note}; say which one the user is: speech.channel: left or right"
+        raise CaseError(case_path, None, message)
+    return np.asarray(as_one(samples, seen.use), np.float64), [seen.note]
 
 
 def _detect(samples: npt.NDArray[np.float64]) -> list[tuple[int, int]]:

@@ -34,7 +34,7 @@ def measurement_table(measurement: Measurement) -> Group:
         parts.append(Text("no turn: nobody asked and nobody answered", "magenta"))
     parts += [Text(line) for line in measurement.happenings]
     parts += [_call(measurement), *_reasons(measurement), _defects(measurement.turns), *_likenesses(measurement)]
-    parts.append(_validity(measurement))
+    parts += [*_compared(measurement), _validity(measurement)]
     return Group(*parts)
 
 
@@ -107,7 +107,31 @@ def _likenesses(measurement: Measurement) -> Iterator[Text]:
             yield Text(f"reply {turn.reply_seq} is {found}")
 
 
+def kpi_name(measurement: Measurement) -> str:
+    return "eot_to_first_audio_ms" if measurement.lane == "bot" else "user_kpi_ms"
+
+
+def _compared(measurement: Measurement) -> Iterator[Text]:
+    """Which recordings the figures come from."""
+    kpi, pair = kpi_name(measurement), ("post_user", "post_rtc") if measurement.lane == "bot" else ("mic", "ear")
+    if any(kpi in turn.metrics and turn.metrics[kpi].value is not None for turn in measurement.turns):
+        yield Text(f"{kpi}: from the user's last sound in {pair[0]}.wav to the answer's first in {pair[1]}.wav", "dim")
+    rings = {ring for turn in measurement.turns for ring in turn.spans}
+    heard = " and ".join(f"{ring}.wav" for ring in ("ear", "post_rtc") if ring in rings)
+    if heard and "pre_rtc" in rings:
+        yield Text(f"sound: {heard} compared with pre_rtc.wav", "dim")
+    elif heard:
+        yield Text(f"sound: {heard} compared with nothing that was published", "dim")
+
+
 def _validity(measurement: Measurement) -> Text:
+    kpi = kpi_name(measurement)
+    doubted = [turn for turn in measurement.turns if kpi in turn.metrics and turn.metrics[kpi].invalid]
+    if measurement.validity.ok and doubted:
+        return Text(
+            "\n".join(f"NOT TO BE BELIEVED: {kpi} of reply {t.reply_seq}: {t.metrics[kpi].reason}" for t in doubted),
+            "bold magenta",
+        )
     if measurement.validity.ok:
         return Text("the measurement is to be believed", "green")
     return Text("\n".join(f"INVALID: {reason}" for reason in measurement.validity.reasons), "bold magenta")

@@ -15,7 +15,7 @@ from harness.listen.measure import listen, write_measurement
 from harness.model import capture
 from harness.model.measurement import Measurement
 from harness.model.status import CaptureStatus
-from tests.listen.captures import RATE_HZ, hole, silence, simple_call
+from tests.listen.captures import RATE_HZ, hole, silence, simple_call, speech
 
 
 class Done(NamedTuple):
@@ -109,6 +109,22 @@ def test_what_could_not_be_measured_exits_with_3(ew, tmp_path, call):
     folder = call.write(tmp_path / "c")
     assert ew(folder).code == 3
     assert Measurement.model_validate_json((folder / capture.MEASUREMENT).read_bytes())
+
+
+def test_a_latency_that_is_not_to_be_believed_exits_with_3_and_is_not_called_believed(ew, tmp_path):
+    done = ew(simple_call(450, heard_as=speech(1_500, 99)).write(tmp_path / "c"))
+    assert done.code == 3
+    assert "NOT TO BE BELIEVED: user_kpi_ms of reply 0:" in done.out
+    assert "the measurement is to be believed" not in done.out
+
+
+def test_it_says_which_recordings_the_figures_come_from(ew, tmp_path):
+    folder = simple_call().write(tmp_path / "c")
+    done = ew(folder)
+    assert "user_kpi_ms: from the user's last sound in mic.wav to the answer's first in ear.wav" in done.out
+    assert "sound: ear.wav and post_rtc.wav compared with pre_rtc.wav" in done.out
+    alone = ew("--ear", folder / capture.EAR, "--mic", folder / capture.MIC)
+    assert "sound: ear.wav compared with nothing that was published" in alone.out
 
 
 def damaged(folder: Path, how: str) -> Path:

@@ -13,6 +13,7 @@ from harness.listen.measure import measure
 from harness.listen.recordings import Recordings, find_utterances, read_recordings
 from harness.model import capture
 from harness.model.audio import Audio
+from harness.model.channels import Channel
 from harness.model.measurement import Measurement
 from harness.model.status import CaptureStatus
 from harness.speech.espeak_worker import EspeakWorker
@@ -323,3 +324,41 @@ def test_noise_that_hides_the_end_of_a_turn_leaves_no_latency(tmp_path):
 def test_a_clean_microphone_is_heard_as_by_level_alone(tmp_path):
     files = recorded(tmp_path)
     assert measure(read_recordings(files, find_speech)) == heard(files)
+
+
+# two channels
+
+
+def stereo(tmp_path: Path) -> tuple[Path, float]:
+    """A call in one file: the user left, the agent right."""
+    files = recorded(tmp_path)
+    assert files.mic is not None
+    user, agent = (soundfile.read(path, dtype="float32")[0] for path in (files.mic, files.ear))
+    length = min(len(user), len(agent))
+    return write(tmp_path / "call.wav", np.stack([user[:length], agent[:length]], axis=1)), KPI_MS
+
+
+def test_two_people_on_two_channels_are_asked_for(tmp_path):
+    call, _ = stereo(tmp_path)
+    with pytest.raises(UsageError, match=r"2 people speak in turn, each on a channel; .*--ear-channel left or right"):
+        read_recordings(Recordings(call))
+
+
+def test_a_call_in_one_file_is_heard_by_its_channels(tmp_path):
+    call, kpi_ms = stereo(tmp_path)
+    found = heard(Recordings(call, call, ear_channel=Channel.RIGHT, mic_channel=Channel.LEFT))
+    assert found.turns[0].metrics["user_kpi_ms"].value == pytest.approx(kpi_ms, abs=12)
+    assert "call.wav: its right channel" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("right", "note"),
+    [(lambda x: -x, "of opposite phase, and their mean would cancel"), (lambda x: 0 * x, "the right one is silent")],
+)
+def test_channels_whose_mean_would_be_wrong_are_not_averaged(tmp_path, right, note):
+    files = recorded(tmp_path)
+    samples = soundfile.read(files.ear, dtype="float32")[0]
+    both = write(tmp_path / "both.wav", np.stack([samples, right(samples)], axis=1))
+    found = heard(replace(files, ear=both))
+    assert note in found.detail
+    assert found.turns[0].metrics["user_kpi_ms"].value == heard(files).turns[0].metrics["user_kpi_ms"].value

@@ -15,8 +15,10 @@ from harness.errors import CaseError
 from harness.history.environment import case_hash
 from harness.speech.build import build_case
 from harness.speech.case_file import load_case
+from harness.speech.espeak_worker import EspeakWorker
 from harness.speech.voices import Voices
 from tests.model import wavs
+from tests.speech.noises import words
 
 
 def write_case(folder: Path, wav: np.ndarray | None, rate_hz: int, subtype: str, extra: str = "") -> Path:
@@ -163,3 +165,18 @@ def test_a_note_is_no_part_of_what_a_case_is_in_the_history(tmp_path: Path) -> N
     with Voices() as voices:
         truth = build_case(load_case(path), path, tmp_path / "cache", voices).truth
     assert case_hash(truth) == case_hash(truth.model_copy(update={"notes": ["mine.wav: read to the end"]}))
+
+
+def test_of_two_people_on_two_channels_the_case_says_who_the_user_is(
+    tmp_path: Path, espeak: EspeakWorker, voices: Voices
+) -> None:
+    hello, silence = words(espeak, "Hello there", "en-us"), np.zeros(48_000)
+    left = np.concatenate([silence, hello, silence, 0 * hello, silence])
+    right = np.concatenate([silence, 0 * hello, silence, hello, silence])
+    both = np.stack([left, right], axis=1)
+    path = write_case(tmp_path, both, 48_000, "PCM_16")
+    with pytest.raises(CaseError, match=r"2 people speak in turn, .*speech.channel: left or right"):
+        build_case(load_case(path), path, tmp_path / "cache", voices)
+    path = write_case(tmp_path, both, 48_000, "PCM_16", "  channel: right\n")
+    [utterance] = build_case(load_case(path), path, tmp_path / "cache", voices).truth.utterances
+    assert utterance.start_sample == pytest.approx(len(silence) * 2 + len(hello), abs=300)

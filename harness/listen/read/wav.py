@@ -1,8 +1,8 @@
 """Open a WAV of any rate, depth and number of channels as float32 mono at 48 kHz, or say why it cannot be opened.
 
-Channels are averaged. A recording up to three minutes is read into memory; a longer one stays on disk: in place, if it is
-float32 mono at 48 kHz already, else unpacked into a temporary file, a minute at a time. Impossible header values are not
-believed (`harness.model.riff`), but noted.
+Two channels become one as asked for (`harness.model.channels`). A recording up to three minutes is read into memory; a
+longer one stays on disk: in place, if it is float32 mono at 48 kHz already, else unpacked into a temporary file, a minute at
+a time. Impossible header values are not believed (`harness.model.riff`), but noted.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import soundfile
 
 from harness.listen.read.storage import BLOCK, Mapped, StoredAudio, is_long, resampled, spill
 from harness.model.audio import Audio, FloatArray
+from harness.model.channels import Channel, TwoChannels, as_one, compare
 from harness.model.riff import CutError, RiffError
 from harness.model.wav_file import WavFile, open_wav
 
@@ -56,8 +57,16 @@ def wav_notes(path: Path) -> tuple[str, ...]:
         return ()
 
 
-def read_wav(path: Path) -> Audio | str:
-    """The recording, or the reason why there is none."""
+def two_channels(path: Path) -> TwoChannels:
+    """What the two channels of a file are to one another. Raises OSError, soundfile.LibsndfileError, RiffError."""
+    wav = open_wav(path)
+    found = _format(wav)
+    starts = range(0, found.n_samples, BLOCK)
+    return compare((_channels(wav, at, min(found.n_samples, at + BLOCK)) for at in starts), found.rate_hz)
+
+
+def read_wav(path: Path, channel: Channel = Channel.AVERAGE) -> Audio | str:
+    """The recording, or the reason why there is none. `channel`: of two."""
     if not path.exists():
         return f"{path.name} is missing"
     try:
@@ -68,8 +77,8 @@ def read_wav(path: Path) -> Audio | str:
         if found.n_samples == 0:
             return f"{path.name} holds no samples"
         if is_long(found.n_samples, found.rate_hz):
-            return _stored(wav, found)
-        blocks = _at_48_khz(wav, found)
+            return _stored(wav, found, channel)
+        blocks = _at_48_khz(wav, found, channel)
         return Audio(np.concatenate(list(blocks)), RATE_HZ)
     except _NotFiniteError:
         return f"{path.name} holds samples that are not finite"
@@ -79,31 +88,36 @@ def read_wav(path: Path) -> Audio | str:
         return f"{path.name} cannot be read: {getattr(error, 'error_string', None) or error}"
 
 
-def _stored(wav: WavFile, found: WavFormat) -> StoredAudio:
+def _stored(wav: WavFile, found: WavFormat, channel: Channel) -> StoredAudio:
     as_it_is = found.rate_hz == RATE_HZ and found.channels == 1 and found.subtype == "FLOAT"
     offset = wav.sound_offset
     if not as_it_is or offset is None or offset % 4:
-        return StoredAudio(spill(_at_48_khz(wav, found), np.float32), RATE_HZ)
-    for _ in _mono(wav, found):
+        return StoredAudio(spill(_at_48_khz(wav, found, channel), np.float32), RATE_HZ)
+    for _ in _mono(wav, found, channel):
         pass  # every sample must be finite
     return StoredAudio(Mapped(wav.path.open("rb"), "<f4", found.n_samples, offset), RATE_HZ)
 
 
-def _mono(wav: WavFile, found: WavFormat) -> Iterator[FloatArray]:
+def _mono(wav: WavFile, found: WavFormat, channel: Channel) -> Iterator[FloatArray]:
     for start in range(0, found.n_samples, BLOCK):
-        yield _part(wav, start, min(found.n_samples, start + BLOCK))
+        yield _part(wav, start, min(found.n_samples, start + BLOCK), channel)
 
 
-def _part(wav: WavFile, start: int, end: int) -> FloatArray:
+def _channels(wav: WavFile, start: int, end: int) -> FloatArray:
+    """Shape (n, channels)."""
     with wav.source() as source:
         samples, _ = soundfile.read(source, start=start, stop=end, dtype="float32", always_2d=True)
-    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
+    return np.asarray(samples, np.float32)
+
+
+def _part(wav: WavFile, start: int, end: int, channel: Channel) -> FloatArray:
+    mono = as_one(_channels(wav, start, end), channel)
     if not np.isfinite(mono).all():
         raise _NotFiniteError
-    return np.ascontiguousarray(mono)
+    return np.ascontiguousarray(mono, dtype=np.float32)
 
 
-def _at_48_khz(wav: WavFile, found: WavFormat) -> Iterator[FloatArray]:
+def _at_48_khz(wav: WavFile, found: WavFormat, channel: Channel) -> Iterator[FloatArray]:
     if found.rate_hz == RATE_HZ:
-        return _mono(wav, found)
-    return resampled(lambda start, end: _part(wav, start, end), found.n_samples, found.rate_hz, RATE_HZ)
+        return _mono(wav, found, channel)
+    return resampled(lambda start, end: _part(wav, start, end, channel), found.n_samples, found.rate_hz, RATE_HZ)
