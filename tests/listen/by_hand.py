@@ -41,6 +41,8 @@ class ByHand:
 
 def by_hand(capture: Path) -> list[ByHand]:
     """Every turn with a latency in the capture's measurement.json."""
+    if not (capture / "measurement.json").is_file():  # the call broke off
+        return []
     measured = json.loads((capture / "measurement.json").read_text())
     agent, user, metric = ("ear.wav", "mic.wav", "user_kpi_raw_ms")
     if measured["lane"] == "bot":
