@@ -12,11 +12,11 @@ from benchmarks.changes.judged import UNLIKE, Fired, blame_of, fired_on, outcome
 from benchmarks.changes.laying import Call as CleanCall
 from benchmarks.changes.laying import call_of, changed, places_of, unchanged
 from benchmarks.changes.tables import clean_page, page
-from benchmarks.open_world import kinds_named, main, reached, sources_in
+from benchmarks.open_world import kinds_named, main, reached, sources_in, usable
 from harness.errors import UsageError
 from harness.listen.measure import measure
 from harness.listen.read.reading import read_capture
-from tests.listen.captures import Call, Replied, Said, simple_call, speech
+from tests.listen.captures import Call, Replied, Said, hole, simple_call, speech
 
 TONE, TELEPHONE = BY_ID["tone_instead"], BY_ID["telephone_band"]
 
@@ -134,6 +134,13 @@ def test_the_command_writes_every_row_and_fails_where_something_passes_silently(
     assert len(lines) == 4  # two replies, two severities
     text = (tmp_path / "open_world.md").read_text()
     assert "| polarity | 0.5 share | ear | no | 2 |" in text
+
+
+def test_a_call_that_is_not_clean_is_left_out_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    holed = simple_call(sound=hole(speech(1_600, 2), 500, 120)).write(tmp_path / "c")
+    assert usable([("made", holed)], clean=True) == []
+    assert "it is not clean (published_dropout" in capsys.readouterr().err
+    assert usable([("made", holed)], clean=False) == [("made", holed)]
 
 
 def test_the_pages_of_nothing_are_still_pages() -> None:
