@@ -11,6 +11,7 @@
 - `Event`, `EventType`: what an instrumented agent sends (docs/how_to/own_agent.md).
 - `Agent`, `Call`, `Page`: what a package provides by the entry points `earwitness.agents` and `earwitness.pages`.
 - `EarwitnessError`: everything that is explained in one line.
+- `earwitness.livekit.attach(session, ctx)`: a LiveKit Agents worker is measured inside; it runs in the worker's own environment.
 
 `import earwitness` is light: what a name needs is imported with its first use.
 """

@@ -1,0 +1,80 @@
+"""A stock LiveKit Agents worker with two lines more: three rings, blame and a waterfall that adds up; without us, untouched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.judge.verdict import judge_attempt
+from harness.listen.measure import listen
+from harness.listen.metrics.waterfall import UNEXPLAINED
+from harness.listen.read.reading import read_capture
+from harness.model.limits import Limits
+from harness.model.plan import AgentSpec, BuiltCase
+from harness.model.status import CaptureStatus, Status
+from tests.live.conftest import OpenBench
+from tests.live.test_foreign_worker import EXAMPLE, worker_python
+
+__all__ = ["worker_python"]  # the fixture
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("no_process_left")]
+
+ROOT = EXAMPLE.parents[1]
+REALTIME = ROOT / "tests" / "agents" / "realtime_worker.py"
+JOIN_S = 90.0
+UNEXPLAINED_LIMIT_MS = 25.0
+INSIDE = ("max_gap", "tts_first_publish", "fast_ttft", "audio_valid")
+
+
+def attached(python: Path, *options: str, script: Path = EXAMPLE / "worker_attached.py") -> str:
+    """A worker by command; `options` of env(1). The package is found in the checkout, without what it requires."""
+    path = f"PYTHONPATH={ROOT}:{EXAMPLE}"
+    return " ".join(["env", *options, path, f"{python} {script} connect --room {{room}}"])
+
+
+async def test_an_attached_worker_is_measured_inside(
+    bench: OpenBench, built: Callable[[str], BuiltCase], worker_python: Path
+) -> None:
+    case = built("question_short")
+    spec = AgentSpec("command", attached(worker_python), instrumented=True, join_s=JOIN_S)
+    async with bench(agent=spec, lane="bot") as b:
+        folder, manifest = await b.attempt(case)
+    assert manifest.status is CaptureStatus.OK, manifest.detail
+    measurement = listen(folder)
+    turn = next(turn for turn in measurement.turns if turn.utterance == 0)
+    steps = {step.name: step for step in turn.waterfall}
+    assert [step.reason for step in turn.waterfall if step.ms is None] == []
+    assert abs(steps[UNEXPLAINED].ms or 0.0) <= UNEXPLAINED_LIMIT_MS
+    assert turn.metrics["max_gap_ms"].value == 0.0
+    assert turn.metrics["eot_error_ms"].value is not None
+    verdict = judge_attempt(case.case, manifest, measurement, folder.name, limits=Limits(profile="field"))
+    found = {gate.gate_id: gate.status for gate in verdict.gates}
+    assert Status.NOT_APPLICABLE not in {found[gate] for gate in INSIDE}, found
+    assert Status.NO_DATA not in found.values(), found
+
+
+async def test_a_realtime_model_is_measured_inside(
+    bench: OpenBench, built: Callable[[str], BuiltCase], worker_python: Path
+) -> None:
+    spec = AgentSpec("command", attached(worker_python, script=REALTIME), instrumented=True, join_s=JOIN_S)
+    async with bench(agent=spec, lane="bot") as b:
+        folder, manifest = await b.attempt(built("question_short"))
+    assert manifest.status is CaptureStatus.OK, manifest.detail
+    turn = next(turn for turn in listen(folder).turns if turn.utterance == 0)
+    assert [step.reason for step in turn.waterfall if step.ms is None] == []
+    assert abs(turn.metrics["unexplained_ms"].value or 0.0) <= UNEXPLAINED_LIMIT_MS
+    assert turn.metrics["max_gap_ms"].value == 0.0
+
+
+async def test_the_same_worker_in_an_ordinary_call_is_untouched(
+    bench: OpenBench, built: Callable[[str], BuiltCase], worker_python: Path
+) -> None:
+    spec = AgentSpec("command", attached(worker_python, "-u", "EARWITNESS_CAPTURES"), join_s=JOIN_S)
+    async with bench(agent=spec, lane="bot") as b:
+        folder, manifest = await b.attempt(built("question_short"))
+    assert manifest.status is CaptureStatus.OK, manifest.detail
+    assert not (folder / "pre_rtc.wav").exists()
+    assert not (folder / "agent_trace.jsonl").exists()
+    types = [seen.event.type.value for seen in read_capture(folder).events if seen.direction == "received"]
+    assert types == [], "it sent no event"
