@@ -100,6 +100,7 @@ class Probe:
     _tracks: list[tuple[Take, rtc.Track]] = field(default_factory=list)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _last_stats: list[dict[str, Any]] = field(default_factory=list)  # of the agent's voice
     _sent: int = 0
     _leaving: bool = False
 
@@ -341,8 +342,8 @@ class Probe:
         take, track = voice
         recorded = take.n_samples
         with suppress(TimeoutError):
-            return recorded + round(waiting_ms(await stats_of(track)) * RATE_HZ / 1e3)
-        return recorded
+            self._last_stats = await stats_of(track) or self._last_stats  # the track may be gone already
+        return recorded + round(waiting_ms(self._last_stats) * RATE_HZ / 1e3)
 
     def agent_quiet_ms(self, delivered: int) -> float:
         """How long the agent's voice had been quiet where `delivered` samples of it end."""
@@ -363,7 +364,9 @@ class Probe:
         if not voices:
             return []
         voice = max(voices, key=lambda item: item[0].loud_frames)[1]
-        return await stats_of(voice)
+        found = await stats_of(voice)
+        self._last_stats = found or self._last_stats
+        return found
 
 
 def reason_in_words(reason: Any) -> str:
