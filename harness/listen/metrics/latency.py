@@ -28,6 +28,7 @@ from harness.model.measurement import Metric, WaterfallStep
 ONSET_ERROR_MS = 2.5  # of the onset detector on a codec's output; see tests/listen/place/test_onset.py
 SLIP_LIMIT_MS = 10.0  # one tick of a native audio device
 TALKED_ON_MS = 1_000.0  # put in words from here on; the limit stands in the gate table
+AHEAD_MS = 100.0  # a sound so long before the first word is told beside it
 ONSET_TOLERANCE_MS = 60.0  # a sound that begins so much ahead of the aligned reply is not the reply
 NOT_INSTRUMENTED = (
     "the agent is not instrumented: let it write agent_trace.jsonl and pre_rtc.wav (docs/how_to/own_agent.md)"
@@ -83,6 +84,7 @@ def _answer_times(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
         "kpi_plausible": _plausible(scene, at_probe if scene.primary == "post_rtc" else at_ear, turn),
         "unexplained_ms": _unexplained(scene, turn),
     }
+    metrics |= _first_sound(scene, turn)
     barge_in = _barge_in(scene, turn)
     if barge_in is not None:
         metrics["barge_in_to_silence_ms"] = barge_in
@@ -106,10 +108,28 @@ def _kpi(scene: Scene, turn: TurnHeard, ring: str) -> Metric:
             return no_number("ms", f"{ring}.wav holds no sound of the agent")
         return no_number("ms", f"no reply is heard in {ring}.wav after this turn")
     onset_ms = ONSET_ERROR_MS + HOP_MS + onset_error_ms((scene.voice or scene.rings[ring]).bed)
-    kpi = number(raw_ms, "ms", uncertainty=round(answer.turn.error_ms + onset_ms, 2))
-    kpi = across(scene, ring, kpi, answer.turn.end, answer.reply.start)
+    kpi = number(raw_ms, "ms", uncertainty=round(answer.turn.error_ms + onset_ms, 2), reason=_ahead(answer))
+    kpi = across(scene, ring, kpi, answer.turn.end, answer.reply.first_word)
     doubt = _doubt(scene, answer, answer.reply, ring) or _too_fast(scene, turn, raw_ms, ring)
     return disbelieved(kpi, doubt) if doubt else kpi
+
+
+def _ahead(answer: Answer) -> str:
+    """What sounds ahead of the answer's first word, in words; "" where that is its first sound."""
+    if answer.raw_ms is None or answer.first_sound_ms is None or answer.raw_ms - answer.first_sound_ms < AHEAD_MS:
+        return ""
+    ahead_ms = answer.raw_ms - answer.first_sound_ms
+    return f"to the answer's first word; a sound without a voice (keys, a breath) came {ahead_ms:.0f} ms before it"
+
+
+def _first_sound(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
+    """Only where the first sound is not the first word."""
+    answer = turn.answers.get(scene.primary)
+    if answer is None or answer.first_sound_ms is None or not _ahead(answer):
+        return {}
+    return {
+        "first_sound_ms": number(answer.first_sound_ms, "ms", reason="the user's true end of turn to the first sound")
+    }
 
 
 def _excluded(scene: Scene, ring: str) -> Metric | None:

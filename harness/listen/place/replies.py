@@ -82,6 +82,12 @@ class HeardReply:
     course: Course | None = None  # how it was found where its waveform is not pre's: another speed, or pitch
     twin: HeardReply | None = None
     parts: tuple[HeardReply, ...] = ()
+    speech_start: int | None = None  # its first word, where another sound comes ahead of it (place/first_speech.py)
+    speaks: bool = True  # False: a sound without a voice, beside replies that have one
+
+    @property
+    def first_word(self) -> int:
+        return self.start if self.speech_start is None else self.speech_start
 
     @property
     def aligned(self) -> bool:

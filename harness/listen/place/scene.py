@@ -11,6 +11,7 @@ from functools import cached_property
 
 from harness.listen.place.echo import Echo, find_echoes
 from harness.listen.place.elsewhere import hear_elsewhere, hear_voice_in
+from harness.listen.place.first_speech import with_speech
 from harness.listen.place.replies import AnnouncedReply, HeardReply, announced_replies, hear_replies
 from harness.listen.place.ring import Ring
 from harness.listen.place.spoken import NotFound, Place, place_utterances
@@ -127,10 +128,13 @@ class Scene:
         sounds: dict[str, list[HeardReply]] = {}
         for name in sorted((name for name in PAIRS if name in self.rings), key=lambda name: name != self.primary):
             ring, ends = self.rings[name], [turn.end for turn in self.turns(PAIRS[name])]
-            if self.tells or self.primary not in sounds:
+            if self.tells:
                 sounds[name] = hear_replies(self.announced, pre, ring, self.clocks, ends)
+            elif self.primary not in sounds:
+                sounds[name] = with_speech(ring, hear_replies([], pre, ring, self.clocks, ends))
             else:
-                sounds[name] = hear_elsewhere(sounds[self.primary], self.rings[self.primary], ring, self.clocks, ends)
+                there = hear_elsewhere(sounds[self.primary], self.rings[self.primary], ring, self.clocks, ends)
+                sounds[name] = with_speech(ring, there)
         return sounds
 
     @cached_property

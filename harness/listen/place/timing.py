@@ -35,7 +35,15 @@ class Answer:
 
     @property
     def raw_ms(self) -> float | None:
-        return None if self.reply is None else (self.reply.start - self.turn.end) / SAMPLES_PER_MS
+        return None if self.reply is None else (self.reply.first_word - self.turn.end) / SAMPLES_PER_MS
+
+    @property
+    def first_sound_ms(self) -> float | None:
+        """The same to the first sound, word or not."""
+        if self.reply is None:
+            return None
+        first = min((h.start for h in self.after), default=self.reply.start)
+        return (min(first, self.reply.start) - self.turn.end) / SAMPLES_PER_MS
 
     @property
     def talk_over_ms(self) -> float | None:
@@ -50,7 +58,7 @@ def pair_answers(turns: Sequence[UserTurn], heard: Sequence[HeardReply]) -> list
         until = float("inf") if following is None else following.end
         inside = tuple(h for h in heard if turn.start < h.start < turn.end)
         after = tuple(h for h in heard if turn.end <= h.start < until)
-        reply = after[0] if after else None
+        reply = next((h for h in after if h.speaks), after[0] if after else None)
         if reply is None and inside and not _answers_another(inside[-1], answers):
             reply = inside[-1]  # it spoke into the turn and had nothing more to say after it
         answers.append(Answer(turn, reply, inside, after))
