@@ -1,5 +1,5 @@
-"""The process that holds espeak-ng (GPL-3, loaded nowhere else): `speak` → chunks as they are synthesised, then
-`done`.
+"""The process that holds espeak-ng (GPL-3, loaded nowhere else): `speak` → chunks as they are synthesised, then `done`;
+`phonemes` → the sentences of a text in phonemes, for a neural voice.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 import espeakng_loader
 
 from runtime.engines.pipe_messages import read_message, write_message
+from runtime.voice.espeak_phonemes import sentences_of
 
 # espeak-ng/speak_lib.h
 AUDIO_OUTPUT_SYNCHRONOUS = 2
@@ -69,6 +70,10 @@ def main() -> None:
         if child == 0:
             if not set_voice(library, message["voice"]):
                 write_message(out, {"error": f"espeak-ng has no voice {message['voice']!r}"})
+                os._exit(0)
+            if message["do"] == "phonemes":
+                sentences = sentences_of(library, message["text"])
+                write_message(out, {"request": message["request"], "sentences": sentences})
                 os._exit(0)
             library.espeak_SetParameter(ESPEAK_RATE, int(message["rate_wpm"]), 0)
             text = message["text"].encode()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from runtime.voice.onnx_graph import with_outputs
 
 RATE_HZ = 22_050
 FRAME_SAMPLES = 256  # what one frame of the vocoder's input becomes
@@ -89,26 +90,6 @@ def phoneme_ids(sentence: str, id_of: dict[str, int]) -> Ids:
         if phoneme in id_of:
             ids += [id_of[phoneme], id_of[PAD]]
     return np.array([*ids, id_of[END]], np.int64)
-
-
-def with_outputs(model: bytes, names: Sequence[str]) -> bytes:
-    """The ONNX model with inner tensors as further outputs.
-
-    Two pieces of one protobuf message, one after the other, are that message merged: what is appended is a model whose
-    graph (field 7) holds outputs (field 12) that have a name (field 1) and nothing else.
-    """
-    outputs = b"".join(_field(12, _field(1, name.encode())) for name in names)
-    return model + _field(7, outputs)
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """A length-delimited field of protobuf's wire format."""
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    low, rest = value & 0x7F, value >> 7
-    return bytes([low | 0x80]) + _varint(rest) if rest else bytes([low])
 
 
 def open_session(model: bytes) -> Any:

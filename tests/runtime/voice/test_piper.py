@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from runtime.voice.piper import FRAME_SAMPLES, LEAD, PiperVoice, phoneme_ids, with_outputs
+from runtime.voice.piper import FRAME_SAMPLES, LEAD, PiperVoice, phoneme_ids
 
 HELLO = "həlˈoʊ!"
 
@@ -57,9 +57,3 @@ def test_a_word_is_loud_and_unclipped(voice: PiperVoice) -> None:
 def test_pads_stand_between_phonemes_and_what_was_never_learnt_is_left_out() -> None:
     id_of = {"_": 0, "^": 1, "$": 2, "a": 14, "b": 15}
     assert phoneme_ids("aXb", id_of).tolist() == [1, 0, 14, 0, 15, 0, 2]
-
-
-def test_inner_tensors_are_appended_as_a_graph_with_outputs() -> None:
-    long_name = "n" * 200
-    assert with_outputs(b"model", ["/a"]) == b"model\x3a\x06\x62\x04\x0a\x02/a"
-    assert with_outputs(b"", [long_name]) == b"\x3a\xce\x01\x62\xcb\x01\x0a\xc8\x01" + long_name.encode()
