@@ -28,6 +28,7 @@ from harness.options.invitation import read_invitation
 from harness.options.own_limits import from_words, read_floor
 from harness.options.places import CONFIG_FILE, HISTORY_FILE, OWN_CASES, default_cases, shipped_cases
 from harness.options.sources import from_environment, from_file
+from runtime.settings import PRESETS, engine_file
 
 SECRET_SETTINGS = ("livekit_api_key", "livekit_api_secret")
 LONGEST_WAIT_MS = 60_000.0
@@ -55,7 +56,9 @@ class Settings:
     greeting_window_ms: float = CallRules.greeting_window_ms
     turn_quiet_ms: float = CallRules.turn_quiet_ms
     hangup: Literal["warn", "expected"] = CallRules.hangup
-    engines: Path | None = None  # the reference agent's engines.toml (docs/how_to/engines.md); None: all embedded
+    engines: Path | None = (
+        None  # the reference agent's engines.toml, or neural (docs/how_to/engines.md); None: all embedded
+    )
     page: str | None = None  # URL template with {livekit_url} {token} {room}
     page_script: Path | None = None  # JavaScript for the clicks a foreign page needs
     autoplay: Literal["allowed", "real"] = "allowed"  # real: only what the browser lets play for a user
@@ -180,9 +183,10 @@ class Settings:
         """The reference agent's environment beside the room. Raises UsageError if the file is missing."""
         if self.engines is None:
             return {}
-        if not self.engines.is_file():
-            raise UsageError(f"--engines {self.engines}: no such file")
-        return {"EARWITNESS_ENGINES": str(self.engines.resolve())}
+        path = engine_file(str(self.engines))
+        if not path.is_file():
+            raise UsageError(f"--engines {self.engines}: no such file, nor a preset ({', '.join(PRESETS)})")
+        return {"EARWITNESS_ENGINES": str(path.resolve())}
 
     def page_spec(self) -> PageSpec:
         """Raises UsageError for a template that cannot carry the room, or a script that is not there."""

@@ -18,6 +18,7 @@ DEFAULT_VOICE = "en-us"
 TTS_SERVER_VARIABLE = "EARWITNESS_TTS_SERVER"
 TTS_KEY_VARIABLE = "EARWITNESS_TTS_KEY"  # the key of TTS server and clients
 TURN_DETECTORS = ("fixed", "rules")
+PRESETS = {"neural": Path(__file__).parent / "engines" / "presets" / "neural.toml"}  # engines by one word
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class RuntimeSettings:
     voice: str = DEFAULT_VOICE
     sessions: int = 1  # users that may speak at the same time; engines are warm for this number
     replies: tuple[str, ...] = ()  # spoken in turn whatever the user says; empty: by intent
-    engines: Path | None = None  # engines.toml; None: all embedded (docs/how_to/engines.md)
+    engines: Path | None = None  # engines.toml, or a preset; None: all embedded (docs/how_to/engines.md)
     tts_server: str | None = None  # URL of `earwitness serve-tts`, which speaks if the file names no voice
     captures: Path | None = None
     turn_log: Path | None = None  # gets one JSON line a turn when a call ends
@@ -95,6 +96,12 @@ def _one_of(env: Mapping[str, str], name: str, values: tuple[str, ...]) -> str:
     return text
 
 
+def engine_file(named: str) -> Path:
+    """The file of a preset's name, else the path that it is; a file of one's own goes before a preset."""
+    path = Path(named)
+    return path if path.exists() else PRESETS.get(named, path)
+
+
 def _turn_taking(env: Mapping[str, str]) -> TurnTaking:
     return TurnTaking(
         silence_ms=_number(env, "VAD_SILENCE_MS", 200.0, 50, 5_000),
@@ -141,7 +148,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> RuntimeSettings:
         voice=env.get("EARWITNESS_VOICE", DEFAULT_VOICE),
         sessions=int(_number(env, "EARWITNESS_SESSIONS", 1, 1, 64)),
         replies=_lines(Path(replies)) if replies else (),
-        engines=Path(engines) if engines else None,
+        engines=engine_file(engines) if engines else None,
         tts_server=_address(env, TTS_SERVER_VARIABLE),
         captures=Path(captures) if captures else None,
         turn_log=Path(turn_log) if turn_log else None,

@@ -38,7 +38,8 @@ SLOW = (
     "nightly/test_night.py", "nightly/test_plan_file.py", "nightly/test_retention.py", "nightly/test_webm.py",
     "package/", "plugin/test_hooks.py", "prove/test_beacon_listening.py", "prove/test_known_faults.py",
     "provide/test_chromium.py", "run/test_hearing_process.py", "runtime/call/test_bad_words.py",
-    "runtime/engine_server/test_engine_server.py", "runtime/engines/test_engines.py",
+    "runtime/engine_server/test_engine_server.py", "runtime/engines/test_engines.py", "runtime/engines/test_piper.py",
+    "runtime/engines/test_whisper_tiny.py", "runtime/voice/test_packets.py",
     "runtime/tts_server/test_tts_server.py", "service/test_parts_that_die.py", "test_chance.py",
 )  # fmt: skip
 #: Live tests that assert a time, or play calls side by side themselves: no other call runs beside them.

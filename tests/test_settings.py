@@ -115,8 +115,16 @@ def test_a_server_without_its_secret_is_refused() -> None:
 
 def test_the_agents_engines_are_told_to_it_by_a_file_that_is_there(tmp_path: Path) -> None:
     file = tmp_path / "engines.toml"
-    with pytest.raises(UsageError, match=r"--engines .*engines\.toml: no such file"):
+    with pytest.raises(UsageError, match=r"--engines .*engines\.toml: no such file, nor a preset \(neural\)"):
         Settings(engines=file).agent_env()
     file.touch()
     assert load_settings({"engines": file}, env={}).agent_env() == {"EARWITNESS_ENGINES": str(file)}
     assert Settings().agent_env() == {}
+
+
+def test_engines_may_be_named_by_a_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = load_settings({"engines": "neural"}, env={}).agent_env()["EARWITNESS_ENGINES"]
+    assert Path(told).is_file()
+    monkeypatch.chdir(tmp_path)
+    Path("neural").touch()
+    assert Settings(engines=Path("neural")).agent_env() == {"EARWITNESS_ENGINES": str(tmp_path / "neural")}, "one's own"

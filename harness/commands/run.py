@@ -128,7 +128,9 @@ def run_command(
     engines: Annotated[
         Path | None,
         typer.Option(
-            help="The reference agent's engines (docs/how_to/engines.md).", show_default="embedded", metavar="FILE"
+            help="The reference agent's engines: a file, or neural (docs/how_to/engines.md).",
+            show_default="embedded",
+            metavar="FILE",
         ),
     ] = None,
     page: Annotated[

@@ -70,7 +70,11 @@ def serve(
     ] = None,
     engines: Annotated[
         Path | None,
-        typer.Option(help="The agent's engines (docs/how_to/engines.md).", show_default="embedded", metavar="FILE"),
+        typer.Option(
+            help="The agent's engines: a file, or neural (docs/how_to/engines.md).",
+            show_default="embedded",
+            metavar="FILE",
+        ),
     ] = None,
     state: StateOption = None,
 ) -> None:
@@ -81,7 +85,9 @@ def serve(
     if detach:
         options = [f"--port={port}", f"--admin-port={admin_port}", f"--tts={tts}", *([] if spare else ["--no-spare"])]
         if engines is not None:
-            options.append(f"--engines={engines.resolve()}")
+            from runtime.settings import engine_file
+
+            options.append(f"--engines={engine_file(str(engines)).resolve()}")
         _detach(folder, options, livekit_url)
         return
     from harness.processes.until_done import until_done
@@ -100,10 +106,10 @@ def serve(
 def _server_voice(engines: Path | None) -> str | None:
     """The TTS server's voice; None if the engines' file names a voice itself. Raises UsageError."""
     from runtime.engines.engine_file import read_engine_file
-    from runtime.settings import DEFAULT_VOICE, SettingsError
+    from runtime.settings import DEFAULT_VOICE, SettingsError, engine_file
 
     try:
-        named = engines is not None and "tts" in read_engine_file(engines).model_fields_set
+        named = engines is not None and "tts" in read_engine_file(engine_file(str(engines))).model_fields_set
     except SettingsError as error:
         raise UsageError(f"{error}") from error
     return None if named else os.environ.get("EARWITNESS_VOICE", DEFAULT_VOICE)

@@ -12,7 +12,7 @@ import typer
 
 def serve_tts_command(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8091,
-    voice: Annotated[str, typer.Option(help="Voice of espeak-ng.")] = "en-us",
+    voice: Annotated[str, typer.Option(help="Voice of espeak-ng, or joe: Piper's neural one.")] = "en-us",
     concurrency: Annotated[int, typer.Option(min=1, max=4, help="How many requests are spoken at once.")] = 2,
     crash_dumps: Annotated[
         Path, typer.Option(help="Folder in which a worker that died leaves its last requests.")

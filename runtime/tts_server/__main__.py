@@ -40,7 +40,7 @@ async def serve(port: int, voice: str, concurrency: int, dumps: Path, spare: boo
 def main() -> int:
     parser = argparse.ArgumentParser(prog="earwitness serve-tts", description=__doc__)
     parser.add_argument("--port", type=int, default=8091, help="on 127.0.0.1; 0 takes a free one")
-    parser.add_argument("--voice", default="en-us", help="of espeak-ng")
+    parser.add_argument("--voice", default="en-us", help="of espeak-ng, or joe: the neural one")
     parser.add_argument("--concurrency", type=int, default=2, choices=range(1, MOST_AT_ONCE + 1))
     parser.add_argument("--crash-dumps", type=Path, default=Path("runs/tts_crashes"))
     parser.add_argument("--no-spare", action="store_true", help="no second worker that waits ready")

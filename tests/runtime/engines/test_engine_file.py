@@ -14,10 +14,12 @@ from runtime.engines.fallback_tts import FallbackTextToSpeech
 from runtime.engines.omni import SoundOnly
 from runtime.engines.openai_chat import ChatModel
 from runtime.engines.openai_speech import SpeechEndpoint
+from runtime.engines.piper import PiperTextToSpeech
 from runtime.engines.protocols import EngineError, TextToSpeech
 from runtime.engines.sphinx import SphinxSpeechToText
 from runtime.engines.websocket_stt import WebSocketSpeechToText
-from runtime.settings import RuntimeSettings, SettingsError, load_settings
+from runtime.engines.whisper_tiny import TinyWhisperSpeechToText
+from runtime.settings import PRESETS, RuntimeSettings, SettingsError, load_settings
 
 WHOLE = """
 [stt]
@@ -201,3 +203,14 @@ def test_lines_are_found_by_table_and_key() -> None:
     assert line_of(text, ("x", "y", "c")) == 5
     assert line_of(text, ("x", "y", "missing")) == 4
     assert line_of(text, ("z",)) is None
+
+
+def test_the_preset_hears_words_and_speaks_neurally() -> None:
+    engines = EngineBuilder(settings_for(PRESETS["neural"])).build()
+    assert isinstance(engines.stt, TinyWhisperSpeechToText)
+    assert isinstance(engines.tts, PiperTextToSpeech)
+
+
+def test_the_neural_voice_may_be_asked_for_by_its_name(file: Path) -> None:
+    file.write_text('[tts]\nkind = "embedded"\nvoice = "joe"\n')
+    assert isinstance(EngineBuilder(settings_for(file)).build().tts, PiperTextToSpeech)
