@@ -28,7 +28,6 @@ from harness.options.invitation import read_invitation
 from harness.options.own_limits import from_words, read_floor
 from harness.options.places import CONFIG_FILE, HISTORY_FILE, OWN_CASES, default_cases, shipped_cases
 from harness.options.sources import from_environment, from_file
-from runtime.settings import PRESETS, engine_file
 
 SECRET_SETTINGS = ("livekit_api_key", "livekit_api_secret")
 LONGEST_WAIT_MS = 60_000.0
@@ -183,6 +182,8 @@ class Settings:
         """The reference agent's environment beside the room. Raises UsageError if the file is missing."""
         if self.engines is None:
             return {}
+        from runtime.settings import PRESETS, engine_file  # here: a repository may have a `runtime` of its own
+
         path = engine_file(str(self.engines))
         if not path.is_file():
             raise UsageError(f"--engines {self.engines}: no such file, nor a preset ({', '.join(PRESETS)})")

@@ -45,8 +45,9 @@ SLOW = (
 #: Live tests that assert a time, or play calls side by side themselves: no other call runs beside them.
 ALONE = (
     "browser/test_clocks_and_statistics.py", "commands/test_main.py", "live/test_attempt.py", "live/test_calibrate.py",
-    "live/test_link.py", "live/test_night.py", "live/test_prove.py", "live/test_side_by_side.py", "plugin/test_hooks.py",
-    "runtime/page/test_page_latency.py", "zoo/test_zoo.py",
+    "live/test_codec.py", "live/test_engines_over_http.py", "live/test_link.py", "live/test_neural_engines.py",
+    "live/test_night.py", "live/test_prove.py", "live/test_side_by_side.py", "package/test_first_report.py",
+    "plugin/test_hooks.py", "runtime/page/test_page_latency.py", "zoo/test_zoo.py",
 )  # fmt: skip
 
 

@@ -46,6 +46,15 @@ def test_importing_the_harness_is_light() -> None:
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
+def test_cases_are_read_without_the_packages_whose_names_a_repository_may_have_too() -> None:
+    script = (
+        "import sys, harness.plugin.hooks, harness.run.cases, harness.settings; "
+        "print(sorted({m.partition('.')[0] for m in sys.modules} & {'runtime', 'reports', 'bots'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
 def test_no_modules_import_each_other_in_a_circle() -> None:
     """Also not for the type checker alone, nor within a function."""
     root = Path(__file__).parents[1]

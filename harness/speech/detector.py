@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runtime.audio.vad_silero import model_path
-
 WINDOW_SAMPLES, CONTEXT_SAMPLES, RATE_HZ = 512, 64, 16_000
 FACTOR = 3  # 48 kHz → 16 kHz
 MARGIN = 4_800  # beside each minute, so that resampling has no edge there
@@ -27,6 +25,10 @@ class NoDetectorError(Exception):
 
 @cache
 def _session() -> Any:
+    from runtime.audio.vad_silero import (
+        model_path,
+    )  # here: pytest of a repository with a `runtime` of its own loads this module
+
     try:
         import onnxruntime
     except ModuleNotFoundError as error:

@@ -1,7 +1,8 @@
 """Who speaks a recipe's words: the neural voice by its name, espeak-ng for every other voice and language.
 
-A context manager; espeak-ng's process and the neural voice start at the first words that need them. Samples are float64,
-full scale ±1, at RATE_HZ. The neural voice's word times come from its phonemes' durations; espeak-ng gives none.
+A context manager; espeak-ng's process and the neural voice start at the first words that need them. The voice is a module
+of the reference agent's package, and is loaded only then: pytest of a repository with a `runtime` of its own reads cases
+through this module. Samples are float64, full scale ±1, at RATE_HZ. Word times are the neural voice's; espeak-ng gives none.
 """
 
 from __future__ import annotations
@@ -9,31 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.errors import HarnessError
 from harness.speech.espeak_worker import EspeakWorker
-from harness.speech.word_times import Word, times_of_words
-from runtime.voice.piper import (
-    ESPEAK_VOICE,
-    LEAD,
-    RATE_HZ,
-    VOICE_FOLDER,
-    VOICE_NAME,
-    VOICE_VERSION,
-    PiperVoice,
-    Sounded,
-)
+from harness.speech.word_times import Word
+
+if TYPE_CHECKING:
+    from harness.speech.neural import NeuralWords
 
 NEURAL = "joe"  # how a recipe names it
-NATURAL_WPM = (
-    185  # at length scale 1 it says the shipped sentences in 0.98 of the time that espeak-ng takes at this rate
-)
-EVEN_GAIN = (
-    1.45  # brings its RMS to that of espeak-ng (median of the shipped sentences), so that both may share an utterance
-)
+RATE_HZ = 22_050  # of espeak-ng and of the neural voice
 
 
 @dataclass(frozen=True)
@@ -49,7 +39,7 @@ class Voices:
 
     def __init__(self) -> None:
         self._espeak = EspeakWorker()
-        self._neural: PiperVoice | None = None
+        self._neural: NeuralWords | None = None
 
     def __enter__(self) -> Voices:
         return self
@@ -71,32 +61,20 @@ class Voices:
         return Speech(raw.astype(np.float64) / 32768)
 
     def _speak_neurally(self, text: str, rate_wpm: int) -> Speech:
-        neural = self._voice()
-        pieces: list[npt.NDArray[np.float64]] = [np.zeros(0)]
-        sounded: list[Sounded] = []
-        at = 0
-        for sentence in self._espeak.phonemes(text, ESPEAK_VOICE):
-            said = neural.say(LEAD + sentence, NATURAL_WPM / rate_wpm)
-            sounded += [Sounded(one.phoneme, at + one.start, at + one.end) for one in said.sounded()]
-            pieces.append(said.samples.astype(np.float64) * EVEN_GAIN)
-            at += len(said.samples)
-        tokens = [(token, "".join(self._espeak.phonemes(token, ESPEAK_VOICE))) for token in text.split()]
-        return Speech(np.concatenate(pieces), times_of_words(tokens, sounded))
-
-    def _voice(self) -> PiperVoice:
         if self._neural is None:
-            try:
-                self._neural = PiperVoice()
-            except ImportError as error:
-                raise HarnessError("the neural voice needs onnxruntime: pip install 'earwitness[speech]'") from error
-            except FileNotFoundError as error:
-                raise HarnessError(str(error)) from error
-        return self._neural
+            from harness.speech.neural import NeuralWords
+
+            self._neural = NeuralWords(self._espeak)
+        return Speech(*self._neural.say(text, rate_wpm))
 
 
 def describe(voice: str) -> str:
     """The voice with its version, as a truth names it."""
-    return f"Piper {VOICE_NAME} {VOICE_VERSION}" if voice == NEURAL else f"espeak-ng {voice} ({EspeakWorker.version()})"
+    if voice != NEURAL:
+        return f"espeak-ng {voice} ({EspeakWorker.version()})"
+    from harness.speech.neural import NAME
+
+    return NAME
 
 
 def versions_of(voices: Iterable[str]) -> list[str]:
@@ -104,6 +82,8 @@ def versions_of(voices: Iterable[str]) -> list[str]:
     if NEURAL not in voices:
         return [EspeakWorker.version()]
     import importlib.metadata
+
+    from harness.speech.neural import VOICE_FOLDER
 
     try:
         return [EspeakWorker.version(), VOICE_FOLDER, importlib.metadata.version("onnxruntime")]

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
 
-from runtime.voice.piper import Sounded
+if TYPE_CHECKING:
+    from runtime.voice.piper import Sounded
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ def test_a_strangers_case_is_spoken_by_pytest_to_an_agent_of_a_package_though_it
     folder = make_repository(tmp_path)
     options = ("-k", "mine", "--ew-lane=bot", "--ew-agent=chord", "-p", "no:cacheprovider")
     done = installed.run("pytest", "cases/", *options, cwd=folder, timeout_s=CALL_TIMEOUT_S)
+    assert (folder / "runs").is_dir(), done.stdout + done.stderr
     (run_dir,) = (folder / "runs").glob("2*")
     summary = json.loads((run_dir / "summary.json").read_text())
     assert [case["case_id"] for case in summary["cases"]] == ["mine"]
