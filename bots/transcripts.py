@@ -59,7 +59,7 @@ class Transcripts:
         track = attributes.get(TRACK_SID, "")
         whole = not task.cancelled() and task.exception() is None and not growing.too_long
         self.cut_off += growing.too_long
-        self._keep(
+        self.lines.append(
             TranscriptLine(
                 way="stream",
                 speaker=self.speaker_of(track, growing.identity),
@@ -90,7 +90,7 @@ class Transcripts:
                 self.cut_off += 1
                 continue
             self.cut_off += len(segment.text) > MOST_CHARS
-            self._keep(
+            self.lines.append(
                 TranscriptLine(
                     way="event",
                     speaker=self.speaker_of(track, identity),
@@ -103,9 +103,6 @@ class Transcripts:
                     t_last_mono_ms=t_ms,
                 )
             )
-
-    def _keep(self, line: TranscriptLine) -> None:
-        self.lines.append(line)
 
 
 @dataclass

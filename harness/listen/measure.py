@@ -83,7 +83,9 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     metrics, defects = sound_metrics(scene, turn)
     changed, more = change_metrics(scene, turn, defects) if not is_syllable(scene, turn) else ({}, [])
     metrics, defects = metrics | changed, assign_blame(scene, turn, [*defects, *more])
-    metrics |= latencies(scene, turn) | transport_metrics(scene, turn) | word_metrics(scene, turn)
+    metrics |= latencies(scene, turn) | transport_metrics(scene, turn)
+    words = turn_words(scene, turn)
+    metrics |= word_metrics(scene, turn, words)
     metrics["way_besides_buffer_ms"] = way_besides_buffer(metrics)
     metrics = inside_reply(scene, turn, metrics) | on_recovery(scene, turn)
     if quality:
@@ -91,7 +93,6 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     metrics = undistorted(scene, turn, metrics) | host_metrics(scene, turn)
     answer = turn.answers.get(scene.primary)
     first = (answer.reply if answer is not None else None) or turn.heard.get(scene.primary)
-    words = turn_words(scene, turn)
     return Turn(
         reply_seq=turn.reply_seq,
         utterance=turn.utterance,

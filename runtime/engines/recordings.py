@@ -7,7 +7,6 @@ Silence before and after the words is left out, as a synthesiser has none.
 from __future__ import annotations
 
 import asyncio
-import os
 import zlib
 from collections.abc import AsyncGenerator, Sequence
 from functools import lru_cache
@@ -16,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from runtime.cached import cached
 from runtime.engines.metrics import EngineMetrics, Health
 from runtime.engines.protocols import EngineError, Int16Array
 from runtime.engines.wav_bytes import samples_of
@@ -32,9 +32,8 @@ KEPT_DECODED = 64
 
 
 def human_voices() -> Path:
-    """Where `earwitness setup --human` puts what an agent may say; `harness.provide.cache` finds the cache the same way."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("EARWITNESS_CACHE") or Path(base) / "earwitness") / HUMAN_FOLDER / AGENTS
+    """Where `earwitness setup --human` puts what an agent may say."""
+    return cached(HUMAN_FOLDER) / AGENTS
 
 
 class RecordingsTextToSpeech:

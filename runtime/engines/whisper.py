@@ -6,16 +6,13 @@ use, or read from a folder.
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from runtime.engines.metrics import EngineMetrics, Health
-from runtime.engines.openai_transcription import RATE_HZ, TranscribedWhole
 from runtime.engines.protocols import EngineError, Int16Array
+from runtime.engines.transcribing_thread import TranscribingThread
 
 INSTALL = "faster-whisper is not installed: pip install 'earwitness[whisper]'"
 
@@ -29,33 +26,11 @@ class WhisperOptions:
     device: str = "auto"
 
 
-class WhisperSpeechToText:
-    """See `runtime.engines.protocols.SpeechToText`."""
-
+class WhisperSpeechToText(TranscribingThread):
     def __init__(self, options: WhisperOptions) -> None:
+        super().__init__()
         self.options = options
-        self.metrics = EngineMetrics("stt")
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="whisper")
         self._model: Any = None
-
-    def health(self) -> Health:
-        return self.metrics.health()
-
-    async def warm_up(self) -> None:
-        await self.transcribe(np.zeros(RATE_HZ // 2, np.int16))
-
-    async def aclose(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
-    async def open(self) -> TranscribedWhole:
-        return TranscribedWhole(self.transcribe)
-
-    async def transcribe(self, samples: Int16Array) -> str:
-        """Raises EngineError. A cancel cannot stop the thread's work; its result is dropped."""
-        with self.metrics.request() as request:
-            text = await asyncio.get_running_loop().run_in_executor(self._thread, self._transcribe, samples)
-            request.first()
-        return text
 
     def _loaded(self) -> Any:
         if self._model is None:
@@ -71,7 +46,7 @@ class WhisperSpeechToText:
                 raise EngineError(f"faster-whisper cannot load {options.model!r}: {said}") from error
         return self._model
 
-    def _transcribe(self, samples: Int16Array) -> str:
+    def _transcribed(self, samples: Int16Array) -> str:
         model, options = self._loaded(), self.options
         sound = samples.astype(np.float32) / 32_768.0
         try:

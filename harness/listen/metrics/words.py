@@ -30,9 +30,9 @@ def turn_words(scene: Scene, turn: TurnHeard) -> TurnWords | None:
     return next((part for (index, _), part in zip(starts, parts[1:], strict=True) if index == turn.utterance), None)
 
 
-def word_metrics(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
-    """Empty where nothing was published and the case asks for nothing."""
-    expected, words = _expected(scene, turn), turn_words(scene, turn)
+def word_metrics(scene: Scene, turn: TurnHeard, words: TurnWords | None) -> dict[str, Metric]:
+    """`words`: the turn's. Empty where nothing was published and the case asks for nothing."""
+    expected = _expected(scene, turn)
     if turn.utterance is None or (expected is None and words is None):
         return {}
     found = {"user_wer": _user_wer(scene, turn, words)}
@@ -63,16 +63,16 @@ def _phrases(expected: Expectation, words: TurnWords | None) -> dict[str, Metric
     missing = [phrase for phrase in expected.says if not is_said(phrase, words.said)]
     forbidden = [phrase for phrase in expected.never_says if is_said(phrase, words.said)]
     return {
-        "phrases_missing_count": number(len(missing), "count", reason=_in_words(missing, "not", words.said)),
-        "phrases_forbidden_count": number(len(forbidden), "count", reason=_in_words(forbidden, "though", words.said)),
+        "phrases_missing_count": number(len(missing), "count", reason=_in_words(missing, "is not", words.said)),
+        "phrases_forbidden_count": number(len(forbidden), "count", reason=_in_words(forbidden, "is", words.said)),
     }
 
 
-def _in_words(phrases: list[str], how: str, said: str) -> str:
+def _in_words(phrases: list[str], verb: str, said: str) -> str:
     if not phrases:
         return ""
     quoted = ", ".join(repr(phrase) for phrase in phrases)
-    return f"{quoted} is {'not ' if how == 'not' else ''}in the agent's own text: {said!r}"
+    return f"{quoted} {verb} in the agent's own text: {said!r}"
 
 
 def _expected(scene: Scene, turn: TurnHeard) -> Expectation | None:
