@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from scipy.signal import correlate
 
@@ -11,7 +12,9 @@ from harness.browser.records import Unplayed
 
 pytestmark = pytest.mark.live
 
-SILENT_DB = -90.0
+SILENT = 10 ** (-90 / 20)
+LEVEL_FRAME_SAMPLES = RATE_HZ // 50
+LOUD_FRAMES = 9  # of the chirp's 20
 BUFFER_FRAMES = 480
 
 
@@ -26,12 +29,24 @@ class Call:
         await self.session.run_script(self.script)
 
     async def level_db(self) -> float:
-        """Of the chirp at the ear, from full scale; what the page was told before it was spoken holds."""
+        """Of the chirp at the ear, from full scale; what the page was told before it was spoken holds.
+
+        The median of its LOUD_FRAMES loudest frames: a jitter buffer that stretches or conceals on a busy host overlays
+        some 20 ms of the chirp with a copy of itself, which moved its peak by up to 3 dB.
+        """
+        heard = (await self._heard()).reshape(-1, LEVEL_FRAME_SAMPLES)
+        rms = np.sort(np.sqrt(np.mean(heard**2, axis=1)))
+        return 20 * float(np.log10(max(1e-6, np.median(rms[-LOUD_FRAMES:]) * np.sqrt(2))))
+
+    async def is_silent(self) -> bool:
+        """Not one sample of the chirp is at the ear."""
+        return bool(np.abs(await self._heard()).max() < SILENT)
+
+    async def _heard(self) -> npt.NDArray[np.float64]:
         frame = await self.session.speak(self.chirp, await self.session.current_frame() + RATE_HZ // 4)
         await self.recording.reach(frame + RATE_HZ)
         await self.session.stats()  # looked at once a second in a call, packets with it
-        heard = self.recording.ear(frame, frame + RATE_HZ).astype(np.float64)
-        return 20 * float(np.log10(max(1e-6, np.abs(heard).max())))
+        return self.recording.ear(frame, frame + RATE_HZ).astype(np.float64)
 
 
 @pytest.fixture
@@ -63,16 +78,16 @@ async def test_an_element_is_heard_as_loud_as_it_plays(in_call):
     await call.does("player.volume = 0.25;")
     assert await call.level_db() == pytest.approx(full - 12, abs=1)
     await call.does("player.muted = true;")
-    assert await call.level_db() < SILENT_DB
+    assert await call.is_silent()
     await call.does("player.muted = false; player.volume = 1; player.pause();")
-    assert await call.level_db() < SILENT_DB
+    assert await call.is_silent()
     await call.does("await player.play();")
     assert await call.level_db() == pytest.approx(full, abs=1)
     await call.does("player.remove();")  # taken out of the document it is paused
     await call.does("await player.play();")  # and plays on without one
     assert await call.level_db() == pytest.approx(full, abs=1)
     await call.does("player.srcObject = null;")
-    assert await call.level_db() < SILENT_DB
+    assert await call.is_silent()
 
 
 async def test_elements_that_come_and_go_are_followed(in_call):
@@ -82,7 +97,7 @@ async def test_elements_that_come_and_go_are_followed(in_call):
         player.srcObject = new MediaStream();
         window.other = new Audio();
         other.srcObject = agentStream;""")
-    assert await call.level_db() < SILENT_DB  # `other` was never played
+    assert await call.is_silent()  # `other` was never played
     await call.does("other.autoplay = true; await other.play();")
     assert await call.level_db() == pytest.approx(full, abs=1)
     await call.does("""
@@ -91,7 +106,7 @@ async def test_elements_that_come_and_go_are_followed(in_call):
         player.srcObject = new MediaStream([track]);""")
     assert await call.level_db() == pytest.approx(full, abs=1)
     await call.does("player.srcObject.removeTrack(track);")
-    assert await call.level_db() < SILENT_DB
+    assert await call.is_silent()
     await call.does("player.srcObject.addTrack(track);")
     assert await call.level_db() == pytest.approx(full, abs=1)
 
@@ -148,13 +163,13 @@ async def test_a_graph_of_the_page_s_own_is_heard_as_it_sounds(in_call, rate_hz)
     await call.does("gain.gain.value = 0.5;")
     assert await call.level_db() == pytest.approx(full - 6, abs=1.5)
     await call.does("await context.suspend();")
-    assert await call.level_db() < SILENT_DB
+    assert await call.is_silent()
     assert (await call.session.unplayed()).reasons == ("the element is muted", "the page's AudioContext is suspended")
     await call.does("await context.resume();")
     await call.level_db()
     assert await call.level_db() == pytest.approx(full - 6, abs=1.5)
     await call.does("gain.disconnect(context.destination);")
-    assert await call.level_db() < SILENT_DB
+    assert await call.is_silent()
     assert not call.session.fatal.is_set()
 
 
@@ -201,7 +216,7 @@ async def test_a_loopback_is_heard_once(in_call):
     await call.level_db()
     assert await call.level_db() == pytest.approx(full, abs=1.5)
     await call.does("looped.muted = true;")
-    assert await call.level_db() < SILENT_DB
+    assert await call.is_silent()
 
 
 async def test_an_element_that_plays_a_graph_is_heard(in_call):
