@@ -4,7 +4,8 @@ The agent knows what it published. The echo's delay (0 to 700 ms) is where both 
 cross-correlation with phase transform, Knapp and Carter 1976, over 256 ms at 8 kHz): another voice, even one that says the
 same, never does that. At that delay the ratio of powers in BANDS is the echo's gain. A frame of 10 ms is the user's own
 (`near`) if the echo + 6 dB leaves more than a third of its power unexplained (R-90). Before a gain is known, a sound that
-begins while the agent speaks gets FIRST_LOOK_MS to prove an echo.
+begins while the agent speaks gets FIRST_LOOK_MS to prove an echo. What was not one for OWN_MS stays the user's until it
+ends or a gain is learned: two voices of one synthesiser agree in phase now and then, for a vowel.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ LONGEST_DELAY_FRAMES = 70  # 700 ms: two jitter buffers and a loudspeaker's 500
 LOOK_FRAMES = 26  # 260 ms are compared
 LOOK_EVERY = 4  # frames
 FIRST_LOOK_MS = 120.0  # a shorter sound cannot show an echo
+OWN_MS = 200.0
 FORGET_MS = 250.0  # shorter pauses (between words) start no new sound
 KEPT_FRAMES = 200  # 2 s of published sound
 FLOOR = 1e-9  # −90 dBFS a band
@@ -109,6 +111,7 @@ class EchoGuard:
     _frames: int = 0
     _due_ms: float = -1e12
     _sounding_ms: float = 0.0
+    _own_ms: float = 0.0  # of this sound: audible, and not like an echo
     _quiet_ms: float = 0.0
     _silent_ms: float = 0.0
 
@@ -143,13 +146,13 @@ class EchoGuard:
         powers, end = self._heard[-1], len(self._sent) - (self._sent_until - now)
         total = float(powers.sum())
         if float(self._sent[end - LONGEST_DELAY_FRAMES - 1 : end].sum(axis=1).max()) < AUDIBLE:
-            self._sounding_ms = self._silent_ms = 0.0
+            self._sounding_ms = self._own_ms = self._silent_ms = 0.0
             self._tail *= TAIL_DECAY
             return not self._explained(powers, self._tail)
         self._note_silence(total, float(self._sent[end - LONGEST_DELAY_FRAMES - 1].sum()))
         self._quiet_ms = 0.0 if total >= QUIET else self._quiet_ms + FRAME_MS
         if self._quiet_ms >= FORGET_MS:
-            self._sounding_ms, self._seen = 0.0, ()
+            self._sounding_ms, self._own_ms, self._seen = 0.0, 0.0, ()
         if total < QUIET:
             return True
         self._sounding_ms += FRAME_MS
@@ -196,9 +199,14 @@ class EchoGuard:
             sent = np.max([self._sent[end - 3 - d : end + 2 - d].max(axis=0) for d in delays], axis=0)
             self._tail = np.maximum(self._tail * TAIL_DECAY, self.gain * sent)
             return not self._explained(powers, self._tail)
+        if self._own_ms >= OWN_MS:
+            return True
         if self._seen:
+            self._own_ms = 0.0
             return False  # probably an echo; the next looks decide
-        return self.no_loudspeaker or self._sounding_ms >= FIRST_LOOK_MS + FRAME_MS * LOOK_EVERY
+        own = self.no_loudspeaker or self._sounding_ms >= FIRST_LOOK_MS + FRAME_MS * LOOK_EVERY
+        self._own_ms += FRAME_MS * (own and float(powers.sum()) >= AUDIBLE)
+        return own
 
     @staticmethod
     def _explained(powers: np.ndarray, echo: np.ndarray) -> bool:

@@ -135,7 +135,7 @@ async def test_a_user_who_speaks_with_the_agents_own_synthesiser_is_not_taken_fo
         near, guard = decisions(agent, microphone(agent, None, 0.0, user, at_s))
         speaking = np.flatnonzero(loud(user, -40.0)) + round(at_s * 100)
         assert guard.gain is None, f"at {at_s:.1f} s"
-        assert np.mean(near[speaking[25:]]) > 0.6, f"at {at_s:.1f} s"
+        assert np.mean(near[speaking[45:]]) == 1.0, f"at {at_s:.1f} s"
 
 
 def test_after_the_reply_its_reverberation_is_still_the_agents_and_a_user_is_not() -> None:
