@@ -42,12 +42,13 @@ class _Attached:
 
     def __init__(self, session: Any, ctx: Any, captures: Path) -> None:
         self.session, self.ctx, self.room = session, ctx, ctx.room
-        self.call = Call(self._send, captures, log)
+        self.call = Call(self._send, captures, log, tells_of_tools=True)
         self.turn = _Turn()
         self._unnamed: list[Reply] = []  # replies whose message, with its metrics, is still to come
         self._leaf: Any = None
         self._source: Any = None
         self._linked: str | None = None
+        self._tools: dict[str, bool] = {}  # call id → whether it has still to return
         self._failed = False
         self._sending: asyncio.Task[None] | None = None
 
@@ -58,6 +59,8 @@ class _Attached:
         self.session.on("user_state_changed", self._guarded(self._user_state))
         self.session.on("conversation_item_added", self._guarded(self._item))
         self.session.on("speech_created", self._guarded(self._speech))
+        self.session.on("tool_execution_updated", self._guarded(self._tool_updated))
+        self.session.on("function_tools_executed", self._guarded(self._tools_executed))
         self.session.on("close", self._guarded(self._closed))
         self.ctx.add_shutdown_callback(self.shut_down)
         self._look_at_output()
@@ -124,6 +127,32 @@ class _Attached:
             self._unnamed.clear()
             reply.text = event.item.text_content or ""
             _steps_of_reply(reply, metrics)
+
+    def _tool_updated(self, event: Any) -> None:
+        update, t_ms = event.update, since_epoch_to_ms(event.created_at)
+        if update.type == "tool_call_started":
+            self._tool_began(update.function_call, t_ms)
+        elif update.type == "tool_call_ended":
+            self._tool_ended(update.call_id, t_ms, update.message or "", failed=update.status != "done")
+
+    def _tools_executed(self, event: Any) -> None:
+        """All of a step have returned. Releases before 1.8 tell of their tools in this way alone."""
+        for called, output in zip(event.function_calls, event.function_call_outputs, strict=False):
+            self._tool_began(called, since_epoch_to_ms(called.created_at))
+            if output is not None:
+                ended_ms = since_epoch_to_ms(output.created_at)
+                self._tool_ended(called.call_id, ended_ms, str(output.output), failed=bool(output.is_error))
+
+    def _tool_began(self, called: Any, t_ms: float) -> None:
+        if called.call_id not in self._tools:
+            self._tools[called.call_id] = True
+            self.call.tool(called.call_id, called.name, called.arguments, t_ms)
+
+    def _tool_ended(self, call_id: str, t_ms: float, text: str, *, failed: bool) -> None:
+        if self._tools.get(call_id):
+            self._tools[call_id] = False
+            said = {"error": text or "it failed"} if failed else {"result": text}
+            self.call.tool_returned(call_id, t_ms, **said)
 
     def _closed(self, _: Any) -> None:
         self.call.finish()

@@ -16,11 +16,12 @@ from typing import Any
 
 from earwitness.attached.pre_rtc import POSITIONS_HZ, PreRtc
 from earwitness.attached.turns import Reply, Transition, write_lines
-from earwitness.attached.wire import Question, event_bytes, now_ms, read_question
+from earwitness.attached.wire import Question, cut, event_bytes, now_ms, read_question
 
 PRE_RTC = "pre_rtc.wav"
 AGENT_TRACE = "agent_trace.jsonl"
 HELD_EVENTS = 1_000
+ARGUMENTS_BYTES, RESULT_BYTES = 5_000, 2_000  # an event holds 14,000, and a character in JSON up to twice its bytes
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Call:
     send: Callable[[bytes], Awaitable[None]]
     captures: Path
     log: Logger
+    tells_of_tools: bool = False
     replies: list[Reply] = field(default_factory=list)
     speaking: Reply | None = None
     written: list[str] | None = None  # the files, once they are
@@ -63,13 +65,13 @@ class Call:
 
     def _adopt(self, trace: Question) -> None:
         if self._trace is not None:
-            self.say("trace_ack")
+            self.say("trace_ack", tools=self.tells_of_tools)
             return
         self._trace = trace
         if self._folder() is None:
             self.log.warning("earwitness: there is no folder %s; nothing is written", self.captures / trace.trace_id)
         self._open()
-        self.say("trace_ack")
+        self.say("trace_ack", tools=self.tells_of_tools)
         held, self._held = self._held, []
         for event_type, t_ms, reply_seq, data in held:
             self._put(trace, event_type, t_ms, reply_seq, data)
@@ -97,12 +99,13 @@ class Call:
 
     # what the agent says
 
-    def say(self, event_type: str, *, reply_seq: int | None = None, **data: Any) -> None:
-        """Held until there is a trace."""
+    def say(self, event_type: str, *, reply_seq: int | None = None, t_ms: float | None = None, **data: Any) -> None:
+        """Held until there is a trace. `t_ms`: when it happened, where that is not now."""
+        at_ms = now_ms() if t_ms is None else t_ms
         if self._trace is not None:
-            self._put(self._trace, event_type, now_ms(), reply_seq, data)
+            self._put(self._trace, event_type, at_ms, reply_seq, data)
         elif len(self._held) < HELD_EVENTS:
-            self._held.append((event_type, now_ms(), reply_seq, data))
+            self._held.append((event_type, at_ms, reply_seq, data))
 
     def _put(self, trace: Question, event_type: str, t_ms: float, reply_seq: int | None, data: dict[str, Any]) -> None:
         self._outbox.put_nowait(event_bytes(trace, event_type, self._sent, t_ms, reply_seq, data))
@@ -152,6 +155,17 @@ class Call:
         if self._pre is not None and reply.pre_start is not None:
             reply.pre_end = self._pre.position
         self.say("reply_end", reply_seq=reply.seq, cause=cause)
+
+    def tool(self, call_id: str, name: str, arguments: str, started_ms: float) -> None:
+        """It is called. `arguments`: JSON; what is longer than an event may be is cut."""
+        given = cut(arguments, ARGUMENTS_BYTES)
+        self.say("tool_start", t_ms=started_ms, id=cut(call_id), name=cut(name), arguments=given)
+
+    def tool_returned(self, call_id: str, ended_ms: float, *, result: str = "", error: str = "") -> None:
+        """The call has returned `result`, or failed with `error`."""
+        self.say(
+            "tool_end", t_ms=ended_ms, id=cut(call_id), result=cut(result, RESULT_BYTES), error=cut(error, RESULT_BYTES)
+        )
 
     # what WebRTC is given
 

@@ -97,6 +97,11 @@ def event_bytes(
     return as_json({**event, "data": dict(data)}).encode()
 
 
+def cut(text: str, most_bytes: int = NAME_LENGTH) -> str:
+    """`text` in at most so many bytes of UTF-8."""
+    return well_formed(text).encode()[:most_bytes].decode(errors="ignore")
+
+
 def as_json(record: Mapping[str, Any]) -> str:
     """One line."""
     return well_formed(json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":")))

@@ -74,6 +74,10 @@ def _asks_for_phrases(case: Case) -> bool:
     return any(wanted.says or wanted.never_says for wanted in case.expectations)
 
 
+def _asks_for_tools(case: Case) -> bool:
+    return any(wanted.asks_for_tools for wanted in case.expectations)
+
+
 def _word_error_limit(case: Case) -> float:
     return max(
         (wanted.understood.wer_max for wanted in case.expectations if wanted.understood is not None), default=0.0
@@ -166,6 +170,15 @@ TABLE: tuple[Gate, ...] = (
          scope=lambda case: any(wanted.understood is not None for wanted in case.expectations),
          of_case=_word_error_limit,
          fix="The agent's recogniser hears other words than were said: the reason names them."),
+    Gate("tools", "calls of tools that the case expects and that were not made so", "tools_missing_count", "agent",
+         "sum", "==", 0, "", True, keep=_answers, scope=_asks_for_tools, if_absent="skip", fixed=True, of_sound=False,
+         fix="The agent did not do what the case expects: the reason says which call, and what it did call."),
+    Gate("forbid_tools", "calls of tools that the case forbids", "tools_forbidden_count", "agent",
+         "sum", "==", 0, "", True, keep=_answers, scope=_asks_for_tools, if_absent="skip", fixed=True, of_sound=False,
+         fix="The agent called a tool that the case forbids: the reason has the call."),
+    Gate("say_do", "claims without the deed, and deeds without the claim", "say_do_count", "agent",
+         "sum", "==", 0, "", True, keep=_answers, scope=_asks_for_tools, if_absent="skip", fixed=True, of_sound=False,
+         fix="What the agent says that it did and what its tools did differ: the reason quotes both."),
     Gate("greeting", "greetings before the user's first word", "greeting_count", "2",
          "min", ">=", 1, "", True, per="call", scope=lambda case: case.greeting == "required", fixed=True,
          of_sound=False,

@@ -21,6 +21,7 @@ from harness.listen.metrics.recovery import on_recovery, recovery_of_call
 from harness.listen.metrics.sound import is_syllable, sound_metrics
 from harness.listen.metrics.spectrum import spectra_of
 from harness.listen.metrics.stepped import inside_reply
+from harness.listen.metrics.tools import tool_metrics, turn_tools
 from harness.listen.metrics.transport import transport_metrics, way_besides_buffer
 from harness.listen.metrics.wire import wire_metrics
 from harness.listen.metrics.words import turn_words, word_metrics
@@ -86,6 +87,8 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     metrics |= latencies(scene, turn) | transport_metrics(scene, turn)
     words = turn_words(scene, turn)
     metrics |= word_metrics(scene, turn, words)
+    calls = turn_tools(scene, turn)
+    metrics |= tool_metrics(scene, turn, calls, words.said if words is not None else "")
     metrics["way_besides_buffer_ms"] = way_besides_buffer(metrics)
     metrics = inside_reply(scene, turn, metrics) | on_recovery(scene, turn)
     if quality:
@@ -105,6 +108,7 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
         waterfall=turn_waterfall(scene, turn),
         understood=words.understood if words is not None else "",
         said=words.said if words is not None else "",
+        tools=list(calls),
         spectra=spectra_of(scene, turn),
     )
 

@@ -22,13 +22,15 @@ TRACE_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$"  # it names a folder: n
 
 class EventType(StrEnum):
     TRACE = "trace"  # probe → all: this attempt's identity
-    TRACE_ACK = "trace_ack"  # agent → probe: adopted
+    TRACE_ACK = "trace_ack"  # agent → probe: adopted; data.tools: whether it will tell of its tools
     PROBE_READY = "probe_ready"  # probe → agent: your first frame has arrived
     AGENT_READY = "agent_ready"  # agent → probe: the user may speak
     REPLY_START = "reply_start"  # agent: first frame of reply `reply_seq` is published
     REPLY_END = "reply_end"  # agent: its last frame is published (or flushed, see data.cause)
     AGENT_STATE = "agent_state"  # agent: data.state, data.cause
     TRANSCRIPT = "transcript"  # agent: data.role (user | agent), data.text, data.final
+    TOOL_START = "tool_start"  # agent: it calls a tool; data.id, data.name, data.arguments
+    TOOL_END = "tool_end"  # agent: the call of data.id has returned data.result, or failed with data.error
     INTERRUPT = "interrupt"  # a person's page → agent: stop speaking now (the button)
     TRACE_END = "trace_end"  # probe → agent: the attempt is over, write what you have
     TRACE_WRITTEN = "trace_written"  # agent → probe: data.files stand complete in the capture folder

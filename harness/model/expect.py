@@ -1,9 +1,9 @@
-"""What a case expects of the words of a turn."""
+"""What a case expects of the words of a turn, and of the tools that the agent calls in it."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -34,9 +34,36 @@ class Understood(_Strict):
     wer_max: float = Field(ge=0, le=10)
 
 
+class ExpectedTool(_Strict):
+    """A call of a tool that succeeds. `args`: what its arguments have, among others (nested likewise).
+
+    `times`: how often, else at least once. `before`: it has returned when the reply begins (its last sound, after a filler),
+    or when the other tool named here is called.
+    """
+
+    name: str = Field(min_length=1, max_length=200)
+    args: dict[str, Any] = Field(default_factory=dict)
+    times: int | None = Field(default=None, ge=1, le=1_000)
+    before: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class SayDo(_Strict):
+    """Words that claim a deed: the agent says `says` exactly where `tool` succeeds."""
+
+    says: Phrase
+    tool: str = Field(min_length=1, max_length=200)
+
+
 class Expectation(_Strict):
     """Of one turn. A phrase is words in their order (numbers and spelling made alike), or `re:` and a pattern."""
 
     says: list[Phrase] = Field(default_factory=list)  # the agent's reply has each of them
     never_says: list[Phrase] = Field(default_factory=list)
     understood: Understood | None = None
+    tools: list[ExpectedTool] = Field(default_factory=list)
+    forbid_tools: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default_factory=list)
+    say_do: list[SayDo] = Field(default_factory=list)
+
+    @property
+    def asks_for_tools(self) -> bool:
+        return bool(self.tools or self.forbid_tools or self.say_do)

@@ -92,6 +92,22 @@ class Spectrum(_Frozen):
     crest_db: float
 
 
+class ToolCall(_Frozen):
+    """A call of a tool, as the agent told of it. Times on the host's monotonic clock; None: unknown."""
+
+    name: str
+    arguments: str = ""  # JSON
+    result: str = ""
+    error: str = ""
+    started_ms: float | None = None
+    ended_ms: float | None = None
+    ended: bool = False
+
+    @property
+    def succeeded(self) -> bool:
+        return self.ended and not self.error
+
+
 class Turn(_Frozen):
     """One turn: (`trace_id`, `reply_seq`)."""
 
@@ -106,6 +122,7 @@ class Turn(_Frozen):
     waterfall: list[WaterfallStep] = Field(default_factory=list)
     understood: str = ""  # the user's words, as the agent published them
     said: str = ""  # its own words, as it published them
+    tools: list[ToolCall] = Field(default_factory=list)  # that it called in this turn, as it told
     spectra: dict[str, Spectrum] = Field(default_factory=dict)  # recording → fingerprint of this reply there
 
 

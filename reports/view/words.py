@@ -15,7 +15,9 @@ from harness.model.agent_trace import read_agent_trace
 from harness.model.capture import TRUTH
 from harness.model.case import Truth
 from harness.model.events import AgentTurnTrace
-from harness.model.measurement import Turn
+from harness.model.measurement import ToolCall, Turn
+
+LONGEST_CHARS = 200
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Words:
     user: str = ""
     understood: str = ""  # by the agent
     agent: str = ""
+    did: tuple[str, ...] = ()  # the tools that it called
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,25 @@ class Script:
     def of(self, turn: Turn) -> Words:
         asked = turn.utterance
         said = self.utterances[asked] if asked is not None and 0 <= asked < len(self.utterances) else ""
+        did = tuple(map(call_text, turn.tools))
         trace = self.traces.get(turn.reply_seq)
         if trace is None:
-            return Words(said, turn.understood, turn.said)
-        return Words(said, trace.user_text or turn.understood, trace.reply_text or turn.said)
+            return Words(said, turn.understood, turn.said, did)
+        return Words(said, trace.user_text or turn.understood, trace.reply_text or turn.said, did)
+
+
+def call_text(call: ToolCall) -> str:
+    """ "book_table({"people": 2}) → done, 340 ms"."""
+    end = call.error or call.result if call.ended else "did not return"
+    took = ""
+    if call.started_ms is not None and call.ended_ms is not None:
+        took = f", {call.ended_ms - call.started_ms:.0f} ms"
+    failed = "failed: " if call.error else ""
+    return f"{call.name}({_short(call.arguments)}) → {failed}{_short(end) or 'returned'}{took}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_CHARS else text[:LONGEST_CHARS] + "…"
 
 
 def read_script(folder: Path) -> Script:

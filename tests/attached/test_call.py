@@ -205,3 +205,20 @@ async def test_a_disk_that_is_full_costs_the_recording_alone(tmp_path: Path, cap
     assert types(sent)[-1] == "trace_written"
     assert parse_event(sent[-1]).data["files"] == ["agent_trace.jsonl"]
     assert caplog.text.count("No space left") == 1
+
+
+async def test_tools_are_told_of_and_what_is_long_is_cut_to_an_event(tmp_path: Path) -> None:
+    async with calling(tmp_path) as (call, sent):
+        call.tells_of_tools = True
+        call.received(asked("trace"))
+        call.tool("id-1", "book_table", '{"people": 2}', 5.0)
+        call.tool_returned("id-1", 9.0, result="\u00e9\ud800" * 9_000)
+        call.tool("id-2", "x" * 500, "\\" * 90_000, 10.0)
+        call.tool_returned("id-2", 11.0, error="\x01" * 90_000)
+        await asyncio.sleep(0.01)
+    ack, began, ended, *long = [parse_event(payload) for payload in sent]
+    assert ack.data == {"tools": True}
+    assert (began.type.value, began.t_ms, began.data["arguments"]) == ("tool_start", 5.0, '{"people": 2}')
+    assert (ended.type.value, ended.t_ms) == ("tool_end", 9.0)
+    assert len(ended.data["result"]) > 600
+    assert [event.type.value for event in long] == ["tool_start", "tool_end"]

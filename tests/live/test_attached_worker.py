@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from harness.judge.verdict import judge_attempt
 from harness.listen.measure import listen
 from harness.listen.metrics.waterfall import UNEXPLAINED
 from harness.listen.read.reading import read_capture
+from harness.model.expect import Expectation
 from harness.model.limits import Limits
 from harness.model.plan import AgentSpec, BuiltCase
 from harness.model.status import CaptureStatus, Status
@@ -22,7 +24,9 @@ pytestmark = [pytest.mark.live, pytest.mark.usefixtures("no_process_left")]
 
 ROOT = EXAMPLE.parents[1]
 REALTIME = ROOT / "tests" / "agents" / "realtime_worker.py"
+BOOKS = ROOT / "tests" / "agents" / "tool_worker.py"
 JOIN_S = 90.0
+NO_TABLE = "no table is free"
 INSIDE = ("max_gap", "tts_first_publish", "fast_ttft", "audio_valid")
 
 
@@ -63,6 +67,35 @@ async def test_a_realtime_model_is_measured_inside(
     turn = next(turn for turn in listen(folder).turns if turn.utterance == 0)
     assert [step.reason for step in turn.waterfall if step.ms is None] == []
     assert turn.metrics["max_gap_ms"].value is not None
+
+
+@pytest.mark.parametrize(("books", "missing", "contradicted"), [("yes", 0, 0), ("fails", 1, 1)])
+async def test_what_a_worker_does_is_told_beside_what_it_says(
+    bench: OpenBench,
+    built: Callable[[str], BuiltCase],
+    worker_python: Path,
+    books: str,
+    missing: int,
+    contradicted: int,
+) -> None:
+    asked = built("question_short")
+    expect = Expectation.model_validate(
+        {
+            "tools": [{"name": "book_table", "args": {"people": 2}, "before": "reply"}],
+            "say_do": [{"says": "booked", "tool": "book_table"}],
+        }
+    )
+    case = replace(asked, case=asked.case.model_copy(update={"expect": expect}))
+    command = attached(worker_python, f"WORKER_BOOKS={books}", script=BOOKS)
+    spec = AgentSpec("command", command, instrumented=True, join_s=JOIN_S)
+    async with bench(agent=spec, lane="bot") as b:
+        folder, manifest = await b.attempt(case)
+    assert manifest.status is CaptureStatus.OK, manifest.detail
+    turn = next(turn for turn in listen(folder).turns if turn.utterance == 0)
+    [call] = turn.tools
+    assert (call.name, call.succeeded, call.error) == ("book_table", books == "yes", "" if books == "yes" else NO_TABLE)
+    assert turn.metrics["tools_missing_count"].value == missing, turn.metrics["tools_missing_count"].reason
+    assert turn.metrics["say_do_count"].value == contradicted, turn.metrics["say_do_count"].reason
 
 
 async def test_the_same_worker_in_an_ordinary_call_is_untouched(

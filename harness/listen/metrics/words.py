@@ -21,18 +21,18 @@ WRONG_SHOWN = 6
 
 def turn_words(scene: Scene, turn: TurnHeard) -> TurnWords | None:
     """None where no words were published, or where nothing says to which turn they belong."""
-    starts = _starts_ms(scene)
+    starts = turn_starts_ms(scene)
     if not scene.capture.transcript or starts is None:
         return None
     parts = words_by_turn(words_of(scene.capture.transcript), [start for _, start in starts])
     if turn.utterance is None:
-        return parts[0] if _is_first_sound(scene, turn, starts) else None
+        return parts[0] if is_first_sound(scene, turn, starts) else None
     return next((part for (index, _), part in zip(starts, parts[1:], strict=True) if index == turn.utterance), None)
 
 
 def word_metrics(scene: Scene, turn: TurnHeard, words: TurnWords | None) -> dict[str, Metric]:
     """`words`: the turn's. Empty where nothing was published and the case asks for nothing."""
-    expected = _expected(scene, turn)
+    expected = expected_of_turn(scene, turn)
     if turn.utterance is None or (expected is None and words is None):
         return {}
     found = {"user_wer": _user_wer(scene, turn, words)}
@@ -75,14 +75,14 @@ def _in_words(phrases: list[str], verb: str, said: str) -> str:
     return f"{quoted} {verb} in the agent's own text: {said!r}"
 
 
-def _expected(scene: Scene, turn: TurnHeard) -> Expectation | None:
+def expected_of_turn(scene: Scene, turn: TurnHeard) -> Expectation | None:
     case, truth = scene.capture.case, scene.capture.truth
     if case is None or truth is None or turn.utterance is None:
         return None
     return case.expected_of(sum(utterance.is_turn for utterance in truth.utterances[: turn.utterance]))
 
 
-def _starts_ms(scene: Scene) -> list[tuple[int, float]] | None:
+def turn_starts_ms(scene: Scene) -> list[tuple[int, float]] | None:
     """(utterance, when it began on the host's clock) of each turn of the user."""
     truth, user = scene.capture.truth, PAIRS[scene.primary]
     if truth is None:
@@ -98,7 +98,7 @@ def _starts_ms(scene: Scene) -> list[tuple[int, float]] | None:
     return found
 
 
-def _is_first_sound(scene: Scene, turn: TurnHeard, starts: list[tuple[int, float]]) -> bool:
+def is_first_sound(scene: Scene, turn: TurnHeard, starts: list[tuple[int, float]]) -> bool:
     heard = turn.heard.get(scene.primary)
     began = scene.clocks.mono_ms(scene.primary, heard.start) if heard is not None else None
     return began is not None and bool(starts) and began < starts[0][1]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.listen.read.ear_clock import EarClock, Step
 from harness.model.capture import Timeline
-from harness.model.events import AgentTurnTrace, ClockKind
+from harness.model.events import AgentTurnTrace, ClockKind, Event
 
 CLOCK_ERROR_LIMIT_MS = 10.0  # one tick of a native audio device
 
@@ -52,7 +52,7 @@ class Clocks:
             return local.sample_at(mono_ms)
         return None if timeline is None else (mono_ms - timeline.t0_mono_ms) * timeline.rate_hz / 1e3
 
-    def shared_with(self, recording: str, trace: AgentTurnTrace) -> bool:
+    def shared_with(self, recording: str, trace: AgentTurnTrace | Event) -> bool:
         """Whether the agent's times and this recording's share one clock."""
         timeline = self.of(recording)
         return timeline is not None and trace.clock.kind == ClockKind.MONOTONIC and trace.clock.id == timeline.clock_id

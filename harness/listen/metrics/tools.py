@@ -1,0 +1,198 @@
+"""What the agent did in a turn, as it told of its tools (events tool_start and tool_end), and whether the case wants it so.
+
+A call belongs to the turn that had begun when it was made. An agent that tells of no tools has NO_DATA where a case asks:
+silence of one that never speaks of them is no proof that nothing was done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from harness.listen.metrics.words import expected_of_turn, is_first_sound, turn_starts_ms
+from harness.listen.place.replies import HeardReply
+from harness.listen.place.scene import Scene
+from harness.listen.place.turns import TurnHeard
+from harness.listen.read.reading import SeenEvent
+from harness.listen.read.records import no_number, number
+from harness.listen.words.compare import is_said
+from harness.model.events import Event, EventType
+from harness.model.expect import Expectation, ExpectedTool, SayDo
+from harness.model.measurement import Metric, ToolCall
+
+NOT_TOLD = "the agent does not tell of its tools (events tool_start and tool_end, or earwitness.livekit.attach)"
+NO_WORDS = "the agent published no words of its own speech (LiveKit's text streams, topic lk.transcription)"
+METRICS = ("tools_missing_count", "tools_forbidden_count", "say_do_count")
+BEFORE_REPLY = "reply"
+SHOWN_CHARS = 200
+SHOWN_CALLS = 6
+Told = tuple[float | None, Event]  # when, on the host's clock
+
+
+def turn_tools(scene: Scene, turn: TurnHeard) -> tuple[ToolCall, ...]:
+    """The calls of this turn, in their order. Those before the user's first word belong to the first sound."""
+    calls = tool_calls(_told(scene))
+    starts = turn_starts_ms(scene)
+    if not calls or starts is None:
+        return ()
+    begins = [start for _, start in starts]
+    place = next((n for n, (index, _) in enumerate(starts) if index == turn.utterance), None)
+    if place is None:
+        if turn.utterance is not None or not is_first_sound(scene, turn, starts):
+            return ()
+        place = -1
+    return tuple(
+        call for call in calls
+        if call.started_ms is not None and sum(begin <= call.started_ms for begin in begins) - 1 == place
+    )  # fmt: skip
+
+
+def tool_metrics(scene: Scene, turn: TurnHeard, calls: Sequence[ToolCall], said: str) -> dict[str, Metric]:
+    """`said`: the agent's own text of the turn. Empty where the case asks for nothing."""
+    expected = expected_of_turn(scene, turn)
+    if turn.utterance is None or expected is None or not expected.asks_for_tools:
+        return {}
+    if not _tells_of_tools(scene):
+        return {name: no_number("count", NOT_TOLD) for name in METRICS}
+    missing = [why for wanted in expected.tools if (why := _not_met(wanted, calls, _answered_ms(scene, turn)))]
+    forbidden = [_in_words(call) for call in calls if call.name in expected.forbid_tools]
+    return {
+        "tools_missing_count": number(len(missing), "count", reason=_with_calls(missing, calls)),
+        "tools_forbidden_count": number(len(forbidden), "count", reason="; ".join(forbidden[:SHOWN_CALLS])),
+        "say_do_count": _say_do(expected, calls, said),
+    }
+
+
+def tool_calls(told: Sequence[Told]) -> list[ToolCall]:
+    """Each start with the end of the same id. A second start of an id is a call of its own; an end alone is no call."""
+    found: list[ToolCall] = []
+    opened: dict[str, int] = {}
+    for t_ms, event in told:
+        named = _text(event.data.get("id")) or _text(event.data.get("name"))
+        if event.type == EventType.TOOL_START:
+            opened[named] = len(found)
+            arguments = event.data.get("arguments")
+            found.append(ToolCall(name=_text(event.data.get("name")), arguments=_text(arguments), started_ms=t_ms))
+        elif event.type == EventType.TOOL_END and named in opened:
+            at = opened.pop(named)
+            result, error = _text(event.data.get("result")), _text(event.data.get("error"))
+            found[at] = found[at].model_copy(update={"result": result, "error": error, "ended_ms": t_ms, "ended": True})
+    return found
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _told(scene: Scene) -> list[Told]:
+    kinds = (EventType.TOOL_START, EventType.TOOL_END)
+    return [(_at_ms(scene, seen), seen.event) for seen in _of_agent(scene) if seen.event.type in kinds]
+
+
+def _of_agent(scene: Scene) -> list[SeenEvent]:
+    trace_id = scene.capture.manifest.trace_id
+    return [e for e in scene.capture.events if e.direction == "received" and e.event.trace_id == trace_id]
+
+
+def _at_ms(scene: Scene, seen: SeenEvent) -> float | None:
+    """An agent may tell of a call once it has returned: where the clock is ours its own time counts."""
+    if scene.clocks.shared_with(scene.primary, seen.event):
+        return seen.event.t_ms
+    return seen.t_arrival_mono_ms
+
+
+def _tells_of_tools(scene: Scene) -> bool:
+    return any(
+        seen.event.type == EventType.TOOL_START
+        or (seen.event.type == EventType.TRACE_ACK and seen.event.data.get("tools") is True)
+        for seen in _of_agent(scene)
+    )
+
+
+def _answered_ms(scene: Scene, turn: TurnHeard) -> float | None:
+    """When the answer began on the host's clock: the turn's last sound, after a filler."""
+    answer = turn.answers.get(scene.primary)
+    heard: HeardReply | None = (answer.reply if answer is not None else None) or turn.heard.get(scene.primary)
+    if heard is None:
+        return None
+    last = heard.parts[-1] if heard.parts else heard
+    return scene.clocks.mono_ms(scene.primary, last.start)
+
+
+def _not_met(wanted: ExpectedTool, calls: Sequence[ToolCall], answered_ms: float | None) -> str:
+    """Why the expectation is not met; "" where it is."""
+    alike = [call for call in calls if call.name == wanted.name and has_arguments(call.arguments, wanted.args)]
+    done = [call for call in alike if call.succeeded]
+    call = wanted.name + (f" with {json.dumps(wanted.args, ensure_ascii=False)}" if wanted.args else "")
+    if wanted.times is not None and len(done) != wanted.times:
+        return f"{call} succeeded {len(done)} times, {wanted.times} expected"
+    if not done:
+        failed = next((f": {c.error[:SHOWN_CHARS]}" if c.error else ": it did not return" for c in alike), "")
+        return f"{call} was called and did not succeed{failed}" if alike else f"{call} was not called"
+    return _out_of_order(wanted, call, done, calls, answered_ms) if wanted.before is not None else ""
+
+
+def _out_of_order(
+    wanted: ExpectedTool, call: str, done: Sequence[ToolCall], calls: Sequence[ToolCall], answered_ms: float | None
+) -> str:
+    if wanted.before == BEFORE_REPLY:
+        limits = [answered_ms] if answered_ms is not None else []
+    else:
+        limits = [c.started_ms for c in calls if c.name == wanted.before and c.started_ms is not None]
+    ends = [c.ended_ms for c in done if c.ended_ms is not None]
+    if not limits or (ends and min(ends) <= min(limits)):
+        return ""
+    late_ms = min(ends) - min(limits) if ends else 0.0
+    what = "the reply began" if wanted.before == BEFORE_REPLY else f"{wanted.before} was called"
+    return f"{call} returned {late_ms:.0f} ms after {what}"
+
+
+def has_arguments(arguments: str, wanted: dict[str, Any]) -> bool:
+    """Whether the JSON object in `arguments` has all of `wanted`, in objects within it as well."""
+    if not wanted:
+        return True
+    try:
+        given = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return False
+    return _has(given, wanted)
+
+
+def _has(given: Any, wanted: Any) -> bool:
+    if isinstance(wanted, dict):
+        return isinstance(given, dict) and all(
+            key in given and _has(given[key], value) for key, value in wanted.items()
+        )
+    return bool(given == wanted and isinstance(given, bool) == isinstance(wanted, bool))
+
+
+def _say_do(expected: Expectation, calls: Sequence[ToolCall], said: str) -> Metric:
+    if expected.say_do and not said:
+        return no_number("count", NO_WORDS)
+    broken = [why for pair in expected.say_do if (why := _contradiction(pair, calls, said))]
+    return number(len(broken), "count", reason=_with_calls(broken, calls))
+
+
+def _contradiction(pair: SayDo, calls: Sequence[ToolCall], said: str) -> str:
+    claimed = is_said(pair.says, said)
+    done = any(call.name == pair.tool and call.succeeded for call in calls)
+    if claimed and not done:
+        return f"the agent says {pair.says!r}, and {pair.tool} did not succeed"
+    if done and not claimed:
+        return f"{pair.tool} succeeded, and the agent does not say {pair.says!r}"
+    return ""
+
+
+def _with_calls(why: list[str], calls: Sequence[ToolCall]) -> str:
+    if not why:
+        return ""
+    called = ", ".join(_in_words(call) for call in calls[:SHOWN_CALLS]) or "nothing"
+    more = f" and {len(calls) - SHOWN_CALLS} more" if len(calls) > SHOWN_CALLS else ""
+    return f"{'; '.join(why)} (it called {called}{more})"
+
+
+def _in_words(call: ToolCall) -> str:
+    arguments = call.arguments if len(call.arguments) <= SHOWN_CHARS else call.arguments[:SHOWN_CHARS] + "…"
+    end = "" if call.succeeded else f" → {call.error[:SHOWN_CHARS]}" if call.error else " → did not return"
+    return f"{call.name}({arguments}){end}"
