@@ -78,10 +78,11 @@ class CaptureWriter:
             mic, ear = recording.mic, recording.ear
             self._put(capture.MIC, lambda: wav_bytes(mic, "FLOAT"))
             self._put(capture.EAR, lambda: wav_bytes(ear, "FLOAT"))
-        if recording.ear_clock is not None and len(recording.ear_clock):
-            buffer = io.BytesIO()
-            np.save(buffer, recording.ear_clock)
-            self._put(capture.EAR_CLOCK, buffer.getvalue)
+        for name, table in ((capture.EAR_CLOCK, recording.ear_clock), (capture.EAR_RECEIVED, recording.ear_received)):
+            if table is not None and len(table):
+                buffer = io.BytesIO()
+                np.save(buffer, table)
+                self._put(name, buffer.getvalue)
         if recording.webm:
             webm = recording.webm
             self._put(capture.EAR_WEBM, lambda: webm)

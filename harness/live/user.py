@@ -84,6 +84,7 @@ class UserRecording:
     ear: npt.NDArray[np.float32] | None = None
     t0_sample: int = 0
     timeline: Timeline | None = None
+    ear_received: npt.NDArray[np.float64] | None = None  # (n, 2): sample of ear.wav, RMS of what came from there on
     ear_clock: npt.NDArray[np.float64] | None = None  # (n, 2): sample of ear.wav, host's monotonic ms, of one instant
     webm: bytes | None = None
     page_claims: dict[str, Any] = field(default_factory=dict)
@@ -250,6 +251,7 @@ class BrowserUser:
             if begin >= end:
                 continue
             recording.ear[begin - first : end - first] += samples[begin - frame : end - frame]
+        recording.ear_received = np.array([(block.frame - first, block.arrived) for block in self._blocks], np.float64)
         if self._clock is not None:
             recording.timeline = Timeline(
                 rate_hz=48_000,

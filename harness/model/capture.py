@@ -43,6 +43,9 @@ RTC_STATS = "rtc_stats.jsonl"  # WebRTC's own counters, once a second
 HOST_LOAD = "host_load.jsonl"  # live half: once a second {t_ms, cpu_percent, loop_lag_ms}
 ARRIVALS = "arrivals.npy"  # probe: float64 (n, 2): arrival time in ms (monotonic), sample index of each 20 ms frame
 EAR_CLOCK = "ear_clock.npy"  # browser: float64 (n, 2): sample of ear.wav, monotonic ms of one instant, 12 a second
+EAR_RECEIVED = (
+    "ear_received.npy"  # browser: float64 (n, 2): sample of ear.wav, RMS of what came on remote tracks from there
+)
 LINK = "link.json"  # the network profile, what was applied when, and the echo's measurement
 LINK_LOG = "link.csv"  # the relay's packet log (harness.network.log); streamed, so a kill leaves it torn at worst
 SCREENSHOT = "screenshot.png"  # browser: the page at the end of the call

@@ -30,7 +30,9 @@ RECORDINGS = (
     capture.PRE_RTC, capture.POST_RTC, *capture.TRACKS, capture.POST_USER, capture.EAR, capture.MIC, capture.SAID,
 )  # fmt: skip
 #: Files that go with the recordings when only the numbers are kept.
-BULKY = (capture.EAR_WEBM, capture.ARRIVALS, capture.EAR_CLOCK, capture.SCREENSHOT, capture.LINK_LOG)
+BULKY = (
+    capture.EAR_WEBM, capture.ARRIVALS, capture.EAR_CLOCK, capture.EAR_RECEIVED, capture.SCREENSHOT, capture.LINK_LOG,
+)  # fmt: skip
 FLAC_SHARE = 0.15  # estimated share of the WAV's size; 0.10 to 0.12 were measured
 SETTLED_S = 600.0  # a run with a younger summary may still draw its report
 

@@ -224,4 +224,9 @@ AGENTS = (
         says="eot_to_first_audio", options=BRISK, latency=Latency(ANSWERED.ms + 1000, 80.0)),
     Row("removes_user", "ends the call by removing the user from the room", WARN, agent="removes_user.py",
         says="hung up", options=BRISK, latency=ANSWERED),
+    Row("restarts", "joins, leaves, and joins again to stay", PASS, agent="restarts.py 0.3", options=BRISK),
+    Row("two_mouths", "says its filler on one track and its answer on another", PASS, agent="two_mouths.py",
+        options=BRISK),
+    Row("swaps", "takes its track back in the middle of its reply and goes on with it on a new one", PASS,
+        agent="swaps.py answer", options=BRISK),
 )  # fmt: skip

@@ -29,6 +29,7 @@ def happening_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]
         "came_back_count": _count(scene, "came_back"),
         "reopened_count": _count(scene, "reopened"),
         "greeting_count": _greetings(scene, turns),
+        "page_sound_count": _page_sounds(scene),
     }
     return metrics | _beds(scene)
 
@@ -41,6 +42,8 @@ def happenings_in_words(scene: Scene, turns: list[TurnHeard], metrics: Mapping[s
     greeting = metrics["greeting_count"]
     if greeting.value:
         words.append(greeting.reason)
+    if metrics["page_sound_count"].value:
+        words.append(metrics["page_sound_count"].reason)
     words += [said for turn in turns if (said := _in_parts(turn, scene.primary))]
     beds = [metrics[name] for name in BED_NAMES.values() if name in metrics]
     loudest = max((bed for bed in beds if bed.value is not None), key=lambda bed: bed.value or 0.0, default=None)
@@ -88,6 +91,16 @@ def _greetings(scene: Scene, turns: list[TurnHeard]) -> Metric:
     if greeted is not None and scene.first_speech(PAIRS[scene.primary]) is None:
         return number(1, "count", reason=greeted.detail)
     return number(0, "count", reason="no greeting was heard before the user's first word")
+
+
+def _page_sounds(scene: Scene) -> Metric:
+    own = scene.page_sounds
+    if not own:
+        return number(0, "count")
+    longest_ms = max(sound.end - sound.start for sound in own) / SAMPLES_PER_MS
+    what, most = ("a sound", "") if len(own) == 1 else (f"{len(own)} sounds", " at most")
+    reason = f"the page played {what} of its own ({longest_ms:.0f} ms{most}): nothing of the agent had come then"
+    return number(len(own), "count", reason=reason)
 
 
 def _beds(scene: Scene) -> dict[str, Metric]:

@@ -52,13 +52,15 @@ class Ring:
     name: str
     audio: Audio
     may_have_bed: bool = False
+    left_out: tuple[Sound, ...] = ()  # sounds that are known to be no agent's
 
     @cached_property
     def _loudness(self) -> tuple[float, list[Sound], Bed | None]:
         levels = level_db(self.audio)
         bed = find_bed(levels) if self.may_have_bed else None
         floor = noise_floor_dbfs(levels) if bed is None else bed.floor_dbfs
-        return floor, find_sounds(self.audio, floor, levels, bed.threshold if bed is not None else None), bed
+        sounds = find_sounds(self.audio, floor, levels, bed.threshold if bed is not None else None)
+        return floor, [sound for sound in sounds if sound not in self.left_out], bed
 
     @property
     def bed(self) -> Bed | None:

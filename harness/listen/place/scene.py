@@ -12,6 +12,8 @@ from functools import cached_property
 from harness.listen.place.echo import Echo, find_echoes
 from harness.listen.place.elsewhere import hear_elsewhere, hear_voice_in
 from harness.listen.place.first_speech import with_speech
+from harness.listen.place.onset import Sound
+from harness.listen.place.page_sounds import page_sounds
 from harness.listen.place.replies import AnnouncedReply, HeardReply, announced_replies, hear_replies
 from harness.listen.place.ring import Ring
 from harness.listen.place.spoken import NotFound, Place, place_utterances
@@ -50,6 +52,20 @@ class Scene:
 
     @cached_property
     def rings(self) -> dict[str, Ring]:
+        """Every recording; the ear without what the page itself has sounded."""
+        own, rings = self.page_sounds, self._as_recorded
+        return {**rings, "ear": replace(rings["ear"], left_out=tuple(own))} if own else rings
+
+    @cached_property
+    def page_sounds(self) -> list[Sound]:
+        """The sounds at the ear that the page made; looked for where the agent does not tell when it speaks."""
+        ear, received = self._as_recorded.get("ear"), self.capture.ear_received
+        if ear is None or received is None or not ear.may_have_bed:
+            return []
+        return page_sounds(ear.sounds, received)
+
+    @cached_property
+    def _as_recorded(self) -> dict[str, Ring]:
         capture = self.capture  # an agent that gives its PCM or times shows when it speaks
         stranger = not (capture.manifest.agent.instrumented or capture.traces or "pre_rtc" in capture.audio)
         return {name: Ring(name, audio, stranger and name in PAIRS) for name, audio in capture.audio.items()}

@@ -88,6 +88,7 @@ class Capture:
     link: LinkRecord | None = None
     packets: tuple[Row, ...] = ()  # the relay's log
     ear_clock: npt.NDArray[np.float64] | None = None  # (n, 2): sample of ear.wav, ms; older captures have none
+    ear_received: npt.NDArray[np.float64] | None = None  # (n, 2): sample of ear.wav, RMS of what came on remote tracks
     voice: Audio | None = None  # the agent's voice in post_rtc, where it has other tracks beside it
     transcript: tuple[TranscriptLine, ...] = ()  # the words that were published
     notes: tuple[str, ...] = ()  # what had to be assumed to read its recordings
@@ -126,7 +127,8 @@ def read_capture(folder: Path) -> Capture:
         load=tuple(_read_lines(folder / capture.HOST_LOAD, _load_line, missing)),
         stats=tuple(_read_lines(folder / capture.RTC_STATS, _stats_line, missing)),
         link=_read_record(folder / capture.LINK, LinkRecord, missing) if manifest.link != "none" else None,
-        ear_clock=_read_ear_clock(folder / capture.EAR_CLOCK, missing),
+        ear_clock=_read_of_page(folder / capture.EAR_CLOCK, missing),
+        ear_received=_read_of_page(folder / capture.EAR_RECEIVED, missing),
         packets=tuple(_read_packets(folder / capture.LINK_LOG, missing)) if manifest.link != "none" else (),
         voice=_read_voice(folder, manifest, missing),
         transcript=_read_transcript(folder / capture.TRANSCRIPT, missing),
@@ -276,7 +278,7 @@ def _stats_line(row: dict[str, object]) -> StatsLine:
     return StatsLine(float(t_mono_ms), tuple(report for report in reports if isinstance(report, dict)))
 
 
-def _read_ear_clock(path: Path, missing: dict[str, str]) -> npt.NDArray[np.float64] | None:
+def _read_of_page(path: Path, missing: dict[str, str]) -> npt.NDArray[np.float64] | None:
     """None for a call without a browser, and for captures older than this file."""
     pairs = _read_pairs(path, missing) if path.exists() else None
     return pairs if pairs is not None and len(pairs) and np.isfinite(pairs).all() else None
