@@ -46,6 +46,8 @@ PAGES: tuple[Row, ...] = (
     _right("replaces_microphone", "changes its microphone track in the middle of the call"),
     _right("changes_route", "changes its route without loading anew"),
     _right("in_a_frame", "has the call in a frame"),
+    _right("in_a_foreign_frame", "has the call in a frame of another origin"),
+    _right("opens_a_window", "opens a window in which the call is; `--page-script` clicks", script="opens_a_window.js"),
     _right("redirects", "goes to another address before it joins"),
     _right("processes_microphone", "sends its microphone through a Web Audio graph of its own"),
     _right("chimes", "plays a chime of its own when it has joined and when the user has stopped speaking",
