@@ -23,6 +23,7 @@ from harness.listen.read.ear_clock import EarClock
 from harness.listen.read.reading import Capture
 
 DETECTED_ERROR_MS = 10.0  # of an end of speech found by level: a word's last sounds may be below it
+FULL_PERCENT = 98.0
 PAIRS = {"ear": "mic", "post_rtc": "post_user"}  # where the agent is heard → where the user is, on the same clock
 
 
@@ -104,9 +105,19 @@ class Scene:
         }
         found = place_utterances(said.band, truth, self.rings[name].band, f"{name}.wav", hints)
         return [
-            replace(place, error_ms=place.error_ms + (utterance.error_ms or 0.0)) if isinstance(place, Place) else place
+            replace(place, error_ms=place.error_ms + (utterance.error_ms or 0.0))
+            if isinstance(place, Place)
+            else NotFound(f"{place.reason}{self._full_processor}")
             for place, utterance in zip(found, truth.utterances, strict=True)
         ]
+
+    @property
+    def _full_processor(self) -> str:
+        """Where the processor was full at a time, in words: speech is torn then; else empty."""
+        highest = max((line.cpu_percent for line in self.capture.load if line.cpu_percent is not None), default=0.0)
+        if highest < FULL_PERCENT:
+            return ""
+        return f"; the processor was full at times (CPU {highest:.0f} %), and speech may be torn then: try a quieter machine"
 
     def turns(self, user: str) -> list[UserTurn]:
         """The utterances to which a reply is due, as found in recording `user`."""

@@ -110,8 +110,11 @@ def test_an_utterance_that_was_shortened_all_along_is_followed_piece_by_piece(tm
     assert measurement.turns[0].mic_end_sample == pytest.approx(ms(question.end_ms - 5 * 12), abs=15 * PER_MS)
 
 
-def test_other_words_are_not_taken_for_a_stretched_utterance(tmp_path):
+@pytest.mark.parametrize(("cpu_percent", "named"), [(40.0, False), (100.0, True)])
+def test_other_words_are_not_taken_for_a_stretched_utterance(tmp_path, cpu_percent, named):
+    """And a full processor, which tears speech, is named beside it."""
     call = Call(
+        cpu_percent=cpu_percent,
         said=[Said(500, speech(1_000, 8))],
         replies=[Replied(2_400, speech(900, 2))],
         mic_change=lambda x: np.concatenate([x[: ms(400)], speech(1_100, 77), x[ms(1_500) :]]),
@@ -120,6 +123,7 @@ def test_other_words_are_not_taken_for_a_stretched_utterance(tmp_path):
     measurement = listen(call.write(tmp_path / "c"))
     assert not measurement.validity.ok
     assert "not found" in measurement.validity.reasons[0]
+    assert ("the processor was full at times (CPU 100 %)" in measurement.validity.reasons[0]) == named
 
 
 def test_the_same_words_twice_are_two_turns(tmp_path):
