@@ -1,4 +1,4 @@
-"""Which known fault a reply sounds most like, by the gates that it trips.
+"""Which known fault a reply sounds most like, by the gates that it trips; none where no fault was seen to trip all of them.
 
 Naive Bayes over the gates of sound: how often each of them fired on replies with each known fault beyond the fault's
 limit, as the proof counted it (`signatures.json`, written by `earwitness prove`; Jeffreys' half a count keeps a gate that never
@@ -16,11 +16,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness.judge.gates import holds, worst_ring
+from harness.judge.ledger_limits import LEDGER
 from harness.judge.table import TABLE, Gate
 from harness.model.measurement import Measurement, Metric, Turn
 
 SIGNATURES = Path(__file__).with_name("signatures.json")
 SOUND_GATES: tuple[Gate, ...] = tuple(gate for gate in TABLE if gate.of_sound)
+SEEN = 0.02  # a gate that fired on a smaller share of a fault's replies is none of its signs
 LIKELY = 0.1  # a fault less likely than this is not named
 
 
@@ -45,12 +47,20 @@ def nearest_faults(fired: Set[str], signatures: Sequence[Signature]) -> list[Lik
     fired = fired & known
     if not fired or not signatures:
         return []
+    signatures = [signature for signature in signatures if all(_seen(signature, gate) for gate in fired)]
+    if not signatures:
+        return []
     logs = {s.fault: sum(_log_likelihood(s, gate, gate in fired) for gate in known) for s in signatures}
     top = max(logs.values())
     weights = {fault: math.exp(value - top) for fault, value in logs.items()}
     total = sum(weights.values())
     found = [Likeness(fault, weight / total) for fault, weight in weights.items() if weight / total >= LIKELY]
     return sorted(found, key=lambda likeness: -likeness.probability)
+
+
+def _seen(signature: Signature, gate: str) -> bool:
+    """Whether the proof saw the gate fire on replies with this fault, more often than by accident."""
+    return signature.fired.get(gate, 0) > SEEN * signature.n
 
 
 def _log_likelihood(signature: Signature, gate: str, fired: bool) -> float:
@@ -63,6 +73,11 @@ def sound_firings(turn: Turn, measurement: Measurement) -> set[str]:
     return {
         gate.id for gate in SOUND_GATES if _fires(gate, turn.metrics if gate.per == "turn" else measurement.metrics)
     }
+
+
+def ledger_firings(turn: Turn) -> set[str]:
+    """What the ledger says against the turn, by limits that judge nothing yet."""
+    return {gate.id for gate in LEDGER if _fires(gate, turn.metrics)}
 
 
 def _fires(gate: Gate, metrics: Mapping[str, Metric]) -> bool:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.listen.blame import assign_blame
+from harness.listen.ledger.entries import Ledger
+from harness.listen.metrics.accounts import account, besides, in_record
 from harness.listen.metrics.background import background_metrics
-from harness.listen.metrics.changes import change_metrics
+from harness.listen.metrics.changes import change_metrics, pairs_of
 from harness.listen.metrics.drift import clock_metrics, drift_reasons
 from harness.listen.metrics.gaps import hole_metrics
 from harness.listen.metrics.happenings import happening_metrics, happenings_in_words
@@ -82,8 +84,15 @@ def write_measurement(folder: Path, measurement: Measurement) -> None:
 
 def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     metrics, defects = sound_metrics(scene, turn)
-    changed, more = change_metrics(scene, turn, defects) if not is_syllable(scene, turn) else ({}, [])
-    metrics, defects = metrics | changed, assign_blame(scene, turn, [*defects, *more])
+    ledgers: dict[str, Ledger] = {}
+    if not is_syllable(scene, turn):
+        pairs = pairs_of(scene, turn)
+        changed, more = change_metrics(scene, turn, defects, pairs)
+        accounted, unaccounted, ledgers = account(scene, turn, pairs)
+        metrics |= changed | accounted
+        defects = [*defects, *more]
+        defects += besides(unaccounted, defects)
+    defects = assign_blame(scene, turn, defects)
     metrics |= latencies(scene, turn) | transport_metrics(scene, turn)
     words = turn_words(scene, turn)
     metrics |= word_metrics(scene, turn, words)
@@ -110,6 +119,7 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
         said=words.said if words is not None else "",
         tools=list(calls),
         spectra=spectra_of(scene, turn),
+        ledger=in_record(ledgers),
     )
 
 

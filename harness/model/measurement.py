@@ -44,7 +44,7 @@ DefectKind = Literal[
     "clipping", "compression", "level_change", "level_drop",
     "click", "boom", "noise_burst", "noise", "hum",
     "speed", "wrong_rate", "pitch", "bandwidth", "spectrum",
-    "user_echo", "foreign_sound", "late",
+    "user_echo", "foreign_sound", "lost_sound", "moved", "late",
 ]  # fmt: skip
 Born = Literal["before_rtc", "in_rtc", "at_ear", "unknown"]
 RingName = Literal["pre_rtc", "post_rtc", "ear"]
@@ -108,6 +108,26 @@ class ToolCall(_Frozen):
         return self.ended and not self.error
 
 
+LedgerKind = Literal[
+    "arrived", "stretched", "compressed", "silence", "lost", "concealed", "repeated", "moved", "foreign",
+]  # fmt: skip
+
+
+class LedgerEntry(_Frozen):
+    """One entry of a reply's ledger: [start, end) of the published sound and of the heard sound, samples of the two recordings.
+
+    Published is pre_rtc.wav, without one post_rtc.wav. Each entry begins where the one before it ends, in both.
+    """
+
+    kind: LedgerKind
+    published: tuple[int, int]
+    heard: tuple[int, int]
+    sound_ms: float = 0.0  # how much of it can be heard
+    likeness: float | None = None
+    explained: bool = False  # WebRTC's own counters account for it
+    detail: str = ""
+
+
 class Turn(_Frozen):
     """One turn: (`trace_id`, `reply_seq`)."""
 
@@ -124,6 +144,9 @@ class Turn(_Frozen):
     said: str = ""  # its own words, as it published them
     tools: list[ToolCall] = Field(default_factory=list)  # that it called in this turn, as it told
     spectra: dict[str, Spectrum] = Field(default_factory=dict)  # recording → fingerprint of this reply there
+    ledger: dict[str, list[LedgerEntry]] = Field(
+        default_factory=dict
+    )  # listener's recording → the reply's ledger there
 
 
 class Validity(_Frozen):

@@ -4,17 +4,33 @@ right: docs/why/proof_figures.md.
 
 from __future__ import annotations
 
-from harness.judge.nearest_fault import known_signatures, likeness_text, nearest_faults, sound_firings
+from harness.judge.nearest_fault import (
+    known_signatures,
+    ledger_firings,
+    likeness_text,
+    nearest_faults,
+    sound_firings,
+)
 from harness.model.measurement import Measurement, Turn
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict
+from reports.view.ledger import ledger_words
 
 
 def likeness_of(measurement: Measurement, turn: Turn) -> str:
-    """ "most like the known fault low_pass (97 %); by bandwidth"; "" where no gate of sound fired."""
-    fired = sound_firings(turn, measurement)
+    """ "most like the known fault low_pass (97 %); by bandwidth"; "" where no gate of sound fired.
+
+    Where no known fault was ever seen to trip these gates: "unlike any known fault", with the ledger's words.
+    """
+    fired, unaccounted = sound_firings(turn, measurement), ledger_firings(turn)
+    if not fired and not unaccounted:
+        return ""
+    by = ", ".join(sorted(fired | unaccounted))
     found = likeness_text(nearest_faults(fired, known_signatures()))
-    return f"most like the known fault {found}; by {', '.join(sorted(fired))}" if found else ""
+    said = ledger_words(turn) if unaccounted else ""
+    if found:
+        return "; ".join(filter(None, [f"most like the known fault {found}", said, f"by {by}"]))
+    return "; ".join(filter(None, ["unlike any known fault", said, f"by {by}"]))
 
 
 def of_a_failing_reply(attempt: AttemptVerdict, measurement: Measurement, turn: Turn) -> str:

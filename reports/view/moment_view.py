@@ -18,6 +18,7 @@ from harness.model.status import Status, worst
 from reports.view.axis import FILES, NAMES, RATE_HZ, Row, main_ring, read_rows, zeros_of
 from reports.view.examined import examined
 from reports.view.heard import BORN, doubt, first_latency
+from reports.view.ledger import Band, ledger_bands
 from reports.view.moments import Mark, Moment
 from reports.view.words import Words, read_script
 
@@ -51,6 +52,7 @@ class Player:
     alt: str
     marks: tuple[Placed, ...]
     reason: str
+    ledger: tuple[Band, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,13 @@ def _player(moment: Moment, ring: str, row: Row | None, folder: Path) -> Player:
     except (OSError, ValueError, soundfile.SoundFileError) as error:
         log.warning("no cut of %s in %s: %s", ring, moment.attempt.trace_id, error)
         return Player(NAMES[ring], None, None, "", (), f"could not be cut: {error}")
-    return Player(NAMES[ring], sound, picture, _alt(moment, ring), marks, "")
+    return Player(NAMES[ring], sound, picture, _alt(moment, ring), marks, "", _bands(moment, ring))
+
+
+def _bands(moment: Moment, ring: str) -> tuple[Band, ...]:
+    entries = moment.turn.ledger.get(ring, [])
+    zero = zeros_of(moment.measurement, moment.turn).get(ring)
+    return ledger_bands(entries, round(zero), moment.start_s, moment.end_s) if zero is not None else ()
 
 
 def _why_missing(measurement: Measurement, turn: Turn, ring: str, folder: Path) -> str:

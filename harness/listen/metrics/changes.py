@@ -6,7 +6,7 @@ as published. A metric is a number to be judged; a defect is the same fault as a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from harness.listen.metrics.pitch import frequency_shift
 from harness.listen.metrics.published import SPIKE_OVER_DB, find_flaws, spike_course
 from harness.listen.metrics.repeats import repeats_on_the_way
 from harness.listen.place.course import COARSE_STEP, lag_slope
+from harness.listen.place.delay import DelayTrack
 from harness.listen.place.pair import HOP, PER_MS, ReplyPair, make_pair
 from harness.listen.place.replies import AnnouncedReply, HeardReply
 from harness.listen.place.ring import DECIMATION
@@ -83,8 +84,29 @@ class Findings:
         )
 
 
-def change_metrics(scene: Scene, turn: TurnHeard, known: list[Defect]) -> tuple[dict[str, Metric], list[Defect]]:
-    """The changes of one reply in all rings. `known`: its defects found already. Nothing for an agent without pre_rtc.wav."""
+def pairs_of(scene: Scene, turn: TurnHeard) -> dict[str, ReplyPair]:
+    """The reply beside pre_rtc, by ring; of those listeners where it is aligned."""
+    announced, pre = turn.announced, scene.rings.get("pre_rtc")
+    if pre is None or announced is None or announced.pre is None:
+        return {}
+    span, cut = (announced.pre.start, announced.pre.end), announced.cause == ReplyCause.INTERRUPTED
+    return {
+        ring: make_pair(pre, span, scene.rings[ring], heard.track, until=_until(heard.track) if cut else None)
+        for ring in SUFFIX
+        if (heard := turn.heard.get(ring)) is not None and heard.track is not None
+    }
+
+
+def _until(track: DelayTrack) -> int:
+    return round(track.at[-1] * DECIMATION)
+
+
+def change_metrics(
+    scene: Scene, turn: TurnHeard, known: list[Defect], pairs: Mapping[str, ReplyPair]
+) -> tuple[dict[str, Metric], list[Defect]]:
+    """The changes of one reply in all rings. `known`: its defects found already; `pairs`: as `pairs_of` gives them. Nothing for
+    an agent without pre_rtc.wav.
+    """
     announced, pre = turn.announced, scene.rings.get("pre_rtc")
     if pre is None and not scene.capture.manifest.agent.instrumented:
         return {name: not_applicable(unit, NOT_INSTRUMENTED) for name, unit in JUDGED}, []
@@ -96,7 +118,8 @@ def change_metrics(scene: Scene, turn: TurnHeard, known: list[Defect]) -> tuple[
         if heard is None:
             continue
         found = Findings(ring, {}, [])
-        _on_the_way(scene, announced, heard, found, [defect for defect in known if defect.ring == ring])
+        mine = [defect for defect in known if defect.ring == ring]
+        _on_the_way(scene, announced, heard, found, mine, pairs.get(ring))
         metrics |= found.metrics
         defects += found.defects
     return metrics, defects
@@ -134,23 +157,19 @@ def _as_published(pre: Audio, announced: AnnouncedReply) -> tuple[dict[str, Metr
 
 
 def _on_the_way(
-    scene: Scene, announced: AnnouncedReply, heard: HeardReply, found: Findings, known: list[Defect]
+    scene: Scene,
+    announced: AnnouncedReply,
+    heard: HeardReply,
+    found: Findings,
+    known: list[Defect],
+    pair: ReplyPair | None,
 ) -> None:
     _speed_and_pitch(scene, announced, heard, found)
-    if heard.track is None:
+    if heard.track is None or pair is None:
         for key in ("level_change", "click_count", "boom_count", "noise_burst_count", "repeat_count", "head_loss"):
             found.put(key, None, UNALIGNED)
         return
-    assert announced.pre is not None
     cut = announced.cause == ReplyCause.INTERRUPTED
-    until = round(heard.track.at[-1] * DECIMATION) if cut else None
-    pair = make_pair(
-        scene.rings["pre_rtc"],
-        (announced.pre.start, announced.pre.end),
-        scene.rings[heard_ring(found)],
-        heard.track,
-        until=until,
-    )
     _fingerprint(pair, take_fingerprint(pair), heard, found)
     _edges(pair, heard, found, cut)
     if heard.course is not None and any(d.kind in ALTERED for d in found.defects):

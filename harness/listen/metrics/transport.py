@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from harness.listen.ledger.explained import Counted
 from harness.listen.metrics.latency import NO_EAR
 from harness.listen.place.replies import SAMPLES_PER_MS, HeardReply
 from harness.listen.place.scene import Scene
@@ -108,6 +109,19 @@ class Window:
     snapshots: Sequence[Snapshot]
     counted: Counters
     covers: str
+
+
+def counted_over(scene: Scene, turn: TurnHeard) -> Counted | None:
+    """What the primary listener's jitter buffer says of the reply's stretch; None without statistics."""
+    window = _window_of(scene, turn.heard.get(scene.primary))
+    if isinstance(window, str):
+        return None
+    counted = window.counted
+    return Counted(
+        concealed_ms=max(0.0, counted.concealed - counted.silent_concealed) / SAMPLES_PER_MS,
+        removed_ms=counted.removed / SAMPLES_PER_MS,
+        inserted_ms=counted.inserted / SAMPLES_PER_MS,
+    )
 
 
 def snapshots_of(heard: Capture) -> list[Snapshot]:
