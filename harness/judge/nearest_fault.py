@@ -16,8 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness.judge.gates import holds, worst_ring
-from harness.judge.ledger_limits import LEDGER
-from harness.judge.table import TABLE, Gate
+from harness.judge.table import BY_ID, LEDGER, TABLE, Gate
 from harness.model.measurement import Measurement, Metric, Turn
 
 SIGNATURES = Path(__file__).with_name("signatures.json")
@@ -76,8 +75,8 @@ def sound_firings(turn: Turn, measurement: Measurement) -> set[str]:
 
 
 def ledger_firings(turn: Turn) -> set[str]:
-    """What the ledger says against the turn, by limits that judge nothing yet."""
-    return {gate.id for gate in LEDGER if _fires(gate, turn.metrics)}
+    """The gates of the ledger that the turn trips."""
+    return {name for name in LEDGER if _fires(BY_ID[name], turn.metrics)}
 
 
 def _fires(gate: Gate, metrics: Mapping[str, Metric]) -> bool:

@@ -308,6 +308,28 @@ TABLE: tuple[Gate, ...] = (
          "max", "<=", 60, "ms", False, scope=_reply_due, if_absent="optional",
          hear="wait", delayed="one way",
          fix="The way takes long beside the jitter buffer: a queue in the publisher, the server or the network."),
+    # the ledger: what was published against what is heard (docs/why/ledger.md)
+    Gate("lost_sound", "longest piece of a reply that is heard nowhere, also where both sides were joined",
+         "lost_longest_ms", "1", "max", "<", 80, "ms", False, scope=_reply_due, also=("lost_longest_ear_ms",),
+         if_absent="optional", hear=("lost_sound", "dropout", "gap"), of_sound=False, networks_own=True,
+         fix="A piece of the reply was published and is not heard: the strip under its spectrogram shows where."),
+    Gate("unpublished_sound", "longest sound in a reply that was not published",
+         "foreign_longest_ms", "1", "max", "<", 60, "ms", True, scope=_reply_due, also=("foreign_longest_ear_ms",),
+         if_absent="optional", hear=("foreign_sound",), of_sound=False, networks_own=True,
+         fix="Something sounds in the reply that the agent did not publish: the strip under its spectrogram shows where."),
+    Gate("out_of_order", "pieces of a reply that are heard out of their order",
+         "moved_count", "1", "sum", "==", 0, "", False, scope=_reply_due, also=("moved_count_ear",), if_absent="optional",
+         hear=("moved",), of_sound=False, networks_own=True,
+         fix="Pieces of the reply changed places on their way."),
+    Gate("said_again", "sound of a reply that is heard again",
+         "repeated_ms", "1", "max", "<", 60, "ms", False, scope=_reply_due, also=("repeated_ear_ms",), if_absent="optional",
+         hear=("repeat",), of_sound=False, networks_own=True,
+         fix="A piece of the reply is heard twice, and was published once."),
+    Gate("heard_otherwise", "longest sound that one listener hears and the other does not, of an agent that gives no PCM",
+         "foreign_longest_between_ms", "2", "max", "<", 300, "ms", False, scope=_reply_due,
+         also=("lost_longest_between_ms",), if_absent="optional", of_sound=False, networks_own=True,
+         fix="The ear and the second listener hear different things: which of them is right needs pre_rtc.wav."),
 )  # fmt: skip
+LEDGER = frozenset(("lost_sound", "unpublished_sound", "out_of_order", "said_again", "heard_otherwise"))  # gates
 BY_ID = {gate.id: gate for gate in TABLE}
 OF_EACH_CASE = frozenset(gate.id for gate in TABLE if gate.of_case is not None)  # no one limit holds for a whole run

@@ -34,7 +34,8 @@ NAMES = (
     ("lost{}_ms", "ms"), ("lost_longest{}_ms", "ms"), ("foreign{}_ms", "ms"), ("foreign_longest{}_ms", "ms"),
     ("likeness_min{}", "ratio"), ("moved_count{}", "count"), ("repeated{}_ms", "ms"),
 )  # fmt: skip
-DEFECT_MS = 80.0  # the largest that was ever taken for one by mistake: 41 ms, on an overloaded host
+LOST_DEFECT_MS = 80.0  # the largest that was ever taken for one by mistake: 41 ms, on an overloaded host
+HEARD_DEFECT_MS = 60.0
 HEAD_PIECE = 6_400  # 800 ms of the band
 OTHER_SPEED = "the reply plays at another speed or pitch: what was heard is not held against what was published"
 NO_ALIGNMENT = "the reply is not aligned with what was published"
@@ -177,10 +178,10 @@ def _defects(kept: Ledger) -> list[Defect]:
         found.append(Defect(kind=kind, ring=ring, start_ms=start_ms, duration_ms=round(ms, 3), detail=detail))
 
     for entry in unexplained_lost(kept):
-        if entry.sound_ms >= DEFECT_MS:
+        if entry.sound_ms >= LOST_DEFECT_MS:
             hear("lost_sound", entry, entry.p_ms, f"{entry.sound_ms:.0f} ms of what was published are heard nowhere")
     for entry in kept.of("foreign", "moved", "repeated"):
-        if entry.explained or entry.sound_ms < DEFECT_MS:
+        if entry.explained or entry.sound_ms < HEARD_DEFECT_MS:
             continue
         said = f": {entry.detail}" if entry.detail else ""
         if entry.kind == "foreign":
