@@ -211,17 +211,26 @@ def _recorded(entry: Entry) -> LedgerEntry:
 
 
 def besides(defects: Sequence[Defect], known: Sequence[Defect]) -> list[Defect]:
-    """The ledger's defects without those whose place another defect of the same ring has named already."""
+    """The ledger's defects without those that another defect of the same ring has named already.
+
+    One that covers less than half of it names a part; one of more than twice its length is of the reply as a whole.
+    """
 
     def is_named(defect: Defect) -> bool:
         return any(
             other.ring == defect.ring
-            and other.start_ms - _around(other) < defect.start_ms + defect.duration_ms
-            and defect.start_ms < other.start_ms + other.duration_ms + _around(other)
+            and _common_ms(defect, other) >= defect.duration_ms / 2
+            and other.duration_ms <= 2 * defect.duration_ms
             for other in known
         )
 
     return [defect for defect in defects if not is_named(defect)]
+
+
+def _common_ms(defect: Defect, other: Defect) -> float:
+    around = _around(other)
+    first = max(defect.start_ms, other.start_ms - around)
+    return min(defect.start_ms + defect.duration_ms, other.start_ms + other.duration_ms + around) - first
 
 
 def _around(defect: Defect) -> float:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.listen.measure import listen
-from harness.model.measurement import Measurement, Turn
+from harness.listen.metrics.accounts import besides
+from harness.model.measurement import Defect, Measurement, Turn
 from tests.listen.captures import Samples, codec, ms, simple_call, speech
 
 
@@ -45,3 +46,15 @@ def test_a_record_without_ledgers_is_still_read(tmp_path: Path) -> None:
     for turn in record["turns"]:
         del turn["ledger"]
     assert Measurement.model_validate(record).turns[0].ledger == {}
+
+
+def test_a_defect_of_the_whole_reply_does_not_hide_the_piece_that_was_not_published(tmp_path: Path) -> None:
+    turn = turn_of(tmp_path / "c", at_ear=with_a_tone)
+    foreign = Defect(kind="foreign_sound", ring="ear", start_ms=1_000, duration_ms=300)
+    (own,) = [d for d in turn.defects if d.kind == "foreign_sound"]
+    assert "was not published: a tone" in own.detail
+    whole = Defect(kind="bandwidth", ring="ear", start_ms=500, duration_ms=1_500)
+    burst = Defect(kind="noise_burst", ring="ear", start_ms=1_000, duration_ms=20)
+    same = Defect(kind="dropout", ring="ear", start_ms=990, duration_ms=330)
+    assert besides([foreign], [whole, burst]) == [foreign]
+    assert besides([foreign], [same]) == []
