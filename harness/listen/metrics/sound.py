@@ -48,7 +48,7 @@ def sound_metrics(scene: Scene, turn: TurnHeard) -> tuple[dict[str, Metric], lis
     if is_syllable(scene, turn):
         names = ("reply_ms", "clipping_ratio", "clipping_ratio_ear")
         return {name: metrics[name] for name in names if name in metrics}, []
-    metrics |= _identity(scene, turn)
+    metrics |= _identity(scene, turn) | _own_at_ear(scene, turn)
     if "post_rtc" not in turn.too_early:
         metrics["inter_arrival_p95_ms"] = _arrival(scene, turn)
     return metrics, defects
@@ -204,11 +204,26 @@ def _identity(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
     if rms < AUDIBLE_RMS:
         valid = number(0, "bool", reason=f"RMS {rms:.4f} in {ring}.wav is below {AUDIBLE_RMS}")
     elif same.value is not None and same.value < IDENTITY_MIN:
-        reason = f"it is not what the agent published: correlation {same.value:.2f}, below {IDENTITY_MIN}"
-        valid = number(0, "bool", reason=reason)
+        valid = number(0, "bool", reason=_other_sound(same.value))
     else:
         valid = number(1, "bool", reason="" if same.value is not None else f"by level alone: {same.reason}")
     return {"identity": same, "audio_valid": valid}
+
+
+def _own_at_ear(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
+    """Whether what the ear hears is the agent's own, beside the second listener; empty where nothing can be compared.
+
+    How loud it is there is the page's affair.
+    """
+    same = _same_sound(scene, turn, "ear")
+    if same.value is None or scene.capture.manifest.second_listener == "none" or "ear" in turn.too_early:
+        return {}
+    why = "" if same.value >= IDENTITY_MIN else _other_sound(same.value)
+    return {"identity_ear": same, "audio_valid_ear": number(0 if why else 1, "bool", reason=why)}
+
+
+def _other_sound(identity: float) -> str:
+    return f"it is not what the agent published: correlation {identity:.2f}, below {IDENTITY_MIN}"
 
 
 def _same_sound(scene: Scene, turn: TurnHeard, ring: str) -> Metric:

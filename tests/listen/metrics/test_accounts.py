@@ -58,3 +58,12 @@ def test_a_defect_of_the_whole_reply_does_not_hide_the_piece_that_was_not_publis
     same = Defect(kind="dropout", ring="ear", start_ms=990, duration_ms=330)
     assert besides([foreign], [whole, burst]) == [foreign]
     assert besides([foreign], [same]) == []
+
+
+def test_another_reply_at_the_ear_is_not_the_agent_s_own_there(tmp_path: Path) -> None:
+    clean = turn_of(tmp_path / "1")
+    assert clean.metrics["audio_valid_ear"].value == 1
+    other = turn_of(tmp_path / "2", at_ear=lambda x: codec(speech(1_800, 77), 1))
+    assert other.metrics["audio_valid"].value == 1
+    assert other.metrics["audio_valid_ear"].value == 0
+    assert "not what the agent published" in other.metrics["audio_valid_ear"].reason
