@@ -22,6 +22,7 @@ from harness.model.measurement import Measurement, Metric, Turn
 SIGNATURES = Path(__file__).with_name("signatures.json")
 SOUND_GATES: tuple[Gate, ...] = tuple(gate for gate in TABLE if gate.of_sound)
 SEEN = 0.02  # a gate that fired on a smaller share of a fault's replies is none of its signs
+ALWAYS = 0.9  # a gate that fires on this share of a fault's replies is its sign
 LIKELY = 0.1  # a fault less likely than this is not named
 
 
@@ -46,7 +47,7 @@ def nearest_faults(fired: Set[str], signatures: Sequence[Signature]) -> list[Lik
     fired = fired & known
     if not fired or not signatures:
         return []
-    signatures = [signature for signature in signatures if all(_seen(signature, gate) for gate in fired)]
+    signatures = [s for s in signatures if all(_seen(s, gate) for gate in fired) and _shows(s, fired)]
     if not signatures:
         return []
     logs = {s.fault: sum(_log_likelihood(s, gate, gate in fired) for gate in known) for s in signatures}
@@ -60,6 +61,15 @@ def nearest_faults(fired: Set[str], signatures: Sequence[Signature]) -> list[Lik
 def _seen(signature: Signature, gate: str) -> bool:
     """Whether the proof saw the gate fire on replies with this fault, more often than by accident."""
     return signature.fired.get(gate, 0) > SEEN * signature.n
+
+
+def _shows(signature: Signature, fired: Set[str]) -> bool:
+    """Whether the fault's own signs are there: each gate that always fires with it; else one of those that mostly do."""
+    always = {gate for gate, count in signature.fired.items() if count >= ALWAYS * signature.n}
+    if always:
+        return always <= fired
+    most = max(signature.fired.values(), default=0)
+    return any(count >= most / 2 and gate in fired for gate, count in signature.fired.items())
 
 
 def _log_likelihood(signature: Signature, gate: str, fired: bool) -> float:

@@ -107,7 +107,7 @@ TABLE: tuple[Gate, ...] = (
          fix="What was heard is not what the agent said: look at the identity figure and at the recordings."),
     Gate("ear_valid", "replies that are the agent's own at the ear", "audio_valid_ear", "2",
          "share", "==", 1.0, "share", True, scope=lambda case: _p0(case) and _reply_due(case), if_absent="optional",
-         of_sound=False, networks_own=True,
+         hear=("foreign_sound",), of_sound=False, networks_own=True,
          fix="The ear heard something else than the agent published: look at the page, and at what else it plays."),
     Gate("clipping_ratio", "samples at full scale", "clipping_ratio", "1",
          "max", "<", 0.001, "share", True, scope=_reply_due,

@@ -15,3 +15,9 @@ def test_gates_that_no_fault_ever_tripped_together_name_none() -> None:
 def test_a_gate_that_hardly_ever_fired_with_a_fault_is_none_of_its_signs() -> None:
     rare = Signature("hole", 400, {"audible_dropout": 400, "clicks": 3})
     assert nearest_faults({"clicks"}, [rare, DULL]) == []
+
+
+def test_a_fault_whose_own_sign_is_missing_is_not_named() -> None:
+    higher = Signature("pitch", 50, {"audio_valid": 48, "pitch": 48, "compression": 39})
+    assert nearest_faults({"audio_valid"}, [higher, HOLED]) == []
+    assert [found.fault for found in nearest_faults({"audio_valid", "pitch"}, [higher, HOLED])] == ["pitch"]

@@ -49,6 +49,7 @@ def sound_metrics(scene: Scene, turn: TurnHeard) -> tuple[dict[str, Metric], lis
         names = ("reply_ms", "clipping_ratio", "clipping_ratio_ear")
         return {name: metrics[name] for name in names if name in metrics}, []
     metrics |= _identity(scene, turn) | _own_at_ear(scene, turn)
+    defects += _foreign_replies(turn)
     if "post_rtc" not in turn.too_early:
         metrics["inter_arrival_p95_ms"] = _arrival(scene, turn)
     return metrics, defects
@@ -220,6 +221,28 @@ def _own_at_ear(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
         return {}
     why = "" if same.value >= IDENTITY_MIN else _other_sound(same.value)
     return {"identity_ear": same, "audio_valid_ear": number(0 if why else 1, "bool", reason=why)}
+
+
+def _foreign_replies(turn: TurnHeard) -> list[Defect]:
+    """A reply in whose place something else is heard. One that was followed at another speed or pitch is the agent's own."""
+    found = []
+    for ring in SUFFIX:
+        heard = turn.heard.get(ring)
+        if heard is None or heard.identity is None or heard.identity >= IDENTITY_MIN:
+            continue
+        if heard.course is not None and heard.track is not None:
+            continue
+        if ring not in turn.too_early and (heard.duration_ms >= MIN_COMPARED_MS or heard.aligned):
+            found.append(
+                Defect(
+                    kind="foreign_sound",
+                    ring="ear" if ring == "ear" else "post_rtc",
+                    start_ms=round(heard.start / SAMPLES_PER_MS, 3),
+                    duration_ms=round(heard.duration_ms, 3),
+                    detail=_other_sound(heard.identity),
+                )
+            )
+    return found
 
 
 def _other_sound(identity: float) -> str:

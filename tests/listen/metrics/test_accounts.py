@@ -67,3 +67,6 @@ def test_another_reply_at_the_ear_is_not_the_agent_s_own_there(tmp_path: Path) -
     assert other.metrics["audio_valid"].value == 1
     assert other.metrics["audio_valid_ear"].value == 0
     assert "not what the agent published" in other.metrics["audio_valid_ear"].reason
+    (whole,) = [d for d in other.defects if d.kind == "foreign_sound"]
+    assert (whole.ring, whole.born) == ("ear", "at_ear")
+    assert whole.duration_ms > 1_500
