@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.listen.ledger.floors import SHAPE_DB
 from harness.listen.ledger.likeness import shape_distance_db
-from harness.listen.ledger.pieces import Piece
+from harness.listen.ledger.pieces import QUIET_POWER, Piece
 from harness.listen.place.pair import FloatArray, power_spectrum
 from harness.listen.place.ring import DECIMATION, BandArray, Ring
 
@@ -28,7 +28,6 @@ LEAST = 200  # 25 ms: a shorter piece is a coincidence
 LEAST_BETWEEN = 120  # 15 ms, at a lag between those on either side
 WAVE_LEAST, SHORT_WAVE_LEAST = 0.5, 0.8
 STEP = 20  # 2.5 ms: the least that a jitter buffer moves
-QUIET_POWER = 1e-7  # -70 dBFS
 
 
 def pieces_between(pre: Ring, ring: Ring, gap: tuple[int, int, int, int]) -> list[Piece]:

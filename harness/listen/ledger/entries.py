@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+
+from harness.model.measurement import LedgerKind
 
 PER_MS = 48
 
-Kind = Literal[
-    "arrived", "stretched", "compressed", "silence", "lost", "concealed", "repeated", "moved", "foreign",
-]  # fmt: skip
-HEARD_ONLY: tuple[Kind, ...] = ("concealed", "repeated", "moved", "foreign")
+HEARD_ONLY: tuple[LedgerKind, ...] = ("concealed", "repeated", "moved", "foreign")
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Entry:
     `sound_ms`: how much of it can be heard, in the recording it is about (lost: published, else heard).
     """
 
-    kind: Kind
+    kind: LedgerKind
     p_start: int
     p_end: int
     y_start: int
@@ -56,7 +54,7 @@ class Ledger:
     entries: tuple[Entry, ...]
     likeness_min: float | None
 
-    def of(self, *kinds: Kind) -> list[Entry]:
+    def of(self, *kinds: LedgerKind) -> list[Entry]:
         return [entry for entry in self.entries if entry.kind in kinds]
 
 

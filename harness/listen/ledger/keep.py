@@ -15,11 +15,12 @@ import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
 
 from harness.listen.ledger.between import LEAST_BETWEEN, pieces_between
-from harness.listen.ledger.entries import PER_MS, Entry, Kind, Ledger, imbalance
+from harness.listen.ledger.entries import PER_MS, Entry, Ledger, imbalance
 from harness.listen.ledger.likeness import Frames, compare
 from harness.listen.ledger.pieces import Piece, anchors, closed, trimmed
 from harness.listen.place.pair import HOP, HOP_MS, WINDOW, FloatArray, ReplyPair
 from harness.listen.place.ring import DECIMATION, Ring
+from harness.model.measurement import LedgerKind
 
 SEAM_MS = 40.0  # a cross-fade and what the search blurs around it
 STEP_MS = 16.5  # one step of a jitter buffer moves the lag by 15 ms at most
@@ -108,7 +109,7 @@ def _classified(pair: ReplyPair, left: Gap, quiet: tuple[float, float]) -> Itera
     if max(p_sound, y_sound) < LEAST_SOUND_MS:
         yield Entry("silence", p_from, p_to, y_from, y_to)
     elif longest_ms <= SEAM_MS and SAME_MS <= abs(longer_ms) <= STEP_MS:
-        kind: Kind = "stretched" if longer_ms > 0 else "compressed"
+        kind: LedgerKind = "stretched" if longer_ms > 0 else "compressed"
         yield Entry(kind, p_from, p_to, y_from, y_to, sound_ms=p_sound)
     else:
         if p_to > p_from:

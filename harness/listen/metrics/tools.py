@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from harness.listen.metrics.words import expected_of_turn, is_first_sound, turn_starts_ms
+from harness.listen.metrics.words import NOT_PUBLISHED, expected_of_turn, is_first_sound, turn_starts_ms
 from harness.listen.place.replies import HeardReply
 from harness.listen.place.scene import Scene
 from harness.listen.place.turns import TurnHeard
@@ -22,7 +22,6 @@ from harness.model.expect import Expectation, ExpectedTool, SayDo
 from harness.model.measurement import Metric, ToolCall
 
 NOT_TOLD = "the agent does not tell of its tools (events tool_start and tool_end, or earwitness.livekit.attach)"
-NO_WORDS = "the agent published no words of its own speech (LiveKit's text streams, topic lk.transcription)"
 METRICS = ("tools_missing_count", "tools_forbidden_count", "say_do_count")
 BEFORE_REPLY = "reply"
 SHOWN_CHARS = 200
@@ -169,7 +168,7 @@ def _has(given: Any, wanted: Any) -> bool:
 
 def _say_do(expected: Expectation, calls: Sequence[ToolCall], said: str) -> Metric:
     if expected.say_do and not said:
-        return no_number("count", NO_WORDS)
+        return no_number("count", NOT_PUBLISHED.format("its own speech"))
     broken = [why for pair in expected.say_do if (why := _contradiction(pair, calls, said))]
     return number(len(broken), "count", reason=_with_calls(broken, calls))
 
