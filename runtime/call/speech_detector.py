@@ -1,6 +1,6 @@
 """From 10 ms frames of the user to the start, pauses and end of speech. Pure but for its VAD.
 
-Speech starts with a window above START. The hangover counts from the last voiced 10 ms: a frame within 30 dB of the
+Speech starts with a window above START. The hangover counts from the last voiced 10 ms: a frame within 33 dB of the
 speech's loudest, near a window that the VAD calls speech; in noise that hides the frames, from the VAD's last window less
 its tail. So neither the VAD's tail nor its grid of windows adds to the hangover, and speech cannot end while the VAD still
 detects it. A TurnDetector gives the hangover's length at every frame of a pause.
@@ -22,8 +22,11 @@ from runtime.engines.protocols import Int16Array, VoiceActivity
 START_PROBABILITY = 0.5
 STAY_PROBABILITY = 0.35  # silero-vad's own hysteresis: threshold − 0.15
 SHORTEST_SPEECH_MS = 64.0  # less is a click
-EOT_BELOW_LOUDEST_DB = 30.0
+EOT_BELOW_LOUDEST_DB = (
+    33.0  # the last consonant fades over 40 ms; from 36 on it is the codec that fades (18 words of 5 runs)
+)
 EOT_ABOVE_NOISE_DB = 6.0
+DROWNS_BELOW_LOUDEST_DB = 30.0
 VAD_TAIL_MS = 80.0  # how long silero-vad stays above STAY after the last voiced sample; measured on the shipped cases
 VAD_GRACE_MS = 160.0  # a final burst ("it") may follow silero-vad's end; later bursts are somebody's keyboard
 PREPARE_AFTER_MS = 100.0  # silence, longer than the closure of a plosive
@@ -184,8 +187,8 @@ class SpeechDetector:
 
     def _note_voiced(self, speech: _Speech, level: float, arrival_ms: float) -> None:
         speech.loudest_db = max(speech.loudest_db, level)
-        limit = speech.loudest_db - EOT_BELOW_LOUDEST_DB
-        if limit < speech.noise_db + EOT_ABOVE_NOISE_DB:  # weak final sounds drown: only the VAD detects them
+        limit = max(speech.loudest_db - EOT_BELOW_LOUDEST_DB, speech.noise_db + EOT_ABOVE_NOISE_DB)
+        if limit > speech.loudest_db - DROWNS_BELOW_LOUDEST_DB:  # weak final sounds drown: only the VAD detects them
             tail = int(VAD_TAIL_MS / FRAME_MS)
             if speech.last_vad - tail > speech.last_voiced or speech.vad_silent_ms is None:
                 speech.last_voiced = max(speech.last_voiced, speech.last_vad - tail)
