@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.judge.nearest_fault import ledger_firings
+from harness.judge.nearest_fault import unlisted_firings
 from harness.listen.measure import listen
 from harness.model.measurement import Measurement, Turn
 
@@ -37,7 +37,7 @@ def main() -> None:
             continue
         for turn in measured.turns:
             replies += bool(turn.ledger)
-            fired = ledger_firings(turn)
+            fired = unlisted_firings(turn)
             alarms += [f"{folder.name}, reply {turn.reply_seq}: {', '.join(sorted(fired))}"] if fired else []
             for ring, name, value in _judged(measured, turn):
                 values[measured.lane, ring, name].append(value)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from benchmarks.changes.kind import BORN, Kind, Place, Severity
 from harness.judge.gates import evaluate, gates_for, samples_of
-from harness.judge.nearest_fault import known_signatures, nearest_faults, sound_firings
+from harness.judge.nearest_fault import faults_of
 from harness.model.case import Case
 from harness.model.measurement import Measurement, Turn
 from harness.model.status import Status
@@ -142,7 +142,7 @@ def name_of(turn: Turn | None, measurement: Measurement) -> str:
     """The known fault that the product names first; else that it is like none."""
     if turn is None:
         return UNLIKE
-    found = nearest_faults(sound_firings(turn, measurement), known_signatures())
+    found = faults_of(turn, measurement)
     return found[0].fault if found else UNLIKE
 
 

@@ -16,11 +16,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness.judge.gates import holds, worst_ring
-from harness.judge.table import BY_ID, LEDGER, TABLE, Gate
+from harness.judge.table import BY_ID, TABLE, UNLISTED, Gate
 from harness.model.measurement import Measurement, Metric, Turn
 
 SIGNATURES = Path(__file__).with_name("signatures.json")
 SOUND_GATES: tuple[Gate, ...] = tuple(gate for gate in TABLE if gate.of_sound)
+GARBAGE = "garbage"
 SEEN = 0.02  # a gate that fired on a smaller share of a fault's replies is none of its signs
 ALWAYS = 0.9  # a gate that fires on this share of a fault's replies is its sign
 LIKELY = 0.1  # a fault less likely than this is not named
@@ -84,9 +85,16 @@ def sound_firings(turn: Turn, measurement: Measurement) -> set[str]:
     }
 
 
-def ledger_firings(turn: Turn) -> set[str]:
-    """The gates of the ledger that the turn trips."""
-    return {name for name in LEDGER if _fires(BY_ID[name], turn.metrics)}
+def unlisted_firings(turn: Turn) -> set[str]:
+    """The gates that the turn trips and that know no fault by name: the ledger's, and those of sound that no voice makes."""
+    return {name for name in UNLISTED if _fires(BY_ID[name], turn.metrics)}
+
+
+def faults_of(turn: Turn, measurement: Measurement) -> list[Likeness]:
+    """The known faults that a reply is like; none where garbage was published: what it does to other gates is no sign."""
+    if GARBAGE in unlisted_firings(turn):
+        return []
+    return nearest_faults(sound_firings(turn, measurement), known_signatures())
 
 
 def _fires(gate: Gate, metrics: Mapping[str, Metric]) -> bool:

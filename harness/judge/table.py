@@ -224,6 +224,14 @@ TABLE: tuple[Gate, ...] = (
          "sum", "==", 0, "", False, scope=lambda case: _p0(case) and _reply_due(case),
          hear=("dropout",),
          fix="The agent itself published a hole: its TTS is slower than speech (underrun), or a buffer is cut."),
+    Gate("garbage", "longest sound in a reply that is no sound: bytes that are no samples", "garbage_longest_pre_ms", "agent",
+         "max", "<", 60, "ms", True, scope=_reply_due, also=("garbage_longest_ms", "garbage_longest_ear_ms"),
+         if_absent="optional", hear=("garbage",), of_sound=False,
+         fix="Bytes that are no samples are played: a header, text, a wrong byte order, one byte lost, bits lost."),
+    Gate("steady_sound", "longest tone or loop in a reply, which no voice makes", "steady_longest_pre_ms", "agent",
+         "max", "<", 60, "ms", False, scope=_reply_due, also=("steady_longest_ms", "steady_longest_ear_ms"),
+         if_absent="optional", hear=("steady_sound",), of_sound=False,
+         fix="A tone, or a buffer that repeats: nobody fills it, or a sound is mixed in that is meant."),
     Gate("clicks", "clicks in a reply", "click_count", "1",
          "sum", "==", 0, "", False, scope=_reply_due, also=("click_count_ear", "click_count_pre"),
          hear=("click",),
@@ -256,6 +264,10 @@ TABLE: tuple[Gate, ...] = (
          "max", "<=", 3_000, "Hz", False, scope=_reply_due, also=("band_lost_ear_hz",), if_absent="skip",
          hear=("bandwidth",),
          fix="The upper band does not arrive: a narrow-band or 16 kHz stage is on the way."),
+    Gate("octave", "an octave of a reply that arrives weaker or louder than the rest of it", "octave_change_db", "1",
+         "max_abs", "<=", 6, "dB", False, scope=_reply_due, also=("octave_change_ear_db",), if_absent="optional",
+         hear=("spectrum",), of_sound=False,
+         fix="One octave is changed on the way: an equaliser, a filter, a noise suppressor that takes the voice for noise."),
     Gate("level_change", "level of a reply against what was published", "level_change_db", "1",
          "max_abs", "<=", 3, "dB", False, scope=_reply_due, also=("level_change_ear_db",), if_absent="skip",
          hear=("level_change",),
@@ -312,6 +324,10 @@ TABLE: tuple[Gate, ...] = (
          "max", "<=", 60, "ms", False, scope=_reply_due, if_absent="optional",
          hear="wait", delayed="one way",
          fix="The way takes long beside the jitter buffer: a queue in the publisher, the server or the network."),
+    Gate("torn", "holes with hard edges in a reply of an agent that gives no PCM", "torn_count", "1",
+         "max", "<", 2, "", False, scope=_reply_due, also=("torn_count_ear",), if_absent="optional",
+         hear=("dropout",), of_sound=False, networks_own=True,
+         fix="Speech is cut out again and again: holes of one length are TTS underruns, others come from the way."),
     # the ledger: what was published against what is heard (docs/why/ledger.md)
     Gate("lost_sound", "longest piece of a reply that is heard nowhere, also where both sides were joined",
          "lost_longest_ms", "1", "max", "<", 80, "ms", False, scope=_reply_due, also=("lost_longest_ear_ms",),
@@ -335,5 +351,7 @@ TABLE: tuple[Gate, ...] = (
          fix="The ear and the second listener hear different things: which of them is right needs pre_rtc.wav."),
 )  # fmt: skip
 LEDGER = frozenset(("lost_sound", "unpublished_sound", "out_of_order", "said_again", "heard_otherwise"))  # gates
+#: Gates that find a sound without knowing the fault: what trips them may be none of the catalogue.
+UNLISTED = LEDGER | frozenset(("garbage", "steady_sound", "octave", "torn"))
 BY_ID = {gate.id: gate for gate in TABLE}
 OF_EACH_CASE = frozenset(gate.id for gate in TABLE if gate.of_case is not None)  # no one limit holds for a whole run

@@ -14,6 +14,8 @@ from harness.listen.place.turns import TurnHeard
 from harness.model.measurement import Born, Defect, DefectKind
 
 SAME_PLACE_MS = 150.0
+BESIDE_MS = 40.0  # what a codec smears, and how well a place is known
+NO_VOICE: tuple[DefectKind, ...] = ("garbage", "steady_sound")
 ALIKE: tuple[tuple[DefectKind, ...], ...] = (
     HOLES, ("click", "noise_burst", "boom"), ("speed", "wrong_rate", "pitch"),
 )  # fmt: skip
@@ -37,6 +39,9 @@ def _with_birth(scene: Scene, turn: TurnHeard, defect: Defect, defects: list[Def
 def _birth(scene: Scene, turn: TurnHeard, defect: Defect, defects: list[Defect]) -> tuple[Born, str]:
     if defect.ring == "pre_rtc":
         return "before_rtc", "it is in pre_rtc.wav, as the agent published it"
+    garbage = _in_published_garbage(turn, defect, defects)
+    if garbage is not None:
+        return "before_rtc", f"what the agent published there is no voice ({garbage.detail}): a codec keeps it badly"
     published = _also_in("pre_rtc", scene, turn, defect, defects)
     if published is not None:
         return "before_rtc", f"pre_rtc.wav has it too, at {published.start_ms:.0f} ms"
@@ -65,6 +70,24 @@ def _also_in(ring: str, scene: Scene, turn: TurnHeard, defect: Defect, defects: 
             continue
         apart = abs((defect.start_ms - here) - (other.start_ms - there))
         if apart <= SAME_PLACE_MS + max(defect.duration_ms, other.duration_ms):
+            return other
+    return None
+
+
+def _in_published_garbage(turn: TurnHeard, defect: Defect, defects: list[Defect]) -> Defect | None:
+    """The stretch that no voice makes in pre_rtc and that the defect overlaps, on the reply's own time; of a defect of the whole
+    reply, half must lie in it.
+    """
+    here, there = _begin_ms(turn, defect.ring), _begin_ms(turn, "pre_rtc")
+    if here is None or there is None:
+        return None
+    start, end = defect.start_ms - here, defect.start_ms - here + defect.duration_ms
+    for other in defects:
+        if other.ring != "pre_rtc" or other.kind not in NO_VOICE:
+            continue
+        first, last = other.start_ms - there - BESIDE_MS, other.start_ms - there + other.duration_ms + BESIDE_MS
+        common = min(end, last) - max(start, first)
+        if common > 0 and (common >= defect.duration_ms / 2 or defect.kind not in OF_THE_WHOLE):
             return other
     return None
 

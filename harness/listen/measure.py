@@ -18,6 +18,7 @@ from harness.listen.metrics.gaps import hole_metrics
 from harness.listen.metrics.happenings import happening_metrics, happenings_in_words
 from harness.listen.metrics.latency import latencies, turn_waterfall
 from harness.listen.metrics.network import network_metrics, on_the_network
+from harness.listen.metrics.octaves import octave_metrics
 from harness.listen.metrics.quality import quality_metrics
 from harness.listen.metrics.recovery import on_recovery, recovery_of_call
 from harness.listen.metrics.sound import is_syllable, sound_metrics
@@ -26,6 +27,7 @@ from harness.listen.metrics.stepped import inside_reply
 from harness.listen.metrics.tools import tool_metrics, turn_tools
 from harness.listen.metrics.transport import transport_metrics, way_besides_buffer
 from harness.listen.metrics.wire import wire_metrics
+from harness.listen.metrics.without_reference import metrics_without_reference
 from harness.listen.metrics.words import turn_words, word_metrics
 from harness.listen.place.replies import SAMPLES_PER_MS, HeardReply
 from harness.listen.place.scene import PAIRS, Scene
@@ -89,8 +91,10 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
         pairs = pairs_of(scene, turn)
         changed, more = change_metrics(scene, turn, defects, pairs)
         accounted, unaccounted, ledgers = account(scene, turn, pairs)
-        metrics |= changed | accounted
-        defects = [*defects, *more]
+        unspoken, no_voice = metrics_without_reference(scene, turn)
+        octaves, coloured = octave_metrics(pairs, ledgers)
+        metrics |= changed | accounted | unspoken | octaves
+        defects = [*defects, *more, *no_voice, *coloured]
         defects += besides(unaccounted, defects)
     defects = assign_blame(scene, turn, defects)
     metrics |= latencies(scene, turn) | transport_metrics(scene, turn)

@@ -44,7 +44,7 @@ DefectKind = Literal[
     "clipping", "compression", "level_change", "level_drop",
     "click", "boom", "noise_burst", "noise", "hum",
     "speed", "wrong_rate", "pitch", "bandwidth", "spectrum",
-    "user_echo", "foreign_sound", "lost_sound", "moved", "late",
+    "user_echo", "foreign_sound", "lost_sound", "moved", "late", "garbage", "steady_sound",
 ]  # fmt: skip
 Born = Literal["before_rtc", "in_rtc", "at_ear", "unknown"]
 RingName = Literal["pre_rtc", "post_rtc", "ear"]

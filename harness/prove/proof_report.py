@@ -15,7 +15,7 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-from harness.judge.table import LEDGER
+from harness.judge.table import UNLISTED
 from harness.model.capture import write_atomic
 from harness.prove.catalogue import BY_ID, CATALOGUE, Fault
 from harness.prove.roc import Roc, clean_of, rocs
@@ -82,7 +82,7 @@ def cell(fault: Fault, trials: Sequence[Trial]) -> dict[str, Any]:
     for trial in valid:
         for other in trial.other_gates:
             # what a fault does to a reply is in the ledger too, in its own words
-            (expected if other in fault.allowed or other in LEDGER else unexpected)[other] += 1
+            (expected if other in fault.allowed or other in UNLISTED else unexpected)[other] += 1
     n = len(valid)
     return {
         "n": n,

@@ -20,6 +20,7 @@ KINDS = {  # what a listener would call it → the metrics that look for it, of 
     "bursts of noise": ("noise_burst_count", "noise_burst_count_ear", "noise_burst_count_pre"),
     "repeats": ("repeat_count", "repeat_count_ear", "repeat_count_pre"),
     "changes of sound": ("mel_distance_db", "mel_distance_ear_db"),
+    "garbage and steady sounds": ("garbage_longest_ms", "garbage_longest_ear_ms", "garbage_longest_pre_ms"),
 }
 HOW_TO = f"without {PRE_RTC}; see docs/how_to/own_agent.md"
 NO_REPLY = "No reply was heard, so nothing was examined for defects."

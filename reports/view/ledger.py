@@ -10,7 +10,7 @@ from harness.model.measurement import LedgerEntry, LedgerKind, Turn
 RATE_HZ = 48_000
 PER_MS = 48
 NARROWEST = 0.4  # percent: a loss takes no time where it was joined, and is still seen
-WHERE = {"ear": "at the ear", "post_rtc": "at the second listener"}
+WHERE = {"ear": "at the ear", "post_rtc": "at the second listener", "pre_rtc": "as published"}
 SAYS: dict[LedgerKind, str] = {
     "lost": "{ms:.0f} ms of what was published are heard nowhere {where}",
     "foreign": "{ms:.0f} ms of sound {where} that was not published",

@@ -5,16 +5,15 @@ right: docs/why/proof_figures.md.
 from __future__ import annotations
 
 from harness.judge.nearest_fault import (
-    known_signatures,
-    ledger_firings,
+    faults_of,
     likeness_text,
-    nearest_faults,
     sound_firings,
+    unlisted_firings,
 )
 from harness.model.measurement import Measurement, Turn
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict
-from reports.view.ledger import ledger_words
+from reports.view.ledger import WHERE, ledger_words
 
 
 def likeness_of(measurement: Measurement, turn: Turn) -> str:
@@ -22,15 +21,26 @@ def likeness_of(measurement: Measurement, turn: Turn) -> str:
 
     Where no known fault was ever seen to trip these gates: "unlike any known fault", with the ledger's words.
     """
-    fired, unaccounted = sound_firings(turn, measurement), ledger_firings(turn)
+    fired, unaccounted = sound_firings(turn, measurement), unlisted_firings(turn)
     if not fired and not unaccounted:
         return ""
     by = ", ".join(sorted(fired | unaccounted))
-    found = likeness_text(nearest_faults(fired, known_signatures()))
-    said = ledger_words(turn) if unaccounted else ""
+    found = likeness_text(faults_of(turn, measurement))
+    said = ", ".join(filter(None, [no_voice_words(turn), ledger_words(turn)])) if unaccounted else ""
     if found:
         return "; ".join(filter(None, [f"most like the known fault {found}", said, f"by {by}"]))
     return "; ".join(filter(None, ["unlike any known fault", said, f"by {by}"]))
+
+
+def no_voice_words(turn: Turn) -> str:
+    """ "320 ms that no voice makes, as published (noise as loud as the words)"; the longest, "" where there is none."""
+    found = [defect for defect in turn.defects if defect.kind in ("garbage", "steady_sound")]
+    if not found:
+        return ""
+    longest = max(found, key=lambda defect: (defect.kind == "garbage", defect.duration_ms))
+    return (
+        f"{longest.duration_ms:.0f} ms that no voice makes {WHERE[longest.ring]} ({longest.detail.partition(': ')[2]})"
+    )
 
 
 def of_a_failing_reply(attempt: AttemptVerdict, measurement: Measurement, turn: Turn) -> str:

@@ -31,6 +31,7 @@ GOOD = {
     "head_loss_ms": 0.0,
     "tail_loss_ms": 0.0,
     "dropout_count_pre": 0.0,
+    "garbage_longest_pre_ms": 0.0,
     "click_count": 0.0,
     "boom_count": 0.0,
     "noise_burst_count": 0.0,

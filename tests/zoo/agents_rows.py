@@ -120,13 +120,17 @@ AGENTS = (
         latency=ANSWERED,
     ),
     Row(
-        "holes", "leaves holes of 100 ms in what it says, and writes no pre_rtc.wav", PASS, agent="damaged.py holes",
-        says="Not examined: holes", options=BRISK, case="zoo_story", latency=ANSWERED,
+        "holes", "leaves holes of 100 ms in what it says, and writes no pre_rtc.wav", WARN, agent="damaged.py holes",
+        says="torn", options=BRISK, case="zoo_story", latency=ANSWERED,
     ),
     Row(
         "clicks", "clicks at full scale, and writes no pre_rtc.wav", PASS, agent="damaged.py clicks",
         says="Not examined: holes, clicks",
         options=BRISK, case="zoo_story", latency=ANSWERED,
+    ),
+    Row(
+        "bytes", "loses one byte of its PCM after a second, so the rest is noise, and writes no pre_rtc.wav", FAIL,
+        agent="damaged.py bytes", says="garbage", options=BRISK, case="zoo_story",
     ),
     Row("stops_when_interrupted", "stops when it is interrupted, and answers that", PASS, agent="storyteller.py",
         case="barge_in_mid_reply", turns=2, options=BRISK, latency=ANSWERED),

@@ -230,12 +230,14 @@ def uninstrumented() -> Measurement:
     return replied(
         measurement(),
         **{name: metric(None, reason=why, not_applicable=True) for name in GOOD if name not in kept},
+        garbage_longest_ms=metric(0.0),
     )
 
 
 def test_what_was_not_examined_gets_no_clean_bill_anywhere(tmp_path: Path) -> None:
     whole = finish_report(summary([(case(), verdict(case(), uninstrumented()))]), tmp_path)
-    said = "No defect was found in 1 reply by what was examined: clipping. Not examined: holes, clicks, booms"
+    bill = "No defect was found in 1 reply by what was examined: clipping, garbage and steady sounds."
+    said = f"{bill} Not examined: holes, clicks, booms"
     assert said in (tmp_path / "report.md").read_text()
     assert "(without pre_rtc.wav; see docs/how_to/own_agent.md)." in (tmp_path / "report.md").read_text()
     page = (tmp_path / "report.html").read_text()
