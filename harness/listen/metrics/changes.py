@@ -170,7 +170,7 @@ def _on_the_way(
             found.put(key, None, UNALIGNED)
         return
     cut = announced.cause == ReplyCause.INTERRUPTED
-    _fingerprint(pair, take_fingerprint(pair), heard, found)
+    _fingerprint(pair, take_fingerprint(pair, cut=cut), heard, found)
     _edges(pair, heard, found, cut)
     if heard.course is not None and any(d.kind in ALTERED for d in found.defects):
         for kind in ("click", "boom", "noise_burst", "repeat"):

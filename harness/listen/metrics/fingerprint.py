@@ -45,13 +45,13 @@ class Fingerprint:
     mel_p95_db: float | None
 
 
-def take_fingerprint(pair: ReplyPair) -> Fingerprint | None:
-    """None if too little of the reply can be compared."""
+def take_fingerprint(pair: ReplyPair, *, cut: bool = False) -> Fingerprint | None:
+    """None if too little of the reply can be compared. `cut`: it was interrupted."""
     use = pair.active & pair.settled
     if np.count_nonzero(use) < MIN_FRAMES:
         return None
     drop_db, drop_frame = _deepest_drop(pair)
-    mel = mel_distance_db(pair)
+    mel = mel_distance_db(pair, cut=cut)
     filled, reached = _bandwidth(pair, use)
     return Fingerprint(
         level_change_db=pair.gain_db,

@@ -14,24 +14,35 @@ from harness.listen.metrics.mel import MEL_FLOOR_DB, mel_bank
 from harness.listen.place.pair import HOP, PER_MS, WINDOW, BoolArray, FloatArray, ReplyPair, in_db, power_spectrum
 from harness.listen.place.rejoin import RESTLESS_FRAMES, placed_again
 
+WHOLE_WITHIN_DB = 3.0
 DOUBTFUL_DB = 3.0  # above the reply's median; 95 % of a clean reply's frames in their place are within 1 dB of it
 
 
-def mel_distance_db(pair: ReplyPair) -> FloatArray:
-    """One value per frame in which pre speaks and its arrived place is known."""
+def mel_distance_db(pair: ReplyPair, *, cut: bool = False) -> FloatArray:
+    """One value per frame in which pre speaks and its arrived place is known. `cut`: of a reply that was interrupted, only what
+    arrived until it fell silent; what its publisher still held was never sent.
+    """
     before = in_db(mel_bank() @ pair.pre_power)
     floor_db = float(before[:, pair.active & pair.settled].max()) - MEL_FLOOR_DB
     as_placed = _distance(before, pair.heard_power, floor_db)
     usual_db = float(np.median(as_placed[pair.active & pair.settled]))
     doubtful = pair.active & (~pair.settled | (as_placed > usual_db + DOUBTFUL_DB))
+    sent = _until_silent(pair) if cut else np.ones(len(as_placed), bool)
     if not doubtful.any():
-        return as_placed[pair.active]
+        return as_placed[pair.active & sent]
     again = placed_again(pair, _in_ms(doubtful, len(pair.place) // PER_MS))
     power = power_spectrum(pair.source.picked(again.place)) * 10 ** (-pair.gain_db / 10)
     fits, moved = _in_frames(~again.fits, len(as_placed)) == 0, _in_frames(again.moved, len(as_placed)) > 0
     distance = np.where(fits, _distance(before, power, floor_db), as_placed)
     known = fits | (pair.settled & ~moved)
-    return np.asarray(distance[pair.active & known])
+    return np.asarray(distance[pair.active & known & sent])
+
+
+def _until_silent(pair: ReplyPair) -> BoolArray:
+    """Frames up to the last one that arrived about as loud as it was published."""
+    whole = np.flatnonzero(pair.active & (pair.raw_db - pair.gain_db > pair.pre_db - WHOLE_WITHIN_DB))
+    last = int(whole[-1]) if len(whole) else -1
+    return np.asarray(np.arange(len(pair.active)) <= last)
 
 
 def _distance(before_db: FloatArray, power: FloatArray, floor_db: float) -> FloatArray:

@@ -30,7 +30,7 @@ def voice(request: pytest.FixtureRequest, built: Callable) -> Samples:
     return np.concatenate([silence(300), samples[start : start + ms(1_800)], silence(300)])
 
 
-def compare(published: Samples, arrived: Samples) -> Fingerprint:
+def compare(published: Samples, arrived: Samples, *, cut: bool = False) -> Fingerprint:
     """`arrived` through Opus and WAY_MS later."""
     pre = Ring("pre_rtc", Audio(published, RATE_HZ))
     ring = Ring("post_rtc", Audio(np.concatenate([silence(WAY_MS), through_opus(arrived), silence(400)]), RATE_HZ))
@@ -38,7 +38,7 @@ def compare(published: Samples, arrived: Samples) -> Fingerprint:
     track = track_delay(
         pre.band, (span[0] // DECIMATION, span[1] // DECIMATION), ring.band, WAY_MS * RATE_HZ / 1e3 / DECIMATION
     )
-    found = take_fingerprint(make_pair(pre, span, ring, track))
+    found = take_fingerprint(make_pair(pre, span, ring, track), cut=cut)
     assert found is not None
     return found
 
@@ -83,3 +83,19 @@ def test_what_changed_the_sound_is_far_whether_the_lag_moves_or_not(
     found = compare(voice, moved(damage(voice), *steps))
     assert found.mel_p95_db is not None
     assert found.mel_p95_db > FAR_DB
+
+
+def test_what_an_interrupted_reply_did_not_send_any_more_is_no_distance(voice: Samples) -> None:
+    """Its publisher still held 100 ms; of the rest, what is far off counts as ever."""
+    last = ms(2_100) - np.argmax(
+        np.abs(voice[: ms(2_100)][::-1]) > 0.05
+    )  # in the middle of a word, for all that follows
+    held = voice.copy()
+    held[last - ms(100) :] = 0
+    whole, cut = compare(voice, held), compare(voice, held, cut=True)
+    assert whole.mel_p95_db is not None
+    assert cut.mel_p95_db is not None
+    assert cut.mel_p95_db < CLEAN_DB < FAR_DB < whole.mel_p95_db
+    dull = compare(voice, LOW_PASS(held), cut=True)
+    assert dull.mel_p95_db is not None
+    assert dull.mel_p95_db > FAR_DB
