@@ -29,18 +29,23 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 #: Files and folders whose tests take seconds, by `--durations`: they start commands, or listen for long. Not in `make quick`.
 SLOW = (
-    "commands/test_history.py", "commands/test_listen.py", "commands/test_main.py", "commands/test_report.py",
-    "docs/", "history/test_baselines.py", "history/test_changes.py", "history/test_database.py",
-    "history/test_networks.py", "judge/test_codec_sweep.py", "listen/metrics/test_continuity.py",
-    "listen/metrics/test_mel_distance.py", "listen/metrics/test_recovery.py", "listen/metrics/test_transport.py",
-    "listen/metrics/test_wire.py", "listen/place/test_timing.py", "listen/read/test_storage.py",
-    "listen/test_by_hand.py", "listen/test_invariants.py", "listen/test_recorder.py", "nightly/test_marker.py",
-    "nightly/test_night.py", "nightly/test_plan_file.py", "nightly/test_retention.py", "nightly/test_webm.py",
-    "package/", "plugin/test_hooks.py", "prove/test_beacon_listening.py", "prove/test_known_faults.py",
-    "provide/test_chromium.py", "run/test_hearing_process.py", "runtime/call/test_bad_words.py",
-    "runtime/engine_server/test_engine_server.py", "runtime/engines/test_engines.py", "runtime/engines/test_piper.py",
-    "runtime/engines/test_whisper_tiny.py", "runtime/voice/test_packets.py",
-    "runtime/tts_server/test_tts_server.py", "service/test_parts_that_die.py", "test_chance.py",
+    "benchmarks/", "commands/test_history.py", "commands/test_listen.py", "commands/test_main.py",
+    "commands/test_report.py", "commands/test_tts.py", "docs/", "history/test_baselines.py", "history/test_changes.py",
+    "history/test_database.py", "history/test_networks.py", "history/test_run_history.py",
+    "history/test_suite_and_history.py", "judge/test_codec_sweep.py", "judge/test_comparison.py", "link/test_command.py",
+    "link/test_kernel.py", "link/test_signalling.py", "listen/metrics/test_accounts.py",
+    "listen/metrics/test_continuity.py", "listen/metrics/test_happenings.py", "listen/metrics/test_mel_distance.py",
+    "listen/metrics/test_octaves.py", "listen/metrics/test_recovery.py", "listen/metrics/test_torn.py",
+    "listen/metrics/test_transport.py", "listen/metrics/test_wire.py", "listen/place/test_timing.py",
+    "listen/read/test_ear_clock.py", "listen/read/test_storage.py", "listen/test_by_hand.py", "listen/test_invariants.py",
+    "listen/test_recorder.py", "listen/test_validity.py", "nightly/test_marker.py", "nightly/test_night.py",
+    "nightly/test_plan_file.py", "nightly/test_retention.py", "nightly/test_webm.py", "package/", "plugin/test_hooks.py",
+    "processes/test_piped_child.py", "prove/test_beacon_listening.py", "prove/test_calibrate_command.py",
+    "prove/test_known_faults.py", "provide/test_chromium.py", "run/test_hearing_process.py",
+    "runtime/call/test_bad_words.py", "runtime/call/test_bridge.py", "runtime/engine_server/test_engine_server.py",
+    "runtime/engines/test_engines.py", "runtime/engines/test_piper.py", "runtime/engines/test_whisper_tiny.py",
+    "runtime/tts_server/test_tts_server.py", "runtime/voice/test_packets.py", "service/test_parts_that_die.py",
+    "speech/test_cases.py", "speech/test_recipes.py", "test_chance.py", "test_layers.py",
 )  # fmt: skip
 #: Live tests that assert a time, or play calls side by side themselves: no other call runs beside them.
 ALONE = (
