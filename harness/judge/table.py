@@ -78,6 +78,12 @@ def _asks_for_tools(case: Case) -> bool:
     return any(wanted.asks_for_tools for wanted in case.expectations)
 
 
+def _asks_for_silences(case: Case) -> bool:
+    return any(
+        wanted.answer_within_ms is not None or wanted.dead_air_max_ms is not None for wanted in case.expectations
+    )
+
+
 def _word_error_limit(case: Case) -> float:
     return max(
         (wanted.understood.wer_max for wanted in case.expectations if wanted.understood is not None), default=0.0
@@ -109,6 +115,10 @@ TABLE: tuple[Gate, ...] = (
          "share", "==", 1.0, "share", True, scope=lambda case: _p0(case) and _reply_due(case), if_absent="optional",
          hear=("foreign_sound",), of_sound=False, networks_own=True,
          fix="The ear heard something else than the agent published: look at the page, and at what else it plays."),
+    Gate("garbage", "longest sound in a reply that is no sound: bytes that are no samples", "garbage_longest_pre_ms", "agent",
+         "max", "<", 60, "ms", True, scope=_reply_due, also=("garbage_longest_ms", "garbage_longest_ear_ms"),
+         if_absent="optional", hear=("garbage",), of_sound=False,
+         fix="Bytes that are no samples are played: a header, text, a wrong byte order, one byte lost, bits lost."),
     Gate("clipping_ratio", "samples at full scale", "clipping_ratio", "1",
          "max", "<", 0.001, "share", True, scope=_reply_due,
          hear=("clipping",),
@@ -183,6 +193,14 @@ TABLE: tuple[Gate, ...] = (
     Gate("say_do", "claims without the deed, and deeds without the claim", "say_do_count", "agent",
          "sum", "==", 0, "", True, keep=_answers, scope=_asks_for_tools, if_absent="skip", fixed=True, of_sound=False,
          fix="What the agent says that it did and what its tools did differ: the reason quotes both."),
+    Gate("answer_within", "answer that comes later than the case allows, behind any filler", "answer_over_ms", "2",
+         "max", "<=", 0, "ms", True, keep=_answers, scope=_asks_for_silences, if_absent="skip", fixed=True, of_sound=False,
+         hear="wait",
+         fix="The answer comes late: a filler does not shorten the wait for it. Look at the tool or the model behind it."),
+    Gate("dead_air", "silence in the agent's turn that is longer than the case allows", "dead_air_over_ms", "2",
+         "max", "<=", 0, "ms", True, keep=_answers, scope=_asks_for_silences, if_absent="skip", fixed=True, of_sound=False,
+         hear="wait",
+         fix="The user hears nothing for too long: say that work goes on, or answer sooner."),
     Gate("greeting", "greetings before the user's first word", "greeting_count", "2",
          "min", ">=", 1, "", True, per="call", scope=lambda case: case.greeting == "required", fixed=True,
          of_sound=False,
@@ -224,10 +242,6 @@ TABLE: tuple[Gate, ...] = (
          "sum", "==", 0, "", False, scope=lambda case: _p0(case) and _reply_due(case),
          hear=("dropout",),
          fix="The agent itself published a hole: its TTS is slower than speech (underrun), or a buffer is cut."),
-    Gate("garbage", "longest sound in a reply that is no sound: bytes that are no samples", "garbage_longest_pre_ms", "agent",
-         "max", "<", 60, "ms", True, scope=_reply_due, also=("garbage_longest_ms", "garbage_longest_ear_ms"),
-         if_absent="optional", hear=("garbage",), of_sound=False,
-         fix="Bytes that are no samples are played: a header, text, a wrong byte order, one byte lost, bits lost."),
     Gate("steady_sound", "longest tone or loop in a reply, which no voice makes", "steady_longest_pre_ms", "agent",
          "max", "<", 60, "ms", False, scope=_reply_due, also=("steady_longest_ms", "steady_longest_ear_ms"),
          if_absent="optional", hear=("steady_sound",), of_sound=False,

@@ -13,6 +13,7 @@ from harness.listen.ledger.entries import Ledger
 from harness.listen.metrics.accounts import account, besides, in_record
 from harness.listen.metrics.background import background_metrics
 from harness.listen.metrics.changes import change_metrics, pairs_of
+from harness.listen.metrics.dead_air import dead_air_metrics
 from harness.listen.metrics.drift import clock_metrics, drift_reasons
 from harness.listen.metrics.gaps import hole_metrics
 from harness.listen.metrics.happenings import happening_metrics, happenings_in_words
@@ -97,7 +98,7 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
         defects = [*defects, *more, *no_voice, *coloured]
         defects += besides(unaccounted, defects)
     defects = assign_blame(scene, turn, defects)
-    metrics |= latencies(scene, turn) | transport_metrics(scene, turn)
+    metrics |= latencies(scene, turn) | dead_air_metrics(scene, turn) | transport_metrics(scene, turn)
     words = turn_words(scene, turn)
     metrics |= word_metrics(scene, turn, words)
     calls = turn_tools(scene, turn)

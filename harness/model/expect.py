@@ -1,4 +1,4 @@
-"""What a case expects of the words of a turn, and of the tools that the agent calls in it."""
+"""What a case expects of the words of a turn, of its silences, and of the tools that the agent calls in it."""
 
 from __future__ import annotations
 
@@ -63,6 +63,11 @@ class Expectation(_Strict):
     tools: list[ExpectedTool] = Field(default_factory=list)
     forbid_tools: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default_factory=list)
     say_do: list[SayDo] = Field(default_factory=list)
+
+    answer_within_ms: float | None = Field(
+        default=None, gt=0, le=600_000
+    )  # end of turn → the answer, behind any filler
+    dead_air_max_ms: float | None = Field(default=None, gt=0, le=600_000)  # the longest silence of the agent's turn
 
     @property
     def asks_for_tools(self) -> bool:

@@ -1,5 +1,5 @@
-"""The words of user and agent in an attempt: its case's, its agent's trace, else what the agent published. Nothing here is
-measured.
+"""The words of user and agent in an attempt: its case's, its agent's trace, else what the agent published; and what is said of
+the wait between them.
 
 All of it is text from elsewhere. A missing or torn file loses only its own words.
 """
@@ -18,6 +18,7 @@ from harness.model.events import AgentTurnTrace
 from harness.model.measurement import ToolCall, Turn
 
 LONGEST_CHARS = 200
+BEHIND_FILLER_MS = 1_000.0
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Words:
     understood: str = ""  # by the agent
     agent: str = ""
     did: tuple[str, ...] = ()  # the tools that it called
+    waited: str = ""  # for the answer itself, where a filler came before it
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,28 @@ class Script:
     def of(self, turn: Turn) -> Words:
         asked = turn.utterance
         said = self.utterances[asked] if asked is not None and 0 <= asked < len(self.utterances) else ""
-        did = tuple(map(call_text, turn.tools))
+        did, waited = tuple(map(call_text, turn.tools)), waited_text(turn)
         trace = self.traces.get(turn.reply_seq)
         if trace is None:
-            return Words(said, turn.understood, turn.said, did)
-        return Words(said, trace.user_text or turn.understood, trace.reply_text or turn.said, did)
+            return Words(said, turn.understood, turn.said, did, waited)
+        return Words(said, trace.user_text or turn.understood, trace.reply_text or turn.said, did, waited)
+
+
+def waited_text(turn: Turn) -> str:
+    """ "the answer came after 5.9 s, behind other sound; the longest silence lasted 4.0 s"; "" where the first sound began it."""
+    answer_metric, first = (
+        turn.metrics.get(name)
+        for name in ("time_to_answer_ms", "user_kpi_raw_ms" if "ear" in turn.spans else "eot_to_first_audio_ms")
+    )
+    longest = turn.metrics.get("dead_air_longest_ms")
+    values = [metric.value if metric is not None else None for metric in (answer_metric, first, longest)]
+    if any(value is None for value in values):
+        return ""
+    answer_ms, first_ms, longest_ms = (float(value) for value in values if value is not None)
+    if answer_ms - first_ms < BEHIND_FILLER_MS:
+        return ""
+    answer = f"the answer came after {answer_ms / 1e3:.1f} s, behind other sound"
+    return f"{answer}; the longest silence lasted {longest_ms / 1e3:.1f} s"
 
 
 def call_text(call: ToolCall) -> str:

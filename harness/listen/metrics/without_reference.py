@@ -20,6 +20,7 @@ from harness.model.measurement import Defect, DefectKind, Metric, RingName
 
 SUFFIX: dict[RingName, str] = {"pre_rtc": "_pre", "post_rtc": "", "ear": "_ear"}
 TORN = "torn_count{}"
+BESIDE = 60 * PER_MS  # silence within garbage is no torn speech
 TORN_FROM = 2  # one may be the closure of a plosive
 NAMES = ("garbage_longest{}_ms", "steady_longest{}_ms")
 
@@ -38,7 +39,7 @@ def metrics_without_reference(scene: Scene, turn: TurnHeard) -> tuple[dict[str, 
             metrics[name.format(SUFFIX[ring])] = number(length_ms, "ms", reason="" if worst is None else worst.detail)
         defects += [_defect(ring, start, piece) for piece in found]
         if ring != "pre_rtc":
-            torn = find_torn(samples)
+            torn = [hole for hole in find_torn(samples) if not any(_touch(hole, piece) for piece in found)]
             metrics[TORN.format(SUFFIX[ring])] = number(len(torn), "count")
             defects += [_hole(ring, start, piece) for piece in torn] if len(torn) >= TORN_FROM else []
     return metrics, defects
@@ -54,6 +55,10 @@ def _places(scene: Scene, turn: TurnHeard) -> Iterator[tuple[RingName, int, int]
         heard = turn.heard.get(ring)
         if heard is not None and ring not in turn.too_early:
             yield ring, heard.start, heard.end
+
+
+def _touch(hole: Torn, piece: NoVoice) -> bool:
+    return hole.start < piece.end + BESIDE and hole.end > piece.start - BESIDE
 
 
 def _hole(ring: RingName, start: int, piece: Torn) -> Defect:
