@@ -6,6 +6,7 @@ as published. A metric is a number to be judged; a defect is the same fault as a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -33,11 +34,15 @@ from harness.model.events import ReplyCause
 from harness.model.measurement import Defect, DefectKind, Metric, RingName
 
 SUFFIX = {"post_rtc": "", "ear": "_ear"}
+OTHER_RATE = "the reply plays at another speed: nothing else of its sound is held against what was published"
+NOT_AT_ANOTHER_RATE = (
+    "level_change", "level_drop", "compression", "hf_change", "bandwidth", "band_lost", "mel_distance", "click_count",
+    "boom_count", "noise_burst_count", "repeat_count", "head_loss", "tail_loss",
+)  # fmt: skip
 UNALIGNED = "the reply could not be aligned with pre_rtc.wav"
 TOO_SHORT = "too little of the reply can be compared"
 NEAR_HOLE_MS = 80.0  # the edges of a hole always differ from pre
 SILENT_PEAK = 10 ** (-60 / 20)  # a breath ahead of a word is no silence
-RATE_STEP = 0.08  # a speed and pitch so far off is a sample rate taken for another
 UNITS = {
     "level_change": "dB", "level_drop": "dB", "compression": "dB", "hf_change": "dB", "bandwidth": "Hz", "band_lost": "Hz",
     "mel_distance": "dB", "mel_distance_mean": "dB", "click_count": "count", "boom_count": "count",
@@ -165,6 +170,10 @@ def _on_the_way(
     pair: ReplyPair | None,
 ) -> None:
     _speed_and_pitch(scene, announced, heard, found)
+    if heard.other_rate is not None:  # what else differs comes from it
+        for key in NOT_AT_ANOTHER_RATE:
+            found.put(key, None, OTHER_RATE)
+        return
     if heard.track is None or pair is None:
         for key in ("level_change", "click_count", "boom_count", "noise_burst_count", "repeat_count", "head_loss"):
             found.put(key, None, UNALIGNED)
@@ -236,10 +245,27 @@ def _name_speed(heard: HeardReply, found: Findings) -> None:
     cents = found.metrics[NAMES["pitch_shift"].format(SUFFIX[found.ring])].value
     start_ms = heard.start / PER_MS
     if speed is not None and abs(speed) > SPEED_PPM:
-        kind: DefectKind = "wrong_rate" if abs(speed) > 1e6 * RATE_STEP else "speed"
-        found.hear(kind, start_ms, heard.duration_ms, f"plays {speed / 1e4:+.2f} % faster")
+        kind: DefectKind = "wrong_rate" if heard.other_rate is not None else "speed"
+        found.hear(kind, start_ms, heard.duration_ms, speed_text(1 - speed / 1e6, cents))
     elif cents is not None and abs(cents) > PITCH_CENTS:
         found.hear("pitch", start_ms, heard.duration_ms, f"{cents:+.0f} cents at the same speed")
+
+
+def speed_text(ratio: float, cents: float | None) -> str:
+    """ "plays at 0.544 of its speed: 83.8 % longer, voice deeper". `ratio`: how many times as long; `cents`: of the pitch, once
+    it is brought back to its length: near zero where pitch and speed changed together.
+    """
+    longer = 100 * (ratio - 1)
+    length = f"{abs(longer):.3g} % {'longer' if longer > 0 else 'shorter'}"
+    speed = f"plays at {1 / ratio:.3f} of its speed" if ratio > 1 else f"plays {1 / ratio:.3f} times as fast"
+    if cents is None or abs(longer) < 1:
+        return f"{speed}: {length}"
+    together = abs(cents) < abs(1_200 * math.log2(ratio)) / 2
+    return (
+        f"{speed}: {length}, voice {'deeper' if ratio > 1 else 'higher'}"
+        if together
+        else f"{speed}: {length}, at another pitch"
+    )
 
 
 LEVEL_DB, DROP_DB, COMPRESSION_DB, HF_DB = 2.0, 3.0, 1.2, 2.0

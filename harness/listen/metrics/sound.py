@@ -136,6 +136,8 @@ def _holes(scene: Scene, turn: TurnHeard, ring: str) -> list[Hole] | Metric:
         return no_number("ms", _not_heard(scene, turn, ring))
     if announced is None or announced.pre is None:
         return no_number("ms", "the reply's place in pre_rtc.wav is not known")
+    if heard.other_rate is not None:
+        return no_number("ms", f"the reply in {ring}.wav plays at another speed: its pauses are not the published ones")
     if heard.track is None or heard.identity is None or heard.identity < IDENTITY_MIN:
         return no_number("ms", f"the reply in {ring}.wav could not be aligned with pre_rtc.wav")
     span = (announced.pre.start // DECIMATION, -(-announced.pre.end // DECIMATION))
@@ -206,6 +208,8 @@ def _identity(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
         valid = number(0, "bool", reason=f"RMS {rms:.4f} in {ring}.wav is below {AUDIBLE_RMS}")
     elif same.value is not None and same.value < IDENTITY_MIN:
         valid = number(0, "bool", reason=_other_sound(same.value))
+    elif heard.other_rate is not None:
+        valid = number(0, "bool", reason=_at_another_rate(heard.other_rate))
     else:
         valid = number(1, "bool", reason="" if same.value is not None else f"by level alone: {same.reason}")
     return {"identity": same, "audio_valid": valid}
@@ -220,6 +224,9 @@ def _own_at_ear(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
     if same.value is None or scene.capture.manifest.second_listener == "none" or "ear" in turn.too_early:
         return {}
     why = "" if same.value >= IDENTITY_MIN else _other_sound(same.value)
+    rate = turn.heard["ear"].other_rate
+    if not why and rate is not None:
+        why = _at_another_rate(rate)
     return {"identity_ear": same, "audio_valid_ear": number(0 if why else 1, "bool", reason=why)}
 
 
@@ -247,6 +254,10 @@ def _foreign_replies(turn: TurnHeard) -> list[Defect]:
 
 def _other_sound(identity: float) -> str:
     return f"it is not what the agent published: correlation {identity:.2f}, below {IDENTITY_MIN}"
+
+
+def _at_another_rate(ratio: float) -> str:
+    return f"it lasts {ratio:.3f} times as long as it was published: another sample rate, or another tempo"
 
 
 def _same_sound(scene: Scene, turn: TurnHeard, ring: str) -> Metric:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.listen.place.align import WAVEFORM_CONFIDENCE, Match, find_all, find_best
+from harness.listen.place.any_rate import SLOWEST as FARTHEST
+from harness.listen.place.any_rate import find_at_rate
 from harness.listen.place.course import Course, find_course, follow_course_closely, lag_slope
 from harness.listen.place.delay import WINDOW, DelayTrack, track_delay
 from harness.listen.place.onset import Sound, find_sounds
@@ -32,6 +34,8 @@ ALTERED_IDENTITY = 0.93  # an Opus call keeps 0.95 and more: below it another sp
 ALTERED_GAIN = 0.02
 NEAR_SPEEDS = (0.995, 1.005)
 OWN_IDENTITY = 0.6  # below it a lag that was found means nothing
+NEAR_RATE = 1.095  # within it the grid of ratios is fine
+RATE_STEP = 0.08  # a speed so far off is a sample rate taken for another
 SLOWEST = 3.1
 SURE = 0.8  # a head that correlates so well need not be compared with other pieces of the reply
 BEFORE_PUBLISH_MS = 100.0  # clock error
@@ -88,6 +92,11 @@ class HeardReply:
     @property
     def first_word(self) -> int:
         return self.start if self.speech_start is None else self.speech_start
+
+    @property
+    def other_rate(self) -> float | None:
+        """How many times as long as published it is heard, where that is another sample rate or tempo; else None."""
+        return None if self.course is None or abs(self.course.ratio - 1) <= RATE_STEP else self.course.ratio
 
     @property
     def aligned(self) -> bool:
@@ -293,6 +302,14 @@ def _align_altered(
     span = (reply.pre.start, reply.pre.end)
     until = window[1] * DECIMATION + SLOWEST * (span[1] - span[0])
     by_level = find_course(pre, span, ring, (window[0] * DECIMATION, until))
+    if by_level is None or not 1 / NEAR_RATE < by_level.ratio < NEAR_RATE:
+        until = window[1] * DECIMATION + FARTHEST * (span[1] - span[0])
+        at_rate = find_at_rate(pre, span, ring, (window[0] * DECIMATION, until))
+        if (
+            at_rate is not None
+            and at_rate.track.identity > (track.identity if track is not None else 0.0) + ALTERED_GAIN
+        ):
+            return _at_course(reply, at_rate.course, at_rate.track)
     tried = [by_level] if by_level is not None else []
     if track is not None and track.found:  # another speed smears its windows: try the lag's, and its like
         begin = span[0] + float(track.lag_at(np.array([span[0] / DECIMATION]))[0]) * DECIMATION
@@ -303,9 +320,8 @@ def _align_altered(
         return None
     followings = [follow_course_closely(pre, span, ring, course) for course in tried]
     course, followed = max(followings, key=lambda pair: pair[1].identity if pair[1] is not None else -1.0)
-    end = course.at + (span[1] - span[0]) * course.ratio
     if followed is not None and followed.identity > (track.identity if track is not None else 0.0) + ALTERED_GAIN:
-        return _Claim(reply, course.at, end, followed, followed.identity, course.at - span[0], course)
+        return _at_course(reply, course, followed)
     if track is not None and track.found and track.identity >= OWN_IDENTITY:
         return None
     if by_level is None:
@@ -313,6 +329,12 @@ def _align_altered(
     course, end = by_level, by_level.at + (span[1] - span[0]) * by_level.ratio
     identity = track.identity if track is not None and track.found else 0.0
     return _Claim(reply, course.at, end, None, identity, course.at - span[0], course)
+
+
+def _at_course(reply: AnnouncedReply, course: Course, track: DelayTrack) -> _Claim:
+    assert reply.pre is not None
+    end = course.at + (reply.pre.end - reply.pre.start) * course.ratio
+    return _Claim(reply, course.at, end, track, track.identity, course.at - reply.pre.start, course)
 
 
 def _head_lag(pre: Ring, first: int, ring: Ring, lag: float) -> float:
