@@ -49,12 +49,13 @@ def find_at_rate(pre: Ring, span: tuple[int, int], ring: Ring, within: tuple[flo
     low = max(0, int(within[0]))
     heard = np.asarray(ring.audio.samples[low : max(low, int(within[1]))], np.float32)
     piece = np.asarray(pre.band[span[0] // DECIMATION : -(-span[1] // DECIMATION)])
+    head = piece[: LONGEST_MODEL * HOP // DECIMATION]
     best: AtRate | None = None
     for ratio, at in _likely(_course_db(published)[:LONGEST_MODEL], _course_db(heard)):
-        found = _confirmed(piece, span, ring, Course(low + at * HOP, ratio, 0.0))
+        found = _confirmed(head, span, ring, Course(low + at * HOP, ratio, 0.0))
         if found is not None and (best is None or found.track.identity > best.track.identity):
             best = found
-    return best
+    return best if best is None or len(piece) == len(head) else _confirmed(piece, span, ring, best.course)
 
 
 def _course_db(samples: npt.NDArray[np.float32]) -> FloatArray:
