@@ -7,7 +7,7 @@ Five signs, each over windows of 40 ms every 10 ms, and only where it is about a
   the byte order are lost.
 - `one_sided`: the wave swings on one side of zero alone, as text does that is read as samples.
 - `tone`: one line of the spectrum holds all the sound, above the pitch of any voice.
-- `steady`: it repeats itself exactly for longer than a voice holds its pitch: a chord, a buffer that nobody fills.
+- `steady`: it repeats itself exactly for longer than a voice holds its pitch: a low tone, a buffer that nobody fills.
 
 Where each limit stands: docs/why/no_voice.md. Positions are samples at 48 kHz.
 """
