@@ -37,6 +37,7 @@ from reports.view.view import (
     limit_of,
     needs_attention,
     percentiles,
+    ring_of,
     short,
     turns_of,
 )
@@ -185,13 +186,13 @@ def _gate_groups(summary: Summary, fixes: dict[str, Fix]) -> tuple[GateGroup, ..
         rows = [gate for gate in summary.gates if gate.status is status]
         rows.sort(key=lambda gate: not gate.blocking)
         if rows:
-            shown = tuple(_gate_row(gate, attempts, fixes) for gate in rows)
+            shown = tuple(_gate_row(gate, summary.lane, attempts, fixes) for gate in rows)
             groups.append(GateGroup(status, SAYINGS[status], shown))
     return tuple(groups)
 
 
 def _gate_row(
-    gate: GateResult, attempts: dict[str, tuple[CaseVerdict, AttemptVerdict]], fixes: dict[str, Fix]
+    gate: GateResult, lane: str, attempts: dict[str, tuple[CaseVerdict, AttemptVerdict]], fixes: dict[str, Fix]
 ) -> GateRow:
     place = attempts.get(gate.worst_trace_id) if gate.worst_trace_id is not None else None
     if gate.status is Status.PASS and not gate.value:  # nothing was found anywhere: no turn is worse than another
@@ -202,7 +203,7 @@ def _gate_row(
     return GateRow(
         gate_id=gate.gate_id,
         title=gate.title,
-        ring=RINGS.get(gate.ring, gate.ring),
+        ring=RINGS.get(ring_of(gate, lane), gate.ring),
         blocking=gate.blocking,
         shown=f"{gate.shown} over all cases" if has_own_limits(gate) and gate.value is not None else gate.shown,
         limit=limit_of(gate),

@@ -137,8 +137,8 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
         not_measured=tuple(plain(line) for line in summary.not_measured),
         kpi_title=title if browser else "End of turn → first audio at the second listener (the bot lane has no ear)",
         kpi=percentiles(first),
-        gates=tuple(_gate_row(gate) for gate in judged if gate.blocking),
-        warn_gates=tuple(_gate_row(gate) for gate in judged if not gate.blocking),
+        gates=tuple(_gate_row(gate, summary.lane) for gate in judged if gate.blocking),
+        warn_gates=tuple(_gate_row(gate, summary.lane) for gate in judged if not gate.blocking),
         excluded=tuple(
             (", ".join(f"`{name}`" for name in names), plain(why)) for names, why in excluded(summary.gates)
         ),
@@ -256,14 +256,26 @@ def limit_of(gate: GateResult) -> str:
     return "the case's own" if has_own_limits(gate) else limit_in_words(gate)
 
 
-def _gate_row(gate: GateResult) -> tuple[str, ...]:
+def ring_of(gate: GateResult, lane: str) -> str:
+    """Where it was judged: the bot lane has no ear, so what the user hears is heard by the second listener."""
+    return "1" if gate.ring == "2" and lane == "bot" else gate.ring
+
+
+def _gate_row(gate: GateResult, lane: str) -> tuple[str, ...]:
     where = gate.worst_trace_id or ""
     if gate.worst_reply_seq is not None:
         where += f", reply {gate.worst_reply_seq}"
     why = (str(gate.would_be) if gate.would_be is not None else "", gate.reason, where)
     note = "; ".join(filter(None, why)) if gate.status is not Status.PASS else ""
     status = f"{MARKS[gate.status]} {gate.status}"
-    return (f"`{gate.gate_id}` {plain(gate.title)}", gate.ring, plain(gate.shown), limit_of(gate), status, plain(note))
+    return (
+        f"`{gate.gate_id}` {plain(gate.title)}",
+        ring_of(gate, lane),
+        plain(gate.shown),
+        limit_of(gate),
+        status,
+        plain(note),
+    )
 
 
 def _link(run_dir: Path, relative: str, text: str) -> str:

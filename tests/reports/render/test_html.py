@@ -296,6 +296,7 @@ def test_both_lanes_render(tmp_path: Path, lane: str) -> None:
     heard = measurement().model_copy(update={"lane": lane})
     page = read(render_html(summary([(case(), verdict(case(), heard))], lane=lane), tmp_path))
     assert ("the bot lane has no ear" in page.words) == (lane == "bot")
+    assert ("ear (2)" in page.words) == (lane == "browser")
 
 
 def test_a_number_that_is_not_believed_is_not_shown_as_one(tmp_path: Path) -> None:
