@@ -89,6 +89,7 @@ class _Speech:
     loudest_db: float
     last_voiced: int
     last_voiced_ms: float
+    last_loud: int  # within DROWNS_BELOW_LOUDEST_DB: where its melody ends, ahead of a fading consonant
     last_vad: int
     last_vad_ms: float
     vad_silent_ms: float | None = None
@@ -143,6 +144,7 @@ class SpeechDetector:
             loudest_db=max(found for _, found in self._recent[onset:]),
             last_voiced=self._frame,
             last_voiced_ms=arrival_ms,
+            last_loud=self._frame,
             last_vad=self._frame,
             last_vad_ms=arrival_ms,
             near_frames=len(self._recent) - onset,
@@ -176,7 +178,7 @@ class SpeechDetector:
             speech.paused, speech.prosody = False, None
             return self._event(SpeechKind.RESUMED if was_paused else SpeechKind.GOING_ON, frame)
         if speech.prosody is None:
-            speech.prosody = self.track.prosody(int(silent_ms / FRAME_MS))
+            speech.prosody = self.track.prosody(self._frame - speech.last_loud)
         hangover = self.turns.hangover(Pause(silent_ms, speech.prosody, self.partial_text()))
         if silent_ms < hangover.ms or speech.vad_silent_ms is None:
             speech.paused = True
@@ -193,8 +195,11 @@ class SpeechDetector:
             if speech.last_vad - tail > speech.last_voiced or speech.vad_silent_ms is None:
                 speech.last_voiced = max(speech.last_voiced, speech.last_vad - tail)
                 speech.last_voiced_ms = max(speech.last_voiced_ms, speech.last_vad_ms - VAD_TAIL_MS)
+                speech.last_loud = speech.last_voiced
         elif level >= limit and (self._frame - speech.last_vad) * FRAME_MS <= VAD_GRACE_MS:
             speech.last_voiced, speech.last_voiced_ms = self._frame, arrival_ms
+            if level >= speech.loudest_db - DROWNS_BELOW_LOUDEST_DB:
+                speech.last_loud = self._frame
 
     def _event(self, kind: SpeechKind, audio: Int16Array, hangover: Hangover | None = None) -> SpeechEvent:
         speech = self._speech
