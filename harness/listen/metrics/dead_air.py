@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from harness.listen.metrics.words import expected_of_turn
 from harness.listen.place.onset import Sound
-from harness.listen.place.replies import SAMPLES_PER_MS, HeardReply
-from harness.listen.place.scene import PAIRS, Scene
+from harness.listen.place.replies import SAMPLES_PER_MS
+from harness.listen.place.scene import Scene
 from harness.listen.place.timing import Answer
-from harness.listen.place.turns import TurnHeard
+from harness.listen.place.turns import TurnHeard, until_next_turn
 from harness.listen.read.records import no_number, number
 from harness.model.expect import Expectation
 from harness.model.measurement import Metric
@@ -73,7 +73,9 @@ def dead_air_metrics(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
         return {}
     if answer.talk_over and answer.reply in answer.talk_over:
         return {}  # it spoke into the user's words
-    found = find_dead_air(answer.turn.end, _sounds(scene, answer), [h.first_word for h in _of_turn(scene, answer)])
+    found = find_dead_air(
+        answer.turn.end, _sounds(scene, answer), [h.first_word for h in until_next_turn(scene, answer)]
+    )
     if found is None:
         return _none(expected)
     metrics = {
@@ -104,17 +106,9 @@ def _none(expected: Expectation | None) -> dict[str, Metric]:
     return {name: no_number("ms", "no reply is heard") for name, limit in asked.items() if limit is not None}
 
 
-def _of_turn(scene: Scene, answer: Answer) -> list[HeardReply]:
-    """What the agent says from the end of the turn on, until the user speaks again."""
-    turns = scene.turns(PAIRS[scene.primary])
-    until = min((turn.start for turn in turns if turn.start > answer.turn.start), default=float("inf"))
-    replies = [h for h in answer.after if h.start < until or h is answer.reply]
-    return sorted(replies, key=lambda reply: reply.start)
-
-
 def _sounds(scene: Scene, answer: Answer) -> list[Sound]:
     """The sounds of those replies; for an agent with music on a track of its own, its replies as they are."""
-    replies = _of_turn(scene, answer)
+    replies = until_next_turn(scene, answer)
     if scene.voice is not None:
         return [Sound(reply.start, reply.end) for reply in replies]
     found = []

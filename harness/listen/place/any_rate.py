@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.signal import correlate, resample
 
-from harness.listen.place.course import Course, lag_slope
+from harness.listen.place.course import COURSE_FLOOR_DB, Course, course_db, lag_slope
 from harness.listen.place.delay import DelayTrack, track_delay
 from harness.listen.place.pair import FloatArray
 from harness.listen.place.ring import BAND_RATE_HZ, DECIMATION, Ring, voice_band
@@ -26,7 +25,6 @@ FINE_STEP, FINE_STEPS = 1.002, 10
 HOP = 480  # 10 ms
 LONGEST_MODEL = 400  # hops: 4 s of the reply, of which a step moves the end by half a syllable
 SHORTEST_MODEL = 12  # hops
-FLOOR_DB = -60.0
 LIKELY = 0.6  # correlation of the courses; the waveform decides
 MOST_LIKELY = 8  # ratios that are tried
 APART = 1.03
@@ -51,17 +49,11 @@ def find_at_rate(pre: Ring, span: tuple[int, int], ring: Ring, within: tuple[flo
     piece = np.asarray(pre.band[span[0] // DECIMATION : -(-span[1] // DECIMATION)])
     head = piece[: LONGEST_MODEL * HOP // DECIMATION]
     best: AtRate | None = None
-    for ratio, at in _likely(_course_db(published)[:LONGEST_MODEL], _course_db(heard)):
+    for ratio, at in _likely(course_db(published, HOP)[:LONGEST_MODEL], course_db(heard, HOP)):
         found = _confirmed(head, span, ring, Course(low + at * HOP, ratio, 0.0))
         if found is not None and (best is None or found.track.identity > best.track.identity):
             best = found
     return best if best is None or len(piece) == len(head) else _confirmed(piece, span, ring, best.course)
-
-
-def _course_db(samples: npt.NDArray[np.float32]) -> FloatArray:
-    n = len(samples) // HOP
-    power = np.mean(np.square(samples[: n * HOP].reshape(n, HOP), dtype=np.float64), axis=1)
-    return np.maximum(10 * np.log10(power + 1e-12), FLOOR_DB)
 
 
 def _likely(model: FloatArray, heard: FloatArray) -> list[tuple[float, float]]:
@@ -93,15 +85,15 @@ def _best_fit(model: FloatArray, heard: FloatArray, ratio: float) -> tuple[float
     if size < SHORTEST_MODEL or size > len(heard):
         return 0.0, -1.0
     shaped = np.interp(np.linspace(0, len(model) - 1, size), np.arange(len(model)), model)
-    shaped = np.concatenate([np.full(edge, FLOOR_DB), shaped])
-    padded = np.concatenate([np.full(edge, FLOOR_DB), heard])
+    shaped = np.concatenate([np.full(edge, COURSE_FLOOR_DB), shaped])
+    padded = np.concatenate([np.full(edge, COURSE_FLOOR_DB), heard])
     centred = shaped - shaped.mean()
     scale = float(np.sqrt(np.sum(centred**2)))
     if scale < 1e-6:
         return 0.0, -1.0
-    products = correlate(padded - FLOOR_DB, centred, "valid", method="fft")
-    sums = np.concatenate([[0.0], np.cumsum(padded - FLOOR_DB)])
-    squares = np.concatenate([[0.0], np.cumsum((padded - FLOOR_DB) ** 2)])
+    products = correlate(padded - COURSE_FLOOR_DB, centred, "valid", method="fft")
+    sums = np.concatenate([[0.0], np.cumsum(padded - COURSE_FLOOR_DB)])
+    squares = np.concatenate([[0.0], np.cumsum((padded - COURSE_FLOOR_DB) ** 2)])
     n = len(shaped)
     spread = np.sqrt(np.maximum(squares[n:] - squares[:-n] - (sums[n:] - sums[:-n]) ** 2 / n, n))
     fit = products / (scale * spread)

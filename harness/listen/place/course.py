@@ -60,17 +60,18 @@ class Course:
     confidence: float
 
 
-def _course_db(samples: npt.NDArray[np.floating]) -> FloatArray:
-    n = len(samples) // HOP
-    power = np.mean(np.square(samples[: n * HOP].reshape(n, HOP), dtype=np.float64), axis=1)
+def course_db(samples: npt.NDArray[np.floating], hop: int) -> FloatArray:
+    """The level of each `hop` samples, dBFS, not below COURSE_FLOOR_DB."""
+    n = len(samples) // hop
+    power = np.mean(np.square(samples[: n * hop].reshape(n, hop), dtype=np.float64), axis=1)
     return np.maximum(10 * np.log10(power + 1e-12), COURSE_FLOOR_DB)
 
 
 def find_course(pre: Ring, span: tuple[int, int], ring: Ring, within: tuple[float, float]) -> Course | None:
     """`span`, `within`: samples at 48 kHz of pre, and of the ring. None if no speed makes the courses alike."""
-    piece = _course_db(np.asarray(pre.band[span[0] // DECIMATION : span[1] // DECIMATION]))
+    piece = course_db(np.asarray(pre.band[span[0] // DECIMATION : span[1] // DECIMATION]), HOP)
     low = max(0, int(within[0])) // DECIMATION
-    heard = _course_db(np.asarray(ring.band[low : max(low, int(within[1]) // DECIMATION)]))
+    heard = course_db(np.asarray(ring.band[low : max(low, int(within[1]) // DECIMATION)]), HOP)
     best: Course | None = None
     for ratio in COARSE_RATIOS:
         n = round(len(piece) * ratio)

@@ -174,10 +174,14 @@ def _parts_of(scene: Scene, answer: Answer | None, known: set[int]) -> list[Hear
     """All that answers a turn: from the first sound after it to the user's next turn."""
     if answer is None or answer.reply is None:
         return []
+    return [h for h in (until_next_turn(scene, answer) or [answer.reply]) if id(h) not in known]
+
+
+def until_next_turn(scene: Scene, answer: Answer) -> list[HeardReply]:
+    """What the agent says from the end of a turn on, until the user speaks again."""
     turns = scene.turns(PAIRS[scene.primary])
     until = min((turn.start for turn in turns if turn.start > answer.turn.start), default=float("inf"))
-    after = [h for h in answer.after if h.start < until or h is answer.reply]
-    return [h for h in (after or [answer.reply]) if id(h) not in known]
+    return [h for h in answer.after if h.start < until or h is answer.reply]
 
 
 def _at_all(scene: Scene, parts: list[HeardReply], answers: dict[str, Answer]) -> dict[str, HeardReply]:
