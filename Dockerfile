@@ -1,9 +1,9 @@
 # Earwitness with Chromium, a media server and the reference agent inside: no root, nothing is fetched when it runs.
 #   docker build -t earwitness .
-#   docker run --rm -v "$PWD:/work" earwitness run question_short
-#   docker run --rm -v "$PWD:/work" -e LIVEKIT_API_KEY -e LIVEKIT_API_SECRET \
+#   docker run --rm -v "$PWD:/project" earwitness run question_short
+#   docker run --rm -v "$PWD:/project" -e LIVEKIT_API_KEY -e LIVEKIT_API_SECRET \
 #     earwitness run --livekit-url wss://… --agent room
-# Runs are written to /work/runs by user 1000; another user is --user "$(id -u):$(id -g)".
+# Runs are written to /project/runs by user 1000; another user is --user "$(id -u):$(id -g)".
 FROM python:3.12-slim-bookworm AS wheel
 WORKDIR /source
 COPY . .
@@ -28,6 +28,6 @@ COPY --from=provided --chown=earwitness:earwitness /opt/earwitness /opt/earwitne
 ENV HOME=/home/earwitness
 RUN chmod -R a+rwX /opt/earwitness /home/earwitness
 USER earwitness
-WORKDIR /work
+WORKDIR /project
 ENTRYPOINT ["earwitness"]
 CMD ["--help"]

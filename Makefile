@@ -8,6 +8,10 @@ VENV := .venv
 STAMP := $(VENV)/.set-up-for
 BIN := $(VENV)/bin
 
+# Bytecode is kept, and away from the sources: without it each of a run's many processes compiles all that it imports anew.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run test quick check setup doctor docs clean
 
 help:  ## show this list

@@ -48,13 +48,6 @@ SLOW = (
     "runtime/voice/test_packets.py", "service/test_parts_that_die.py", "speech/test_cases.py", "speech/test_recipes.py",
     "test_chance.py", "test_layers.py",
 )  # fmt: skip
-#: Live tests that assert a time, or play calls side by side themselves: no other call runs beside them.
-ALONE = (
-    "browser/test_clocks_and_statistics.py", "commands/test_main.py", "live/test_attempt.py", "live/test_calibrate.py",
-    "live/test_codec.py", "live/test_engines_over_http.py", "live/test_link.py", "live/test_neural_engines.py",
-    "live/test_night.py", "live/test_prove.py", "live/test_side_by_side.py", "package/test_first_report.py",
-    "plugin/test_hooks.py", "runtime/page/test_page_latency.py", "zoo/test_zoo.py",
-)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,8 +56,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             name = item.path.relative_to(TESTS).as_posix()
             if name.startswith(SLOW):
                 item.add_marker("slow")
-            if name in ALONE:
-                item.add_marker("alone")
 
 
 @pytest.fixture(scope="session")
