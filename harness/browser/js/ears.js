@@ -11,6 +11,7 @@ function makeEars() {
   const clock = crypto.randomUUID?.() ?? `${Math.random()}`; // names this document's frame counter
   const received = new Set(); // remote tracks; 'track' fires again for one that is subscribed anew
   const sources = new Map(); // track → its one node: two nodes lie up to 384 samples apart: a comb filter
+  const besides = []; // held, or they are collected and fall silent
   const starts = new Map(); // utterance → resolves with its first frame
   let microphones = []; // of the device; a page may open two (a level meter, a lobby)
   let listened = null;
@@ -175,7 +176,9 @@ function makeEars() {
 
   async function playBeside(stream) {
     const { context, beside } = await open();
-    context.createMediaStreamSource(stream).connect(beside);
+    const source = context.createMediaStreamSource(stream);
+    source.connect(beside);
+    besides.push(source);
   }
 
   return {

@@ -64,8 +64,8 @@ function makeGraphs() {
     ours.look(ear);
     const at = (line.zeroMs - ours.zeroMs + (1e3 * frame) / context.sampleRate) * (ear.sampleRate / 1e3);
     if (!Number.isFinite(at)) return;
-    if (samples !== null) record(output);
     const heard = samples !== null && !hasNoSink(context);
+    if (heard) record(output);
     report("output", {
       clock: ears.clock, context: id, rate: context.sampleRate, frame, at, length, samples: heard ? bytes.encode(samples) : null,
     });

@@ -68,13 +68,17 @@ function shimMicrophone() {
     report("lent", { clock: ears.clock }).then(async () => {
       if (track.readyState !== "live") return;
       const stream = await native.call(devices, { ...constraints, video: false });
+      const stop = () => stream.getTracks().forEach((behind) => behind.stop());
+      if (track.readyState !== "live") return stop(); // the page stopped it while the browser opened its device
       const source = context.createMediaStreamSource(stream);
       source.connect(gate);
       const changed = await ears.hearMicrophone(stream, source);
-      whenStopped(track, () => {
-        for (const behind of stream.getTracks()) behind.stop();
+      const end = () => {
+        stop();
         changed();
-      });
+      };
+      if (track.readyState === "live") whenStopped(track, end);
+      else end();
     }).catch((error) => report("problem", { clock: ears.clock, text: `the microphone did not open: ${error}` }));
     return withPicture(devices, constraints, await asDevice(devices, constraints, new MediaStream([track])));
   }

@@ -64,7 +64,8 @@ function makePlayers() {
     follow(element);
   }
 
-  function changed({ currentTarget }) {
+  function changed({ currentTarget, type }) {
+    if (type === "playing") blocked.delete(currentTarget);
     follow(currentTarget);
   }
 

@@ -30,6 +30,7 @@ let trace = new Trace(isAuto);
 let accounts = []; // of the agent's replies, with their time of arrival
 let agentSaid = null; // its last event
 let state = initialState();
+let schema = null; // to come
 
 function initialState() {
   const call = { connection: "idle", network: null, room: null, problem: null };
@@ -57,7 +58,7 @@ async function connect(takePass) {
   transcript.clear();
   drawTurns();
   if (!hasLibrary()) return finish(new Problem("library_missing"));
-  const current = new Call(schema);
+  const current = new Call(schemaOnce());
   call = current;
   openEars(current);
   follow(current);
@@ -212,13 +213,26 @@ async function chooseMicrophone() {
 }
 
 async function toggleMute() {
+  const current = call;
+  if (current === null) return;
   const muted = !state.muted;
-  await call?.setMuted(muted);
-  change({ muted });
+  try {
+    await current.setMuted(muted);
+  } catch (error) {
+    tellProblem(asProblem(error));
+    return;
+  }
+  if (call === current) change({ muted });
 }
 
-const schema = loadSchema();
-schema.catch(() => {}); // a call reports it
+/** One that did not load is loaded anew by the next call, which reports what keeps it from it. */
+function schemaOnce() {
+  schema ??= loadSchema();
+  schema.catch(() => (schema = null));
+  return schema;
+}
+
+schemaOnce();
 $("connect").addEventListener("click", () => (call ? call.end() : connect(askServer)));
 $("mute").addEventListener("click", toggleMute);
 $("interrupt").addEventListener("click", interrupt);

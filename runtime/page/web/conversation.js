@@ -49,7 +49,8 @@ export class Transcript {
     if (!(role in this.#open) || typeof text !== "string") return;
     // A restarted agent counts its replies anew, under another trace.
     const reply = role === "agent" && reply_seq !== null ? `${trace_id}/${reply_seq}` : null;
-    const line = this.#byReply.get(reply) ?? this.#open[role] ?? (text.trim() ? this.#begin(role, reply) : null);
+    const open = reply === null ? this.#open[role] : this.#byReply.get(reply); // never another reply's
+    const line = open ?? (text.trim() ? this.#begin(role, reply) : null);
     if (line === null) return;
     if (text.trim()) line.querySelector(".words").textContent = shorten(text);
     line.classList.toggle("draft", !isFinal);

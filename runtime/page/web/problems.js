@@ -13,6 +13,7 @@ const TEXTS = {
   agent_gone: "The agent left and did not come back. Your network did not cut you off; connect again for a new call.",
   microphone_lost: "The microphone is gone. The call goes on, but nobody hears you: plug it in, or choose another one.",
   room_closed: "The room was closed by the server. Connect again for a new one.",
+  removed: "You were removed from the call. Connect again for a new one.",
   replaced: "Another page with the same identity took this call over.",
   library_missing: "A part of the page is missing (livekit-client). Run “earwitness setup”, then reload.",
   ears_failed: "This browser cannot measure audio here, so the meters and the latency panel stay empty. The call goes on.",

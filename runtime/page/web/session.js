@@ -161,7 +161,7 @@ export class Call extends EventTarget {
       [DisconnectReason.DUPLICATE_IDENTITY]: "replaced",
       [DisconnectReason.ROOM_DELETED]: "room_closed",
       [DisconnectReason.ROOM_CLOSED]: "room_closed",
-      [DisconnectReason.PARTICIPANT_REMOVED]: "room_closed",
+      [DisconnectReason.PARTICIPANT_REMOVED]: "removed",
     };
     this.end(new Problem(codes[reason] ?? "call_lost", { detail: DisconnectReason[reason] ?? "" }));
   }
