@@ -1,4 +1,4 @@
-"""Launches Chromium for measuring, and ends it. Everything live needs of a browser is re-exported here.
+"""Launches Chromium for measuring, and ends it. Re-exports all that live needs of a browser.
 
 Scheduled microphone: one Chromium serves many sessions. Device microphone: one Chromium a case, because its voice is a
 launch flag. The flags are measured to work headless; a failed start is a ProvisionError that says what to do.

@@ -234,7 +234,7 @@ def turns(
         print(json.dumps({"reached": funnel.reached, "losses": losses, "unreadable_lines": broken}))
         return
     shown = Table(title=f"{len(records)} turns in {path}")
-    for heading in ("came to", "turns", "lost there"):
+    for heading in ("came to", "turns", "lost after it"):
         shown.add_column(heading, justify="right" if heading == "turns" else "left")
     for stage, number, lost in table(funnel):
         shown.add_row(stage, str(number), lost or "–")

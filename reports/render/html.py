@@ -1,6 +1,6 @@
 """Write `report.html`: one file with everything in it, readable without a network, a script or the run's folder.
 
-Templates escape everything; the page's own content security policy forbids scripts and any fetch on top of that.
+Templates escape everything. On top, the page's content security policy forbids scripts and any fetch.
 """
 
 from __future__ import annotations

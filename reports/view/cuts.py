@@ -2,7 +2,7 @@
 
 Sound is FLAC, 16 bit at 48 kHz: lossless, so that a click stays a click and a second stays a second, at less than half of
 WAV's size (30 against 64 kB a second for 24 kHz, 128 for 48 kHz, base64 included); MP3 (13) smears a click and pads its
-ends. Chromium plays it (tests/reports), by their vendors' word Firefox from 51 and Safari from 11 too. The picture is a
+ends. Chromium plays it (tests/reports); by their vendors, Firefox does from 51 and Safari from 11. The picture is a
 spectrogram without axes: the page draws time and marks over it, at whatever width it is shown.
 """
 

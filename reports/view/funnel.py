@@ -19,7 +19,7 @@ SHOWN = 10  # unexplained losses by trace id
 
 @dataclass(frozen=True)
 class FunnelView:
-    """`rows`: (stage, turns, what was lost there). `unexplained`: trace ids of turns that nobody can account for."""
+    """`rows`: (stage, turns, what was lost after it). `unexplained`: trace ids of turns that nobody can account for."""
 
     rows: tuple[tuple[str, int, str], ...]
     unexplained: tuple[str, ...]

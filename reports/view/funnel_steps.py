@@ -77,7 +77,7 @@ def funnel_picture(view: FunnelView | None, *, bot: bool) -> FunnelPicture | Non
         steps=steps,
         labels=tuple((label, said) for label, said in LABELS.items() if label in every),
         unexplained=view.unexplained,
-        left_out=f"Of {attempts} attempts {view.left_out} are not counted: no trace of the agent, or nothing was measured."
+        left_out=f"Not counted: {view.left_out} of {attempts} attempts (no agent trace, or no measurement)."
         if view.left_out
         else "",
     )

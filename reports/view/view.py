@@ -257,7 +257,7 @@ def limit_of(gate: GateResult) -> str:
 
 
 def ring_of(gate: GateResult, lane: str) -> str:
-    """Where it was judged: the bot lane has no ear, so what the user hears is heard by the second listener."""
+    """Where it was judged: the bot lane has no ear, so the second listener hears what the user hears."""
     return "1" if gate.ring == "2" and lane == "bot" else gate.ring
 
 

@@ -1,9 +1,9 @@
 """`python -m runtime.page.page_process`: the token server with the page, a process beside the agent's.
 
-It asks the agent over HTTP to join a room. Where the agent listens stands in a file, read at each call, because an agent
-that was started again listens elsewhere. LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET and EARWITNESS_CONTROL_TOKEN
-come from the environment; GET /metrics needs the control token. It serves on a socket that it inherits: a JSON line on
-stdout says that it is ready, it answers from a line on stdin on (another one on stdout says so), and it ends when stdin closes.
+It asks the agent over HTTP to join a room. A file holds the agent's address; each call reads it anew, because a restarted
+agent listens elsewhere. LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET and EARWITNESS_CONTROL_TOKEN come from the
+environment; GET /metrics needs the control token. It serves on an inherited socket. A JSON line on stdout says that it is
+ready. It answers from a line on stdin on, which another line on stdout confirms, and ends when stdin closes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class AgentAwayError(Exception):
 
 
 class AgentDoor:
-    """Asks the agent into a room until the caller gives up: the agent may just be restarting."""
+    """Asks the agent into a room until the caller gives up: the agent may be restarting."""
 
     def __init__(self, address_file: Path, control_token: str) -> None:
         self._address_file = address_file

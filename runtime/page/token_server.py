@@ -117,7 +117,7 @@ class TokenRequest(BaseModel):
 
 
 class TokenBucket:
-    """At most `burst` tokens at once and `per_minute` on average, for each peer; peers with a full bucket are forgotten."""
+    """At most `burst` tokens at once and `per_minute` on average for each peer. It forgets peers with a full bucket."""
 
     def __init__(self, per_minute: float, burst: int, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._per_s = per_minute / 60
@@ -171,7 +171,7 @@ def make_token_app(settings: TokenSettings, on_room: OnRoom | None = None) -> we
 async def serve_token_app(
     app: web.Application, port: int = 0, *, listening: socket.socket | None = None
 ) -> AsyncIterator[str]:
-    """Serve the application on loopback while the context is open, at `listening` or a port (0 is a free one); give its URL."""
+    """Serve the application on loopback while the context is open, at `listening` or a port (0: a free one); give its URL."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
     try:
@@ -205,7 +205,7 @@ async def _token(request: web.Request) -> web.Response:
         refusal = _refusal(429, "rate_limited", f"too many tokens asked for; try again in {wait_s:.0f} s")
         refusal.headers["Retry-After"] = str(int(wait_s) + 1)
         return refusal
-    if request.content_type != "application/json":  # a form of another site could be sent without asking first
+    if request.content_type != "application/json":  # another site could send a form without asking first
         return _refusal(415, "not_json", "send the body as application/json")
     try:
         wanted = TokenRequest.model_validate_json(await request.read() or b"{}")
@@ -266,7 +266,7 @@ async def _explain(request: web.Request, handler: Handler) -> web.StreamResponse
     """Refuse foreign hosts and origins, and answer every error as JSON."""
     settings = request.app[SETTINGS]
     if not _is_own_host(request, settings):
-        # A name that somebody points at 127.0.0.1 would make a foreign page same-origin with this one.
+        # A foreign name that points at 127.0.0.1 would make its page same-origin with this one.
         return _refusal(403, "host", "this server answers on its own address alone")
     if not _is_allowed_origin(request, settings):
         return _refusal(403, "origin", "this origin is not in the allow-list")

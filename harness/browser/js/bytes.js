@@ -1,4 +1,4 @@
-// Bytes as text, for the way out of the page and back in. Native base64 where the browser has it (Chromium 140).
+// Bytes as base64 text, out of the page and back in. Native where the browser has it (from Chromium 140).
 
 const bytes = {
   encode(source) {

@@ -1,6 +1,6 @@
 // The one AudioContext of a page: microphone and ear on one 48 kHz frame counter, the voice, the webm recorder.
-// The ear is the sum of what the page plays (players.js, and graphs.js beside it, which Python sums); with config.ear
-// "received", of every remote track as it comes.
+// The ear is the sum of what the page plays: players.js is summed here, graphs.js in Python. With config.ear "received"
+// it is the sum of all remote tracks.
 // Part of one closure (see injection.py); uses `config`, `report`, `bytes`; gives makeEars().
 
 const RATE_HZ = 48000;
@@ -10,9 +10,10 @@ function makeEars() {
   const { AudioContext, AudioWorkletNode, MediaRecorder, MediaStream } = window;
   const clock = crypto.randomUUID?.() ?? `${Math.random()}`; // names this document's frame counter
   const received = new Set(); // remote tracks; 'track' fires again for one that is subscribed anew
-  const sources = new Map(); // track → its one node: two of one track lie up to 384 samples apart and comb
-  const starts = new Map(); // utterance → told the frame at which it begins
-  let microphones = []; // of the device: a page may open it twice (a level meter, a lobby)
+  const sources = new Map(); // track → its one node: two nodes lie up to 384 samples apart: a comb filter
+  const besides = []; // held, or they are collected and fall silent
+  const starts = new Map(); // utterance → resolves with its first frame
+  let microphones = []; // of the device; a page may open two (a level meter, a lobby)
   let listened = null;
   let utterances = 0;
   let opening = null;
@@ -43,7 +44,7 @@ function makeEars() {
     agent.connect(recording);
     const beside = context.createGain(); // what is played past the tap
     beside.connect(recording);
-    if (config.echo) { // a loudspeaker in front of the microphone: past the tap, which records what was said
+    if (config.echo) { // a loudspeaker in front of the microphone; past the tap, which records what was said
       const way = context.createDelay(1);
       way.delayTime.value = config.echo.delayS;
       const loudspeaker = context.createGain();
@@ -51,7 +52,7 @@ function makeEars() {
       agent.connect(way).connect(loudspeaker).connect(microphone);
       beside.connect(way);
     }
-    // A node that does not reach the destination is never pulled; through a gain of zero it is, and stays inaudible.
+    // Chromium pulls only nodes that reach the destination; the gain of zero keeps this one inaudible.
     const nothing = context.createGain();
     nothing.gain.value = 0;
     tap.connect(nothing).connect(context.destination);
@@ -61,8 +62,8 @@ function makeEars() {
     keepAlive.connect(microphone);
     keepAlive.connect(recording);
     keepAlive.start();
-    // A context that puts out nothing but zeros is suspended after 30 s, and its frames then skip 10 ms against the host.
-    // -120 dBFS, past every tap and stream: nobody hears it and no recording holds it.
+    // Chromium suspends a context after 30 s of zeros; its frames then skip 10 ms against the host. So -120 dBFS, past every
+    // tap and stream: nobody hears it and no recording holds it.
     const awake = context.createConstantSource();
     awake.offset.value = 1e-6;
     awake.connect(context.destination);
@@ -90,8 +91,8 @@ function makeEars() {
     report("audio", { clock, frame, length, mic: spoken, ear: heard, arrived, at: instant() });
   }
 
-  // [frame, performance.now()] of one instant. getOutputTimestamp lies within 0.3 ms on one line (currentTime moves in
-  // steps of a device buffer), but speaks of what leaves the loudspeaker: its latencies lead back to the processing.
+  // [frame, performance.now()] of one instant. getOutputTimestamp lies within 0.3 ms of a line (currentTime moves in steps
+  // of a device buffer). It tells what leaves the loudspeaker; the latencies lead to the frame in process.
   function instant() {
     const { contextTime, performanceTime } = running.getOutputTimestamp();
     const latency = running.baseLatency + running.outputLatency;
@@ -103,7 +104,7 @@ function makeEars() {
     return sources.get(track);
   }
 
-  // A remote track has come. Whether anybody hears it is for the page's players to say.
+  // A remote track has come. The page's players decide whether anybody hears it.
   async function receive(track) {
     if (received.has(track)) return;
     received.add(track);
@@ -116,7 +117,7 @@ function makeEars() {
     report("track", { clock, id: track.id });
   }
 
-  // Chunks leave as they come, so that what was recorded survives a crash; `sent` keeps them in order.
+  // Chunks leave at once, so that a crash costs only the last one; `sent` keeps their order.
   function record(stream) {
     const media = new MediaRecorder(stream, { mimeType: "audio/webm;codecs=opus" });
     let index = 0;
@@ -137,7 +138,7 @@ function makeEars() {
     };
   }
 
-  // The microphone that the page opened last and has not stopped; two at once would be heard twice as loud.
+  // Only the last microphone that is still open: two at once would sound twice as loud.
   function listenToLast(tap) {
     microphones = microphones.filter(({ stream }) => stream.getAudioTracks().some(({ readyState }) => readyState === "live"));
     const last = microphones.at(-1)?.source ?? null;
@@ -156,7 +157,7 @@ function makeEars() {
     return start;
   }
 
-  // The way of one track from one player to the ear, silent at first.
+  // One track's way from one player to the ear, silent at first.
   function wayOf(graph, track) {
     const source = sourceOf(graph, track);
     const gain = graph.context.createGain();
@@ -175,14 +176,16 @@ function makeEars() {
 
   async function playBeside(stream) {
     const { context, beside } = await open();
-    context.createMediaStreamSource(stream).connect(beside);
+    const source = context.createMediaStreamSource(stream);
+    source.connect(beside);
+    besides.push(source);
   }
 
   return {
     clock,
     open,
     playBeside,
-    wake() { // where the browser lets only a page play that was clicked on, or that has a microphone open
+    wake() { // the browser may let a page play only after a click, or with a microphone open
       running?.resume();
     },
     receive,
@@ -193,7 +196,7 @@ function makeEars() {
       const { microphone } = await open();
       return new MediaStream(microphone.stream.getAudioTracks().map((track) => track.clone()));
     },
-    // Gives what to call when one of the page's microphones has been stopped.
+    // Gives what to call when the page has stopped a microphone.
     async hearMicrophone(stream, source = null) {
       const { context, tap } = await open();
       microphones.push({ stream, source: source ?? context.createMediaStreamSource(new MediaStream(stream.getAudioTracks())) });

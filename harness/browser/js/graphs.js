@@ -1,10 +1,10 @@
-// The page's own AudioContexts: a gain stands before each destination, and a worklet there hears what is put out. A
-// block is placed on the ear's clock by the moment at which it leaves the loudspeaker (getOutputTimestamp of both).
+// The page's own AudioContexts: a gain before each destination, and a worklet there that hears the output. The moment at
+// which a block leaves the loudspeaker (getOutputTimestamp of both contexts) places it on the ear's clock.
 // Part of one closure (see injection.py); uses `config`, `report`, `bytes`, `ears`; gives makeGraphs().
 
-const LINE_LOOKS = 15; // getOutputTimestamp lies within 0.3 ms on its line; a median of so many within less
+const LINE_LOOKS = 15; // getOutputTimestamp lies within 0.3 ms of its line, a median of so many closer
 
-// performance.now() of a context's time 0, in ms.
+// performance.now() at a context's time 0, in ms.
 class ClockLine {
   #zeros = [];
 
@@ -26,7 +26,7 @@ function makeGraphs() {
   const outputs = new Map(); // a context of the page → what stands before its destination
   const ours = new ClockLine();
 
-  // As soon as the context is there: a module that is loaded at the first sound loses its beginning.
+  // Loads the module at once: loaded at the first sound, it would miss the beginning.
   function adopt(context) {
     const module = URL.createObjectURL(new Blob([config.worklets], { type: "application/javascript" }));
     const loaded = context.audioWorklet?.addModule(module) ?? Promise.reject(new Error("no AudioWorklet"));
@@ -34,7 +34,7 @@ function makeGraphs() {
     outputs.set(context, { id: outputs.size, context, loaded, bus: null, line: new ClockLine(), heard: false });
   }
 
-  // What a node that goes to this destination is connected to instead; null: a context that is not the page's.
+  // The gain to connect to in place of this destination; null if it is no destination of the page's contexts.
   function busBefore(destination) {
     const output = outputs.get(destination?.context);
     if (output === undefined || destination !== output.context.destination) return null;
@@ -53,7 +53,7 @@ function makeGraphs() {
       outputChannelCount: [1], channelCount: 1, channelCountMode: "explicit",
     });
     connect.call(bus, node);
-    connect.call(node, context.destination); // puts out silence; a node that reaches no destination is never pulled
+    connect.call(node, context.destination); // gives silence; Chromium pulls only nodes that reach a destination
     const { context: ear } = await ears.open();
     node.port.onmessage = ({ data }) => place(output, ear, data);
   }
@@ -64,14 +64,14 @@ function makeGraphs() {
     ours.look(ear);
     const at = (line.zeroMs - ours.zeroMs + (1e3 * frame) / context.sampleRate) * (ear.sampleRate / 1e3);
     if (!Number.isFinite(at)) return;
-    if (samples !== null) record(output);
     const heard = samples !== null && !hasNoSink(context);
+    if (heard) record(output);
     report("output", {
       clock: ears.clock, context: id, rate: context.sampleRate, frame, at, length, samples: heard ? bytes.encode(samples) : null,
     });
   }
 
-  // For the webm and the loudspeaker before the microphone: 15 to 40 ms late, which neither minds.
+  // Feeds the webm and the echo, 15 to 40 ms late, which harms neither.
   function record(output) {
     if (output.heard) return;
     output.heard = true;
@@ -84,7 +84,7 @@ function makeGraphs() {
     return sinkId?.type === "none";
   }
 
-  // What keeps the page's contexts from being heard, as far as it is known.
+  // Why the page's contexts are not heard, as far as known.
   function reasons() {
     return [...outputs.values()].filter(({ bus }) => bus !== null).flatMap(({ context }) => {
       if (context.state !== "running") return [`the page's AudioContext is ${context.state}`];

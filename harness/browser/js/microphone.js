@@ -1,5 +1,5 @@
-// getUserMedia of any page: asked, held, answered. Scheduled: the voice's stream. Device: Chromium's own microphone, or,
-// lent ahead of its time, silence with Chromium's own microphone behind it from the release on.
+// Holds a page's getUserMedia until the driver answers. Scheduled: gives the voice's stream. Device: Chromium's own
+// microphone or, lent ahead of the release, silence until then and that microphone after it.
 // Part of one closure (see injection.py); uses `config`, `report`, `ears`.
 
 function shimMicrophone() {
@@ -13,7 +13,7 @@ function shimMicrophone() {
     return stream;
   }
 
-  // A track of Web Audio knows no device; pages compare it with the one that they asked for.
+  // A Web Audio track has no device; pages compare it with the one that they asked for.
   async function asDevice(devices, constraints, stream) {
     const inputs = (await devices.enumerateDevices()).filter(({ kind }) => kind === "audioinput");
     const asked = [constraints.audio.deviceId?.exact ?? constraints.audio.deviceId?.ideal ?? constraints.audio.deviceId].flat();
@@ -37,7 +37,7 @@ function shimMicrophone() {
     Object.defineProperty(track, "stop", { value: stop, configurable: true, writable: true });
   }
 
-  // Chromium lets a page play that has a microphone open, so one must be: open and unheard, behind the voice.
+  // Chromium lets a page play while it has a microphone open, so one is open behind the voice, unheard.
   async function withOpenMicrophone(devices, give) {
     const behind = config.quiet ? await native.call(devices, { audio: true }) : null;
     ears.wake();
@@ -54,7 +54,7 @@ function shimMicrophone() {
   async function own(devices, constraints) {
     const stream = await native.call(devices, constraints);
     ears.wake();
-    // The page's own track and no clone: a clone would go on playing after the page has stopped its microphone.
+    // The page's own track, no clone: a clone would play on after the page has stopped its microphone.
     const changed = await ears.hearMicrophone(stream);
     for (const track of stream.getAudioTracks()) whenStopped(track, changed);
     return stream;
@@ -68,13 +68,17 @@ function shimMicrophone() {
     report("lent", { clock: ears.clock }).then(async () => {
       if (track.readyState !== "live") return;
       const stream = await native.call(devices, { ...constraints, video: false });
+      const stop = () => stream.getTracks().forEach((behind) => behind.stop());
+      if (track.readyState !== "live") return stop(); // the page stopped it while the browser opened its device
       const source = context.createMediaStreamSource(stream);
       source.connect(gate);
       const changed = await ears.hearMicrophone(stream, source);
-      whenStopped(track, () => {
-        for (const behind of stream.getTracks()) behind.stop();
+      const end = () => {
+        stop();
         changed();
-      });
+      };
+      if (track.readyState === "live") whenStopped(track, end);
+      else end();
     }).catch((error) => report("problem", { clock: ears.clock, text: `the microphone did not open: ${error}` }));
     return withPicture(devices, constraints, await asDevice(devices, constraints, new MediaStream([track])));
   }
@@ -82,7 +86,7 @@ function shimMicrophone() {
   async function getUserMedia(constraints) {
     if (!constraints?.audio) return native.call(this, constraints);
     ears.open().catch(() => {}); // the clock starts to run while the microphone is held
-    // With the device microphone this is answered only when it is released or lent.
+    // The driver answers for a device microphone only when it is released or lent.
     const answer = await report("microphone", { clock: ears.clock, constraints: JSON.stringify(constraints.audio) });
     if (config.mic === "scheduled") return scheduled(this, constraints);
     return answer === "lent" ? lent(this, constraints) : own(this, constraints);

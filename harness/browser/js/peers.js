@@ -1,14 +1,14 @@
-// Every RTCPeerConnection of a page: its remote audio is told to the ears, its statistics can be asked for.
+// Every RTCPeerConnection of a page: gives its remote audio to the ears, and its statistics on request.
 // Part of one closure (see injection.py); uses `ears`; gives makePeers().
 
 const SOUND_ENERGY = 1e-5; // full scale squared × seconds: 1 s at -50 dBFS
-const SOUND_PACKET_BYTES = 20; // silence in Opus takes a few bytes a packet, speech 60 and more
-const SOUND_PACKETS = 10; // of which that is the mean at least once
+const SOUND_PACKET_BYTES = 20; // mean; in Opus silence takes a few bytes a packet, speech 60 and more
+const SOUND_PACKETS = 10; // the mean is over so many or more
 
 function makePeers() {
   const connections = [];
   const transforming = new WeakSet(); // senders whose packets go through the page: end-to-end encryption
-  const packets = new Map(); // inbound track → counters when last looked at, and whether it spoke since the call began
+  const packets = new Map(); // inbound track → its last counters, and whether it spoke since the call began
 
   function watch(connection) {
     connections.push(connection);
@@ -31,7 +31,7 @@ function makePeers() {
     return all;
   }
 
-  // A remote track that is muted or that nothing plays has no level here; the size of its packets tells speech from silence.
+  // A remote track that is muted or not played has no level; the size of its packets tells speech from silence.
   function weigh({ trackIdentifier, bytesReceived, packetsReceived }) {
     const last = packets.get(trackIdentifier) ?? { bytes: 0, count: 0, spoke: false };
     const count = packetsReceived - last.count;
@@ -51,7 +51,7 @@ function makePeers() {
     return { tracks: tracks(loud), undecoded: tracks(undecoded) };
   }
 
-  // Whether the microphone's packets are changed by the page before they are sent.
+  // Whether the page changes the microphone's packets before it sends them.
   function transformsMicrophone() {
     return connections.flatMap((connection) => connection.getSenders()).some((sender) =>
       sender.track?.kind === "audio" && (transforming.has(sender) || Boolean(sender.transform)));
@@ -63,7 +63,7 @@ function makePeers() {
 function wrapPeerConnection() {
   const Native = window.RTCPeerConnection;
   if (!Native) return;
-  // A Proxy and no subclass: statics, instanceof and prototype patches (webrtc-adapter) stay what the page expects.
+  // A Proxy, not a subclass: statics, instanceof and prototype patches (webrtc-adapter) stay as the page expects.
   const Watched = new Proxy(Native, {
     construct(target, args, newTarget) {
       const connection = Reflect.construct(target, args, newTarget === Watched ? target : newTarget);

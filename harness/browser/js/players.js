@@ -1,8 +1,8 @@
-// Media elements of a page, attached to the document or not: the audio of each one's stream goes to the ear, as loud as
-// the element plays it. Gains follow the element's events, so an edge lies within 8 ms of the true one.
+// A page's media elements, attached to the document or not: the audio of each stream goes to the ear, as loud as the
+// element plays it. Gains follow the element's events, so an edge lies within 8 ms of the true one.
 // Part of one closure (see injection.py); uses `config`, `ears`, `peers`, `graphs`; gives makePlayers().
 
-// 'timeupdate' comes four times a second while an element plays: it finds what no event tells of.
+// 'timeupdate' fires four times a second while an element plays: it finds what no event tells.
 const PLAYER_EVENTS = ["play", "playing", "pause", "ended", "emptied", "loadeddata", "volumechange", "timeupdate"];
 
 function makePlayers() {
@@ -14,7 +14,7 @@ function makePlayers() {
     return srcObject?.getAudioTracks?.() ?? [];
   }
 
-  // An element that plays by its attribute is refused without a word.
+  // The browser refuses autoplay by attribute without an event.
   function waitsForAClick({ autoplay, played }) {
     return config.quiet && autoplay && played.length === 0 && !navigator.userActivation.hasBeenActive;
   }
@@ -64,7 +64,8 @@ function makePlayers() {
     follow(element);
   }
 
-  function changed({ currentTarget }) {
+  function changed({ currentTarget, type }) {
+    if (type === "playing") blocked.delete(currentTarget);
     follow(currentTarget);
   }
 
@@ -72,7 +73,7 @@ function makePlayers() {
     for (const element of ways.keys()) if (element.srcObject === stream) follow(element);
   }
 
-  // Of the remote tracks that carried sound: what keeps them from being heard, as far as it is known.
+  // Why remote tracks that carried sound are not heard, as far as known.
   async function unplayed() {
     const { tracks, undecoded } = await peers.sounding();
     const holders = [...ways.keys()].filter((element) => tracksOf(element).some((track) => tracks.includes(track)));
@@ -107,7 +108,7 @@ function watchElements() {
     });
     return playing;
   } }.play;
-  // What a page does to a stream itself fires no event of the stream.
+  // A stream fires no event for what the page itself adds or removes.
   for (const name of ["addTrack", "removeTrack"]) {
     const change = MediaStream.prototype[name];
     MediaStream.prototype[name] = { [name](track) {

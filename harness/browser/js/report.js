@@ -1,11 +1,11 @@
-// The way out of the page: one binding for everything, a record with its kind. Gives report() and inherited().
-// With config.quiet the binding is the DevTools protocol's: it takes a text and gives nothing back (quiet_wire.py).
-// Part of one closure (see injection.py), first of all files; uses `config`.
+// The way out of the page: one binding for all records. With config.quiet it is the DevTools protocol's, which takes a
+// text and returns nothing: quiet_wire.py calls answer().
+// Part of one closure (see injection.py), first of all files; uses `config`; gives report(), answer(), inherited().
 
 const sendReport = window[config.binding];
 
 const ANSWERED = ["microphone", "lent"];
-const waiting = new Map(); // number of a report → told its answer
+const waiting = new Map(); // number of a report → takes its answer
 
 function report(kind, detail = {}) {
   if (!config.quiet) return sendReport({ kind, ...detail });
@@ -23,6 +23,6 @@ function inherited() {
   try {
     return window === window.top ? undefined : window.top[config.handle];
   } catch {
-    return undefined; // the top frame is of another origin: this frame has a clock of its own
+    return undefined; // the top frame is of another origin: this frame keeps its own clock
   }
 }

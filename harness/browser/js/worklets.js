@@ -1,11 +1,10 @@
-// The audio-thread halves: Tap hears microphone and ear on one frame counter, Voice speaks at an exact frame; Output hears
-// what a context of the page's own puts out, on that context's counter and at its rate.
-// Of the third thing the tap gets, what arrived on remote tracks, it keeps the level alone.
-// Units: frames of the one 48 kHz AudioContext. Loaded as an AudioWorklet module of its own.
+// The audio-thread halves. Tap hears microphone and ear on one frame counter, and the level of what arrived on remote
+// tracks. Voice speaks at an exact frame. Output hears what one of the page's own contexts puts out.
+// Units: frames of the processor's context; that of Tap and Voice runs at 48 kHz. An AudioWorklet module of its own.
 
 const BLOCK_FRAMES = 4096; // 85 ms: 32 render quanta; small enough to notice an onset, large enough to be cheap
-// A context that starts skips once, within its first 70 ms, when its output device comes alive. Nothing is
-// reported until this much has come without a skip, so that a later skip is a true loss.
+// A context skips once in its first 70 ms, when its output device comes alive. The tap reports nothing until so many
+// frames came without a skip: a later skip is a true loss.
 const SETTLED_FRAMES = 9600;
 
 class Tap extends AudioWorkletProcessor {
@@ -37,7 +36,7 @@ class Tap extends AudioWorkletProcessor {
       this.settle(quantum);
       return true;
     }
-    // A block is contiguous: where the context skipped frames it ends, and the next one says where it begins.
+    // A block is contiguous: it ends where the context skips frames, and the next one says where it begins.
     const isFull = this.length + quantum > BLOCK_FRAMES;
     if (this.length > 0 && (isFull || currentFrame !== this.frame + this.length)) this.deliver();
     if (this.length === 0) this.begin(currentFrame);
@@ -75,7 +74,7 @@ class Voice extends AudioWorkletProcessor {
 
   process(_inputs, [output]) {
     const [channel] = output;
-    // Decided here and not in onmessage: only inside process() is currentFrame a frame that can still be filled.
+    // Decided here, not in onmessage: only process() can still fill the frame currentFrame.
     for (const { id, samples, atFrame } of this.asked.splice(0)) {
       const start = Math.max(atFrame ?? 0, currentFrame);
       this.playing.push({ samples, start });
@@ -100,7 +99,7 @@ const OUTPUT_FRAMES = 2048;
 class Output extends AudioWorkletProcessor {
   constructor() {
     super();
-    this.sounded = false; // a context that never sounds (a page's meters) is never spoken of
+    this.sounded = false; // a context that never sounds (a level meter) is never reported
     this.begin(0);
   }
 

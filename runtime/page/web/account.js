@@ -1,18 +1,18 @@
-// The agent's own account of a turn beside what the page heard. Pure: times in, rows out; milliseconds.
-// The agent's times are of its own clock: only differences between them are used, never one of its and one of ours.
+// The agent's own account of a turn beside what the page heard, in milliseconds.
+// The agent's times are on its own clock: only differences between them are used, never one of them and one of ours.
 
 const STEPS = [
   // [name, where the step ends]; each begins where the one before ended
-  ["Waiting: do you go on?", "vad_end"],
+  ["Waiting for more", "vad_end"],
   ["Understanding you", "stt_done"],
   ["Finding its words", "llm_first_segment"],
   ["Making its voice", "tts_first_pcm"],
   ["Sending", "first_publish"],
 ];
-const PAIRED_WITHIN_MS = 1500; // first sound at the ear and the message about it take different ways
+const PAIRED_WITHIN_MS = 1500; // the first sound and the message about it take different ways
 
-/** {totalMs, steps: [{name, ms}]} of `reply_start`'s data.t, or null if the agent does not tell enough. A step that was
- *  done ahead, while the agent still waited, takes no time of its own, so the steps always add up to the whole. */
+/** {totalMs, steps: [{name, ms}]} of `reply_start`'s data.t, or null if the agent does not tell enough. A step
+ *  done ahead, while the agent still waited, takes no time of its own: the steps always add up to the whole. */
 export function readAccount(t) {
   const isTold = (name) => typeof t?.[name] === "number" && Number.isFinite(t[name]);
   if (!isTold("user_eot") || !isTold("first_publish")) return null;
@@ -25,8 +25,8 @@ export function readAccount(t) {
   return { totalMs: reached - t.user_eot, steps };
 }
 
-/** The account that belongs to the last answered turn, or null. `turns`: of the page's trace; `accounts`: [{atMs, account}],
- *  both with performance.now(). */
+/** {heardMs, account | null} of the last answered turn, or null. `turns`: of the page's trace; `accounts`: [{atMs, account}];
+ *  both in performance.now(). */
 export function pairLast(turns, accounts) {
   const turn = turns.findLast(({ user_kpi_raw_ms: ms }) => ms !== null && ms >= 0);
   if (turn === undefined || turn.t_browser_first_playout === null) return null;
@@ -38,7 +38,7 @@ export function pairLast(turns, accounts) {
 
 const inMs = (ms) => `${Math.round(ms)} ms`;
 
-/** Fill the table: `pair` of pairLast. */
+/** `pair`: from pairLast. */
 export function drawAccount(table, note, pair) {
   table.hidden = !pair?.account;
   note.hidden = !pair || Boolean(pair.account);

@@ -1,5 +1,5 @@
-// The page: puts call, ears, turns and pictures together. `?auto=1` connects by itself, with the pass in the fragment.
-// The same parts run in the same order in every mode, so that what a harness measures is what a person gets.
+// The page: joins call, ears, turns and panels. `?auto=1` connects by itself, with the pass in the fragment if there is one.
+// Every mode runs the same parts in the same order, so that a harness measures what a person gets.
 
 import { drawAccount, pairLast, readAccount } from "./account.js";
 import { AGENT_STATES, Transcript, showState } from "./conversation.js";
@@ -27,9 +27,10 @@ let call = null;
 let ears = null;
 let turns = new Turns();
 let trace = new Trace(isAuto);
-let accounts = []; // of the agent's replies, with the time when they came
+let accounts = []; // of the agent's replies, with their time of arrival
 let agentSaid = null; // its last event
 let state = initialState();
+let schema = null; // to come
 
 function initialState() {
   const call = { connection: "idle", network: null, room: null, problem: null };
@@ -57,12 +58,12 @@ async function connect(takePass) {
   transcript.clear();
   drawTurns();
   if (!hasLibrary()) return finish(new Problem("library_missing"));
-  const current = new Call(schema);
+  const current = new Call(schemaOnce());
   call = current;
   openEars(current);
   follow(current);
   const pass = takePass();
-  pass.then(({ room }) => change({ room: room ?? null }), () => {}); // a refusal is told by the call
+  pass.then(({ room }) => change({ room: room ?? null }), () => {}); // the call reports a refusal
   return current.start(pass, microphones.value);
 }
 
@@ -164,7 +165,7 @@ function change(news) {
   $("connect").textContent = isCalling ? "End call" : "Connect";
   $("connect").classList.toggle("ends", isCalling);
   showNetwork($("network"), isCalling ? (state.network ?? "unknown") : null);
-  // "Escape" works too; shown for as long as there is something to stop, and it keeps its place for the next time
+  // Shown while the agent tells its state. Without anything to stop it is disabled, so that it keeps its place.
   $("interrupt").hidden = !isCalling || state.agent === null;
   $("interrupt").disabled = !CAN_BE_STOPPED.has(state.agent) || state.connection !== "connected";
   $("mute").hidden = state.microphone !== "live";
@@ -212,13 +213,26 @@ async function chooseMicrophone() {
 }
 
 async function toggleMute() {
+  const current = call;
+  if (current === null) return;
   const muted = !state.muted;
-  await call?.setMuted(muted);
-  change({ muted });
+  try {
+    await current.setMuted(muted);
+  } catch (error) {
+    tellProblem(asProblem(error));
+    return;
+  }
+  if (call === current) change({ muted });
 }
 
-const schema = loadSchema();
-schema.catch(() => {}); // told by the call that needs it
+/** One that did not load is loaded anew by the next call, which reports what keeps it from it. */
+function schemaOnce() {
+  schema ??= loadSchema();
+  schema.catch(() => (schema = null));
+  return schema;
+}
+
+schemaOnce();
 $("connect").addEventListener("click", () => (call ? call.end() : connect(askServer)));
 $("mute").addEventListener("click", toggleMute);
 $("interrupt").addEventListener("click", interrupt);

@@ -8,8 +8,8 @@ const STATES = {
   LISTENING: ["Listening", "Say something. You may interrupt at any time."],
   THINKING: ["Thinking", "The agent heard the end of your turn."],
   SPEAKING: ["Speaking", "Talk over it to interrupt."],
-  INTERRUPTING: ["Interrupted", "The agent stops, and listens to you."],
-  away: ["The agent is away", "It is being started again. Stay on the line."],
+  INTERRUPTING: ["Interrupted", "The agent stops and listens to you."],
+  away: ["The agent is away", "It may come back. Stay on the line."],
   joined: ["In conversation", "The agent is here. It does not tell its state."],
   reconnecting: ["Reconnecting", "The connection was lost. Trying to get it back."],
 };
@@ -28,7 +28,7 @@ const CHARACTERS = 2000;
 
 const shorten = (text) => (text.length > CHARACTERS ? `${text.slice(0, CHARACTERS)}…` : text);
 
-/** Lines by event: words that are not final yet are replaced by the next ones of the same speaker. */
+/** Lines by event: a speaker's next words replace words that are not final yet. */
 export class Transcript {
   #list;
   #open = { user: null, agent: null };
@@ -47,9 +47,10 @@ export class Transcript {
   add({ trace_id, reply_seq, data }) {
     const { role, text, final: isFinal } = data;
     if (!(role in this.#open) || typeof text !== "string") return;
-    // an agent that was started again counts its replies anew, under another trace
+    // A restarted agent counts its replies anew, under another trace.
     const reply = role === "agent" && reply_seq !== null ? `${trace_id}/${reply_seq}` : null;
-    const line = this.#byReply.get(reply) ?? this.#open[role] ?? (text.trim() ? this.#begin(role, reply) : null);
+    const open = reply === null ? this.#open[role] : this.#byReply.get(reply); // never another reply's
+    const line = open ?? (text.trim() ? this.#begin(role, reply) : null);
     if (line === null) return;
     if (text.trim()) line.querySelector(".words").textContent = shorten(text);
     line.classList.toggle("draft", !isFinal);

@@ -1,5 +1,5 @@
-// The page's own ears: microphone and agent in one AudioContext, so that a difference of their times is on one clock.
-// It listens only; the agent is heard through its <audio> element. The same graph in every mode of the page.
+// The page's own ears: microphone and agent in one AudioContext, so that their times are on one clock.
+// They only listen; the agent plays through its <audio> element. Every mode of the page has the same graph.
 
 export const THRESHOLDS = {
   // Levels are RMS of full scale. The agent's is lower: what comes from the network has no room noise in it.
@@ -37,7 +37,7 @@ export class Ears extends EventTarget {
       const [type, detail] = data.levels ? ["levels", data.levels] : ["edge", data];
       this.dispatchEvent(new CustomEvent(type, { detail }));
     };
-    // Nodes that do not reach the destination are not pulled; the worklet's output is silence.
+    // The browser pulls only nodes that reach the destination; the worklet puts out silence.
     node.connect(this.#context.destination);
     return node;
   }
@@ -57,13 +57,13 @@ export class Ears extends EventTarget {
     this.#sources.delete(track);
   }
 
-  /** A page that was not touched yet may not run audio: then this takes effect with the first click, not now. */
+  /** Before the first click the browser may refuse: every click calls this again. */
   resume() {
     if (this.#context.state === "suspended") this.#context.resume().catch(() => {}); // closed in the meantime
   }
 
-  /** performance.now() at a time of the context. getOutputTimestamp speaks of what leaves the loudspeaker, so the
-   *  output's latency leads back to the moment when the samples were heard here. */
+  /** performance.now() at a time of the context. getOutputTimestamp tells what leaves the loudspeaker; the latency
+   *  leads back to the moment when the samples were heard here. */
   toPerformanceMs(timeS) {
     const { contextTime, performanceTime } = this.#context.getOutputTimestamp();
     if (!(contextTime > 0)) return performance.now() + 1e3 * (timeS - this.#context.currentTime);
@@ -73,7 +73,7 @@ export class Ears extends EventTarget {
 
   async close() {
     for (const track of [...this.#sources.keys()]) this.forget(track);
-    await this.#ready.catch(() => {}); // said where it was awaited first
+    await this.#ready.catch(() => {}); // `hear` has thrown it
     await this.#context.close();
   }
 }

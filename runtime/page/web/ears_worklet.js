@@ -1,6 +1,6 @@
-// The audio thread's half of the page's ears: levels of microphone and agent, and when each begins and ends to sound.
-// Input 0 is the microphone, input 1 what the agent says. Times are seconds of the AudioContext; an edge is exact to
-// one render quantum (128 samples: 2.7 ms at 48 kHz) and dated back to when it happened, not to when it was certain.
+// The audio thread's half of the page's ears: levels of microphone and agent, and when each starts and stops sounding.
+// Input 0 is the microphone, input 1 the agent. Times are seconds of the AudioContext. An edge is exact to one render
+// quantum (128 samples: 2.7 ms at 48 kHz), and its time is when it happened, not when it became certain.
 
 const HOLD_S = 0.01; // one pitch period of a low voice: its quiet half is no silence
 const LEVEL_EVERY_S = 0.05;

@@ -1,5 +1,5 @@
-// One event from one data packet: parsed, and judged by the schema that harness/model/events.py generates.
-// events.schema.json is a committed copy of it; the same samples are judged by both sides in a contract test.
+// Parses one event from one data packet and checks it against the schema that harness/model/events.py generates.
+// events.schema.json is a committed copy of it; a contract test gives both sides the same samples.
 
 import { Problem } from "./problems.js";
 
@@ -35,7 +35,7 @@ function refuseHalfCharacters(key, value) {
   return value;
 }
 
-/** Why `value` does not fit `rule`, or null. Knows the keywords that our schema uses, and says so of any other. */
+/** Why `value` does not fit `rule`, or null. Throws on a keyword that our schema does not use. */
 export function findProblem(value, rule, root, place) {
   for (const [keyword, wanted] of Object.entries(rule)) {
     if (ANNOTATIONS.has(keyword)) continue;

@@ -1,13 +1,13 @@
-// From edges (who began or ended to sound, in seconds of one clock) to turns: user's last voiced moment → agent audible.
-// Pure: no audio, no page. A turn's number is the first agent onset after the user's end; onsets while the user still
-// spoke are talk-over, counted and never hidden. Milliseconds out.
+// From edges (who starts or stops sounding, in seconds of one clock) to turns: user's last voiced moment → agent
+// audible, in ms. Pure. A turn's number is the first agent onset after the user's end, else the first before it.
+// Onsets while the user still spoke are talk-over, counted and never hidden.
 
 export class Turns {
   #turns = [];
   #onsets = []; // agent onsets, s
   #speaking = null; // the user's utterance that has begun and not yet ended, {startS}
 
-  /** Takes one edge; the turn that it began, ended or completed, else null. */
+  /** Takes one edge; gives the turn that it ended or answered, else null. */
   take({ who, edge, timeS }) {
     if (who === "agent") return edge === "start" ? this.#agentBegan(timeS) : null;
     if (edge === "start") {
@@ -42,7 +42,7 @@ export class Turns {
   }
 }
 
-/** raw: may be negative, null while there was no answer; kpi: the same, never below 0. */
+/** rawMs: negative if early, null without an answer; kpiMs: the same, never below 0. */
 export function describeTurn({ startS, endS, onsetS, early }) {
   const answeredS = onsetS ?? early.at(0) ?? null;
   const rawMs = answeredS === null ? null : 1e3 * (answeredS - endS);
@@ -57,9 +57,9 @@ export function describeTurn({ startS, endS, onsetS, early }) {
   };
 }
 
-const TURNS_FOR_A_TAIL = 20; // below that the 95th percentile is no more than the largest value
+const TURNS_FOR_A_TAIL = 20; // below that the 95th percentile says no more than the maximum
 
-/** {count, lastMs, p50Ms, p95Ms, tail: "p95" | "max", talkOvers} of the turns that were answered after the user's end. */
+/** Of turns answered after the user's end {count, lastMs, p50Ms, p95Ms, tail: "p95" | "max"}; of all {talkOvers}. */
 export function summarize(turns) {
   const answered = turns.filter(({ rawMs }) => rawMs !== null && rawMs >= 0).map(({ rawMs }) => rawMs);
   const sorted = answered.toSorted((a, b) => a - b);
@@ -74,7 +74,7 @@ export function summarize(turns) {
   };
 }
 
-/** Linear between the closest ranks, as numpy does; null of nothing. */
+/** Linear between the closest ranks, as in numpy; null of nothing. */
 function quantile(sorted, share) {
   if (sorted.length === 0) return null;
   const rank = share * (sorted.length - 1);

@@ -1,7 +1,7 @@
 // The latency panel: last, P50, P95 and one bar a turn. Draws what latency.js computed; computes nothing.
 
 const BARS = 24;
-const FULL_BAR_MS = 1500; // a bar this high fills the chart; longer ones are capped and say their number
+const FULL_BAR_MS = 1500; // a bar this high fills the chart; a longer one is capped
 
 const inMs = (ms) => Math.round(ms).toString();
 

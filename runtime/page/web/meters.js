@@ -1,7 +1,7 @@
 // Level meters: RMS of full scale in, a bar from -60 to 0 dB out. Falls slower than it rises, as meters do.
 
 const FLOOR_DB = -60;
-const FALL_DB = 2.5; // a reading, 20 readings a second
+const FALL_DB = 2.5; // per reading; 20 readings a second
 
 export class Meter {
   #element;

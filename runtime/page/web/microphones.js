@@ -1,4 +1,4 @@
-// The choice of microphones. Browsers tell the devices' names only after the microphone was once allowed.
+// The choice of microphones. Browsers name the devices only after the microphone was once allowed.
 
 export async function listMicrophones(select) {
   if (!navigator.mediaDevices?.enumerateDevices) return;

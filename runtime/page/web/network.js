@@ -1,4 +1,4 @@
-// How good the connection is, as LiveKit judges it from lost packets and delay of this participant: words and four bars.
+// This participant's connection, as LiveKit judges it from lost packets and delay: words and four bars.
 
 const LEVELS = {
   excellent: ["Network: excellent", 4],

@@ -1,4 +1,4 @@
-// Is the agent there? One that goes away in a call may come back; one that stays away for too long is said to be gone.
+// Is the agent there? One that goes away in a call may come back; one that stays away for too long counts as gone.
 
 const AWAY_MS = 25_000; // the supervisor brings a dead agent back long before that
 
@@ -16,7 +16,7 @@ export class Presence {
     this.#awayMs = awayMs;
   }
 
-  /** `isConnected`: our own connection stands; while it does not, the agent is not to blame. */
+  /** `isConnected`: our own connection stands; without it the agent is not to blame. */
   see(isThere, isConnected) {
     if (isThere) this.#wasThere = true;
     const isAway = this.#wasThere && !isThere && isConnected;

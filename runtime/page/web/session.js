@@ -1,6 +1,5 @@
-// One call: joins the room, speaks the microphone, plays the agent, hands on what is said about it. No page elements.
-// The microphone is asked for at once and beside the join, so neither waits for the other. One thing alone is sent as
-// data: that the person stops the agent by hand.
+// One call: joins the room, publishes the microphone, plays the agent, hands on its events. The browser asks for the
+// microphone during the join, so neither waits for the other. The only data sent is that the person stops the agent.
 
 import { TOPIC, parseEvent } from "./events.js";
 import { Problem, asProblem, microphoneProblem } from "./problems.js";
@@ -9,8 +8,8 @@ const { ConnectionError, ConnectionErrorReason, DisconnectReason, Room, RoomEven
   window.LivekitClient ?? {};
 
 /** Events: "connection" {state}, "microphone" {state, track?}, "agent-track" {track, on}, "event" {event, from},
- *  "malformed" {reason}, "playback" {allowed}, "quality" {level}, "mark" {name}, "ended" {problem | null}.
- *  "microphone" is told again when another device takes over; its state is then "changed", or "lost" if none does. */
+ *  "malformed" {reason}, "playback" {allowed}, "quality" {level}, "mark" {name, t_ms}, "ended" {problem | null}.
+ *  "microphone" comes again when another device takes over: its state is then "changed", or "lost" if none does. */
 export class Call extends EventTarget {
   #room = new Room();
   #schemaToCome;
@@ -66,12 +65,12 @@ export class Call extends EventTarget {
     } catch (error) {
       throw microphoneProblem(error);
     }
-    if (this.#ended) return track.stop(); // the call ended while the person was being asked
+    if (this.#ended) return track.stop(); // the call ended while the browser asked
     this.#microphone = track;
     this.#mark("t_microphone_granted");
     const tellTrack = (state) => this.#tell("microphone", { state, track: track.mediaStreamTrack });
     track.on(TrackEvent.Restarted, () => tellTrack("changed")); // another device is another MediaStreamTrack
-    // A device that is pulled out: livekit-client tries the system's default, and mutes if there is none.
+    // When a device is pulled out, livekit-client tries the system's default, and mutes if there is none.
     track.on(TrackEvent.Muted, () => this.#muted || this.#ended || this.#tell("microphone", { state: "lost" }));
     tellTrack("live");
     await joining;
@@ -80,7 +79,7 @@ export class Call extends EventTarget {
     return this.#mark("t_microphone_published");
   }
 
-  /** Throws a Problem; the microphone in use goes on then. */
+  /** Throws a Problem; the microphone in use then goes on. */
   async chooseMicrophone(deviceId) {
     try {
       await this.#microphone?.setDeviceId({ exact: deviceId || "default" });
@@ -89,7 +88,7 @@ export class Call extends EventTarget {
     }
   }
 
-  /** What the browser records from now, for it may have chosen another device by itself; "" if it does not say. */
+  /** The device in use, as the browser may have chosen another one by itself; "" if it does not say. */
   async microphoneId() {
     return (await this.#microphone?.getDeviceId()) ?? "";
   }
@@ -99,7 +98,7 @@ export class Call extends EventTarget {
     await (muted ? this.#microphone?.mute() : this.#microphone?.unmute());
   }
 
-  /** A click that lets the browser play the agent. */
+  /** On a click the browser lets the agent play. */
   async allowPlayback() {
     await this.#room.startAudio();
   }
@@ -157,12 +156,12 @@ export class Call extends EventTarget {
   }
 
   #lost(reason) {
-    if (this.#ended || !this.#joined) return; // a join that fails says so itself, and knows why
+    if (this.#ended || !this.#joined) return; // a failed join says so itself, and knows why
     const codes = {
       [DisconnectReason.DUPLICATE_IDENTITY]: "replaced",
       [DisconnectReason.ROOM_DELETED]: "room_closed",
       [DisconnectReason.ROOM_CLOSED]: "room_closed",
-      [DisconnectReason.PARTICIPANT_REMOVED]: "room_closed",
+      [DisconnectReason.PARTICIPANT_REMOVED]: "removed",
     };
     this.end(new Problem(codes[reason] ?? "call_lost", { detail: DisconnectReason[reason] ?? "" }));
   }

@@ -1,5 +1,5 @@
-// What this page itself claims about a call, raw: the harness saves it as browser_trace.json and compares it with what
-// it heard. Times are milliseconds of performance.now(). Read-only from outside, and nothing secret is in it.
+// The page's own claims about a call, raw: the harness saves them as browser_trace.json and compares them with what it
+// heard. Times are milliseconds of performance.now(). Read-only from outside; holds nothing secret.
 
 import { THRESHOLDS } from "./ears.js";
 
@@ -24,7 +24,7 @@ export class Trace {
     this.#marks[name] ??= t_ms; // the first time counts
   }
 
-  /** Whether the event belongs to this attempt: the probe's `trace` says which one it is; before that, all do. */
+  /** Whether the event belongs to this attempt: the probe's `trace` names the attempt; before it, all do. */
   accepts(event) {
     if (event.type === "trace") {
       const { trace_id, run_id, case_id, attempt } = event;
@@ -33,7 +33,7 @@ export class Trace {
     return this.#identity.trace_id === null || this.#identity.trace_id === event.trace_id;
   }
 
-  /** `timeS` on the ears' clock is `t_ms` on performance.now(), read when it happened: the two drift a little. */
+  /** `timeS` on the ears' clock is `t_ms` on performance.now(); kept as a pair, because the two clocks drift. */
   edge({ who, edge, timeS }, t_ms) {
     this.#edges.push({ who, edge, t_ms });
     this.#msAt.set(timeS, t_ms);

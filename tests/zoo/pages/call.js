@@ -1,4 +1,4 @@
-// What the strange pages have in common: LiveKit's client, and a call that publishes a microphone and plays the agent.
+// For the strange pages: a call by LiveKit's client that publishes a microphone and plays the agent.
 const query = new URLSearchParams(location.search);
 
 function attachTo(room) {
@@ -7,7 +7,7 @@ function attachTo(room) {
   });
 }
 
-// `microphone`: a track that the page has already, or nothing for LiveKit's own asking. `token`: the page's own.
+// `microphone`: a track that the page already has; without one LiveKit asks. `token`: the page's own.
 async function call({ microphone, token = query.get("token") } = {}) {
   const room = new LivekitClient.Room();
   attachTo(room);

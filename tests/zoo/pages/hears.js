@@ -1,4 +1,4 @@
-// For pages that play the agent in a way of their own: LiveKit's client, and a call whose tracks go to `play(track)`.
+// For pages that play the agent their own way: a call by LiveKit's client that hands its tracks to `play(track)`.
 const asked = new URLSearchParams(location.search);
 
 async function hear(play, { options, microphone = true } = {}) {
