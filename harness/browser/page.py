@@ -67,7 +67,9 @@ class PageSession:
         self.errors: list[PageProblem] = []
         self.instants: list[tuple[float, float]] = []  # (frame, performance.now()) with every block of audio
         self.connections: list[SignalConnection] = []  # to media servers, as the page opened them
-        self._joined: dict[str, float] = {}  # document's clock → performance.now() at its first connection to another host
+        self._joined: dict[
+            str, float
+        ] = {}  # document's clock → performance.now() at its first connection to another host
         self.lost_frames = 0  # frames that the context skipped between two blocks
         self._page = page
         self._mic = mic

@@ -155,8 +155,8 @@ TABLE: tuple[Gate, ...] = (
          fix="A turn of the user's got no reply: look at the agent's log around its end (VAD, STT, dialogue), and at "
              "whether it listens while it speaks."),
     Gate("no_reply", "sounds of the agent where nothing was to be said", "unexpected_onset_count", "2",
-         "sum", "==", 0, "", True, per="call", scope=lambda case: not case.expect_reply or case.greeting_rule == "none", fixed=True,
-         of_sound=False,
+         "sum", "==", 0, "", True, per="call", fixed=True, of_sound=False,
+         scope=lambda case: not case.expect_reply or case.greeting_rule == "none",
          fix="The agent answered where nobody spoke: VAD threshold, or an echo."),
     Gate("said_once", "times the user's speech is found in the recording", "user_heard_count", "2",
          "max", "==", 1, "", True, per="call", scope=_reply_due, fixed=True,

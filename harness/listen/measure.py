@@ -64,7 +64,12 @@ def measure(heard: Capture, *, quality: bool = False) -> Measurement:
     reasons = [*find_reasons(scene), *drift_reasons(scene)]
     manifest = scene.capture.manifest
     records = [_record(scene, turn, quality) for turn in turns]
-    metrics = _call_metrics(scene, turns) | greeting_metrics(scene, turns, records) | hole_metrics(records, scene.primary) | wire_metrics(scene)
+    metrics = (
+        _call_metrics(scene, turns)
+        | greeting_metrics(scene, turns, records)
+        | hole_metrics(records, scene.primary)
+        | wire_metrics(scene)
+    )
     return Measurement(
         trace_id=manifest.trace_id,
         case_id=manifest.case_id,

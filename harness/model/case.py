@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from harness.model.channels import Channel
-from harness.model.expect import ExpectedGreeting, Expectation, GreetingRule
+from harness.model.expect import Expectation, ExpectedGreeting, GreetingRule
 
 CASE_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$"
 SUITE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"

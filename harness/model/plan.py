@@ -89,9 +89,7 @@ def under_rules(built: BuiltCase, rules: CallRules) -> BuiltCase:
     """The case as it is held and judged: with the rules that hold for it, where they are not the usual ones."""
     own, held, usual = _own_rules(built.case), rules_for(built.case, rules), CallRules()
     said = {
-        name: value
-        for name in own
-        if (value := getattr(held, name)) != getattr(usual, name) and value != own[name]
+        name: value for name in own if (value := getattr(held, name)) != getattr(usual, name) and value != own[name]
     }
     return replace(built, case=built.case.model_copy(update=said)) if said else built
 

@@ -7,7 +7,7 @@ missed something, and never that it missed nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.listen.metrics.accounts import between_listeners
@@ -47,8 +47,9 @@ def greeting_metrics(scene: Scene, turns: Sequence[TurnHeard], records: Sequence
         return {"greeting_count": noted or number(0, "count", reason=NO_GREETING)} | _without(scene)
     said = _said(scene, greeting.turn)
     after = _after_joining(scene, greeting.heard)
+    silent_ms = None if after.value is None else _silent_ms(scene, after.value)
     metrics = {
-        "greeting_count": number(1, "count", reason=_in_words(greeting.heard, after, said)),
+        "greeting_count": number(1, "count", reason=_in_words(greeting.heard, after, silent_ms, said)),
         "greeting_ms": after,
         "greeting_head_lost_ms": _begun_without_the_user(_head_lost(scene, greeting), after),
     }
@@ -80,11 +81,15 @@ def _without(scene: Scene) -> dict[str, Metric]:
     return {name: no_number(unit, NO_GREETING) for name, unit in names.items()}
 
 
-def _in_words(heard: HeardReply, after: Metric, said: str) -> str:
+def _in_words(heard: HeardReply, after: Metric, silent_ms: float | None, said: str) -> str:
     words = f"the agent spoke first, for {heard.duration_ms / 1e3:.1f} s"
     if after.value is not None:
-        when = f"{after.value / 1e3:.2f} s after the user had joined" if after.value >= 0 else "before the user had joined"
+        when = (
+            f"{after.value / 1e3:.2f} s after the user had joined" if after.value >= 0 else "before the user had joined"
+        )
         words += f", {when}"
+    if silent_ms is not None:
+        words += f" ({silent_ms / 1e3:.2f} s after its audio had come)"
     return words + (f"; its words, as it published them: {said!r}" if said else "")
 
 
@@ -106,6 +111,14 @@ def _after_joining(scene: Scene, heard: HeardReply) -> Metric:
     onset_ms = ONSET_ERROR_MS + HOP_MS + onset_error_ms((scene.voice or scene.rings[scene.primary]).bed)
     uncertainty = round(timeline.error_ms + onset_ms, 2)
     return number(at_ms - joined_ms, "ms", uncertainty=uncertainty, reason=_track_came(scene, joined_ms))
+
+
+def _silent_ms(scene: Scene, after_ms: float) -> float | None:
+    """For how long the agent's audio had come before it greeted; None where it came ahead of the user, or is not known."""
+    since_ms, joined_ms = heard_since_ms(scene, "post_rtc"), scene.capture.manifest.joined_mono_ms
+    if since_ms is None or joined_ms is None or since_ms <= joined_ms:
+        return None
+    return max(0.0, joined_ms + after_ms - since_ms)
 
 
 def _track_came(scene: Scene, joined_ms: float) -> str:
@@ -167,7 +180,7 @@ def _said(scene: Scene, turn: TurnHeard) -> str:
     return "" if words is None else words.said
 
 
-def _phrases(scene: Scene, said: str) -> Mapping[str, Metric]:
+def _phrases(scene: Scene, said: str) -> dict[str, Metric]:
     wanted = scene.capture.case.expected_greeting if scene.capture.case is not None else None
     if wanted is None or not wanted.says:
         return {}
