@@ -79,6 +79,7 @@ class Probe:
     seen: list[SeenEvent] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
     takes: list[Take] = field(default_factory=list)
+    joined_mono_ms: float | None = None  # when it was in the room
     agent_present: asyncio.Event = field(default_factory=asyncio.Event)
     agent_gone: asyncio.Event = field(default_factory=asyncio.Event)
     second_agent: asyncio.Event = field(default_factory=asyncio.Event)
@@ -119,6 +120,7 @@ class Probe:
         self.room.on("disconnected", self._disconnected)
         self.transcripts.listen_to(self.room)
         async with joined(self.room, url, token, auto_subscribe=True, timeout_s=timeout_s):
+            self.joined_mono_ms = mono_ms()
             for participant in self.room.remote_participants.values():
                 self._participant_connected(participant)
             try:

@@ -33,6 +33,7 @@ class UserBot:
 
     room: rtc.Room = field(default_factory=rtc.Room)
     t0_mono_ms: float | None = None
+    joined_mono_ms: float | None = None  # when it was in the room
     published: asyncio.Event = field(default_factory=asyncio.Event)
     disconnected: asyncio.Event = field(default_factory=asyncio.Event)  # by a fault, not because the call was ended
     on_frame: Callable[[], None] | None = None  # called after each frame: the clock has gone on
@@ -47,6 +48,7 @@ class UserBot:
         self.room.on("disconnected", self._lost)
         self.room.on("track_published", self._subscribe)
         async with joined(self.room, url, token, auto_subscribe=False, timeout_s=timeout_s):
+            self.joined_mono_ms = mono_ms()
             for participant in self.room.remote_participants.values():
                 for publication in participant.track_publications.values():
                     self._subscribe(publication, participant)

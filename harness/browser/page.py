@@ -67,6 +67,9 @@ class PageSession:
         self.errors: list[PageProblem] = []
         self.instants: list[tuple[float, float]] = []  # (frame, performance.now()) with every block of audio
         self.connections: list[SignalConnection] = []  # to media servers, as the page opened them
+        self._joined: dict[
+            str, float
+        ] = {}  # document's clock → performance.now() at its first connection to another host
         self.lost_frames = 0  # frames that the context skipped between two blocks
         self._page = page
         self._mic = mic
@@ -199,6 +202,11 @@ class PageSession:
 
     # what the page reports
 
+    @property
+    def joined_perf_ms(self) -> float | None:
+        """When the page's first peer connection was up (performance.now()): from then on it can hear. None: not yet."""
+        return None if self._clock is None else self._joined.get(self._clock)
+
     def receive(self, source: dict[str, Any], record: dict[str, Any]) -> Awaitable[object] | None:
         """One report of the injected script; an awaitable keeps the page's call waiting."""
         if self._ended:
@@ -213,6 +221,8 @@ class PageSession:
             return self._hold_opening()
         if kind == "track":
             self.agent_track_seen.set()
+        elif kind == "joined":
+            self._joined.setdefault(clock, record["at"])
         elif kind == "broken":
             # A frame that is no part of the call (an advertisement that opens connections) is not the page.
             concerns_us = clock == self._clock or source["frame"] == self._page.main_frame

@@ -84,6 +84,10 @@ def _asks_for_silences(case: Case) -> bool:
     )
 
 
+def _greeting_limit_ms(case: Case) -> float:
+    return (case.expected_greeting.within_ms if case.expected_greeting is not None else None) or 0.0
+
+
 def _word_error_limit(case: Case) -> float:
     return max(
         (wanted.understood.wer_max for wanted in case.expectations if wanted.understood is not None), default=0.0
@@ -151,8 +155,8 @@ TABLE: tuple[Gate, ...] = (
          fix="A turn of the user's got no reply: look at the agent's log around its end (VAD, STT, dialogue), and at "
              "whether it listens while it speaks."),
     Gate("no_reply", "sounds of the agent where nothing was to be said", "unexpected_onset_count", "2",
-         "sum", "==", 0, "", True, per="call", scope=lambda case: not case.expect_reply or case.greeting == "none", fixed=True,
-         of_sound=False,
+         "sum", "==", 0, "", True, per="call", fixed=True, of_sound=False,
+         scope=lambda case: not case.expect_reply or case.greeting_rule == "none",
          fix="The agent answered where nobody spoke: VAD threshold, or an echo."),
     Gate("said_once", "times the user's speech is found in the recording", "user_heard_count", "2",
          "max", "==", 1, "", True, per="call", scope=_reply_due, fixed=True,
@@ -202,10 +206,25 @@ TABLE: tuple[Gate, ...] = (
          hear="wait",
          fix="The user hears nothing for too long: say that work goes on, or answer sooner."),
     Gate("greeting", "greetings before the user's first word", "greeting_count", "2",
-         "min", ">=", 1, "", True, per="call", scope=lambda case: case.greeting == "required", fixed=True,
+         "min", ">=", 1, "", True, per="call", scope=lambda case: case.greeting_rule == "required", fixed=True,
          of_sound=False,
          fix="The case wants the agent to speak first, and it did not: look at what its greeting waits for, or let "
              "--greeting-window-ms be longer."),
+    Gate("greeting_within", "the user joined → the greeting's first word is heard", "greeting_ms", "2",
+         "max", "<=", 0, "ms", True, per="call", fixed=True, of_sound=False, hear="wait",
+         scope=lambda case: case.expected_greeting is not None and case.expected_greeting.within_ms is not None,
+         of_case=_greeting_limit_ms,
+         fix="The greeting comes late: the reason says how much of it the agent took to come into the call."),
+    Gate("greeting_says", "phrases that the case expects of the greeting and the agent did not say",
+         "greeting_phrases_missing_count", "agent",
+         "sum", "==", 0, "", True, per="call", fixed=True, of_sound=False,
+         scope=lambda case: case.expected_greeting is not None and bool(case.expected_greeting.says),
+         fix="The greeting lacks words that the case expects: the reason quotes what the agent published of its speech."),
+    Gate("greeting_lost_head", "missing of the greeting's first word, at the user's own listener", "greeting_head_lost_ms", "2",
+         "max", "<", 25, "ms", True, per="call", fixed=True, of_sound=False, hear=("lost_head",), networks_own=True,
+         scope=lambda case: case.expected_greeting is not None and case.expected_greeting.lost_head is not None,
+         fix="The first word is cut: the agent speaks before the user's side has its track, or the publisher drops its first"
+             " packets."),
     # warnings
     Gate("user_kpi", "USER_KPI: user's last word → agent audible at the ear", "user_kpi_ms", "2",
          "p95", "<=", 900, "ms", False, keep=_answers, scope=_reply_due,

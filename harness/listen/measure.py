@@ -16,6 +16,7 @@ from harness.listen.metrics.changes import change_metrics, pairs_of
 from harness.listen.metrics.dead_air import dead_air_metrics
 from harness.listen.metrics.drift import clock_metrics, drift_reasons
 from harness.listen.metrics.gaps import hole_metrics
+from harness.listen.metrics.greeting import greeting_metrics
 from harness.listen.metrics.happenings import happening_metrics, happenings_in_words
 from harness.listen.metrics.latency import latencies, turn_waterfall
 from harness.listen.metrics.network import network_metrics, on_the_network
@@ -34,7 +35,7 @@ from harness.listen.place.replies import SAMPLES_PER_MS, HeardReply
 from harness.listen.place.scene import PAIRS, Scene
 from harness.listen.place.spoken import Place
 from harness.listen.place.timing import onsets_in_user_turns, unexpected_onsets
-from harness.listen.place.turns import TurnHeard, due_utterances, is_greeting, list_turns, noted_as_greeting
+from harness.listen.place.turns import TurnHeard, due_utterances, greets, list_turns
 from harness.listen.read.ear_clock import steps_in_words
 from harness.listen.read.reading import Capture, read_capture
 from harness.listen.read.records import no_number, number
@@ -63,7 +64,12 @@ def measure(heard: Capture, *, quality: bool = False) -> Measurement:
     reasons = [*find_reasons(scene), *drift_reasons(scene)]
     manifest = scene.capture.manifest
     records = [_record(scene, turn, quality) for turn in turns]
-    metrics = _call_metrics(scene, turns) | hole_metrics(records, scene.primary) | wire_metrics(scene)
+    metrics = (
+        _call_metrics(scene, turns)
+        | greeting_metrics(scene, turns, records)
+        | hole_metrics(records, scene.primary)
+        | wire_metrics(scene)
+    )
     return Measurement(
         trace_id=manifest.trace_id,
         case_id=manifest.case_id,
@@ -113,7 +119,7 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     return Turn(
         reply_seq=turn.reply_seq,
         utterance=turn.utterance,
-        greeting=first is not None and not turn.is_answer and is_greeting(scene, first),
+        greeting=first is not None and not turn.is_answer and greets(scene, first),
         metrics=dict(sorted(on_the_network(scene, turn, as_declared(scene.capture, metrics)).items())),
         mic_end_sample=round(answer.turn.end) if answer is not None else None,
         onset_sample=first.start if first is not None else None,
@@ -157,7 +163,7 @@ def _call_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
     timeline = scene.clocks.of(PAIRS[scene.primary])
     if timeline is not None:
         metrics["capture_lost_samples"] = number(timeline.lost_samples, "samples")
-    metrics |= happening_metrics(scene, turns)
+    metrics |= happening_metrics(scene)
     local = scene.clocks.map_of(PAIRS[scene.primary])
     if local is not None:
         reason = steps_in_words(local.steps) if local.steps else ""
@@ -200,9 +206,9 @@ def _onset_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
 def _may_be_first(scene: Scene, heard: HeardReply) -> bool:
     """Whether this is a permitted greeting. An agent that announces its replies greets only where the case requires it."""
     case = scene.capture.case
-    asked = case.greeting if case is not None else None
+    asked = case.greeting_rule if case is not None else None
     allowed = asked == "required" or (asked != "none" and not scene.tells)
-    return allowed and (is_greeting(scene, heard) or noted_as_greeting(scene, heard))
+    return allowed and greets(scene, heard)
 
 
 def _reply_count(scene: Scene, turns: list[TurnHeard]) -> int:

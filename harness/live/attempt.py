@@ -316,6 +316,10 @@ class Attempt:
             s if s.mic_sample is None else s.model_copy(update={"mic_sample": s.mic_sample - t0}) for s in self.spoken
         ]
 
+    def _joined_mono_ms(self) -> float | None:
+        joined_ms = self.joining.user.joined_mono_ms if self.joining.user is not None else None
+        return None if joined_ms is None else round(joined_ms, 3)
+
     def _manifest(self, writer: CaptureWriter, tracks: list[AgentTrack]) -> Manifest:
         scene, timelines = self.scene, {}
         if self.recording.timeline is not None:
@@ -363,6 +367,7 @@ class Attempt:
             wall_s=self.wall_s,
             timelines=timelines,
             spoken=self._spoken(),
+            joined_mono_ms=self._joined_mono_ms(),
             primed_ms=self.primed[0] if self.primed else None,
             jitter_buffer_stable=self.primed[1] if self.primed else None,
             versions=versions,

@@ -43,6 +43,7 @@ class Joining:
     link: Link | None = None
     probe: Probe | None = None
     page_user: BrowserUser | None = None
+    bot: BotUser | None = None
     attendance: Attendance | None = None
     browser_version: str = ""
     user_identity: str = USER_IDENTITY  # as found in the room
@@ -78,6 +79,11 @@ class Joining:
         probe.roster.invited = attendance.identity
         self._agent_since_s = asyncio.get_running_loop().time()
         return user, attendance
+
+    @property
+    def user(self) -> User | None:
+        """The user's side, as soon as it is open."""
+        return self.page_user or self.bot
 
     @property
     def agent_there_ms(self) -> float:
@@ -135,6 +141,7 @@ class Joining:
     async def _enter_bot(self, stack: AsyncExitStack, probe: Probe) -> BotUser:
         joined = bot_user(probe, self._url_for(USER_IDENTITY), self._user_token(), self._slack_s, self.built.case.echo)
         bot: BotUser = await served(stack.enter_async_context(joined))
+        self.bot = bot
         await bot.ready()
         return bot
 

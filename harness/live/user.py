@@ -57,6 +57,11 @@ class User(Protocol):
         """Set when its side of the call is gone."""
         ...
 
+    @property
+    def joined_mono_ms(self) -> float | None:
+        """When it was in the call and could hear, on the host's monotonic clock; None if it is not known."""
+        ...
+
     def failure(self) -> AttemptError: ...
     async def ready(self) -> None:
         """Wait until its microphone is open (or, with the device microphone, asked for)."""
@@ -111,6 +116,11 @@ class BrowserUser:
     @property
     def failed(self) -> asyncio.Event:
         return self.session.lost
+
+    @property
+    def joined_mono_ms(self) -> float | None:
+        perf_ms = self.session.joined_perf_ms
+        return None if perf_ms is None or self._clock is None else perf_ms + self._clock.mono_minus_perf_ms
 
     def failure(self, when: str = "in the middle of the call") -> AttemptError:
         if self.browser.lost.is_set() or not _alive(
@@ -310,6 +320,12 @@ class BotUser:
     @property
     def failed(self) -> asyncio.Event:
         return self.bot.disconnected
+
+    @property
+    def joined_mono_ms(self) -> float | None:
+        """It hears through the probe: when both were there."""
+        times = (self.bot.joined_mono_ms, self.probe.joined_mono_ms)
+        return None if None in times else max(time for time in times if time is not None)
 
     def failure(self) -> AttemptError:
         if self.bot.broken_why:

@@ -153,6 +153,7 @@ class Manifest(_Frozen):
     wall_s: dict[str, float] = Field(default_factory=dict)  # seconds a phase
     timelines: dict[str, Timeline] = Field(default_factory=dict)  # "browser", "probe", "agent"
     spoken: list[SpokenAt] = Field(default_factory=list)
+    joined_mono_ms: float | None = None  # when the user's side was in the call and could hear; older captures lack it
     primed_ms: float | None = None
     jitter_buffer_stable: bool | None = None
     second_listener: Literal["probe", "none"] = "probe"

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from harness.model.channels import Channel
-from harness.model.expect import Expectation
+from harness.model.expect import Expectation, ExpectedGreeting, GreetingRule
 
 CASE_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$"
 SUITE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
@@ -200,6 +200,20 @@ class Echo(_Strict):
     delay_ms: float = Field(default=200, ge=150, le=450)  # after the agent was heard; the user bot cannot keep less
 
 
+def _greeting_kind(value: Any) -> str | None:
+    if isinstance(value, (dict, ExpectedGreeting)):
+        return "ExpectedGreeting"
+    return "GreetingRule" if value in get_args(GreetingRule) else None
+
+
+Greeting = Annotated[
+    Annotated[GreetingRule, Tag("GreetingRule")] | Annotated[ExpectedGreeting, Tag("ExpectedGreeting")],
+    Discriminator(
+        _greeting_kind, "greeting", "must be auto, none, required, or a mapping of within_ms, says and lost_head"
+    ),
+]
+
+
 def _suite_name(name: str) -> str:
     if name == EVERY_CASE:
         raise ValueError(f"{EVERY_CASE} is every case there is; give a suite another name")
@@ -227,7 +241,7 @@ class Case(_Strict):
     interrupts: bool = False  # the user barges in: the first reply is to stop, and is not judged for its length
     reply_timeout_ms: float = Field(default=6_000, gt=0)  # true end of turn → first sound of the agent
     # None: as the run says (CallRules)
-    greeting: Literal["auto", "none", "required"] | None = None  # whether the agent speaks first
+    greeting: Greeting | None = None  # auto, none, required; or what is asked of it: within_ms, says, lost_head
     turn_quiet_ms: float | None = Field(default=None, ge=300, le=60_000)  # silence that ends the agent's turn
     hangup: Literal["warn", "expected"] | None = None  # the agent leaves after its last reply
     # what is said in words: of every turn of the user, or one entry a turn
@@ -248,6 +262,15 @@ class Case(_Strict):
         if len({wanted.understood.wer_max for wanted in self.expectations if wanted.understood is not None}) > 1:
             raise ValueError("expect: understood.wer_max is one figure for all turns of a case")
         return self
+
+    @property
+    def greeting_rule(self) -> GreetingRule | None:
+        """A greeting of which something is asked is required."""
+        return "required" if isinstance(self.greeting, ExpectedGreeting) else self.greeting
+
+    @property
+    def expected_greeting(self) -> ExpectedGreeting | None:
+        return self.greeting if isinstance(self.greeting, ExpectedGreeting) else None
 
     @property
     def expectations(self) -> list[Expectation]:

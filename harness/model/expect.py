@@ -1,11 +1,11 @@
-"""What a case expects of the words of a turn, of its silences, and of the tools that the agent calls in it."""
+"""What a case expects of the words of a turn, of its silences, of the tools that the agent calls in it, and of its greeting."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 PATTERN = "re:"
 
@@ -72,3 +72,27 @@ class Expectation(_Strict):
     @property
     def asks_for_tools(self) -> bool:
         return bool(self.tools or self.forbid_tools or self.say_do)
+
+
+GreetingRule = Literal["auto", "none", "required"]  # whether the agent speaks first
+
+
+class ExpectedGreeting(_Strict):
+    """The agent speaks first, and this is held against it."""
+
+    within_ms: float | None = Field(default=None, gt=0, le=600_000)  # the user's joining → its first word, as heard
+    says: list[Phrase] = Field(default_factory=list)  # what the agent says ahead of the user has each of them
+    lost_head: bool | None = None  # false: its first word is heard whole
+
+    @field_validator("lost_head")
+    @classmethod
+    def _nobody_wants_it_cut(cls, wanted: bool | None) -> bool | None:
+        if wanted:
+            raise ValueError("false asks that the first word is heard whole; leave the key out to ask nothing of it")
+        return wanted
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> ExpectedGreeting:
+        if self.within_ms is None and not self.says and self.lost_head is None:
+            raise ValueError("needs one of within_ms, says and lost_head; greeting: required asks for any greeting")
+        return self

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from harness.model.case import Case, Truth
+from harness.model.expect import GreetingRule
 from harness.model.limits import SHIPPED, Limits
 
 Lane = Literal["browser", "bot"]
@@ -61,9 +62,6 @@ class PageSpec:
     insecure_hosts: tuple[str, ...] = ()  # HOST or HOST:PORT whose certificates are trusted as shown
 
 
-RULES_OF_CASE = ("greeting", "turn_quiet_ms", "hangup")
-
-
 @dataclass(frozen=True)
 class CallRules:
     """The rules of a call with an agent that reports nothing of itself; a case may override them.
@@ -73,27 +71,32 @@ class CallRules:
     so; without one, after silence of `turn_quiet_ms` (a tool call takes seconds in which the agent is silent).
     """
 
-    greeting: Literal["auto", "none", "required"] = "auto"
+    greeting: GreetingRule = "auto"
     greeting_window_ms: float = 5_000.0
     turn_quiet_ms: float = 5_000.0
     hangup: Literal["warn", "expected"] = "warn"
 
 
 def rules_for(case: Case, rules: CallRules) -> CallRules:
-    """The run's rules, overridden by the case's own."""
-    own = {name: getattr(case, name) for name in RULES_OF_CASE}
-    return replace(rules, **{name: value for name, value in own.items() if value is not None})
+    """The run's rules, overridden by the case's own. A greeting that may take longer than the run's window is waited for."""
+    own = {name: value for name, value in _own_rules(case).items() if value is not None}
+    held: CallRules = replace(rules, **own)
+    within_ms = case.expected_greeting.within_ms if case.expected_greeting is not None else None
+    return held if within_ms is None else replace(held, greeting_window_ms=max(held.greeting_window_ms, within_ms))
 
 
 def under_rules(built: BuiltCase, rules: CallRules) -> BuiltCase:
     """The case as it is held and judged: with the rules that hold for it, where they are not the usual ones."""
-    own, held, usual = built.case, rules_for(built.case, rules), CallRules()
+    own, held, usual = _own_rules(built.case), rules_for(built.case, rules), CallRules()
     said = {
-        name: value
-        for name in RULES_OF_CASE
-        if (value := getattr(held, name)) != getattr(usual, name) and value != getattr(own, name)
+        name: value for name in own if (value := getattr(held, name)) != getattr(usual, name) and value != own[name]
     }
-    return replace(built, case=own.model_copy(update=said)) if said else built
+    return replace(built, case=built.case.model_copy(update=said)) if said else built
+
+
+def _own_rules(case: Case) -> dict[str, Any]:
+    """None: as the run says."""
+    return {"greeting": case.greeting_rule, "turn_quiet_ms": case.turn_quiet_ms, "hangup": case.hangup}
 
 
 @dataclass(frozen=True)

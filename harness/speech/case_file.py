@@ -23,11 +23,12 @@ from harness.model.case import (
     TruthSpan,
     Utterance,
 )
+from harness.model.expect import ExpectedGreeting
 from harness.yaml_file import Lines, Location, explain, read_yaml
 
 #: Names that pydantic puts into a location for the branch of a union; they do not stand in the file.
 TAGS: dict[Any, type[BaseModel]] = {
-    model.__name__: model for model in (Say, Pause, Impulse, StartAt, StartAfter, Recipe, Recording)
+    model.__name__: model for model in (Say, Pause, Impulse, StartAt, StartAfter, Recipe, Recording, ExpectedGreeting)
 }
 #: Keys under which a mapping of one known kind stands.
 MODELS: dict[Any, type[BaseModel]] = {

@@ -10,7 +10,7 @@ import yaml
 
 import earwitness
 from harness.judge.fixes import FIXES
-from harness.model import capture, case, events, status
+from harness.model import capture, case, events, expect, status
 from harness.options.sources import ENV_NAMES, PREFIX
 from harness.settings import OF_GATES, Settings
 from scripts.docs_site.commands import option_help
@@ -106,6 +106,7 @@ def case_fields() -> str:
         ("`truth` of a recording", case.TruthSpan),
         ("`expected_silence`", case.ExpectedSilence),
         ("`echo`", case.Echo),
+        ("`greeting`, as a mapping", expect.ExpectedGreeting),
     )
     return "\n\n".join(f"### {title}\n\n{fields_table(kind)}" for title, kind in kinds)
 

@@ -125,6 +125,7 @@ async def test_jitter_buffer_and_statistics_move_with_the_call(browser, site, re
     assert {"inbound-rtp", "outbound-rtp", "candidate-pair", "codec"} <= types
     assert all(report["t_perf_ms"] > 0 for report in stats)
     assert {report["pc"] for report in stats} == {0, 1}
+    assert session.joined_perf_ms is None, "a page that calls itself has joined nobody"
 
 
 @pytest.mark.live

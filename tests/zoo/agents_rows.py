@@ -14,8 +14,9 @@ BRISK = {"greeting": "none", "turn_quiet_ms": 1500}
 AGENTS = (
     Row("answers", "answers each turn, and nothing else is strange", PASS, latency=ANSWERED, options=BRISK, quick=True),
     Row(
-        "greets_at_once", "greets 0.2 s after joining", PASS, agent="greets.py 0.2", latency=ANSWERED,
-        says="the agent spoke first, for {} s", quick=True, options={"turn_quiet_ms": 1500},
+        "greets_at_once", "greets 0.2 s after joining", PASS, agent="greets.py 0.2", latency=ANSWERED, case="zoo_greeted",
+        says="the agent spoke first, for {} s, {} s after the user had joined{}its words, as it published them: {}",
+        quick=True, options={"turn_quiet_ms": 1500},
     ),
     Row(
         "greets_after_1_s", "greets 1 s after joining", PASS, agent="greets.py 1",

@@ -12,10 +12,24 @@ function makePeers() {
 
   function watch(connection) {
     connections.push(connection);
+    connection.addEventListener("connectionstatechange", () => {
+      if (connection.connectionState !== "connected" || toItself(connection)) return;
+      report("joined", { clock: ears.clock, at: performance.now() });
+    });
     ears.open().catch(() => {}); // warm before the first track: a context that is still starting loses frames
     connection.addEventListener("track", ({ track }) => {
       if (track.kind === "audio") ears.receive(track).catch(() => {}); // reported by open()
     });
+  }
+
+  // Pages connect to themselves, for their echo canceller or to try the network: that is no call.
+  function toItself({ remoteDescription }) {
+    const other = named(remoteDescription);
+    return other !== null && connections.some(({ localDescription }) => named(localDescription) === other);
+  }
+
+  function named(description) {
+    return description?.sdp.match(/^a=ice-ufrag:(\S+)/m)?.[1] ?? null;
   }
 
   async function reports(types) {

@@ -49,7 +49,7 @@ def account(
     defects: list[Defect] = []
     ledgers: dict[str, Ledger] = {}
     if "pre_rtc" not in scene.rings:
-        pair = _between_listeners(scene, turn)
+        pair = between_listeners(scene, turn)
         if pair is None:
             return _none(scene), [], {}
         pairs = {"ear": pair}
@@ -104,7 +104,7 @@ def _spans(scene: Scene, turn: TurnHeard, ring: str, pair: ReplyPair) -> tuple[t
     return (start, end), (min(heard.start, int(pair.place[-1])), 0)
 
 
-def _between_listeners(scene: Scene, turn: TurnHeard) -> ReplyPair | None:
+def between_listeners(scene: Scene, turn: TurnHeard) -> ReplyPair | None:
     """The reply at the second listener as the reference of the ear; None where it is not heard at both."""
     post, ear = turn.heard.get("post_rtc"), turn.heard.get("ear")
     if post is None or ear is None or {"post_rtc", "ear"} & turn.too_early or post.parts or ear.parts:

@@ -1,4 +1,4 @@
-"""What happened in a call that is no fault by itself, as metrics of the call: a greeting, a hang-up, a turn reopened.
+"""What happened in a call that is no fault by itself, as metrics of the call: a hang-up, a turn reopened, a bed.
 
 The live half records it (`Manifest.happenings`); the case, with the run's rules, says what is due. Each metric counts, and
 says in its reason what was seen.
@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from harness.listen.metrics.latency import talked_on
 from harness.listen.place.bed import Bed
 from harness.listen.place.replies import SAMPLES_PER_MS
-from harness.listen.place.scene import PAIRS, Scene
+from harness.listen.place.scene import Scene
 from harness.listen.place.timing import interrupted_by, silence_after_barge_in_ms
-from harness.listen.place.turns import TurnHeard, is_greeting
+from harness.listen.place.turns import TurnHeard
 from harness.listen.read.records import not_applicable, number
 from harness.model.measurement import Metric
 
@@ -21,14 +21,13 @@ SILENCE_DBFS = -120.0
 BED_NAMES = {"post_rtc": "bed_dbfs", "ear": "bed_ear_dbfs"}
 
 
-def happening_metrics(scene: Scene, turns: list[TurnHeard]) -> dict[str, Metric]:
+def happening_metrics(scene: Scene) -> dict[str, Metric]:
     """The call's metrics."""
     case = scene.capture.case
     metrics = {
         "hung_up_count": _count(scene, "hung_up", expected=case is not None and case.hangup == "expected"),
         "came_back_count": _count(scene, "came_back"),
         "reopened_count": _count(scene, "reopened"),
-        "greeting_count": _greetings(scene, turns),
         "page_sound_count": _page_sounds(scene),
     }
     return metrics | _beds(scene)
@@ -79,18 +78,6 @@ def _count(scene: Scene, kind: str, *, expected: bool = False) -> Metric:
     if expected and found:
         return number(0, "count", reason=f"{reason}, as expected")
     return number(len(found), "count", reason=reason)
-
-
-def _greetings(scene: Scene, turns: list[TurnHeard]) -> Metric:
-    """Taken from the recordings; where nobody spoke to the agent, from the live half's notes."""
-    for turn in turns:
-        heard = turn.heard.get(scene.primary)
-        if heard is not None and not turn.is_answer and is_greeting(scene, heard):
-            return number(1, "count", reason=f"the agent spoke first, for {heard.duration_ms / 1e3:.1f} s")
-    greeted = next((h for h in scene.capture.manifest.happenings if h.kind == "greeting"), None)
-    if greeted is not None and scene.first_speech(PAIRS[scene.primary]) is None:
-        return number(1, "count", reason=greeted.detail)
-    return number(0, "count", reason="no greeting was heard before the user's first word")
 
 
 def _page_sounds(scene: Scene) -> Metric:

@@ -5,6 +5,8 @@ The user's words are the case's text; the agent's are what it published of them,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.listen.place.scene import PAIRS, Scene
 from harness.listen.place.spoken import Place
 from harness.listen.place.turns import TurnHeard
@@ -60,12 +62,17 @@ def _phrases(expected: Expectation, words: TurnWords | None) -> dict[str, Metric
     if words is None or not words.said:
         reason = NOT_PUBLISHED.format("its own speech")
         return {name: no_number("count", reason) for name in ("phrases_missing_count", "phrases_forbidden_count")}
-    missing = [phrase for phrase in expected.says if not is_said(phrase, words.said)]
     forbidden = [phrase for phrase in expected.never_says if is_said(phrase, words.said)]
     return {
-        "phrases_missing_count": number(len(missing), "count", reason=_in_words(missing, "is not", words.said)),
+        "phrases_missing_count": phrases_missing(expected.says, words.said),
         "phrases_forbidden_count": number(len(forbidden), "count", reason=_in_words(forbidden, "is", words.said)),
     }
+
+
+def phrases_missing(phrases: Sequence[str], said: str) -> Metric:
+    """How many of `phrases` the agent's text lacks, and which."""
+    missing = [phrase for phrase in phrases if not is_said(phrase, said)]
+    return number(len(missing), "count", reason=_in_words(missing, "is not", said))
 
 
 def _in_words(phrases: list[str], verb: str, said: str) -> str:

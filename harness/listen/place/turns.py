@@ -157,7 +157,12 @@ def is_greeting(scene: Scene, heard: HeardReply) -> bool:
     return first is not None and heard.start < first
 
 
-def noted_as_greeting(scene: Scene, heard: HeardReply) -> bool:
+def greets(scene: Scene, heard: HeardReply) -> bool:
+    """Whether it is (a part of) the greeting, also in a call in which nobody speaks to the agent."""
+    return is_greeting(scene, heard) or _noted_as_greeting(scene, heard)
+
+
+def _noted_as_greeting(scene: Scene, heard: HeardReply) -> bool:
     """The live half took this for a greeting during the call; that counts where nobody spoke to the agent at all."""
     if scene.first_speech(PAIRS[scene.primary]) is not None:
         return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -26,12 +27,19 @@ EAR_MS = 20
 HEARD_ABOVE = 0.01  # RMS, full scale 1: the user's quietest vowels are well above, the tail of a word is below
 INTERRUPTED_MS = 240.0  # of the user's voice while the agent speaks
 STATE = "lk.agent.state"
+WORDS = "lk.transcription"
 
 
 def voice(name: str) -> np.ndarray:
     """One of the sentences in ZOO_VOICE."""
     with wave.open(str(Path(os.environ["ZOO_VOICE"]) / f"{name}.wav"), "rb") as file:
         return np.frombuffer(file.readframes(file.getnframes()), np.int16)
+
+
+def text(name: str) -> str:
+    """The words of that sentence."""
+    texts: dict[str, str] = json.loads((Path(os.environ["ZOO_VOICE"]) / "texts.json").read_text())
+    return texts[name]
 
 
 def silence(seconds: float) -> np.ndarray:
@@ -139,6 +147,11 @@ class Stranger:
     async def state(self, name: str) -> None:
         """As LiveKit's own agents tell what they do: initializing, listening, thinking, speaking."""
         await self.room.local_participant.set_attributes({STATE: name})
+
+    async def tell(self, words: str) -> None:
+        """What it says, in words, as LiveKit's own agents publish it."""
+        final = {"lk.segment_id": "1", "lk.transcription_final": "true"}
+        await self.room.local_participant.send_text(words, topic=WORDS, attributes=final)
 
     async def connect(self, **options: object) -> None:
         self.room.on("track_subscribed", self._subscribed)
