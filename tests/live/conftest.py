@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 
 from harness.live.bench import Bench, open_bench
-from harness.model.plan import NOTHING_TOLD, AgentSpec, CallRules, Invitation, NetworkSpec, PageSpec, Plan
+from harness.model.plan import NOTHING_TOLD, AgentSpec, BuiltCase, CallRules, Invitation, NetworkSpec, PageSpec, Plan
 from harness.run.plan import new_run_id
 
 MISBEHAVING = Path(__file__).parents[1] / "agents" / "misbehaving.py"
+
+#: How long an answer is awaited here: the agent's recogniser may have to wait for a processor. Nobody waits for it otherwise.
+PATIENCE_MS = 30_000.0
 
 OpenBench = Callable[..., AbstractAsyncContextManager[Bench]]
 
@@ -25,6 +28,17 @@ def misbehaving(mode: str) -> AgentSpec:
 
 
 REFERENCE = AgentSpec("reference", "", True)
+
+
+@pytest.fixture
+def built(built: Callable[[str], BuiltCase]) -> Callable[[str], BuiltCase]:
+    """A shipped case that gives a busy host time to answer."""
+
+    def get(name: str) -> BuiltCase:
+        shipped = built(name)
+        return replace(shipped, case=shipped.case.model_copy(update={"reply_timeout_ms": PATIENCE_MS}))
+
+    return get
 
 
 @pytest.fixture
