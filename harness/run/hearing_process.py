@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
@@ -19,6 +20,7 @@ from pydantic import ValidationError
 from harness.errors import HarnessError
 from harness.model.capture import MEASUREMENT
 from harness.model.measurement import Measurement
+from harness.model.plan import RecogniserSpec
 from harness.processes.child import NoAnswerError
 from harness.processes.piped_child import PipedChild
 from harness.processes.spec import BY_STDIN, ChildSpec
@@ -31,8 +33,9 @@ EARS_LOG = Path("logs") / "ears.log"  # in the run's folder
 class HearingProcess:
     """`hear` blocks: call it from a thread, one capture at a time."""
 
-    def __init__(self, log_path: Path) -> None:
+    def __init__(self, log_path: Path, recogniser: RecogniserSpec | None = None) -> None:
         self.log_path = log_path
+        self._recogniser = None if recogniser is None else asdict(recogniser)
         name = "the process that hears captures"
         spec = ChildSpec(name, LISTENER, log_path, stdout="answers", ending=BY_STDIN, own_session=False)
         self._process = PipedChild(spec)
@@ -57,7 +60,8 @@ class HearingProcess:
             raise HarnessError(f"{folder / MEASUREMENT}: cannot be read: {error}") from error
 
     def _ask(self, folder: Path) -> dict[str, str]:
-        question = json.dumps(str(folder.resolve())).encode() + b"\n"
+        about = {"folder": str(folder.resolve()), "recogniser": self._recogniser}
+        question = json.dumps(about).encode() + b"\n"
         try:
             return dict(json.loads(self._process.ask(question, HEAR_TIMEOUT_S)))
         except NoAnswerError as error:

@@ -30,7 +30,7 @@ class TinyWhisperSpeechToText(TranscribingThread):
         try:
             if self._model is None:
                 self._model = Whisper(model_folder())
-            return self._model.text(samples / np.float32(32_768))
+            return self._model.text((samples / np.float32(32_768)).astype(np.float32))
         except ImportError as error:
             raise EngineError(INSTALL) from error
         except (OSError, ValueError, RuntimeError) as error:
