@@ -10,24 +10,24 @@ word or two digits of the agent's text exchanged. Word times are the neural voic
 from __future__ import annotations
 
 import argparse
-import io
 import itertools
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 from scipy.signal import resample_poly
 
+from harness.listen.metrics.reply_words import UNDERSTOOD_WER
 from harness.listen.words.compare import word_errors
 from harness.listen.words.lost import lost_words
 from harness.model.audio import Audio
 from harness.model.plan import RecogniserSpec
 from harness.speech.voices import RATE_HZ as VOICE_HZ
 from harness.speech.voices import Speech, Voices
+from harness.words_heard.altered import ALTERED, through_opus
 from harness.words_heard.recogniser import open_recogniser
 
 RATE_HZ = 48_000
@@ -106,33 +106,33 @@ Samples = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Reply:
-    """`text`: the agent's; `published`, `heard`: as they were understood."""
+    """`text`: the agent's; `published`, `heard`: as understood, first as they are, then altered where words seemed lost."""
 
     text: str
-    published: str
-    heard: str
+    published: tuple[str, ...]
+    heard: tuple[str, ...]
 
     @property
     def lost(self) -> tuple[str, ...]:
         return lost_words(self.text, self.published, self.heard)
 
-    def wer(self, understood: str) -> float:
-        errors = word_errors(self.text, understood)
+    @property
+    def lost_at_first(self) -> tuple[str, ...]:
+        """By what was understood once."""
+        return lost_words(self.text, self.published[:1], self.heard[:1])
+
+    def wer(self, understood: Sequence[str]) -> float:
+        errors = word_errors(self.text, understood[0])
         return errors.rate if errors is not None else 0.0
+
+    @property
+    def judged(self) -> bool:
+        return self.wer(self.published) <= UNDERSTOOD_WER
 
 
 def at_48_khz(samples: npt.NDArray[np.float64]) -> Samples:
     quiet = np.zeros(round(QUIET_S * RATE_HZ))
     return np.concatenate([quiet, resample_poly(samples, 320, 147), quiet]).astype(np.float32)  # 22 050 → 48 000
-
-
-def through_opus(samples: Samples, kbps: float) -> Samples:
-    """By libsndfile, whose level of compression is a bit rate from 256 down to 6 kbit/s."""
-    file = io.BytesIO()
-    level = 1 - (kbps - 6) / 250
-    soundfile.write(file, samples, RATE_HZ, format="OGG", subtype="OPUS", compression_level=level)
-    file.seek(0)
-    return soundfile.read(file, dtype="float32")[0]
 
 
 def without_word(speech: Speech, index: int, joined: bool) -> npt.NDArray[np.float64]:
@@ -180,26 +180,33 @@ def main() -> None:
     rng = random.Random(options.seed)
     recogniser = open_recogniser(RecogniserSpec(model=options.model))
 
-    def understood(samples: Samples) -> str:
-        return recogniser.text(Audio(samples, RATE_HZ))
+    def heard_in(text: str, published: Samples, heard: Samples) -> Reply:
+        """As `harness.words_heard.recognise` does it."""
+        sounds = [Audio(samples, RATE_HZ) for samples in (published, heard)]
+        reply = Reply(text, *((recogniser.text(sound),) for sound in sounds))
+        if not reply.lost:
+            return reply
+        again = [tuple(recogniser.text(alter(sound)) for alter in ALTERED) for sound in sounds]
+        return Reply(text, reply.published + again[0], reply.heard + again[1])
 
-    def arrived(samples: npt.NDArray[np.float64]) -> str:
-        return understood(through_opus(at_48_khz(samples), options.kbps))
+    def arrived(samples: npt.NDArray[np.float64]) -> Samples:
+        return through_opus(Audio(at_48_khz(samples), RATE_HZ), options.kbps).samples
 
     clean: list[Reply] = []
     faults: dict[str, list[Reply]] = {}
     with Voices() as voices:
         for text in SENTENCES:
             speech = voices.speak(text, options.voice, 185)
-            reply = Reply(text, understood(at_48_khz(speech.samples)), arrived(speech.samples))
+            published = at_48_khz(speech.samples)
+            reply = heard_in(text, published, arrived(speech.samples))
             clean.append(reply)
-            if reply.lost or reply.wer(reply.published):
-                print(f"{text!r}: published {reply.published!r}, heard {reply.heard!r}, lost {reply.lost}", flush=True)
+            if reply.lost:
+                print(f"lost in a clean reply: {reply}", flush=True)
             long = [k for k, word in enumerate(speech.words) if len(word.text.strip(".,?")) >= 4]
             for kind, joined in (("a word is silence at the ear", False), ("a word is cut out at the ear", True)):
                 if long:
                     heard = arrived(without_word(speech, rng.choice(long), joined))
-                    faults.setdefault(kind, []).append(Reply(text, reply.published, heard))
+                    faults.setdefault(kind, []).append(heard_in(text, published, heard))
             wrong = Reply(other_word(text, rng), reply.published, reply.heard)
             faults.setdefault("another word in the agent's text", []).append(wrong)
             digits = other_digits(text)
@@ -207,31 +214,25 @@ def main() -> None:
                 faults.setdefault("other digits in the agent's text", []).append(
                     Reply(digits, reply.published, reply.heard)
                 )
-    show(options.voice, clean, faults)
+    show(f"{options.voice}, {options.kbps:g} kbit/s", clean, faults)
 
 
-def show(voice: str, clean: Sequence[Reply], faults: dict[str, list[Reply]]) -> None:
+def show(what: str, clean: Sequence[Reply], faults: dict[str, list[Reply]]) -> None:
     for name, rate in (("as published", lambda r: r.wer(r.published)), ("at the ear", lambda r: r.wer(r.heard))):
-        print(f"{voice}, reply_wer {name}: {spread([rate(reply) for reply in clean])}")
-    print(f"clean replies with words lost on the way, by how many: {counts(len(r.lost) for r in clean)}")
-    print(f"clean replies by a WER above 0 as published: {sum(r.wer(r.published) > 0 for r in clean)} of {len(clean)}")
-    found_by: dict[str, Callable[[Reply], bool]] = {
-        "a word lost on the way": lambda r: bool(r.lost),
-        "reply_wer as published above 0": lambda r: r.wer(r.published) > 0,
-    }
-    for kind, replies in faults.items():
-        for name, found in found_by.items():
-            print(f"{kind}: {name} in {sum(map(found, replies))} of {len(replies)}")
+        print(f"{what}, reply_wer {name}: {spread([rate(reply) for reply in clean])}")
+    judged = [reply for reply in clean if reply.judged]
+    print(f"clean replies that are judged: {len(judged)} of {len(clean)}")
+    for kind, replies in {"clean": clean, **faults}.items():
+        of = [reply for reply in replies if reply.judged]
+        once, lost = (sum(map(found, of)) for found in (lambda r: bool(r.lost_at_first), lambda r: bool(r.lost)))
+        wrong = sum(reply.wer(reply.published) > 0 for reply in replies)
+        print(f"{kind}: words lost on the way in {lost} of {len(of)} (heard once {once})")
+        print(f"{kind}: reply_wer_pre above 0 in {wrong} of {len(replies)}")
 
 
 def spread(values: Sequence[float]) -> str:
     p50, p95 = np.percentile(values, [50, 95])
     return f"mean {np.mean(values):.3f}, P50 {p50:.3f}, P95 {p95:.3f}, max {max(values):.3f}, n {len(values)}"
-
-
-def counts(values: object) -> str:
-    found = [int(value) for value in values]  # type: ignore[attr-defined]
-    return ", ".join(f"{n}: {found.count(n)}" for n in sorted(set(found)))
 
 
 if __name__ == "__main__":

@@ -17,18 +17,22 @@ class _Frozen(BaseModel):
 
 
 class UnderstoodSound(_Frozen):
-    """[start, end) of one recording, and its words; "" where none was understood."""
+    """[start, end) of one recording, and its words; "" where none was understood.
+
+    `also`: what was understood when the sound was altered a little, where words seemed to be lost.
+    """
 
     recording: AgentRecording
     start: int
     end: int
     text: str
+    also: list[str] = Field(default_factory=list)
 
 
 class HeardWords(_Frozen):
     """`skipped`: why nothing was recognised. `excluded`: that is no fault (the model does not know the agent's language).
 
-    `post_rtc` is recognised where the user's own listener understood something else than was published.
+    `post_rtc` is recognised where words were understood as published and not at the user's own listener.
     """
 
     v: Literal[1] = 1

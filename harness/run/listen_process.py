@@ -24,14 +24,14 @@ def main() -> None:
     from harness.listen.measure import write_measurement
     from harness.model.plan import RecogniserSpec
     from harness.own_faults import in_words
-    from harness.words_heard.recognise import listen_for_words
+    from harness.words_heard.recognise import listen_to_call
 
     for line in sys.stdin:
         question = json.loads(line)
         folder, spec = Path(question["folder"]), question["recogniser"]
         answer = {}
         try:
-            write_measurement(folder, listen_for_words(folder, None if spec is None else RecogniserSpec(**spec)))
+            write_measurement(folder, listen_to_call(folder, None if spec is None else RecogniserSpec(**spec)))
         except EarwitnessError as error:
             answer = {"error": str(error)}
         except OSError as error:

@@ -38,7 +38,7 @@ from harness.run.written_run import (
     without_measurements,
     write_run,
 )
-from harness.words_heard.recognise import listen_for_words
+from harness.words_heard.recognise import listen_to_call
 
 if TYPE_CHECKING:
     from harness.history.run_history import RunHistory
@@ -153,7 +153,7 @@ class Run:
         try:
             if self.hear is not None:
                 return self.hear(folder), ""
-            measurement = listen_for_words(folder, self.plan.recogniser)
+            measurement = listen_to_call(folder, self.plan.recogniser)
         except (EarwitnessError, OSError) as error:
             return None, str(error)
         except Exception as error:  # a fault of ours in one metric: it is named and logged, and exits with 3

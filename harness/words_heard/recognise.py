@@ -1,31 +1,33 @@
 """The agent's words in a capture, recognised once: each reply as it was published and where the user hears it.
 
-The second listener's recording is recognised too where those two differ, so that it can be told where words were lost. Runs after
-the call, outside of everything that is timed. What keeps it from running is a sentence in the record, never a failed call.
+Where words seem to be lost between the two, both are heard again, altered a little; where they still are, so is the second
+listener's recording, which tells where. Runs after the call, outside of everything that is timed. What keeps it from running is a
+sentence in the record, never a failed call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.listen.measure import listen, measure_scene
-from harness.listen.metrics.reply_words import PRE, Stretch, TurnSound, turn_sound
+from harness.listen.metrics.reply_words import PRE, Stretch, TurnSound, Understood, turn_sound, understood
+from harness.listen.metrics.words import turn_words
 from harness.listen.place.scene import Scene
 from harness.listen.place.turns import list_turns
 from harness.listen.read.reading import read_capture
-from harness.listen.words.normal import words_in
 from harness.model.audio import Audio
 from harness.model.capture import HEARD_WORDS, write_atomic
 from harness.model.heard_words import AgentRecording, HeardWords, UnderstoodSound
 from harness.model.measurement import Measurement
 from harness.model.plan import RecogniserSpec
+from harness.words_heard.altered import ALTERED
 from harness.words_heard.recogniser import NoRecogniserError, Recogniser, open_recogniser
 
 BEFORE_MS, AFTER_MS = 100.0, 200.0  # of the recording around a reply: a first or last sound may be below the level
 
 
-def listen_for_words(folder: Path, spec: RecogniserSpec | None) -> Measurement:
+def listen_to_call(folder: Path, spec: RecogniserSpec | None) -> Measurement:
     """`harness.listen.measure.listen`, and before it the recogniser, if `spec` names one and the capture was not recognised yet.
 
     Writes heard_words.json. Raises UsageError as `listen` does, OSError if that file cannot be written.
@@ -54,26 +56,63 @@ def recognise_call(scene: Scene, spec: RecogniserSpec) -> HeardWords:
 
 def recognise(scene: Scene, recogniser: Recogniser) -> HeardWords:
     """Raises what the recogniser raises."""
-    turns = [sound for turn in list_turns(scene) if (sound := turn_sound(scene, turn)) is not None]
-    sounds: dict[Stretch, str] = {}
+    found = Recognised(scene, recogniser)
+    for turn in list_turns(scene):
+        sound, words = turn_sound(scene, turn), turn_words(scene, turn)
+        if sound is None:
+            continue
+        found.hear(sound, found.here)
+        found.hear(sound, PRE)
+        understood_now = understood(sound, words, found.record)
+        if not _loses(understood_now, found.here):
+            continue
+        found.hear_again(sound, found.here)
+        found.hear_again(sound, PRE)
+        if found.here != "post_rtc" and _loses(understood(sound, words, found.record), found.here):
+            found.hear(sound, "post_rtc")
+            found.hear_again(sound, "post_rtc")
+    return found.record
 
-    def text(recording: AgentRecording, turn: TurnSound) -> str:
+
+def _loses(found: Understood, here: AgentRecording) -> bool:
+    return PRE in found.texts and here in found.texts and bool(found.lost_at(here))
+
+
+@dataclass
+class Recognised:
+    """What was recognised so far; each stretch once."""
+
+    scene: Scene
+    recogniser: Recogniser
+    sounds: dict[Stretch, UnderstoodSound] = field(default_factory=dict)
+
+    @property
+    def here(self) -> AgentRecording:
+        """The user's own listener."""
+        return "ear" if self.scene.primary == "ear" else "post_rtc"
+
+    def hear(self, turn: TurnSound, recording: AgentRecording) -> None:
         for stretch in turn.stretches.get(recording, ()):
-            if stretch not in sounds:
-                sounds[stretch] = recogniser.text(_around(scene.rings[recording].audio, stretch, turn))
-        return " ".join(sounds[stretch] for stretch in turn.stretches.get(recording, ()))
+            if stretch not in self.sounds:
+                text = self.recogniser.text(self._sound(turn, stretch))
+                self.sounds[stretch] = UnderstoodSound(
+                    recording=recording, start=stretch.start, end=stretch.end, text=text
+                )
 
-    here: AgentRecording = "ear" if scene.primary == "ear" else "post_rtc"
-    for turn in turns:
-        heard = text(here, turn)
-        if PRE in turn.stretches and words_in(text(PRE, turn)) != words_in(heard):
-            text("post_rtc", turn)
-    return HeardWords(
-        model=recogniser.name,
-        version=recogniser.version,
-        language=recogniser.language,
-        sounds=list(_in_order(sounds)),
-    )
+    def hear_again(self, turn: TurnSound, recording: AgentRecording) -> None:
+        for stretch in turn.stretches.get(recording, ()):
+            sound = self._sound(turn, stretch)
+            also = [self.recogniser.text(alter(sound)) for alter in ALTERED]
+            self.sounds[stretch] = self.sounds[stretch].model_copy(update={"also": also})
+
+    def _sound(self, turn: TurnSound, stretch: Stretch) -> Audio:
+        return _around(self.scene.rings[stretch.recording].audio, stretch, turn)
+
+    @property
+    def record(self) -> HeardWords:
+        ordered = sorted(self.sounds.values(), key=lambda sound: (sound.recording, sound.start))
+        who = self.recogniser
+        return HeardWords(model=who.name, version=who.version, language=who.language, sounds=ordered)
 
 
 def _around(audio: Audio, stretch: Stretch, turn: TurnSound) -> Audio:
@@ -85,9 +124,3 @@ def _around(audio: Audio, stretch: Stretch, turn: TurnSound) -> Audio:
     start = max(first, stretch.start - round(BEFORE_MS * per_ms))
     end = min(last, stretch.end + round(AFTER_MS * per_ms))
     return Audio(audio.samples[start:end], audio.rate_hz)
-
-
-def _in_order(sounds: dict[Stretch, str]) -> Iterator[UnderstoodSound]:
-    ordered: Sequence[Stretch] = sorted(sounds, key=lambda stretch: (stretch.recording, stretch.start))
-    for stretch in ordered:
-        yield UnderstoodSound(recording=stretch.recording, start=stretch.start, end=stretch.end, text=sounds[stretch])

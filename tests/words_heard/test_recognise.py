@@ -6,6 +6,7 @@ By a recogniser made here, and by the real one with the neural voice where the e
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from harness.model.plan import RecogniserSpec
 from harness.speech.voices import RATE_HZ as VOICE_HZ
 from harness.speech.voices import Speech, Voices
 from harness.words_heard import recognise as room
+from harness.words_heard.altered import ALTERED
 from harness.words_heard.recogniser import (
     MOST_S,
     RATE_HZ,
@@ -60,7 +62,7 @@ def recorded(folder: Path) -> HeardWords:
 
 def listened(folder: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> Measurement:
     monkeypatch.setattr(room, "open_recogniser", lambda spec: listener)
-    return room.listen_for_words(folder, SPEC)
+    return room.listen_to_call(folder, SPEC)
 
 
 def test_each_reply_is_recognised_once_at_the_ear_and_as_published(
@@ -77,12 +79,29 @@ def test_each_reply_is_recognised_once_at_the_ear_and_as_published(
     assert measured.turns[0].metrics["words_lost_count_ear"].value == 0
 
 
-def test_the_second_listener_is_asked_only_where_words_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_word_that_is_understood_when_heard_again_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = simple_call().write(tmp_path / "c")
     publish(folder, TEXT)
-    listener = Listener([TEXT.replace(" for two", ""), TEXT, TEXT])
-    listened(folder, listener, monkeypatch)
-    assert len(listener.lengths_ms) == 3
+    cut, again = TEXT.replace("table", "cable"), len(ALTERED)
+    listener = Listener([cut, TEXT, *[cut] * (again - 1), TEXT, *[TEXT] * again])
+    measured = listened(folder, listener, monkeypatch)
+    assert {sound.recording for sound in recorded(folder).sounds} == {"ear", "pre_rtc"}, "nobody else is asked"
+    assert measured.turns[0].metrics["words_lost_count_ear"].value == 0
+    assert measured.turns[0].metrics["reply_wer_ear"].value == pytest.approx(0.1)
+
+
+def test_the_second_listener_is_asked_only_where_words_are_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = simple_call().write(tmp_path / "c")
+    publish(folder, TEXT)
+    cut, again = TEXT.replace(" for two", ""), len(ALTERED)
+    listener = Listener([cut, TEXT, *[cut] * again, *[TEXT] * again, *[TEXT] * (1 + again)])
+    measured = listened(folder, listener, monkeypatch)
+    assert len(listener.lengths_ms) == len(listener.texts)
+    assert measured == listen(folder)
     assert "lost at the ear (the second listener understood it)" in judged("words_lost", folder).reason
 
 
@@ -94,7 +113,7 @@ def test_a_capture_that_was_recognised_is_not_recognised_again(tmp_path: Path, m
 
 def test_no_recogniser_is_no_file(tmp_path: Path) -> None:
     folder = simple_call().write(tmp_path / "c")
-    assert room.listen_for_words(folder, None) == listen(folder)
+    assert room.listen_to_call(folder, None) == listen(folder)
     assert not (folder / capture.HEARD_WORDS).exists()
 
 
@@ -102,7 +121,7 @@ def test_an_extra_that_is_not_installed_is_a_stated_reason(tmp_path: Path, monke
     monkeypatch.setattr("harness.words_heard.recogniser.find_spec", lambda name: None)
     open_recogniser.cache_clear()
     folder = simple_call().write(tmp_path / "c")
-    assert room.listen_for_words(folder, SPEC) == listen(folder)
+    assert room.listen_to_call(folder, SPEC) == listen(folder)
     assert "pip install 'earwitness[asr]'" in recorded(folder).skipped
     open_recogniser.cache_clear()
 
@@ -143,6 +162,15 @@ def test_any_rate_becomes_the_recognisers(rate_hz: int) -> None:
     assert np.argmax(np.abs(np.fft.rfft(found))) == 440
 
 
+@pytest.mark.parametrize("alter", ALTERED, ids=lambda alter: alter.__name__)
+def test_an_altered_sound_is_nearly_the_same(alter: Callable[[Audio], Audio]) -> None:
+    sound = Audio(speech(1_500, 3), 48_000)
+    found = alter(sound)
+    assert found.rate_hz == 48_000
+    assert 0.95 < len(found) / len(sound) < 1.2
+    assert np.sqrt(np.sum(found.samples**2)) == pytest.approx(np.sqrt(np.sum(sound.samples**2)), rel=0.1)
+
+
 # the real model, with the neural voice
 
 
@@ -159,7 +187,9 @@ def at_48_khz(samples: np.ndarray) -> np.ndarray:
 
 def spoken_call(speech_: Speech, folder: Path, text: str, heard: np.ndarray | None = None, **changes: object) -> Path:
     """A call whose reply is `speech_`; at the ear `heard` arrives in its stead."""
-    reply = Replied(2_150.0, at_48_khz(speech_.samples), at_ear=(lambda x: codec(x)) if heard is None else lambda x: heard)
+    reply = Replied(
+        2_150.0, at_48_khz(speech_.samples), at_ear=(lambda x: codec(x)) if heard is None else lambda x: heard
+    )
     said = [Said(500.0, speech(1_200, 1))]
     made = Call(said=said, replies=[reply], total_ms=7_000.0, **changes).write(folder / "c")  # type: ignore[arg-type]
     publish(made, text)
@@ -175,7 +205,7 @@ def without(speech_: Speech, index: int) -> np.ndarray:
 
 def test_a_neural_voice_is_understood_and_nothing_is_lost(tmp_path: Path, voice: Voices) -> None:
     folder = spoken_call(voice.speak(TEXT, "joe", 185), tmp_path, TEXT)
-    turn = room.listen_for_words(folder, SPEC).turns[0]
+    turn = room.listen_to_call(folder, SPEC).turns[0]
     figures = {name: turn.metrics[name].value for name in ("reply_wer_pre", "reply_wer_ear", "words_lost_count_ear")}
     assert figures == {"reply_wer_pre": 0, "reply_wer_ear": 0, "words_lost_count_ear": 0}, turn.heard_as
     record = json.loads((folder / capture.HEARD_WORDS).read_text())
@@ -186,7 +216,7 @@ def test_a_neural_voice_is_understood_and_nothing_is_lost(tmp_path: Path, voice:
 def test_a_word_that_is_dropped_at_the_ear_is_named_and_blamed_on_it(tmp_path: Path, voice: Voices) -> None:
     spoken = voice.speak(TEXT, "joe", 185)
     folder = spoken_call(spoken, tmp_path, TEXT, heard=without(spoken, 1))
-    room.listen_for_words(folder, SPEC)
+    room.listen_to_call(folder, SPEC)
     result = judged("words_lost", folder)
     assert result.reason.startswith("'table': lost at the ear (the second listener understood it)"), result.reason
 
@@ -204,7 +234,7 @@ def test_a_text_that_was_not_spoken_is_found_and_blamed_on_the_agent(
 ) -> None:
     asked = {"expect": {"reply_wer_max": 0.0}}
     folder = spoken_call(voice.speak(spoken, "joe", 185), tmp_path, text, case=asked)
-    room.listen_for_words(folder, SPEC)
+    room.listen_to_call(folder, SPEC)
     result = judged("reply_words", folder)
     assert result.status.value == "FAIL"
     assert wrong in result.reason
@@ -215,13 +245,13 @@ def test_a_text_that_was_not_spoken_is_found_and_blamed_on_the_agent(
 def test_another_language_than_the_models_is_excluded_with_the_reason(tmp_path: Path, voice: Voices) -> None:
     folder = simple_call(case={"expect": {"reply_wer_max": 0.1}}).write(tmp_path / "c")
     publish(folder, "Der Tisch ist bestellt.")
-    metrics = room.listen_for_words(folder, RecogniserSpec(language="de")).turns[0].metrics
+    metrics = room.listen_to_call(folder, RecogniserSpec(language="de")).turns[0].metrics
     assert metrics["reply_wer_ear"].not_applicable
     assert "understands English alone, and the agent speaks de (--asr-language)" in metrics["reply_wer_ear"].reason
 
 
 def test_a_folder_that_holds_no_model_is_told(tmp_path: Path, voice: Voices) -> None:
-    with pytest.raises(NoRecogniserError, match="is no Whisper model in CTranslate2's form: it holds no model.bin"):
+    with pytest.raises(NoRecogniserError, match=r"is no Whisper model in CTranslate2's form: it holds no model\.bin"):
         open_recogniser(RecogniserSpec(model=str(tmp_path)))
     (tmp_path / "model.bin").write_bytes(b"no model")
     (tmp_path / "config.json").write_text("{}")

@@ -8,7 +8,7 @@ understood as published and are not at the user's own listener. What was recogni
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.listen.metrics.words import WRONG_SHOWN, TurnWords, expected_of_turn, is_first_sound, turn_starts_ms
 from harness.listen.place.replies import HeardReply
@@ -113,6 +113,14 @@ class Understood:
     texts: dict[AgentRecording, str]
     why_not: str = ""
     excluded: bool = False
+    also: dict[AgentRecording, tuple[str, ...]] = field(default_factory=dict)  # heard again, altered a little
+
+    def all_of(self, recording: AgentRecording) -> tuple[str, ...]:
+        return (self.texts[recording], *self.also.get(recording, ()))
+
+    def lost_at(self, recording: AgentRecording) -> tuple[str, ...]:
+        """The words that were understood as published, and not there."""
+        return lost_words(self.own, self.all_of(PRE), self.all_of(recording))
 
     def none(self, unit: str, reason: str = "") -> Metric:
         why = self.why_not or reason
@@ -134,23 +142,30 @@ def understood(sound: TurnSound | None, words: TurnWords | None, record: HeardWo
     if not any(sound.stretches.values()):
         return Understood(own, {}, "no reply is heard")
     texts: dict[AgentRecording, str] = {}
+    also: dict[AgentRecording, tuple[str, ...]] = {}
     for recording, stretches in sound.stretches.items():
-        found = [_text_in(stretch, record.sounds) for stretch in stretches]
-        known = [text for text in found if text is not None]
+        found = [_sound_of(stretch, record.sounds) for stretch in stretches]
+        known = [one for one in found if one is not None]
         if len(known) == len(found) and (found or recording != "post_rtc"):
-            texts[recording] = " ".join(filter(None, known))
-    return Understood(own, texts)
+            texts[recording] = _in_one(one.text for one in known)
+            times = min((len(one.also) for one in known), default=0)
+            also[recording] = tuple(_in_one(one.also[k] for one in known) for k in range(times))
+    return Understood(own, texts, also=also)
 
 
-def _text_in(stretch: Stretch, sounds: Sequence[UnderstoodSound]) -> str | None:
-    """What was understood of the stretch: of the sound that covers most of it, and at least half."""
+def _in_one(texts: Iterable[str]) -> str:
+    return " ".join(filter(None, texts))
+
+
+def _sound_of(stretch: Stretch, sounds: Sequence[UnderstoodSound]) -> UnderstoodSound | None:
+    """What was understood of the stretch: the sound that covers most of it, and at least half."""
 
     def common(sound: UnderstoodSound) -> int:
         return min(stretch.end, sound.end) - max(stretch.start, sound.start)
 
     beside = [sound for sound in sounds if sound.recording == stretch.recording]
     best = max(beside, key=common, default=None)
-    return best.text if best is not None and 2 * common(best) >= stretch.end - stretch.start else None
+    return best if best is not None and 2 * common(best) >= stretch.end - stretch.start else None
 
 
 def _other_script(text: str) -> bool:
@@ -211,7 +226,7 @@ def _words_lost(here: AgentRecording, sound: TurnSound, found: Understood) -> Me
     if before is not None and before.rate > UNDERSTOOD_WER:
         said = f"{before.rate:.0%} of the agent's text is misunderstood as published ({published!r})"
         return no_number("count", f"{said}: the recogniser does not understand this voice, or its language")
-    lost = lost_words(found.own, published, heard)
+    lost = found.lost_at(here)
     if not lost:
         return number(0, "count")
     return number(
@@ -222,10 +237,9 @@ def _words_lost(here: AgentRecording, sound: TurnSound, found: Understood) -> Me
 def _lost_where(here: AgentRecording, lost: Sequence[str], found: Understood) -> str:
     if here == "post_rtc":
         return "lost in RTC (understood in pre_rtc.wav)"
-    second = found.texts.get("post_rtc")
-    if second is None:
+    if "post_rtc" not in found.texts:
         return "lost on the way (understood in pre_rtc.wav; there is no second listener to tell RTC from the ear)"
-    there = lost_words(found.own, found.texts[PRE], second)
+    there = found.lost_at("post_rtc")
     if all(word in there for word in lost):
         return "lost in RTC (the second listener lacks it too)"
     if any(word in there for word in lost):

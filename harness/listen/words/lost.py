@@ -1,7 +1,7 @@
 """The words that got lost between two listeners of the same speech: understood by the first, and not by the second. Pure.
 
-A recogniser misunderstands some words of any voice, and of a robotic one many. A word that it understood in what was published
-and does not find in what arrived is the way's doing; one that it misunderstands in both says nothing of the way.
+A recogniser misunderstands some words of any voice, and of a robotic one many, some of them by chance. A word that it understands
+in what was published, however often it hears it, and never in what arrived is the way's doing; any other says nothing of the way.
 """
 
 from __future__ import annotations
@@ -11,12 +11,19 @@ from collections.abc import Sequence
 from harness.listen.words.normal import words_in
 
 
-def lost_words(said: str, published: str, heard: str) -> tuple[str, ...]:
-    """Words of `said` that `published` has and `heard` lacks, in their order. Without `said`, of `published`."""
-    reference = words_in(said or published)
-    understood = found_of(reference, words_in(published))
-    arrived = found_of(reference, words_in(heard))
-    return tuple(word for word, was, still in zip(reference, understood, arrived, strict=True) if was and not still)
+def lost_words(said: str, published: Sequence[str], heard: Sequence[str]) -> tuple[str, ...]:
+    """Words of `said` that every one of `published` has and none of `heard`, in their order.
+
+    Several texts are what was understood of the same sound, heard again. Without `said`, words of the first of `published`.
+    """
+    reference = words_in(said or (published[0] if published else ""))
+    understood = [found_of(reference, words_in(text)) for text in published]
+    arrived = [found_of(reference, words_in(text)) for text in heard]
+    return tuple(
+        word
+        for k, word in enumerate(reference)
+        if all(found[k] for found in understood) and not any(found[k] for found in arrived)
+    )
 
 
 def found_of(reference: Sequence[str], words: Sequence[str]) -> list[bool]:

@@ -39,7 +39,9 @@ def recognised(folder: Path, **more: Any) -> None:
     (folder / capture.HEARD_WORDS).write_text(record.model_dump_json())
 
 
-def call(folder: Path, text: str = TEXT, *, expect: dict[str, Any] | None = None, lane: str = "browser", **heard: Any) -> Path:
+def call(
+    folder: Path, text: str = TEXT, *, expect: dict[str, Any] | None = None, lane: str = "browser", **heard: Any
+) -> Path:
     made = simple_call(lane=lane, **({"case": {"expect": expect}} if expect else {})).write(folder / "c")
     if text:
         publish(made, text)
@@ -62,7 +64,11 @@ def judged(gate_id: str, folder: Path, measurement: Measurement | None = None) -
 def test_a_call_that_is_understood_everywhere_passes(tmp_path: Path) -> None:
     folder = call(tmp_path, pre_rtc=TEXT, ear="Your table for 2 is booked at half past 7.")
     turn = listen(folder).turns[0]
-    assert [turn.metrics[name].value for name in ("reply_wer_pre", "reply_wer_ear", "words_lost_count_ear")] == [0, 0, 0]
+    assert [turn.metrics[name].value for name in ("reply_wer_pre", "reply_wer_ear", "words_lost_count_ear")] == [
+        0,
+        0,
+        0,
+    ]
     assert turn.heard_as == {"pre_rtc": TEXT, "ear": "Your table for 2 is booked at half past 7."}
     assert judged("words_lost", folder).status is Status.PASS
 
@@ -133,7 +139,11 @@ def test_without_the_agents_text_the_published_sound_is_what_can_be_lost(tmp_pat
 
 def test_in_the_bot_lane_the_second_listener_is_the_users_own(tmp_path: Path) -> None:
     folder = call(
-        tmp_path, expect={"reply_wer_max": 0.0}, lane="bot", pre_rtc=TEXT, post_rtc="Your table for two is booked at seven."
+        tmp_path,
+        expect={"reply_wer_max": 0.0},
+        lane="bot",
+        pre_rtc=TEXT,
+        post_rtc="Your table for two is booked at seven.",
     )
     found = metrics_of(folder)
     assert found["reply_wer"].value == pytest.approx(0.2)
