@@ -15,8 +15,9 @@ from harness.listen.place.replies import HeardReply
 from harness.listen.place.scene import PAIRS, Scene
 from harness.listen.place.turns import TurnHeard, until_next_turn
 from harness.listen.read.records import no_number, not_applicable, number
-from harness.listen.words.compare import WordErrors, word_errors
+from harness.listen.words.compare import word_errors
 from harness.listen.words.lost import lost_words
+from harness.listen.words.normal import words_in
 from harness.model.capture import HEARD_WORDS
 from harness.model.events import ReplyCause
 from harness.model.heard_words import AgentRecording, HeardWords, UnderstoodSound
@@ -200,21 +201,22 @@ def _reply_wer(recording: AgentRecording, sound: TurnSound, found: Understood) -
     errors = word_errors(found.own, found.texts[recording])
     if errors is None:
         return no_number("ratio", f"nothing in {found.own!r} counts as a word")
-    blame = f" ({_born(recording, errors, found)})" if errors.wrong else ""
+    blame = f" ({_born(recording, found)})" if errors.wrong else ""
     return number(errors.rate, "ratio", reason=f"{found.texts[recording]!r}{_listed(errors.wrong)}{blame}")
 
 
-def _born(recording: AgentRecording, errors: WordErrors, found: Understood) -> str:
-    """Where words became other than the agent's text: before RTC wherever pre_rtc.wav has the same errors."""
-    before = word_errors(found.own, found.texts[PRE]) if PRE in found.texts else None
+def _born(recording: AgentRecording, found: Understood) -> str:
+    """Where words became other than the agent's text: before RTC wherever pre_rtc.wav is misunderstood too."""
     if recording == PRE:
         return "before RTC: it was published so, or the recogniser does not understand this voice"
-    if before is None:
+    if PRE not in found.texts:
         return "without pre_rtc.wav it cannot be told where"
-    own = [wrong for wrong in errors.wrong if wrong not in before.wrong]
-    if not own:
+    lost = found.lost_at(recording)
+    if lost:
+        return f"on the way: {_quoted(lost)} understood in pre_rtc.wav"
+    if words_in(found.texts[recording]) == words_in(found.texts[PRE]):
         return "before RTC: pre_rtc.wav is understood in the same way"
-    return f"on the way: pre_rtc.wav does not have {'; '.join(own[:WRONG_SHOWN])}"
+    return f"no word is surely lost on the way: pre_rtc.wav is understood as {found.texts[PRE]!r}"
 
 
 def _words_lost(here: AgentRecording, sound: TurnSound, found: Understood) -> Metric:

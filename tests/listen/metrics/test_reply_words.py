@@ -92,7 +92,7 @@ def test_words_dropped_on_the_way_are_named_with_where(tmp_path: Path, post: str
     found = metrics_of(folder)
     assert found["reply_wer_pre"].value == 0
     assert found["reply_wer_ear"].value == pytest.approx(0.2)
-    assert "on the way: pre_rtc.wav does not have for 2 → nothing" in found["reply_wer_ear"].reason
+    assert "for 2 → nothing (on the way: 'for', '2' understood in pre_rtc.wav)" in found["reply_wer_ear"].reason
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,14 @@ def test_a_text_that_the_agent_does_not_speak_is_no_loss_and_its_words_are_named
     assert result.status is Status.FAIL
     assert wrong in result.reason
     assert "before RTC: pre_rtc.wav is understood in the same way" in result.reason
+
+
+def test_words_that_are_misunderstood_on_both_sides_are_not_blamed_on_the_way(tmp_path: Path) -> None:
+    folder = call(tmp_path, "It is half past nine.", pre_rtc="It is half past the item.", ear="It is half past iron.")
+    said = metrics_of(folder)["reply_wer_ear"].reason
+    assert (
+        "9 → iron (no word is surely lost on the way: pre_rtc.wav is understood as 'It is half past the item.')" in said
+    )
 
 
 def test_the_absolute_figure_is_information_unless_the_case_asks(tmp_path: Path) -> None:
