@@ -22,6 +22,12 @@ OPTIONS = (
     ("runs", "where runs are written (default: runs/)"),
     ("network", "the user's network: a profile by name or a YAML file (default: nothing in between)"),
     ("link", "what applies it: auto, user or netem (default: auto)"),
+    (
+        "asr",
+        "auto, on or off: a recogniser understands the agent after each call (default: auto, where it is installed)",
+    ),
+    ("asr-model", "its model: tiny.en, or a folder (default: tiny.en)"),
+    ("asr-language", "the language that the agent speaks (default: en)"),
     ("livekit-url", "an external media server"),
     ("limits", "the limits to begin with: shipped or field (default: shipped)"),
     ("gate", "a limit of your own, as in eot_to_first_audio=1500; several with commas between them"),

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +22,15 @@ from harness.errors import UsageError
 from harness.model.extension import AGENTS, PAGES, Page
 from harness.model.limits import LimitProfile, Limits
 from harness.model.machine import this_machine
-from harness.model.plan import AgentSpec, CallRules, Invitation, NetworkSpec, PageSpec
+from harness.model.plan import (
+    SHIPPED_RECOGNISER,
+    AgentSpec,
+    CallRules,
+    Invitation,
+    NetworkSpec,
+    PageSpec,
+    RecogniserSpec,
+)
 from harness.model.redaction import redacted
 from harness.options import extensions
 from harness.options.agent_command import check_command
@@ -78,6 +88,11 @@ class Settings:
     network: str | None = None  # a profile by name, or a YAML file
     link: Literal["auto", "user", "netem"] = "auto"  # what applies it; auto is the user-space link
     network_seed: int = 1
+    asr: Literal["auto", "on", "off"] = (
+        "auto"  # a recogniser hears the agent after each call; auto: where it is installed
+    )
+    asr_model: str = SHIPPED_RECOGNISER  # or a folder with a Whisper model in CTranslate2's form
+    asr_language: str = RecogniserSpec.language  # that the agent speaks (ISO 639-1)
     livekit_url: str | None = None  # an external media server
     livekit_api_key: str | None = None
     livekit_api_secret: str | None = None
@@ -94,6 +109,7 @@ class Settings:
             self.agent_env,
             self.invitation,
             self.call_rules,
+            self.recogniser_spec,
         )
         for read in (*specs, self.network_spec) if network else specs:
             read()
@@ -217,6 +233,23 @@ class Settings:
 
         load_profile(self.network)
         return NetworkSpec(self.network, self.link, self.network_seed)
+
+    def recogniser_spec(self) -> RecogniserSpec | None:
+        """None: nothing is recognised. Raises UsageError for a model or a language that cannot be."""
+        if self.asr == "off":
+            return None
+        if not re.fullmatch(r"[a-z]{2,3}", self.asr_language):
+            raise UsageError(f"--asr-language {self.asr_language!r}: expected a language's code, as in en or de")
+        if self.asr_model == SHIPPED_RECOGNISER:
+            spec = RecogniserSpec(self.asr_model, self.asr_language)
+        elif (Path(self.asr_model) / "model.bin").is_file():
+            spec = RecogniserSpec(str(Path(self.asr_model).resolve()), self.asr_language)
+        else:
+            said = f"neither {SHIPPED_RECOGNISER} nor a folder with a Whisper model in CTranslate2's form (model.bin)"
+            raise UsageError(f"--asr-model {self.asr_model}: {said}")
+        if self.asr == "on" and find_spec("ctranslate2") is None:
+            raise UsageError("--asr on: CTranslate2 is missing: pip install 'earwitness[asr]', then earwitness setup")
+        return spec
 
     def external_server(self) -> tuple[str, str, str] | None:
         """(url, key, secret) of an external LiveKit. Raises UsageError if only part of it is given."""

@@ -1,10 +1,12 @@
 """Settings: what wins over what, and what a wrong one is told."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from harness.errors import UsageError
+from harness.model.plan import RecogniserSpec
 from harness.settings import Settings, load_settings
 
 
@@ -128,3 +130,32 @@ def test_engines_may_be_named_by_a_preset(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     Path("neural").touch()
     assert Settings(engines=Path("neural")).agent_env() == {"EARWITNESS_ENGINES": str(tmp_path / "neural")}, "one's own"
+
+
+def test_the_recogniser_is_a_setting_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "earwitness.toml").write_text('[earwitness]\nasr_language = "de"\n')
+    settings = load_settings({}, folder=tmp_path, env={"EARWITNESS_ASR_MODEL": str(tmp_path / "base")})
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "model.bin").touch()
+    assert settings.recogniser_spec() == RecogniserSpec(str((tmp_path / "base").resolve()), "de")
+    assert Settings().recogniser_spec() == RecogniserSpec("tiny.en", "en")
+    assert Settings(asr="off").recogniser_spec() is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (Settings(asr_model="large-v3"), "--asr-model large-v3: neither tiny.en nor a folder with a Whisper model"),
+        (Settings(asr_language="German"), "--asr-language 'German': expected a language's code, as in en or de"),
+    ],
+)
+def test_a_recogniser_that_cannot_be_is_refused_before_a_call(settings: Settings, message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        settings.check()
+
+
+def test_a_recogniser_that_must_run_and_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.settings.find_spec", lambda name: None)
+    assert Settings().recogniser_spec() is not None, "auto: the capture says why nothing was recognised"
+    with pytest.raises(UsageError, match=r"pip install 'earwitness\[asr\]'"):
+        Settings(asr="on").check()

@@ -183,6 +183,25 @@ def run_command(
         ),
     ] = None,
     network_seed: Annotated[int | None, typer.Option(help="Seed of the network's chance.", show_default="1")] = None,
+    asr: Annotated[
+        str | None,
+        typer.Option(
+            help="Whether a recogniser understands the agent after each call: auto (where the extra asr is installed), on, off "
+            "(docs/how_to/words.md).",
+            show_default="auto",
+        ),
+    ] = None,
+    asr_model: Annotated[
+        str | None,
+        typer.Option(
+            help="Its model: tiny.en, or a folder with a Whisper model in CTranslate2's form.",
+            show_default="tiny.en",
+            metavar="MODEL|DIR",
+        ),
+    ] = None,
+    asr_language: Annotated[
+        str | None, typer.Option(help="The language that the agent speaks, as in en or de.", show_default="en")
+    ] = None,
     livekit_url: Annotated[
         str | None,
         typer.Option(
@@ -282,6 +301,9 @@ def run_command(
         "network": network,
         "link": link,
         "network_seed": network_seed,
+        "asr": asr,
+        "asr_model": asr_model,
+        "asr_language": asr_language,
         "livekit_url": livekit_url,
         "attempts": attempts,
         "repeat": repeat,

@@ -71,7 +71,15 @@ def _answers(case: Case, turn: Turn) -> bool:
 
 
 def _asks_for_phrases(case: Case) -> bool:
-    return any(wanted.says or wanted.never_says for wanted in case.expectations)
+    return any(wanted.asks_for_phrases for wanted in case.expectations)
+
+
+def _asks_for_reply_words(case: Case) -> bool:
+    return any(wanted.reply_wer_max is not None for wanted in case.expectations)
+
+
+def _reply_word_limit(case: Case) -> float:
+    return max((w.reply_wer_max for w in case.expectations if w.reply_wer_max is not None), default=0.0)
 
 
 def _asks_for_tools(case: Case) -> bool:
@@ -188,6 +196,10 @@ TABLE: tuple[Gate, ...] = (
          scope=lambda case: any(wanted.understood is not None for wanted in case.expectations),
          of_case=_word_error_limit,
          fix="The agent's recogniser hears other words than were said: the reason names them."),
+    Gate("reply_words", "words of the agent's text that are not understood where the user hears them (WER)", "reply_wer_ear", "2",
+         "max", "<=", 0.0, "share", True, keep=_answers, scope=_asks_for_reply_words, also=("reply_wer",), if_absent="skip",
+         fixed=True, of_sound=False, hear="end", of_case=_reply_word_limit,
+         fix="What is heard is not the agent's own text: the reason names the words, and whether they were published so."),
     Gate("tools", "calls of tools that the case expects and that were not made so", "tools_missing_count", "agent",
          "sum", "==", 0, "", True, keep=_answers, scope=_asks_for_tools, if_absent="skip", fixed=True, of_sound=False,
          fix="The agent did not do what the case expects: the reason says which call, and what it did call."),
@@ -361,6 +373,11 @@ TABLE: tuple[Gate, ...] = (
          "max", "<", 2, "", False, scope=_reply_due, also=("torn_count_ear",), if_absent="optional",
          hear=("dropout",), of_sound=False, networks_own=True,
          fix="Speech is cut out again and again: holes of one length are TTS underruns, others come from the way."),
+    # words, where a recogniser heard the call (docs/how_to/words.md)
+    Gate("words_lost", "words of a reply that are understood as published, and not where the user hears them",
+         "words_lost_count_ear", "2", "max", "==", 0, "", False, scope=_reply_due, also=("words_lost_count",),
+         if_absent="optional", hear="end", of_sound=False, networks_own=True,
+         fix="Words got lost on the way: the reason names them, and where. Listen there; the ledger shows what is missing."),
     # the ledger: what was published against what is heard (docs/why/ledger.md)
     Gate("lost_sound", "longest piece of a reply that is heard nowhere, also where both sides were joined",
          "lost_longest_ms", "1", "max", "<", 80, "ms", False, scope=_reply_due, also=("lost_longest_ear_ms",),

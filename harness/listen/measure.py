@@ -23,6 +23,7 @@ from harness.listen.metrics.network import network_metrics, on_the_network
 from harness.listen.metrics.octaves import octave_metrics
 from harness.listen.metrics.quality import quality_metrics
 from harness.listen.metrics.recovery import on_recovery, recovery_of_call
+from harness.listen.metrics.reply_words import heard_text, reply_word_metrics, shown_texts, turn_sound, understood
 from harness.listen.metrics.sound import is_syllable, sound_metrics
 from harness.listen.metrics.spectrum import spectra_of
 from harness.listen.metrics.stepped import inside_reply
@@ -45,6 +46,7 @@ from harness.listen.validity import find_reasons, host_metrics, undistorted, use
 from harness.model import capture
 from harness.model.capture import write_atomic
 from harness.model.events import ReplyCause
+from harness.model.heard_words import HeardWords
 from harness.model.measurement import Alignment, Measurement, Metric, Span, Turn, Validity
 
 
@@ -58,12 +60,17 @@ def listen(folder: Path, *, quality: bool = False) -> Measurement:
 
 def measure(heard: Capture, *, quality: bool = False) -> Measurement:
     """Measures a capture, wherever it was read from."""
-    scene = Scene(heard)
+    return measure_scene(Scene(heard), heard.heard_words, quality=quality)
+
+
+def measure_scene(scene: Scene, heard_words: HeardWords | None, *, quality: bool = False) -> Measurement:
+    """`heard_words`: the capture's, also where they were recognised in this very scene."""
+    heard = scene.capture
     turns = list_turns(scene)
     status, detail = refine_status(scene, turns)
     reasons = [*find_reasons(scene), *drift_reasons(scene)]
     manifest = scene.capture.manifest
-    records = [_record(scene, turn, quality) for turn in turns]
+    records = [_record(scene, turn, heard_words, quality) for turn in turns]
     metrics = (
         _call_metrics(scene, turns)
         | greeting_metrics(scene, turns, records)
@@ -91,7 +98,7 @@ def write_measurement(folder: Path, measurement: Measurement) -> None:
     write_atomic(folder / capture.MEASUREMENT, measurement.model_dump_json(indent=2).encode())
 
 
-def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
+def _record(scene: Scene, turn: TurnHeard, heard_words: HeardWords | None, quality: bool) -> Turn:
     metrics, defects = sound_metrics(scene, turn)
     ledgers: dict[str, Ledger] = {}
     if not is_syllable(scene, turn):
@@ -106,7 +113,10 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
     defects = assign_blame(scene, turn, defects)
     metrics |= latencies(scene, turn) | dead_air_metrics(scene, turn) | transport_metrics(scene, turn)
     words = turn_words(scene, turn)
-    metrics |= word_metrics(scene, turn, words)
+    sound = turn_sound(scene, turn)
+    recognised = understood(sound, words, heard_words)
+    metrics |= word_metrics(scene, turn, words, heard_text(scene, recognised), recognised.why_not)
+    metrics |= reply_word_metrics(scene, turn, sound, recognised)
     calls = turn_tools(scene, turn)
     metrics |= tool_metrics(scene, turn, calls, words.said if words is not None else "")
     metrics["way_besides_buffer_ms"] = way_besides_buffer(metrics)
@@ -128,6 +138,7 @@ def _record(scene: Scene, turn: TurnHeard, quality: bool) -> Turn:
         waterfall=turn_waterfall(scene, turn),
         understood=words.understood if words is not None else "",
         said=words.said if words is not None else "",
+        heard_as=shown_texts(recognised),
         tools=list(calls),
         spectra=spectra_of(scene, turn),
         ledger=in_record(ledgers),

@@ -37,6 +37,7 @@ TRUTH = "truth.json"  # where its words are, to the sample
 CASE = "case.json"  # the case as it was played
 EVENTS = "events.jsonl"  # what the participants sent each other, one event a line
 TRANSCRIPT = "transcript.jsonl"  # the words that the participants published of their speech, one text a line
+HEARD_WORDS = "heard_words.json"  # what a recogniser understood of the agent, after the call
 AGENT_TRACE = "agent_trace.jsonl"  # agent: one line a turn, with the times of its steps
 BROWSER_TRACE = "browser_trace.json"  # browser: what the page did, on its own clock
 RTC_STATS = "rtc_stats.jsonl"  # WebRTC's own counters, once a second

@@ -261,6 +261,8 @@ class Case(_Strict):
     def _one_word_error_rate(self) -> Case:
         if len({wanted.understood.wer_max for wanted in self.expectations if wanted.understood is not None}) > 1:
             raise ValueError("expect: understood.wer_max is one figure for all turns of a case")
+        if len({w.reply_wer_max for w in self.expectations if w.reply_wer_max is not None}) > 1:
+            raise ValueError("expect: reply_wer_max is one figure for all turns of a case")
         return self
 
     @property

@@ -60,6 +60,7 @@ class Expectation(_Strict):
     says: list[Phrase] = Field(default_factory=list)  # the agent's reply has each of them
     never_says: list[Phrase] = Field(default_factory=list)
     understood: Understood | None = None
+    reply_wer_max: float | None = Field(default=None, ge=0, le=10)  # of the agent's text, where the user hears it
     tools: list[ExpectedTool] = Field(default_factory=list)
     forbid_tools: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default_factory=list)
     say_do: list[SayDo] = Field(default_factory=list)
@@ -68,6 +69,10 @@ class Expectation(_Strict):
         default=None, gt=0, le=600_000
     )  # end of turn → the answer, behind any filler
     dead_air_max_ms: float | None = Field(default=None, gt=0, le=600_000)  # the longest silence of the agent's turn
+
+    @property
+    def asks_for_phrases(self) -> bool:
+        return bool(self.says or self.never_says)
 
     @property
     def asks_for_tools(self) -> bool:

@@ -142,6 +142,7 @@ class Turn(_Frozen):
     waterfall: list[WaterfallStep] = Field(default_factory=list)
     understood: str = ""  # the user's words, as the agent published them
     said: str = ""  # its own words, as it published them
+    heard_as: dict[str, str] = Field(default_factory=dict)  # recording → its words, as a recogniser understood them
     tools: list[ToolCall] = Field(default_factory=list)  # that it called in this turn, as it told
     spectra: dict[str, Spectrum] = Field(default_factory=dict)  # recording → fingerprint of this reply there
     ledger: dict[str, list[LedgerEntry]] = Field(

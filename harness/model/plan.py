@@ -108,6 +108,17 @@ class NetworkSpec:
     seed: int = 1
 
 
+SHIPPED_RECOGNISER = "tiny.en"
+
+
+@dataclass(frozen=True)
+class RecogniserSpec:
+    """What understands the agent's words after the call. `model`: the one that `earwitness setup` fetches, or a folder."""
+
+    model: str = SHIPPED_RECOGNISER
+    language: str = "en"  # that the agent speaks
+
+
 @dataclass(frozen=True)
 class Plan:
     """The cases in their order, and how they are run."""
@@ -129,3 +140,4 @@ class Plan:
     rules: CallRules = field(default_factory=CallRules)
     limits: Limits = SHIPPED
     network: NetworkSpec | None = None  # None: nothing stands between the user and the media server
+    recogniser: RecogniserSpec | None = None  # None: nothing is recognised after the call

@@ -111,9 +111,9 @@ def _neural_voice() -> Component:
 
 
 def _recogniser() -> Component:
-    """Of `--engines neural` alone."""
+    """Of the words that are heard, and of `--engines neural`."""
     if not recogniser_is_wanted():
-        advice = "for --engines neural: pip install 'earwitness[neural]', then earwitness setup"
+        advice = "to understand replies after a call: pip install 'earwitness[asr]', then earwitness setup (docs/how_to/words.md)"
         return Component("recogniser", False, "", "", advice, needed=False)
     try:
         found = find_recogniser()

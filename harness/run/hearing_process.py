@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
@@ -19,11 +20,15 @@ from pydantic import ValidationError
 from harness.errors import HarnessError
 from harness.model.capture import MEASUREMENT
 from harness.model.measurement import Measurement
+from harness.model.plan import RecogniserSpec
 from harness.processes.child import NoAnswerError
 from harness.processes.piped_child import PipedChild
 from harness.processes.spec import BY_STDIN, ChildSpec
 
 HEAR_TIMEOUT_S = 180.0
+RECOGNISE_TIMEOUT_S = (
+    420.0  # on top: half a second a reply as a rule, two where words seem lost, on a busy machine more
+)
 LISTENER = [sys.executable, "-P", "-m", "harness.run.listen_process"]
 EARS_LOG = Path("logs") / "ears.log"  # in the run's folder
 
@@ -31,8 +36,10 @@ EARS_LOG = Path("logs") / "ears.log"  # in the run's folder
 class HearingProcess:
     """`hear` blocks: call it from a thread, one capture at a time."""
 
-    def __init__(self, log_path: Path) -> None:
+    def __init__(self, log_path: Path, recogniser: RecogniserSpec | None = None) -> None:
         self.log_path = log_path
+        self._recogniser = None if recogniser is None else asdict(recogniser)
+        self._timeout_s = HEAR_TIMEOUT_S + (RECOGNISE_TIMEOUT_S if recogniser is not None else 0.0)
         name = "the process that hears captures"
         spec = ChildSpec(name, LISTENER, log_path, stdout="answers", ending=BY_STDIN, own_session=False)
         self._process = PipedChild(spec)
@@ -57,9 +64,10 @@ class HearingProcess:
             raise HarnessError(f"{folder / MEASUREMENT}: cannot be read: {error}") from error
 
     def _ask(self, folder: Path) -> dict[str, str]:
-        question = json.dumps(str(folder.resolve())).encode() + b"\n"
+        about = {"folder": str(folder.resolve()), "recogniser": self._recogniser}
+        question = json.dumps(about).encode() + b"\n"
         try:
-            return dict(json.loads(self._process.ask(question, HEAR_TIMEOUT_S)))
+            return dict(json.loads(self._process.ask(question, self._timeout_s)))
         except NoAnswerError as error:
             raise HarnessError(f"{folder}: {error}; see {self.log_path}") from error
         except ValueError as error:

@@ -1,8 +1,8 @@
-"""The process that measures captures for `harness.run.hearing_process`: one folder a line on stdin, one answer a line on stdout.
+"""The process that measures captures for `harness.run.hearing_process`: a question a line on stdin, an answer a line on stdout.
 
 `python -m harness.run.listen_process`. It runs at nice 19, writes `measurement.json` into the folder as the run itself would,
-and ends when its stdin closes, also because the run was killed. Answer: {}, {"error": "one line"}, or {"fault": "one line"}
-for a fault of ours, with its traceback on stderr.
+and ends when its stdin closes, also because the run was killed. Question: {"folder": …, "recogniser": its spec or null}. Answer:
+{}, {"error": "one line"}, or {"fault": "one line"} for a fault of ours, with its traceback on stderr.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library's output is no answer
     from harness.errors import EarwitnessError
-    from harness.listen.measure import listen, write_measurement
+    from harness.listen.measure import write_measurement
+    from harness.model.plan import RecogniserSpec
     from harness.own_faults import in_words
+    from harness.words_heard.recognise import listen_to_call
 
     for line in sys.stdin:
-        folder = Path(json.loads(line))
+        question = json.loads(line)
+        folder, spec = Path(question["folder"]), question["recogniser"]
         answer = {}
         try:
-            write_measurement(folder, listen(folder))
+            write_measurement(folder, listen_to_call(folder, None if spec is None else RecogniserSpec(**spec)))
         except EarwitnessError as error:
             answer = {"error": str(error)}
         except OSError as error:

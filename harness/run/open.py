@@ -83,7 +83,7 @@ async def open_run(
         if plan.jobs > 1:
             governor = open_governor(plan.jobs, why=plan.jobs_why, on_note=on_note)
             run.staging = await stack.enter_async_context(governor)
-            run.hear = stack.enter_context(HearingProcess(plan.run_dir / EARS_LOG)).hear
+            run.hear = stack.enter_context(HearingProcess(plan.run_dir / EARS_LOG, plan.recogniser)).hear
         bench = open_bench_of(plan, settings, staging=run.staging, agent_env=agent_env, on_note=on_note)
         run.bench = await stack.enter_async_context(bench)
         yield run

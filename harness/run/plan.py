@@ -71,4 +71,5 @@ def plan_in(settings: Settings, cases: tuple[BuiltCase, ...], run_id: str, run_d
         jobs_why=jobs.why,
         limits=settings.run_limits(),
         network=settings.network_spec(),
+        recogniser=settings.recogniser_spec(),
     )

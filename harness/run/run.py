@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import EarwitnessError
 from harness.history.environment import ears_version
 from harness.judge.verdict import RunFacts, judge_attempt, judge_case, judge_run
-from harness.listen.measure import listen, write_measurement
+from harness.listen.measure import write_measurement
 from harness.model.capture import Manifest, callers, write_atomic
 from harness.model.case import Case
 from harness.model.degraded import degraded_in
@@ -38,6 +38,7 @@ from harness.run.written_run import (
     without_measurements,
     write_run,
 )
+from harness.words_heard.recognise import listen_to_call
 
 if TYPE_CHECKING:
     from harness.history.run_history import RunHistory
@@ -152,7 +153,7 @@ class Run:
         try:
             if self.hear is not None:
                 return self.hear(folder), ""
-            measurement = listen(folder)
+            measurement = listen_to_call(folder, self.plan.recogniser)
         except (EarwitnessError, OSError) as error:
             return None, str(error)
         except Exception as error:  # a fault of ours in one metric: it is named and logged, and exits with 3

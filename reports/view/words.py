@@ -30,6 +30,7 @@ class Words:
     agent: str = ""
     did: tuple[str, ...] = ()  # the tools that it called
     waited: str = ""  # for the answer itself, where a filler came before it
+    heard_as: tuple[str, ...] = ()  # by a recogniser, where it differs from the agent's text or from what was published
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,11 @@ class Script:
     def of(self, turn: Turn) -> Words:
         asked = turn.utterance
         said = self.utterances[asked] if asked is not None and 0 <= asked < len(self.utterances) else ""
-        did, waited = tuple(map(call_text, turn.tools)), waited_text(turn)
+        did, waited, heard_as = tuple(map(call_text, turn.tools)), waited_text(turn), heard_as_text(turn)
         trace = self.traces.get(turn.reply_seq)
         if trace is None:
-            return Words(said, turn.understood, turn.said, did, waited)
-        return Words(said, trace.user_text or turn.understood, trace.reply_text or turn.said, did, waited)
+            return Words(said, turn.understood, turn.said, did, waited, heard_as)
+        return Words(said, trace.user_text or turn.understood, trace.reply_text or turn.said, did, waited, heard_as)
 
 
 def waited_text(turn: Turn) -> str:
@@ -64,6 +65,27 @@ def waited_text(turn: Turn) -> str:
         return ""
     answer = f"the answer came after {answer_ms / 1e3:.1f} s, behind other sound"
     return f"{answer}; the longest silence lasted {longest_ms / 1e3:.1f} s"
+
+
+PLACES = {"pre_rtc": "as it was published", "post_rtc": "at the second listener", "ear": "at the ear"}
+
+
+def heard_as_text(turn: Turn) -> tuple[str, ...]:
+    """What a recogniser understood in each recording, where words differ; and which of them got lost, and where."""
+    figures = [
+        turn.metrics.get(f"{name}{suffix}")
+        for name in ("reply_wer", "words_lost_count")
+        for suffix in ("", "_pre", "_ear")
+    ]
+    if not any(metric is not None and metric.value for metric in figures):
+        return ()
+    texts = [f"{PLACES[name]}: {turn.heard_as[name] or 'nothing'}" for name in PLACES if name in turn.heard_as]
+    lost = [
+        metric.reason.partition("; understood: ")[0]
+        for suffix in ("", "_ear")
+        if (metric := turn.metrics.get(f"words_lost_count{suffix}")) is not None and metric.value
+    ]
+    return (*texts, *lost)
 
 
 def call_text(call: ToolCall) -> str:

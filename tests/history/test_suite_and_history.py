@@ -46,7 +46,7 @@ class StandIn:
         write_manifest(folder, manifest)
         return folder, manifest
 
-    def hear(self, folder: Path) -> Measurement:
+    def hear(self, folder: Path, recogniser: object) -> Measurement:
         case = folder.name.removeprefix(f"{self.run_dir.name}-").removesuffix("-a1")
         return made.measured(self.run_dir.name, case, self.kpis_ms.pop(0))
 
@@ -56,7 +56,7 @@ async def speak(settings: Settings, kpis_ms: list[float], monkeypatch: pytest.Mo
     cases = tuple(built(f"c{i:02}") for i in range(len(kpis_ms)))
     plan = planning.make_plan(settings, cases)
     bench = StandIn(plan.run_dir, list(kpis_ms))
-    monkeypatch.setattr(under_way, "listen", bench.hear)
+    monkeypatch.setattr(under_way, "listen_to_call", bench.hear)
     run = under_way.Run(plan, bench=bench, history=run_history(plan, settings))  # type: ignore[arg-type]
     place = settings.history_place()
     for case in cases:

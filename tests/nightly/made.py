@@ -81,7 +81,7 @@ class World:
         self.settings = Settings(runs=folder, history="off")
         self.webm: Callable[[Path], WebmHeard] = good_webm
         self.webms_heard: list[str] = []
-        monkeypatch.setattr(under_way, "listen", self.hear)
+        monkeypatch.setattr(under_way, "listen_to_call", self.hear)
         monkeypatch.setattr(nightly_webm, "hear_webm", self.hear_webm)
         monkeypatch.setattr(under_way, "write_run", _write_summary_alone)
         self.plan = NightPlan(
@@ -94,7 +94,7 @@ class World:
         )  # fmt: skip
         write_night(self.folder, night)
 
-    def hear(self, capture: Path) -> Measurement:
+    def hear(self, capture: Path, recogniser: object = None) -> Measurement:
         self.heard.append(capture.name)
         manifest = Manifest.model_validate_json((capture / "manifest.json").read_bytes())
         told = {"trace_id": manifest.trace_id, "attempt": manifest.attempt, "capture_status": manifest.status}

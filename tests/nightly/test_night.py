@@ -116,12 +116,12 @@ def test_a_kill_leaves_the_report_of_the_parts_that_were_done(world: World) -> N
 
 
 def test_a_call_that_was_recorded_and_not_yet_measured_is_heard_and_not_played_again(world: World) -> None:
-    def killed_while_listening(capture: Path) -> None:
+    def killed_while_listening(capture: Path, recogniser: object) -> None:
         raise Killed
 
     run = world.night_run()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harness.run.run.listen", killed_while_listening)
+        patch.setattr("harness.run.run.listen_to_call", killed_while_listening)
         with pytest.raises(Killed):
             asyncio.run(run.run())
     assert world.played == ["run-one-a-a1"]

@@ -29,7 +29,7 @@ def test_without_the_package_that_runs_it_nothing_is_missed(monkeypatch: pytest.
     (row,) = [component for component in examine() if component.name == "recogniser"]
     assert not row.ok
     assert not row.needed
-    assert "pip install 'earwitness[neural]'" in row.advice
+    assert "pip install 'earwitness[asr]'" in row.advice
 
 
 def test_a_missing_model_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,9 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.listen.measure import listen
+from harness.model.capture import HEARD_WORDS
+from harness.model.heard_words import HeardWords
+from harness.model.plan import RecogniserSpec
 from harness.run.hearing_process import HearingProcess
 from harness.run.listen_process import NICENESS
 from tests.listen.captures import simple_call
@@ -26,6 +29,14 @@ def test_a_capture_is_heard_as_it_is_here_by_a_polite_process_and_an_error_does_
         assert child.nice() == NICENESS
         assert process.hear(folder) == listen(folder)
         assert [p.pid for p in psutil.Process().children() if p.pid == child.pid], "it is the same process"
+
+
+def test_the_process_also_recognises_the_words_and_says_why_where_it_cannot(tmp_path: Path) -> None:
+    folder = simple_call().write(tmp_path / "c")
+    with HearingProcess(tmp_path / "ears.log", RecogniserSpec(model=str(tmp_path))) as process:
+        assert process.hear(folder) == listen(folder)
+    record = HeardWords.model_validate_json((folder / HEARD_WORDS).read_bytes())
+    assert "is no Whisper model" in record.skipped or "CTranslate2 is not installed" in record.skipped
 
 
 def test_a_process_that_died_is_replaced_for_the_next_capture(tmp_path: Path) -> None:

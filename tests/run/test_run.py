@@ -66,7 +66,7 @@ class Bench:
         write_manifest(folder, manifest)
         return folder, manifest
 
-    def listen(self, folder: Path) -> Measurement:
+    def listen(self, folder: Path, recogniser: object) -> Measurement:
         manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
         trace = f"{manifest.case_id}-a{manifest.attempt}"
         self.heard.append(trace)
@@ -85,7 +85,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
         yield made_up
 
     monkeypatch.setattr(opening, "open_bench_of", open_bench_of)
-    monkeypatch.setattr(under_way, "listen", made_up.listen)
+    monkeypatch.setattr(under_way, "listen_to_call", made_up.listen)
     return made_up
 
 

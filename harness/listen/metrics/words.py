@@ -1,6 +1,7 @@
 """The words of a turn: how much of the user's the agent understood, and whether its own are those that the case expects.
 
-The user's words are the case's text; the agent's are what it published of them, and of its own speech (transcript.jsonl).
+The user's words are the case's text; the agent's are what it published of them, and of its own speech (transcript.jsonl). An
+agent that publishes nothing of its speech is held to what a recogniser understood of it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from harness.model.expect import Expectation
 from harness.model.measurement import Metric
 from harness.model.transcript import words_of
 
+OWN_TEXT = "the agent's own text"
 NOT_PUBLISHED = "the agent published no words of {} (LiveKit's text streams, topic lk.transcription)"
 WRONG_SHOWN = 6
 
@@ -32,14 +34,19 @@ def turn_words(scene: Scene, turn: TurnHeard) -> TurnWords | None:
     return next((part for (index, _), part in zip(starts, parts[1:], strict=True) if index == turn.utterance), None)
 
 
-def word_metrics(scene: Scene, turn: TurnHeard, words: TurnWords | None) -> dict[str, Metric]:
-    """`words`: the turn's. Empty where nothing was published and the case asks for nothing."""
+def word_metrics(
+    scene: Scene, turn: TurnHeard, words: TurnWords | None, heard: str | None, why_not_heard: str
+) -> dict[str, Metric]:
+    """`words`: the turn's; `heard`: what a recogniser understood where the user hears it, or None and `why_not_heard`.
+
+    Empty where nothing was published and the case asks for nothing.
+    """
     expected = expected_of_turn(scene, turn)
     if turn.utterance is None or (expected is None and words is None):
         return {}
     found = {"user_wer": _user_wer(scene, turn, words)}
-    if expected is not None and (expected.says or expected.never_says):
-        found |= _phrases(expected, words)
+    if expected is not None and expected.asks_for_phrases:
+        found |= _phrases(expected, words, heard, f"{scene.primary}.wav", why_not_heard)
     return found
 
 
@@ -58,28 +65,34 @@ def _user_wer(scene: Scene, turn: TurnHeard, words: TurnWords | None) -> Metric:
     return number(errors.rate, "ratio", reason=f"{words.understood!r}{interim}{': ' if shown else ''}{shown}")
 
 
-def _phrases(expected: Expectation, words: TurnWords | None) -> dict[str, Metric]:
-    if words is None or not words.said:
-        reason = NOT_PUBLISHED.format("its own speech")
+def _phrases(
+    expected: Expectation, words: TurnWords | None, heard: str | None, where: str, why_not_heard: str
+) -> dict[str, Metric]:
+    """Looked for in the agent's own text; without one, in what a recogniser understood in the recording `where`."""
+    own = words.said if words is not None else ""
+    if not own and heard is None:
+        reason = f"{NOT_PUBLISHED.format('its own speech')}; {why_not_heard}"
         return {name: no_number("count", reason) for name in ("phrases_missing_count", "phrases_forbidden_count")}
-    forbidden = [phrase for phrase in expected.never_says if is_said(phrase, words.said)]
+    text = own or heard or ""
+    looked = OWN_TEXT if own else f"what a recogniser understood in {where}"
+    forbidden = [phrase for phrase in expected.never_says if is_said(phrase, text)]
     return {
-        "phrases_missing_count": phrases_missing(expected.says, words.said),
-        "phrases_forbidden_count": number(len(forbidden), "count", reason=_in_words(forbidden, "is", words.said)),
+        "phrases_missing_count": phrases_missing(expected.says, text, looked),
+        "phrases_forbidden_count": number(len(forbidden), "count", reason=_in_words(forbidden, "is", looked, text)),
     }
 
 
-def phrases_missing(phrases: Sequence[str], said: str) -> Metric:
-    """How many of `phrases` the agent's text lacks, and which."""
-    missing = [phrase for phrase in phrases if not is_said(phrase, said)]
-    return number(len(missing), "count", reason=_in_words(missing, "is not", said))
+def phrases_missing(phrases: Sequence[str], text: str, looked: str = OWN_TEXT) -> Metric:
+    """How many of `phrases` the text lacks, and which; `looked` says in words where the text is from."""
+    missing = [phrase for phrase in phrases if not is_said(phrase, text)]
+    return number(len(missing), "count", reason=_in_words(missing, "is not", looked, text))
 
 
-def _in_words(phrases: list[str], verb: str, said: str) -> str:
+def _in_words(phrases: list[str], verb: str, looked: str, text: str) -> str:
     if not phrases:
-        return ""
+        return f"looked for in {looked}"
     quoted = ", ".join(repr(phrase) for phrase in phrases)
-    return f"{quoted} {verb} in the agent's own text: {said!r}"
+    return f"{quoted} {verb} in {looked}: {text!r}"
 
 
 def expected_of_turn(scene: Scene, turn: TurnHeard) -> Expectation | None:

@@ -23,6 +23,7 @@ from harness.model.audio import Audio
 from harness.model.capture import CAPTURE_SCHEMA_VERSION, Manifest
 from harness.model.case import Case, Truth
 from harness.model.events import AgentTurnTrace, Event
+from harness.model.heard_words import HeardWords
 from harness.model.json_lines import lines_of
 from harness.model.transcript import TranscriptLine
 from harness.network.log import Row, parse_log
@@ -91,6 +92,7 @@ class Capture:
     ear_received: npt.NDArray[np.float64] | None = None  # (n, 2): sample of ear.wav, RMS of what came on remote tracks
     voice: Audio | None = None  # the agent's voice in post_rtc, where it has other tracks beside it
     transcript: tuple[TranscriptLine, ...] = ()  # the words that were published
+    heard_words: HeardWords | None = None  # what a recogniser understood
     notes: tuple[str, ...] = ()  # what had to be assumed to read its recordings
 
     def why_missing(self, name: str) -> str:
@@ -132,6 +134,7 @@ def read_capture(folder: Path) -> Capture:
         packets=tuple(_read_packets(folder / capture.LINK_LOG, missing)) if manifest.link != "none" else (),
         voice=_read_voice(folder, manifest, missing),
         transcript=_read_transcript(folder / capture.TRANSCRIPT, missing),
+        heard_words=_read_heard_words(folder / capture.HEARD_WORDS, missing),
         notes=tuple(notes),
     )
 
@@ -139,6 +142,11 @@ def read_capture(folder: Path) -> Capture:
 def _read_transcript(path: Path, missing: dict[str, str]) -> tuple[TranscriptLine, ...]:
     """Nobody need publish words."""
     return tuple(_read_lines(path, TranscriptLine.model_validate, missing)) if path.exists() else ()
+
+
+def _read_heard_words(path: Path, missing: dict[str, str]) -> HeardWords | None:
+    """No recogniser need have run."""
+    return _read_record(path, HeardWords, missing) if path.exists() else None
 
 
 def _read_voice(folder: Path, manifest: Manifest, missing: dict[str, str]) -> Audio | None:

@@ -10,8 +10,9 @@ import pytest
 
 from runtime.audio.resampler import StreamingResampler
 from runtime.engines.protocols import EngineError
+from runtime.engines.whisper_by_ctranslate2 import prompt, text_of
 from runtime.engines.whisper_features import BANDS, log_mel, mel_bands
-from runtime.engines.whisper_tiny import TinyWhisperSpeechToText, text_of
+from runtime.engines.whisper_tiny import TinyWhisperSpeechToText
 from runtime.voice.piper import RATE_HZ, PiperVoice
 
 
@@ -65,10 +66,16 @@ async def fails_with(says: str) -> None:
     assert not stt.health().ok
 
 
-def test_the_bands_are_those_that_whisper_learnt() -> None:
+@pytest.mark.parametrize("bands", [BANDS, 128])
+def test_the_bands_are_those_that_whisper_learnt(bands: int) -> None:
     from librosa.filters import mel
 
-    assert np.allclose(mel_bands(), mel(sr=16_000, n_fft=400, n_mels=BANDS), atol=1e-6)
+    assert np.allclose(mel_bands(bands), mel(sr=16_000, n_fft=400, n_mels=bands), atol=1e-6)
+
+
+def test_a_multilingual_model_is_told_the_language() -> None:
+    assert prompt(False, "de") == ["<|startoftranscript|>", "<|notimestamps|>"]
+    assert prompt(True, "de") == ["<|startoftranscript|>", "<|de|>", "<|transcribe|>", "<|notimestamps|>"]
 
 
 def test_a_tone_is_one_bright_band() -> None:
