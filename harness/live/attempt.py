@@ -125,7 +125,9 @@ class Attempt:
 
     async def _play(self) -> None:
         scene = self.scene
-        await served(scene.rooms.create(self.room, scene.invitation.room_metadata))
+        sid = await served(scene.rooms.create(self.room, scene.invitation.room_metadata))
+        if scene.telemetry is not None:
+            scene.telemetry.begin(self.room, sid)
         try:
             async with AsyncExitStack() as agents, AsyncExitStack() as stack:  # the agent leaves after the others
                 try:
@@ -141,6 +143,8 @@ class Attempt:
         finally:
             self.enter("done")
             await scene.rooms.delete(self.room)
+            if scene.telemetry is not None:
+                await scene.telemetry.settled(self.room)
 
     def _conversation(self, user: User, probe: Probe) -> Conversation:
         scene, case = self.scene, self.built.case
@@ -300,6 +304,11 @@ class Attempt:
         if self.probe is not None:
             writer.events(self.probe.seen)
             writer.transcript(self.probe.transcripts.lines)
+        if self.scene.telemetry is not None:
+            told = self.scene.telemetry.end(self.room)
+            writer.spans(told.spans)
+            if told.in_words:
+                self.happenings.append(Happening(kind="telemetry", detail=told.in_words))
         writer.stats(self.stats)
         if self.link_record is not None:
             writer.link(self.link_record)

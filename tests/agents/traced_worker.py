@@ -1,0 +1,36 @@
+"""The worker of examples/livekit_worker with OpenTelemetry switched on as its users do it: a provider, and the exporter of the SDK.
+
+Where the spans go comes from the environment. It knows nothing of Earwitness.
+"""
+
+from __future__ import annotations
+
+from livekit.agents import AgentServer, AgentSession, JobContext, cli
+from livekit.agents.telemetry import set_tracer_provider
+from livekit.plugins import silero
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from worker import HeardSomething, LocalAgent, NoLLM, NoTTS
+
+AGENT_NAME = "traced-worker"
+server = AgentServer(load_fnc=lambda: 0.0, load_threshold=float("inf"), host="127.0.0.1", port=0, num_idle_processes=1)
+
+
+@server.rtc_session(agent_name=AGENT_NAME)
+async def entrypoint(context: JobContext) -> None:
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    set_tracer_provider(provider)
+    session: AgentSession = AgentSession(
+        vad=silero.VAD.load(min_silence_duration=0.25),
+        stt=HeardSomething(),
+        llm=NoLLM(),
+        tts=NoTTS(),
+        min_endpointing_delay=0.2,
+    )
+    await session.start(agent=LocalAgent(), room=context.room)
+
+
+if __name__ == "__main__":
+    cli.run_app(server)
