@@ -106,12 +106,12 @@ def _record(scene: Scene, turn: TurnHeard, told: Told | None, quality: bool) -> 
     metrics |= word_metrics(scene, turn, words)
     calls = turn_tools(scene, turn)
     metrics |= tool_metrics(scene, turn, calls, words.said if words is not None else "")
-    metrics |= claim_metrics(scene, turn, told, metrics.get(KPI[scene.primary]))
     metrics["way_besides_buffer_ms"] = way_besides_buffer(metrics)
     metrics = inside_reply(scene, turn, metrics) | on_recovery(scene, turn)
     if quality:
         metrics |= quality_metrics(scene, turn)
     metrics = undistorted(scene, turn, metrics) | host_metrics(scene, turn)
+    metrics |= claim_metrics(scene, turn, told, metrics.get(KPI[scene.primary]))
     answer = turn.answers.get(scene.primary)
     first = (answer.reply if answer is not None else None) or turn.heard.get(scene.primary)
     return Turn(

@@ -25,6 +25,10 @@ MOST_BYTES = 4 << 20  # of a batch, unpacked: an SDK sends at most 512 spans at 
 MOST_JSON_BYTES = 1 << 20  # its reading is some 20 times as slow
 MOST_ATTRIBUTES = 64
 LONGEST_TEXT = 200
+KEPT_TEXTS = ("lk.pii.room_name", "lk.pii.function_tool.")
+CONTENT = ("lk.pii.", "lk.chat_ctx", "lk.blocking.stack", "gen_ai.system_instructions", "gen_ai.input.", "gen_ai.output.messages",
+           "gen_ai.tool.definitions", "gen_ai.prompt.")  # fmt: skip
+PIPECAT_CONTENT = ("input", "output", "text", "transcript", "tools", "text_output")
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 GZIP = 16 + zlib.MAX_WBITS
 
@@ -79,9 +83,10 @@ def _from_json(body: bytes) -> ExportTraceServiceRequest:
     if len(body) > MOST_JSON_BYTES:
         raise RefusedError(f"JSON larger than {MOST_JSON_BYTES >> 20} MiB", 413)
     try:
-        request: ExportTraceServiceRequest = ParseDict(
-            json.loads(body), ExportTraceServiceRequest(), ignore_unknown_fields=True
-        )
+        told = json.loads(body)
+        if not isinstance(told, dict):
+            raise TypeError("no object")
+        request: ExportTraceServiceRequest = ParseDict(told, ExportTraceServiceRequest(), ignore_unknown_fields=True)
     except (ValueError, ParseError, RecursionError, AttributeError, TypeError) as error:
         raise RefusedError(NO_OTLP, 400) from error
     for span in (s for r in request.resource_spans for scope in r.scope_spans for s in scope.spans):
@@ -116,7 +121,9 @@ def _line(span: Span, scope: str, arrival: Arrival) -> SpanLine | None:
     attributes: dict[str, AttributeValue] = {}
     for pair in span.attributes:
         value = _value(pair.value)
-        if value is not None and len(attributes) < MOST_ATTRIBUTES:
+        if value is None or (isinstance(value, str) and not _is_kept(pair.key)):
+            continue
+        if len(attributes) < MOST_ATTRIBUTES:
             attributes[pair.key[:LONGEST_TEXT]] = value
     try:
         return SpanLine(
@@ -133,6 +140,11 @@ def _line(span: Span, scope: str, arrival: Arrival) -> SpanLine | None:
         )
     except ValidationError:
         return None
+
+
+def _is_kept(key: str) -> bool:
+    """Whether a text is: prompts and what was said in the call are not (its words are in transcript.jsonl)."""
+    return key.startswith(KEPT_TEXTS) or not (key.startswith(CONTENT) or key in PIPECAT_CONTENT)
 
 
 def _value(value: AnyValue) -> AttributeValue | None:

@@ -1,6 +1,6 @@
-"""The worker of examples/livekit_worker with OpenTelemetry switched on as its users do it: a provider, and the exporter of the SDK.
+"""The worker of examples/livekit_worker with OpenTelemetry switched on as its users do it.
 
-Where the spans go comes from the environment. It knows nothing of Earwitness.
+A provider with the exporter of the SDK; where the spans go comes from the environment. It knows nothing of Earwitness.
 """
 
 from __future__ import annotations

@@ -52,11 +52,15 @@ def claim_metrics(scene: Scene, turn: TurnHeard, told: Told | None, kpi: Metric 
     if kpi is None or kpi.value is None:
         reason = kpi.reason if kpi is not None else "the latency was not measured"
         return metrics | {"claim_difference_ms": no_number("ms", reason)}
-    difference = number(kpi.value - claim.value_ms, "ms", uncertainty=kpi.uncertainty, reason="heard minus claimed")
+    metrics["claim_difference_ms"] = number(
+        kpi.value - claim.value_ms, "ms", uncertainty=kpi.uncertainty, reason="heard minus claimed"
+    )
+    metrics |= _parts(scene, turn, claim, absurd)
     for doubt in filter(None, [absurd, kpi.reason if kpi.invalid else ""]):
-        difference = disbelieved(difference, doubt)
-    metrics["claim_difference_ms"] = difference
-    return metrics | _parts(scene, turn, claim, absurd)
+        metrics |= {
+            name: disbelieved(metric, doubt) for name, metric in metrics.items() if name != "claimed_latency_ms"
+        }
+    return metrics
 
 
 def why_absurd(claimed_ms: float, call_ms: float | None) -> str:

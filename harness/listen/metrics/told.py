@@ -128,5 +128,6 @@ def told_in_words(told: Told | None) -> list[str]:
     """One sentence on what the spans tell, and on the clock that they are placed by."""
     if told is None:
         return []
-    placed = f"{told.replies} replies told by the spans of {told.framework}, {len(told.by_utterance)} placed in turns"
+    replies = f"{told.replies} {'reply' if told.replies == 1 else 'replies'}"
+    placed = f"{replies} told by the spans of {told.framework}, {len(told.by_utterance)} placed in turns"
     return [f"{placed}; the agent's clock is {told.clock.how}"]
