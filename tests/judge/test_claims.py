@@ -26,7 +26,8 @@ def test_bias_and_limits_are_those_of_bland_and_altman() -> None:
     spread = 1.96 * float(np.std(differences, ddof=1))
     assert claims.limits_ms == (pytest.approx(420 - spread), pytest.approx(420 + spread))
     assert in_one_sentence(claims) == (
-        "Your dashboard misses 420 ms of what your users wait (mean of 5 turns): 60 before it starts to count, 360 after it stops."
+        "Your dashboard misses 420 ms of what your users wait (mean of 5 turns): 60 before it starts to count, "
+        "360 after it stops."
     )
 
 
@@ -78,10 +79,14 @@ def test_an_agent_without_claims_has_no_section() -> None:
 def test_every_place_in_the_plot_lies_in_its_box() -> None:
     rng = np.random.default_rng(3)
     heard = rng.normal(1_500, 300, 60)
-    view = claims_view(claimed_run([(h, h - d, None, None) for h, d in zip(heard, rng.normal(400, 80, 60), strict=True)]))
+    view = claims_view(
+        claimed_run([(h, h - d, None, None) for h, d in zip(heard, rng.normal(400, 80, 60), strict=True)])
+    )
     assert view is not None
     assert view.plot is not None
-    places = [float(p) for dot in view.plot.dots for p in (dot.left, dot.top)] + [float(top) for top, _ in view.plot.rules]
+    places = [float(p) for dot in view.plot.dots for p in (dot.left, dot.top)] + [
+        float(top) for top, _ in view.plot.rules
+    ]
     assert len(view.plot.dots) == 60
     assert len(view.plot.rules) == 3
     assert all(0 <= place <= 100 for place in [*places, float(view.plot.zero_top)])

@@ -1,4 +1,6 @@
-"""Spans made in a few lines, as LiveKit Agents and Pipecat tell them. Times are ms of the host's monotonic clock; the agent's wall clock lies OFFSET_MS above it, and further by `clock_ms` for an agent on another host.
+"""Spans made in a few lines, as LiveKit Agents and Pipecat tell them. Times are ms of the host's monotonic clock.
+
+The agent's wall clock lies OFFSET_MS above it, and further by `clock_ms` for an agent on another host.
 """
 
 from __future__ import annotations

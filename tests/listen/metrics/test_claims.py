@@ -1,4 +1,4 @@
-"""A call of an agent that speaks no events and sends its spans: the waterfall that they give, and its claim against what was heard."""
+"""A call of an agent that speaks no events and sends its spans: its waterfall, and its claim against what was heard."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ FOREIGN: dict[str, Any] = {
 }  # fmt: skip
 ENDED_MS = T0_MONO_MS + 1_700.0  # the question's true end
 KPI_MS = 900.0
-HEARD_LATE_MS, SOUND_MS = 60.0, 800.0  # the agent dates the end 60 ms late; its first frame comes 800 ms after the true end
+HEARD_LATE_MS, SOUND_MS = (
+    60.0,
+    800.0,
+)  # the agent dates the end 60 ms late; its first frame comes 800 ms after the true end
 
 
 def spans(*, claimed_s: float | None = (SOUND_MS - HEARD_LATE_MS) / 1e3, clock_ms: float = 0.0, **turn: Any) -> Spans:
@@ -109,7 +112,9 @@ def test_a_missing_claim_is_found(tmp_path: Path) -> None:
 
 def test_a_turn_that_no_span_tells_of_has_a_missing_claim(tmp_path: Path) -> None:
     question, again = Said(500.0, speech(1_200, 1)), Said(5_000.0, speech(1_200, 3))
-    replies = [Replied(item.end_ms + KPI_MS, speech(1_600, 2 + n), told=False) for n, item in enumerate((question, again))]
+    replies = [
+        Replied(item.end_ms + KPI_MS, speech(1_600, 2 + n), told=False) for n, item in enumerate((question, again))
+    ]
     changes = {name: value for name, value in FOREIGN.items() if name != "told"}
     call = Call(said=[question, again], replies=replies, total_ms=10_000.0, **changes)
     first, second = (turn for turn in heard(tmp_path, spans(), call).turns if turn.utterance is not None)

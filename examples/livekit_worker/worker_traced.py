@@ -1,6 +1,9 @@
-"""The worker of examples/livekit_worker with OpenTelemetry switched on as its users do it.
+"""The worker of worker.py with OpenTelemetry switched on, as for any backend that takes traces: it knows nothing of Earwitness.
 
-A provider with the exporter of the SDK; where the spans go comes from the environment. It knows nothing of Earwitness.
+    earwitness run --limits field --agent-join-s 90 question_short --agent \
+        "command: worker-env/bin/python examples/livekit_worker/worker_traced.py connect --room {room}"
+
+Where the spans go comes from the environment (OTEL_EXPORTER_OTLP_ENDPOINT), which Earwitness sets for a program that it starts.
 """
 
 from __future__ import annotations
@@ -13,11 +16,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from worker import HeardSomething, LocalAgent, NoLLM, NoTTS
 
-AGENT_NAME = "traced-worker"
 server = AgentServer(load_fnc=lambda: 0.0, load_threshold=float("inf"), host="127.0.0.1", port=0, num_idle_processes=1)
 
 
-@server.rtc_session(agent_name=AGENT_NAME)
+@server.rtc_session(agent_name="traced-worker")
 async def entrypoint(context: JobContext) -> None:
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
