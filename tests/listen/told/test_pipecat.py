@@ -1,12 +1,15 @@
-"""Pipecat's spans, made as its tracing makes them (no bot of it was recorded)."""
+"""Pipecat's spans: those that a bot of release 1.14 sent in a call over LiveKit, and made ones."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from harness.listen.told.pipecat import pipecat_replies
-from tests.listen.told_spans import Spans, relative
+from tests.listen.told_spans import Spans, read_spans, relative
 
+RECORDED = Path(__file__).with_name("pipecat_call.jsonl")
 EOT_MS = 1_700.0
 
 
@@ -31,6 +34,19 @@ def test_a_turn_gives_its_steps_and_its_claim() -> None:
     assert reply.counts_from_ms is not None
     assert reply.counts_to_ms is not None
     assert reply.counts_to_ms - reply.counts_from_ms == pytest.approx(640)
+
+
+def test_the_spans_of_a_bot_give_its_steps_and_its_claim() -> None:
+    spans = read_spans(RECORDED)
+    (reply,) = pipecat_replies(spans)
+    transcript, model, voice = (next(span for span in spans if span.name == name) for name in ("stt", "llm", "tts"))
+    assert reply.claimed_ms == pytest.approx(638.3, abs=0.01)
+    assert transcript.end_ms - reply.marks["user_eot"] == pytest.approx(323.4, abs=0.01)
+    assert reply.marks["vad_end"] == model.start_ms
+    assert reply.marks["llm_first_token"] - model.start_ms == pytest.approx(150.2, abs=0.1)
+    assert reply.marks["tts_first_pcm"] - voice.start_ms == pytest.approx(143.1, abs=0.1)
+    assert reply.marks["first_publish"] - reply.marks["tts_first_pcm"] == pytest.approx(11.0, abs=0.1)
+    assert list(reply.marks.values()) != sorted(reply.marks.values()), "the transcript came ahead of the decision"
 
 
 @pytest.mark.parametrize("claimed_s", [-0.3, 0.0, 200.0])
