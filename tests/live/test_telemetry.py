@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import io
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from harness.listen.measure import listen
@@ -64,9 +68,7 @@ async def test_a_traced_worker_by_command_needs_no_option(
 async def test_a_dispatched_worker_is_told_the_address(
     bench: OpenBench, built: Callable[[str], BuiltCase], worker_python: Path, tmp_path: Path
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     there = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
     async with (
         bench(agent=AgentSpec("dispatch", "traced-worker", join_s=JOIN_S), otlp_in=port) as b,
@@ -75,3 +77,39 @@ async def test_a_dispatched_worker_is_told_the_address(
         folder, manifest = await b.attempt(built("question_short"))
     assert manifest.status is CaptureStatus.OK, (manifest.detail, (tmp_path / "worker.log").read_text()[-2000:])
     claims_and_steps(told_turn(folder))
+
+
+async def test_a_flood_of_what_is_no_span_is_counted_and_costs_the_call_nothing(
+    bench: OpenBench, built: Callable[[str], BuiltCase]
+) -> None:
+    async with bench(otlp_in=free_port()) as b:
+        assert b.scene.telemetry is not None
+        flooding = asyncio.create_task(flood(f"{b.scene.telemetry.url}/v1/traces"))
+        folder, manifest = await b.attempt(built("question_short"))
+        flooding.cancel()
+        await asyncio.gather(flooding, return_exceptions=True)
+    assert manifest.status is CaptureStatus.OK, manifest.detail
+    (said,) = [happening.detail for happening in manifest.happenings if happening.kind == "telemetry"]
+    assert "(no OTLP)" in said
+    assert "(no gzip)" in said
+    assert "(larger than 4 MiB)" in said
+    assert read_capture(folder).spans == ()
+
+
+async def flood(url: str) -> None:
+    """Ten bodies a second that are no batch, without an end."""
+    bodies = ((b"\xff" * 1_000, ""), (b"no gzip", "gzip"), (bytes(10_000_000), ""))
+    async with aiohttp.ClientSession(auto_decompress=False) as client:
+        while True:
+            for body, encoding in bodies:
+                headers = {"Content-Type": "application/x-protobuf", "Content-Encoding": encoding}
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with client.post(url, data=io.BytesIO(body), headers=headers) as answer:
+                        assert answer.status in (400, 413)
+                await asyncio.sleep(0.1)  # the pace of the flood
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
