@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
 
@@ -28,7 +29,9 @@ from harness.model.status import CaptureStatus
 from harness.processes.child import Child, running
 from harness.processes.spec import ChildSpec
 from harness.provide.vad_model import require_vad_model
-from harness.telemetry.receiver import Receiver
+
+if TYPE_CHECKING:
+    from harness.telemetry.receiver import Receiver
 
 READY_TIMEOUT_S = 60.0  # engines load
 INVITE_TIMEOUT_S = 10.0

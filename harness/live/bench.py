@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.browser.driver import Browser, launch_browser
 from harness.errors import HarnessError, ProvisionError
@@ -34,7 +34,10 @@ from harness.provide.chromium import find_chromium
 from harness.provide.media_server import LiveKitTarget, MediaServer, media_server
 from harness.provide.page_library import find_page_library
 from harness.speech.build import device_wav
-from harness.telemetry.receiver import Receiver, open_receiver, wanted_port
+from harness.telemetry.wanted import wanted_port
+
+if TYPE_CHECKING:
+    from harness.telemetry.receiver import Receiver
 
 log = logging.getLogger(__name__)
 
@@ -190,6 +193,8 @@ async def _telemetry(plan: Plan, stack: AsyncExitStack) -> Receiver | None:
     port = wanted_port(plan.otlp_in, plan.agent.kind, os.environ)
     if port is None:
         return None
+    from harness.telemetry.receiver import open_receiver  # OTLP's messages load only where spans are taken
+
     return await stack.enter_async_context(open_receiver(port, waits=plan.agent.kind != "command"))
 
 

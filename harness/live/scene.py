@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.live.attendance import Agent
 from harness.live.network import Network
 from harness.live.rooms import Rooms
 from harness.model.plan import NOTHING_TOLD, BuiltCase, CallRules, Invitation, Lane, MicMode, PageSpec
-from harness.telemetry.receiver import Receiver
+
+if TYPE_CHECKING:
+    from harness.telemetry.receiver import Receiver
 
 USER_IDENTITY, PROBE_IDENTITY = "user", "probe"
 

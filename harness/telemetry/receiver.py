@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Literal
 from urllib.parse import quote
 
 from aiohttp import web
@@ -27,19 +26,6 @@ HOST = "127.0.0.1"
 READ_TIMEOUT_S = 10.0
 LATE_SPANS_TIMEOUT_S = 6.0  # an SDK sends what it has every 5 s unless told otherwise
 SEND_EVERY_MS = 500
-OWN_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-OtlpIn = int | Literal["auto", "off"]
-
-
-def wanted_port(otlp_in: OtlpIn, agent_kind: str, env: Mapping[str, str]) -> int | None:
-    """The port to listen on, 0 for a free one; None where nothing is to listen.
-
-    `auto`: for an agent that the harness starts by command, unless its spans have a place to go already.
-    """
-    if isinstance(otlp_in, int):
-        return otlp_in
-    has_its_own = any(env.get(name) for name in OWN_ENDPOINTS)
-    return 0 if otlp_in == "auto" and agent_kind == "command" and not has_its_own else None
 
 
 @dataclass

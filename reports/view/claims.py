@@ -118,10 +118,10 @@ def claimed_text(turn: Turn) -> str:
     difference, before, after = (_value(turn, name) for name in (DIFFERENCE, BEFORE, AFTER))
     if difference is None:
         return said
-    waited = f"the user waited {abs(difference):,.0f} ms {'less' if difference < 0 else 'more'}"
+    waited = f"the user waited {abs(round(difference)):,} ms {'less' if difference < 0 else 'more'}"
     if before is None or after is None:
         return f"{said}; {waited}"
-    return f"{said}; {waited}: {before:,.0f} before it starts to count, {after:,.0f} after it stops"
+    return f"{said}; {waited}: {round(before):,} before it starts to count, {round(after):,} after it stops"
 
 
 def _value(turn: Turn, name: str) -> float | None:

@@ -19,7 +19,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from harness.errors import UsageError
 from harness.telemetry import receiver as module
 from harness.telemetry.messages import MOST_BYTES
-from harness.telemetry.receiver import Receiver, open_receiver, wanted_port
+from harness.telemetry.receiver import Receiver, open_receiver
+from harness.telemetry.wanted import wanted_port
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 
