@@ -43,6 +43,7 @@ class RefusedError(Exception):
 
 TOO_LARGE = f"larger than {MOST_BYTES >> 20} MiB"
 NO_OTLP = "no OTLP"
+NO_GZIP = "no gzip"
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,14 @@ def read_body(body: bytes, content_type: str, encoding: str) -> ExportTraceServi
 
 def _unpacked(body: bytes) -> bytes:
     """At most one byte more than is taken, whatever the body would unpack to."""
+    unpacker = zlib.decompressobj(GZIP)
     try:
-        return zlib.decompressobj(GZIP).decompress(body, MOST_BYTES + 1)
+        unpacked = unpacker.decompress(body, MOST_BYTES + 1)
     except zlib.error as error:
-        raise RefusedError("no gzip", 400) from error
+        raise RefusedError(NO_GZIP, 400) from error
+    if not unpacker.eof and len(unpacked) <= MOST_BYTES:
+        raise RefusedError(NO_GZIP, 400)  # it ends amid its data
+    return unpacked
 
 
 def _from_json(body: bytes) -> ExportTraceServiceRequest:

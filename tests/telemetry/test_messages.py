@@ -89,6 +89,7 @@ def test_both_encodings_plain_and_packed_give_the_same_span() -> None:
         (b"[" * 100_000, JSON, "", 400),
         (json.dumps(IN_JSON).replace(TRACE, "not hexadecimal!").encode(), JSON, "", 400),
         (b"not gzip", PROTOBUF, "gzip", 400),
+        (gzip.compress(b"\n\0" * 1_000)[:-10], PROTOBUF, "gzip", 400),
         (b"", "text/plain", "", 415),
         (b"", PROTOBUF, "zstd", 415),
         (bytes(MOST_BYTES + 1), PROTOBUF, "", 413),
