@@ -23,6 +23,7 @@ from earwitness.attached.turns import Reply
 from earwitness.attached.wire import TOPIC, now_ms, since_epoch_to_ms
 
 CAPTURES = "EARWITNESS_CAPTURES"
+CLAIM = "e2e_latency"  # LiveKit's own figure of a reply's latency
 log = logging.getLogger("earwitness")
 
 
@@ -127,6 +128,8 @@ class _Attached:
             self._unnamed.clear()
             reply.text = event.item.text_content or ""
             _steps_of_reply(reply, metrics)
+            claimed_s = metrics.get(CLAIM)
+            reply.claimed_ms = None if claimed_s is None else 1e3 * claimed_s
 
     def _tool_updated(self, event: Any) -> None:
         update, t_ms = event.update, since_epoch_to_ms(event.created_at)
@@ -185,6 +188,7 @@ class _Attached:
 
     def _playback_started(self, _: Any) -> None:
         reply = self.call.begin_reply()
+        reply.claim = CLAIM
         self.turn.give(reply, 1e3 * float(self.session.options.endpointing["min_delay"]))
         self._unnamed.append(reply)
 

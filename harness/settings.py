@@ -42,6 +42,7 @@ from harness.options.sources import from_environment, from_file
 SECRET_SETTINGS = ("livekit_api_key", "livekit_api_secret")
 LONGEST_WAIT_MS = 60_000.0
 LONGEST_JOIN_S = 600.0
+HIGHEST_PORT = 65_535
 OF_GATES = ("limits", "gates", "floor")  # in the file they stand in a table of their own
 
 
@@ -60,6 +61,7 @@ class Settings:
     attributes: str | dict[str, Any] | None = None  # of the user as a participant
     room_metadata: str | dict[str, Any] | None = None
     agent_hangover_ms: float | None = None  # the quiet it waits for: a latency below it is not believed
+    otlp_in: int | Literal["auto", "off"] = "auto"  # where the agent's spans are taken: a port, or auto for a command's
     agent_join_s: float = AgentSpec.join_s  # a foreign agent that is not in the room after this is absent
     greeting: Literal["auto", "none", "required"] = CallRules.greeting
     greeting_window_ms: float = CallRules.greeting_window_ms
@@ -110,6 +112,7 @@ class Settings:
             self.invitation,
             self.call_rules,
             self.recogniser_spec,
+            self.otlp_port,
         )
         for read in (*specs, self.network_spec) if network else specs:
             read()
@@ -193,6 +196,12 @@ class Settings:
             if not least <= value <= LONGEST_WAIT_MS:
                 raise UsageError(f"--{name} {value:g}: must lie between {least:g} and {LONGEST_WAIT_MS:g} ms")
         return CallRules(self.greeting, self.greeting_window_ms, self.turn_quiet_ms, self.hangup)
+
+    def otlp_port(self) -> int | Literal["auto", "off"]:
+        """Raises UsageError for what is no port."""
+        if isinstance(self.otlp_in, int) and not 1 <= self.otlp_in <= HIGHEST_PORT:
+            raise UsageError(f"--otlp-in {self.otlp_in}: expected auto, off, or a port from 1 to {HIGHEST_PORT}")
+        return self.otlp_in
 
     def agent_env(self) -> dict[str, str]:
         """The reference agent's environment beside the room. Raises UsageError if the file is missing."""

@@ -70,6 +70,16 @@ def test_a_foreign_agent_is_waited_for_as_long_as_it_is_said_to_take() -> None:
         Settings(agent_join_s=90.0).agent_spec()
 
 
+def test_where_spans_are_taken_is_a_port_or_a_word(tmp_path: Path) -> None:
+    assert Settings().otlp_port() == "auto"
+    assert load_settings({"otlp_in": "4318"}, folder=tmp_path, env={}).otlp_port() == 4318
+    assert load_settings({"otlp_in": "off"}, folder=tmp_path, env={}).otlp_port() == "off"
+    with pytest.raises(UsageError, match=r"--otlp-in 70000: expected auto, off, or a port from 1 to 65535"):
+        Settings(otlp_in=70_000).check()
+    with pytest.raises(UsageError, match="setting otlp_in = 'yes'"):
+        load_settings({"otlp_in": "yes"}, folder=tmp_path, env={})
+
+
 def test_an_agents_hangover_is_said_of_a_foreign_one_alone() -> None:
     assert Settings(agent="room", agent_hangover_ms=500.0).agent_spec().hangover_ms == 500.0
     with pytest.raises(UsageError, match="the reference agent tells its own"):

@@ -29,6 +29,8 @@ class Reply:
     hangover_ms: float = 0.0
     user_text: str = ""
     text: str = ""
+    claim: str = ""  # what the framework calls the latency that it reports
+    claimed_ms: float | None = None
     underruns: int = 0
     starved_ms: float = 0.0
     held_ms: float = 0.0
@@ -69,6 +71,8 @@ class Reply:
             "held_ms": round(self.held_ms, 1),
             "user_text": self.user_text,
             "reply_text": self.text,
+            "claim": self.claim,
+            "claimed_latency_ms": None if self.claimed_ms is None else round(self.claimed_ms, 3),
             "underruns": self.underruns,
             "starved_ms": round(self.starved_ms, 1),
             "transitions": list(transitions),

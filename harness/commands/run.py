@@ -125,6 +125,15 @@ def run_command(
             show_default="20",
         ),
     ] = None,
+    otlp_in: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the agent's OpenTelemetry spans are taken: a port on 127.0.0.1, off, or auto (a free one, told to the "
+            "program of command:, unless its environment names another; docs/how_to/telemetry.md).",
+            show_default="auto",
+            metavar="auto|off|PORT",
+        ),
+    ] = None,
     engines: Annotated[
         Path | None,
         typer.Option(
@@ -290,6 +299,7 @@ def run_command(
         "room_metadata": room_metadata,
         "agent_hangover_ms": agent_hangover_ms,
         "agent_join_s": agent_join_s,
+        "otlp_in": otlp_in,
         "engines": engines,
         "page": page,
         "page_script": page_script,

@@ -13,6 +13,7 @@ from harness.listen.ledger.entries import Ledger
 from harness.listen.metrics.accounts import account, besides, in_record
 from harness.listen.metrics.background import background_metrics
 from harness.listen.metrics.changes import change_metrics, pairs_of
+from harness.listen.metrics.claims import KPI, claim_metrics
 from harness.listen.metrics.dead_air import dead_air_metrics
 from harness.listen.metrics.drift import clock_metrics, drift_reasons
 from harness.listen.metrics.gaps import hole_metrics
@@ -27,6 +28,7 @@ from harness.listen.metrics.reply_words import heard_text, reply_word_metrics, s
 from harness.listen.metrics.sound import is_syllable, sound_metrics
 from harness.listen.metrics.spectrum import spectra_of
 from harness.listen.metrics.stepped import inside_reply
+from harness.listen.metrics.told import Told, told_in_words, told_of, told_tools, told_waterfall
 from harness.listen.metrics.tools import tool_metrics, turn_tools
 from harness.listen.metrics.transport import transport_metrics, way_besides_buffer
 from harness.listen.metrics.wire import wire_metrics
@@ -70,7 +72,8 @@ def measure_scene(scene: Scene, heard_words: HeardWords | None, *, quality: bool
     status, detail = refine_status(scene, turns)
     reasons = [*find_reasons(scene), *drift_reasons(scene)]
     manifest = scene.capture.manifest
-    records = [_record(scene, turn, heard_words, quality) for turn in turns]
+    told = told_of(scene, turns)
+    records = [_record(scene, turn, told, heard_words, quality) for turn in turns]
     metrics = (
         _call_metrics(scene, turns)
         | greeting_metrics(scene, turns, records)
@@ -87,7 +90,7 @@ def measure_scene(scene: Scene, heard_words: HeardWords | None, *, quality: bool
         detail="; ".join(filter(None, [detail, *heard.notes])),
         turns=records,
         metrics=as_declared(heard, metrics) | network_metrics(heard) | recovery_of_call(heard.link, records),
-        happenings=happenings_in_words(scene, turns, metrics),
+        happenings=[*happenings_in_words(scene, turns, metrics), *told_in_words(told)],
         alignments=_alignments(scene),
         validity=Validity(ok=not reasons, reasons=reasons),
     )
@@ -98,7 +101,7 @@ def write_measurement(folder: Path, measurement: Measurement) -> None:
     write_atomic(folder / capture.MEASUREMENT, measurement.model_dump_json(indent=2).encode())
 
 
-def _record(scene: Scene, turn: TurnHeard, heard_words: HeardWords | None, quality: bool) -> Turn:
+def _record(scene: Scene, turn: TurnHeard, told: Told | None, heard_words: HeardWords | None, quality: bool) -> Turn:
     metrics, defects = sound_metrics(scene, turn)
     ledgers: dict[str, Ledger] = {}
     if not is_syllable(scene, turn):
@@ -124,6 +127,7 @@ def _record(scene: Scene, turn: TurnHeard, heard_words: HeardWords | None, quali
     if quality:
         metrics |= quality_metrics(scene, turn)
     metrics = undistorted(scene, turn, metrics) | host_metrics(scene, turn)
+    metrics |= claim_metrics(scene, turn, told, metrics.get(KPI[scene.primary]))
     answer = turn.answers.get(scene.primary)
     first = (answer.reply if answer is not None else None) or turn.heard.get(scene.primary)
     return Turn(
@@ -135,11 +139,11 @@ def _record(scene: Scene, turn: TurnHeard, heard_words: HeardWords | None, quali
         onset_sample=first.start if first is not None else None,
         spans=_spans(scene, turn),
         defects=defects,
-        waterfall=turn_waterfall(scene, turn),
+        waterfall=told_waterfall(scene, turn, told) or turn_waterfall(scene, turn),
         understood=words.understood if words is not None else "",
         said=words.said if words is not None else "",
         heard_as=shown_texts(recognised),
-        tools=list(calls),
+        tools=list(calls) or told_tools(turn, told),
         spectra=spectra_of(scene, turn),
         ledger=in_record(ledgers),
     )

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
 
@@ -28,6 +29,9 @@ from harness.model.status import CaptureStatus
 from harness.processes.child import Child, running
 from harness.processes.spec import ChildSpec
 from harness.provide.vad_model import require_vad_model
+
+if TYPE_CHECKING:
+    from harness.telemetry.receiver import Receiver
 
 READY_TIMEOUT_S = 60.0  # engines load
 INVITE_TIMEOUT_S = 10.0
@@ -161,6 +165,7 @@ class CommandAgent:
     captures: Path
     about: AgentUnderTest
     join_s: float
+    telemetry: Receiver | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
     @asynccontextmanager
@@ -175,6 +180,7 @@ class CommandAgent:
             "LIVEKIT_API_KEY": rooms.api_key,
             "LIVEKIT_API_SECRET": rooms.api_secret,
             "EARWITNESS_CAPTURES": str(self.captures.resolve()),
+            **(self.telemetry.env(room) if self.telemetry is not None else {}),
         }
         secrets = (*secrets_in(self.command), token, rooms.api_secret)
         name = f"the agent's command {redacted(argv[0], secrets)!r}"
@@ -250,11 +256,16 @@ def _fill(word: str, values: dict[str, str]) -> str:
 
 @asynccontextmanager
 async def open_agent(
-    spec: AgentSpec, rooms: Rooms, run_dir: Path, extra_env: dict[str, str] | None = None, metadata: str = ""
+    spec: AgentSpec,
+    rooms: Rooms,
+    run_dir: Path,
+    extra_env: dict[str, str] | None = None,
+    metadata: str = "",
+    telemetry: Receiver | None = None,
 ) -> AsyncIterator[Agent]:
     """The agent that `spec` names, for a whole run. Raises HarnessError if the reference agent does not come up.
 
-    `metadata` goes with each job of a dispatched worker.
+    `metadata` goes with each job of a dispatched worker. `telemetry`: where a command's spans are to go.
     """
     logs = run_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -279,7 +290,7 @@ async def open_agent(
                 await reference.start()
                 yield reference
             case "command":
-                yield CommandAgent(spec.value, logs, run_dir / "captures", about, spec.join_s)
+                yield CommandAgent(spec.value, logs, run_dir / "captures", about, spec.join_s, telemetry)
             case "dispatch":
                 yield DispatchedAgent(spec.value, about, spec.join_s, metadata)
             case "package":

@@ -125,7 +125,9 @@ class Attempt:
 
     async def _play(self) -> None:
         scene = self.scene
-        await served(scene.rooms.create(self.room, scene.invitation.room_metadata))
+        sid = await served(scene.rooms.create(self.room, scene.invitation.room_metadata))
+        if scene.telemetry is not None:
+            scene.telemetry.begin(self.room, sid)
         try:
             async with AsyncExitStack() as agents, AsyncExitStack() as stack:  # the agent leaves after the others
                 try:
@@ -141,6 +143,7 @@ class Attempt:
         finally:
             self.enter("done")
             await scene.rooms.delete(self.room)
+            await self._last_spans()
 
     def _conversation(self, user: User, probe: Probe) -> Conversation:
         scene, case = self.scene, self.built.case
@@ -300,6 +303,7 @@ class Attempt:
         if self.probe is not None:
             writer.events(self.probe.seen)
             writer.transcript(self.probe.transcripts.lines)
+        self._write_telemetry(writer)
         writer.stats(self.stats)
         if self.link_record is not None:
             writer.link(self.link_record)
@@ -309,6 +313,28 @@ class Attempt:
         manifest = self._manifest(writer, tracks)
         writer.manifest(manifest)
         return manifest
+
+    async def _last_spans(self) -> None:
+        if self.scene.telemetry is None:
+            return
+        try:
+            await self.scene.telemetry.settled(self.room)
+        except Exception:  # as below: nothing that was sent may cost the call
+            log.exception("attempt %s: waiting for the agent's spans", self.trace_id)
+
+    def _write_telemetry(self, writer: CaptureWriter) -> None:
+        if self.scene.telemetry is None:
+            return
+        try:
+            told = self.scene.telemetry.end(self.room)
+        except Exception as error:  # whatever was sent must not cost the recordings
+            log.exception("attempt %s: the agent's spans", self.trace_id)
+            detail = f"the agent's spans were not kept: {in_words(error)}"
+        else:
+            writer.spans(told.spans)
+            detail = told.in_words
+        if detail:
+            self.happenings.append(Happening(kind="telemetry", detail=detail))
 
     def _spoken(self) -> list[SpokenAt]:
         t0 = self.recording.t0_sample

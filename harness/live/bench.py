@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.browser.driver import Browser, launch_browser
 from harness.errors import HarnessError, ProvisionError
@@ -33,6 +34,10 @@ from harness.provide.chromium import find_chromium
 from harness.provide.media_server import LiveKitTarget, MediaServer, media_server
 from harness.provide.page_library import find_page_library
 from harness.speech.build import device_wav
+from harness.telemetry.wanted import wanted_port
+
+if TYPE_CHECKING:
+    from harness.telemetry.receiver import Receiver
 
 log = logging.getLogger(__name__)
 
@@ -156,10 +161,11 @@ async def open_bench(
             if found is None:
                 raise ProvisionError("no Chromium found; run `earwitness setup`, or set EARWITNESS_CHROMIUM to one")
             browsers = _Browsers(plan, found.path, headless, keys, stack)
+        telemetry = await _telemetry(plan, stack)
         on_note("agent")
         env = {SESSIONS: str(plan.jobs), **(agent_env or {})}
         agent = await stack.enter_async_context(
-            open_agent(plan.agent, rooms, plan.run_dir, env, plan.invitation.dispatch_metadata)
+            open_agent(plan.agent, rooms, plan.run_dir, env, plan.invitation.dispatch_metadata, telemetry)
         )
         scene = Scene(
             run_id=plan.run_id,
@@ -177,9 +183,19 @@ async def open_bench(
             open_browser=browsers.open if browsers is not None else None,
             rules=plan.rules,
             network=network,
+            telemetry=telemetry,
             invitation=plan.invitation,
         )
         yield Bench(plan, scene, server, staging)
+
+
+async def _telemetry(plan: Plan, stack: AsyncExitStack) -> Receiver | None:
+    port = wanted_port(plan.otlp_in, plan.agent.kind, os.environ)
+    if port is None:
+        return None
+    from harness.telemetry.receiver import open_receiver  # OTLP's messages load only where spans are taken
+
+    return await stack.enter_async_context(open_receiver(port, waits=plan.agent.kind != "command"))
 
 
 async def _page(plan: Plan, stack: AsyncExitStack) -> tuple[str, str | None, str]:

@@ -23,6 +23,7 @@ from harness.live.user import UserRecording
 from harness.model import capture
 from harness.model.capture import AgentTrack, write_atomic
 from harness.model.plan import BuiltCase
+from harness.model.spans import SpanLine
 from harness.model.transcript import TranscriptLine
 from harness.network.record import LinkRecord
 
@@ -106,6 +107,11 @@ class CaptureWriter:
         if lines:
             rows = (line.model_dump(mode="json", exclude_defaults=True) | {"v": line.v} for line in lines)
             self._put(capture.TRANSCRIPT, lambda: json_lines(rows))
+
+    def spans(self, spans: Sequence[SpanLine]) -> None:
+        if spans:
+            rows = (span.model_dump(mode="json", exclude_defaults=True) | {"v": span.v} for span in spans)
+            self._put(capture.SPANS, lambda: json_lines(rows))
 
     def stats(self, lines: list[dict[str, Any]]) -> None:
         if lines:

@@ -54,10 +54,11 @@ class Rooms:
             .to_jwt()
         )
 
-    async def create(self, room: str, metadata: str = "") -> None:
+    async def create(self, room: str, metadata: str = "") -> str:
+        """Returns the server's own id of it."""
         async with _answering(f"make room {room}"):
             wanted = api.CreateRoomRequest(name=room, empty_timeout=60, metadata=metadata)
-            await self.service.room.create_room(wanted)
+            return str((await self.service.room.create_room(wanted)).sid)
 
     async def delete(self, room: str) -> None:
         """Delete `room`; a missing server or room is no error here."""

@@ -6,12 +6,15 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.live.attendance import Agent
 from harness.live.network import Network
 from harness.live.rooms import Rooms
 from harness.model.plan import NOTHING_TOLD, BuiltCase, CallRules, Invitation, Lane, MicMode, PageSpec
+
+if TYPE_CHECKING:
+    from harness.telemetry.receiver import Receiver
 
 USER_IDENTITY, PROBE_IDENTITY = "user", "probe"
 
@@ -35,4 +38,5 @@ class Scene:
     open_browser: Callable[[BuiltCase], Any] | None  # → async context manager of a Browser
     rules: CallRules = field(default_factory=CallRules)
     invitation: Invitation = NOTHING_TOLD  # what an agent receives with the call
+    telemetry: Receiver | None = None  # where the agent's spans come in
     network: Network | None = None  # what stands between the user and the media server

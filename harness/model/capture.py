@@ -38,6 +38,7 @@ CASE = "case.json"  # the case as it was played
 EVENTS = "events.jsonl"  # what the participants sent each other, one event a line
 TRANSCRIPT = "transcript.jsonl"  # the words that the participants published of their speech, one text a line
 HEARD_WORDS = "heard_words.json"  # what a recogniser understood of the agent, after the call
+SPANS = "spans.jsonl"  # agent: what it told of the call by OpenTelemetry, one span a line
 AGENT_TRACE = "agent_trace.jsonl"  # agent: one line a turn, with the times of its steps
 BROWSER_TRACE = "browser_trace.json"  # browser: what the page did, on its own clock
 RTC_STATS = "rtc_stats.jsonl"  # WebRTC's own counters, once a second
@@ -110,6 +111,7 @@ HappeningKind = Literal[
     "no_track",  # it joined without an audio track
     "state_stuck",  # its lk.agent.state did not follow its audio
     "transcript_flood",  # more text was published than is kept
+    "telemetry",  # spans came by OpenTelemetry: how many are kept, left out and refused
 ]
 
 

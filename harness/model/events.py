@@ -166,6 +166,10 @@ class AgentTurnTrace(BaseModel):
     held_ms: float = 0.0  # the reply paused for what proved to be no interruption
     user_text: str = ""
     reply_text: str = ""
+    claim: str = ""  # what the agent's own framework calls the latency that it reports; "": it reports none
+    claimed_latency_ms: float | None = (
+        None  # that figure for this turn; None: missing, where `claim` says that it reports one
+    )
     underruns: int = 0
     starved_ms: float | None = None  # how long WebRTC had nothing to send, because the publisher came late
     slow_lane: dict[str, Any] | None = (

@@ -139,5 +139,6 @@ class Plan:
     jobs_why: str = ""  # how that number was chosen
     rules: CallRules = field(default_factory=CallRules)
     limits: Limits = SHIPPED
+    otlp_in: int | Literal["auto", "off"] = "off"  # where the agent's spans are taken
     network: NetworkSpec | None = None  # None: nothing stands between the user and the media server
     recogniser: RecogniserSpec | None = None  # None: nothing is recognised after the call

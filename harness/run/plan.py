@@ -64,6 +64,7 @@ def plan_in(settings: Settings, cases: tuple[BuiltCase, ...], run_id: str, run_d
         rules=settings.call_rules(),
         page=settings.page_spec(),
         invitation=settings.invitation(),
+        otlp_in=settings.otlp_port(),
         attempts=settings.attempts,
         repeat=settings.repeat,
         strict=settings.strict,

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from harness.judge.claims import claims_of
 from harness.model.capture import write_atomic
 from harness.model.measurement import Turn
 from harness.model.status import Status
@@ -14,7 +15,7 @@ from harness.model.verdict import AttemptVerdict, Summary
 from reports.render.html import render_html
 from reports.view.heard import turn_to_show
 from reports.view.markdown import render_template
-from reports.view.view import TREND, find_turn, make_view, turn_key
+from reports.view.view import CLAIMS, TREND, find_turn, make_view, turn_key
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ def draw_pictures(summary: Summary, run_dir: Path) -> dict[str, str]:
     """Pictures of the turns that failed a case and of the slowest turn: `trace_id:reply_seq` → path in `run_dir`."""
     from reports.render.plots import draw_attempt  # matplotlib loads only where something is drawn
 
-    pictures = _draw_trend(summary, run_dir)
+    pictures = _draw_trend(summary, run_dir) | _draw_claims(summary, run_dir)
     for attempt, turn in _turns_to_draw(summary):
         assert attempt.measurement is not None
         relative = f"{PICTURES}/{attempt.trace_id}-r{turn.reply_seq}.png"
@@ -63,6 +64,22 @@ def _draw_trend(summary: Summary, run_dir: Path) -> dict[str, str]:
         log.warning("no picture of the trend: %s", error)
         return {}
     return {TREND: relative} if drawn else {}
+
+
+def _draw_claims(summary: Summary, run_dir: Path) -> dict[str, str]:
+    """What the agent claims against what was heard, under the key CLAIMS."""
+    claims = claims_of(summary)
+    if claims is None:
+        return {}
+    from reports.render.claims_plot import draw_claims
+
+    relative = f"{PICTURES}/claims.png"
+    try:
+        drawn = draw_claims(claims, run_dir / relative)
+    except OSError as error:
+        log.warning("no picture of the claims: %s", error)
+        return {}
+    return {CLAIMS: relative} if drawn else {}
 
 
 def _turns_to_draw(summary: Summary) -> list[tuple[AttemptVerdict, Turn]]:

@@ -17,6 +17,7 @@ from harness.model.status import SEVERITY, Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict, GateResult, Summary
 from reports.view.case_view import CaseBlock, view_case
 from reports.view.changes import HEADINGS, TREND_HEADINGS, ChangesView, changes_view
+from reports.view.claims import ClaimsView, claims_view
 from reports.view.degraded import DegradedView, degraded_view
 from reports.view.doubts import doubts
 from reports.view.examined import examined
@@ -124,6 +125,7 @@ class Page:
     networks: NetworksView | None
     cases: tuple[CaseBlock, ...]
     funnel: FunnelPicture | None
+    claims: ClaimsView | None
     degraded: DegradedView | None
     doubts: tuple[str, ...]
     limits: str | None  # the limits that judged the run, unless the shipped ones
@@ -164,6 +166,7 @@ def make_page(summary: Summary, run_dir: Path) -> Page:
         networks=networks_view(summary.changes.networks if summary.changes is not None else None),
         cases=tuple(view_case(case, run_dir) for case in by_severity(summary.cases)),
         funnel=funnel_picture(funnel_view(summary, run_dir), bot=not browser),
+        claims=claims_view(summary),
         degraded=degraded_view(summary),
         doubts=doubts(summary),
         limits=limits_text(summary.limits) if not summary.limits.shipped else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +19,7 @@ from harness.model.measurement import Metric, Turn
 from harness.model.status import Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict, Distribution, GateResult, Summary
 from reports.view.changes import HEADINGS, ChangesView, changes_view
+from reports.view.claims import ClaimsView, claims_view
 from reports.view.degraded import DegradedView, degraded_view
 from reports.view.doubts import doubts
 from reports.view.excluded import excluded
@@ -43,6 +44,7 @@ MARKS = {
 RECORDINGS = (("said.wav", "said"), ("pre_rtc.wav", "pre"), ("post_rtc.wav", "post"), ("ear.wav", "ear"))
 BAR_CHARS = 30
 TREND = "trend"  # key of the trend's picture, beside those of turns
+CLAIMS = "claims"  # key of the picture of what the agent claims
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,8 @@ class View:
     limits: str | None = None  # the limits that judged the run, unless the shipped ones
     network_headings: tuple[str, ...] = NETWORK_HEADINGS
     networks: NetworksView | None = None
+    claims: ClaimsView | None = None
+    claims_picture: str | None = None
     flaky: str = ""
     happenings: tuple[str, ...] = ()
 
@@ -169,6 +173,8 @@ def make_view(summary: Summary, run_dir: Path, pictures: dict[str, str]) -> View
         side_by_side=plain(summary.side_by_side.in_words()) if summary.side_by_side is not None else None,
         limits=plain(limits_text(summary.limits)) if not summary.limits.shipped else None,
         networks=networks_view(summary.changes.networks if summary.changes is not None else None),
+        claims=_claims(summary),
+        claims_picture=quote(pictures[CLAIMS]) if CLAIMS in pictures else None,
         flaky=plain(flaky_cases(summary)),
         happenings=_happenings(summary),
     )
@@ -181,6 +187,11 @@ def _happenings(summary: Summary) -> tuple[str, ...]:
         if attempt.measurement is not None
         for line in attempt.measurement.happenings
     )
+
+
+def _claims(summary: Summary) -> ClaimsView | None:
+    view = claims_view(summary)
+    return replace(view, faults=tuple(plain(fault) for fault in view.faults)) if view is not None else None
 
 
 def attempts_of(summary: Summary) -> list[AttemptVerdict]:

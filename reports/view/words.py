@@ -16,6 +16,7 @@ from harness.model.capture import TRUTH
 from harness.model.case import Truth
 from harness.model.events import AgentTurnTrace
 from harness.model.measurement import ToolCall, Turn
+from reports.view.claims import claimed_text
 
 LONGEST_CHARS = 200
 BEHIND_FILLER_MS = 1_000.0
@@ -30,6 +31,7 @@ class Words:
     agent: str = ""
     did: tuple[str, ...] = ()  # the tools that it called
     waited: str = ""  # for the answer itself, where a filler came before it
+    claimed: str = ""  # the latency that the agent reports, beside what was heard
     heard_as: tuple[str, ...] = ()  # by a recogniser, where it differs from the agent's text or from what was published
 
 
@@ -43,11 +45,11 @@ class Script:
     def of(self, turn: Turn) -> Words:
         asked = turn.utterance
         said = self.utterances[asked] if asked is not None and 0 <= asked < len(self.utterances) else ""
-        did, waited, heard_as = tuple(map(call_text, turn.tools)), waited_text(turn), heard_as_text(turn)
+        shown = tuple(map(call_text, turn.tools)), waited_text(turn), claimed_text(turn), heard_as_text(turn)
         trace = self.traces.get(turn.reply_seq)
         if trace is None:
-            return Words(said, turn.understood, turn.said, did, waited, heard_as)
-        return Words(said, trace.user_text or turn.understood, trace.reply_text or turn.said, did, waited, heard_as)
+            return Words(said, turn.understood, turn.said, *shown)
+        return Words(said, trace.user_text or turn.understood, trace.reply_text or turn.said, *shown)
 
 
 def waited_text(turn: Turn) -> str:

@@ -76,7 +76,14 @@ def test_garbage_is_no_question(payload: bytes) -> None:
 
 
 def test_a_turn_is_a_line_of_the_schema_with_names_that_it_knows() -> None:
-    reply = Reply(2, hangover_ms=200.0, user_text="half \ud83d a character", text="fine\u2028so")
+    reply = Reply(
+        2,
+        hangover_ms=200.0,
+        claim="e2e_latency",
+        claimed_ms=812.3456,
+        user_text="half \ud83d a character",
+        text="fine\u2028so",
+    )
     for number, name in enumerate(TurnTimes.model_fields):
         reply.stamp(name, 100.0 + number)
     reply.pre_start, reply.pre_end, reply.cause = 480, 960, "completed"
@@ -85,4 +92,5 @@ def test_a_turn_is_a_line_of_the_schema_with_names_that_it_knows() -> None:
     assert read.t.model_dump() == reply.t
     assert (read.reply_seq, read.pre_start_sample, read.pre_end_sample, read.cause) == (2, 480, 960, "completed")
     assert (read.reply_text, read.clock, read.vad_hangover_ms) == ("fine\u2028so", host_clock(), 200.0)
+    assert (read.claim, read.claimed_latency_ms) == ("e2e_latency", 812.346)
     assert set(line) <= set(AgentTurnTrace.model_fields)

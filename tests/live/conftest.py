@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -55,6 +56,7 @@ def bench(tmp_path: Path) -> OpenBench:
         network: NetworkSpec | None = None,
         rules: CallRules | None = None,
         invitation: Invitation = NOTHING_TOLD,
+        otlp_in: int | Literal["auto", "off"] = "off",
     ) -> AsyncIterator[Bench]:
         run_id = new_run_id()
         run_dir = tmp_path / run_id
@@ -71,7 +73,7 @@ def bench(tmp_path: Path) -> OpenBench:
             network=network,
             rules=rules or CallRules(),
         )  # type: ignore[arg-type]
-        plan = replace(plan, invitation=invitation, rules=rules or CallRules())
+        plan = replace(plan, invitation=invitation, rules=rules or CallRules(), otlp_in=otlp_in)
         async with open_bench(plan, agent_env=agent_env) as opened:
             yield opened
 

@@ -51,6 +51,8 @@ async def test_an_attached_worker_is_measured_inside(
     assert set(steps) >= {UNEXPLAINED}
     assert turn.metrics["max_gap_ms"].value is not None
     assert turn.metrics["eot_error_ms"].value is not None
+    assert turn.metrics["claimed_latency_ms"].value is not None, "LiveKit's own e2e_latency"
+    assert turn.metrics["claim_after_ms"].value is not None
     verdict = judge_attempt(case.case, manifest, measurement, folder.name, limits=Limits(profile="field"))
     found = {gate.gate_id: gate.status for gate in verdict.gates}
     assert Status.NOT_APPLICABLE not in {found[gate] for gate in INSIDE}, found

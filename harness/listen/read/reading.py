@@ -25,6 +25,7 @@ from harness.model.case import Case, Truth
 from harness.model.events import AgentTurnTrace, Event
 from harness.model.heard_words import HeardWords
 from harness.model.json_lines import lines_of
+from harness.model.spans import SpanLine
 from harness.model.transcript import TranscriptLine
 from harness.network.log import Row, parse_log
 from harness.network.record import LinkRecord
@@ -93,6 +94,7 @@ class Capture:
     voice: Audio | None = None  # the agent's voice in post_rtc, where it has other tracks beside it
     transcript: tuple[TranscriptLine, ...] = ()  # the words that were published
     heard_words: HeardWords | None = None  # what a recogniser understood
+    spans: tuple[SpanLine, ...] = ()  # what the agent told by OpenTelemetry
     notes: tuple[str, ...] = ()  # what had to be assumed to read its recordings
 
     def why_missing(self, name: str) -> str:
@@ -133,15 +135,16 @@ def read_capture(folder: Path) -> Capture:
         ear_received=_read_of_page(folder / capture.EAR_RECEIVED, missing),
         packets=tuple(_read_packets(folder / capture.LINK_LOG, missing)) if manifest.link != "none" else (),
         voice=_read_voice(folder, manifest, missing),
-        transcript=_read_transcript(folder / capture.TRANSCRIPT, missing),
+        transcript=_read_if_there(folder / capture.TRANSCRIPT, TranscriptLine, missing),
         heard_words=_read_heard_words(folder / capture.HEARD_WORDS, missing),
+        spans=_read_if_there(folder / capture.SPANS, SpanLine, missing),
         notes=tuple(notes),
     )
 
 
-def _read_transcript(path: Path, missing: dict[str, str]) -> tuple[TranscriptLine, ...]:
-    """Nobody need publish words."""
-    return tuple(_read_lines(path, TranscriptLine.model_validate, missing)) if path.exists() else ()
+def _read_if_there(path: Path, kind: type[Record], missing: dict[str, str]) -> tuple[Record, ...]:
+    """Nobody need publish words, or send spans."""
+    return tuple(_read_lines(path, kind.model_validate, missing)) if path.exists() else ()
 
 
 def _read_heard_words(path: Path, missing: dict[str, str]) -> HeardWords | None:
