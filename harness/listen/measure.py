@@ -57,7 +57,12 @@ def listen(folder: Path, *, quality: bool = False) -> Measurement:
 
 def measure(heard: Capture, *, quality: bool = False) -> Measurement:
     """Measures a capture, wherever it was read from."""
-    scene = Scene(heard)
+    return measure_scene(Scene(heard), quality=quality)
+
+
+def measure_scene(scene: Scene, *, quality: bool = False) -> Measurement:
+    """Measures a capture that was made ready already."""
+    heard = scene.capture
     turns = list_turns(scene)
     status, detail = refine_status(scene, turns)
     reasons = [*find_reasons(scene), *drift_reasons(scene)]
