@@ -41,15 +41,16 @@ def adopt_command(
     Writes OUT/NAME.yaml and OUT/NAME_1.wav …, which `earwitness run --cases OUT --suite adopted` plays, and the report of
     `earwitness check`.
     """
-    from harness.speech.adopt import id_from
+    from harness.speech.adopt import check_free, id_from
 
+    name = case_id or id_from(call.stem)
+    check_free(name, out)
     heard = hear(call, user)
     if heard.said is None:
         raise UsageError(
             f"{call}: both voices lie on one channel, so the user's words cannot be cut out; give the user's side as a file of "
             "its own (--user first.wav), or a recording with a channel each"
         )
-    name = case_id or id_from(call.stem)
     turns = range(len(heard.record.turns))
     adopted = write_adopted(heard, call, name, out, turns, f"The user's turns of {call.name}", quiet=as_json)
     show(heard, call, report if report is not None else adopted.with_suffix(".check.html"), as_json)

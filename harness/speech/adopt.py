@@ -132,8 +132,7 @@ def write_case(
     plan_: Plan, sound: Samples, case_id: str, title: str, about: str, folder: Path, *, greets: bool = False
 ) -> Adopted:
     """`sound`: the user's side, 48 kHz mono. `greets`: the agent spoke first. Raises UsageError."""
-    if not re.match(CASE_ID_PATTERN, case_id):
-        raise UsageError(f"--id {case_id}: letters, digits, . _ and -, 60 at most")
+    check_free(case_id, folder)
     if not plan_.played:
         raise UsageError("nobody is heard to speak on the user's side, so there is nothing to play")
     path = folder / f"{case_id}.yaml"
@@ -145,7 +144,7 @@ def write_case(
             f"{LONGEST_CASE_MS / 1e3:.0f}; `earwitness check CALL --pin N` makes a case of one moment"
         )
     wavs = {words: folder / f"{case_id}_{words.number + 1}.wav" for played in plan_.played for words in played.words}
-    there = [file for file in (path, *wavs.values()) if file.exists()]
+    there = [file for file in wavs.values() if file.exists()]
     if there:
         raise UsageError(f"{there[0]}: is there already; --id names the case otherwise, --out another folder")
     from harness.speech.build import wav_bytes
@@ -160,6 +159,16 @@ def write_case(
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror or error}); --out names a folder") from error
     return Adopted(path, tuple(wavs.values()), plan_.notes)
+
+
+def check_free(case_id: str, folder: Path) -> None:
+    """Raises UsageError for a wrong id, or one that is taken."""
+    if not re.match(CASE_ID_PATTERN, case_id):
+        raise UsageError(f"--id {case_id}: letters, digits, . _ and -, 60 at most")
+    if (folder / f"{case_id}.yaml").exists():
+        raise UsageError(
+            f"{folder / case_id}.yaml: is there already; --id names the case otherwise, --out another folder"
+        )
 
 
 def id_from(name: str) -> str:

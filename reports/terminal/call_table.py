@@ -9,6 +9,8 @@ from rich.text import Text
 from harness.model.call_heard import CallHeard
 from reports.view.call_page import OVERLAP_HEADINGS, TURN_HEADINGS, clock, figures, headline, overlap_row, turn_row
 
+MOST_ROWS = 40  # the page has them all
+
 
 def call_table(call: CallHeard) -> Group:
     parts: list[RenderableType] = [
@@ -29,9 +31,11 @@ def call_table(call: CallHeard) -> Group:
 
 
 def _table(title: str, headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
-    table = Table(title=title, title_justify="left")
+    left_out = len(rows) - MOST_ROWS
+    caption = f"… and {left_out} more, in the HTML" if left_out > 0 else None
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     for heading in headings:
         table.add_column(heading, justify="left" if heading in (headings[-1], "who began") else "right")
-    for row in rows:
+    for row in rows[:MOST_ROWS]:
         table.add_row(*(Text(cell) for cell in row))
     return table

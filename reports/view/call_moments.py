@@ -1,7 +1,7 @@
 """The moments of a call that are worth hearing, the worst first, each with a number that stays. Pure, from the record alone.
 
 Weights are seconds that a user would complain of: a wait and a silence weigh their length, talk-over twice its length, an
-unanswered turn 5 s more, a defect by what it is. At most one moment of a kind for each turn.
+unanswered turn 5 s more, a defect by what it is. At most three moments of a kind.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from harness.judge.numbers import show
 from harness.model.call_heard import CallHeard, CallMoment, MomentKind, Side, UserTurn
 
-MOST = 8
+MOST, MOST_OF_A_KIND = 8, 3
 LONG_WAIT_MS = 1_500.0
 DEAD_AIR_MS = 2_000.0
 SILENCE_MS = 3_000.0  # in a mix, where nothing tells whose turn it is
@@ -54,7 +54,8 @@ def _worst(call: CallHeard) -> list[CallMoment]:
         alike = any(
             m.kind == moment.kind and m.utterances == moment.utterances and m.what == moment.what for m in chosen
         )
-        if not alike and len(chosen) < MOST:
+        crowded = sum(m.kind == moment.kind for m in chosen) >= MOST_OF_A_KIND
+        if not alike and not crowded and len(chosen) < MOST:
             chosen.append(moment)
     if not chosen:
         chosen = list(_slowest(call))
@@ -79,7 +80,7 @@ def _waits(call: CallHeard) -> Iterator[_Found]:
         if turn.ended == "unanswered" and silence_ms is not None and at_ms is not None:
             what = f"nobody answers: {show(silence_ms, 'ms')} of silence"
             yield _Found(
-                UNANSWERED_S + silence_ms / 1e3, "unanswered", at_ms, at_ms + silence_ms, "agent", what, turn.reason,
+                UNANSWERED_S + silence_ms / 1e3, "unanswered", at_ms, at_ms + silence_ms, "agent", what, "",
                 (turn.utterance,),
             )  # fmt: skip
             continue

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.listen.check.leak import MOST_DB, Leak, find_leak, without
+from harness.listen.check.leak import MOST_DB, OTHER_FILE_DB, SAME_DB, Leak, find_leaks, without
 from harness.listen.check.overlap import find_overlaps, joined
 from harness.listen.check.sides import Sides, find_sides
 from harness.listen.measure import measure_scene
@@ -43,6 +43,9 @@ SIDES_LEAK = (
 )
 
 
+EDGES_LEAK = (
+    "the edges of words exactly: each side is loud on the other's channel, so they may be off by 0.1 s and more"
+)
 HOLES_LEAK = "holes in the agent's voice: what leaks from the user's side was left out of it, which makes holes too"
 LOUD_LEAK_DB = -20.0
 CHOSEN = ("its left channel", "its right channel")  # said better by whose channel is whose
@@ -63,6 +66,7 @@ class HeardCall:
 class _Apart:
     """What leaks from one side to the other; filled while the recordings are read."""
 
+    loudest_db: float
     to_agent: Leak | None = None
     to_user: Leak | None = None
     user: Audio | None = None
@@ -71,7 +75,7 @@ class _Apart:
     def __call__(self, mic: Audio, ear: Audio) -> tuple[Audio, Audio, list[str]]:
         self.user, self.agent = mic, ear
         user, agent = Ring("mic", mic), Ring("ear", ear, True)
-        self.to_agent, self.to_user = find_leak(user, agent), find_leak(agent, user)
+        self.to_agent, self.to_user = find_leaks(user, agent, self.loudest_db)
         clean_ear = without(self.to_agent, mic, ear) if self.to_agent is not None else ear
         clean_mic = without(self.to_user, ear, mic) if self.to_user is not None else mic
         notes = [_in_words("the user's", "agent's", self.to_agent)] if self.to_agent is not None else []
@@ -81,9 +85,13 @@ class _Apart:
 
 def _in_words(whose: str, channel: str, leak: Leak) -> str:
     return (
-        f"{whose} voice is on the {channel} side too, {-leak.gain_db:.0f} dB softer and {_later(leak.lag_ms)}: what is no louder "
+        f"{whose} voice is on the {channel} side too, {_softer(leak.gain_db)} and {_later(leak.lag_ms)}: what is no louder "
         "than that was left out there"
     )
+
+
+def _softer(gain_db: float) -> str:
+    return "as loud" if abs(gain_db) < 1 else f"{abs(gain_db):.0f} dB {'softer' if gain_db < 0 else 'louder'}"
 
 
 def _later(lag_ms: float) -> str:
@@ -102,7 +110,8 @@ def _read_as(sides: Sides, capture: Capture) -> list[str]:
 def hear_call(call: Path, user: str | None, find: FindSpeech | None) -> HeardCall:
     """`user`: left, right, a file, or None. Raises UsageError."""
     sides = find_sides(call, user)
-    apart = _Apart()
+    one_file = sides.files.mic == sides.files.ear
+    apart = _Apart(SAME_DB if one_file else OTHER_FILE_DB)
     capture = read_recordings(sides.files, find, apart)
     scene = Scene(capture)
     _must_sound(scene, call)
@@ -148,7 +157,14 @@ def _record(
     hidden = apart.to_agent is not None and apart.to_agent.gain_db > MOST_DB
     by_utterance = {turn.utterance: turn for turn in measurement.turns if turn.utterance is not None}
     turns = [_turn(scene, index, by_utterance.get(index)) for index in range(len(said))] if truth is not None else []
-    not_known = [*([SIDES_LEAK] if hidden else []), *([HOLES_LEAK] if torn_by_us else []), *NOT_KNOWN]
+    loud = [leak for leak in (apart.to_agent, apart.to_user) if leak is not None and leak.gain_db > MOST_DB]
+    not_known = [
+        *sides.doubts,
+        *([EDGES_LEAK] if len(loud) > 1 else []),
+        *([SIDES_LEAK] if hidden else []),
+        *([HOLES_LEAK] if torn_by_us else []),
+        *NOT_KNOWN,
+    ]
     if truth is None:
         not_known.insert(0, f"when the user speaks: {scene.capture.why_missing('truth.json')}; so no wait is told")
     return CallHeard(

@@ -26,7 +26,9 @@ JOIN_MS = 300.0
 LAGS_MS = (-30.0, 800.0)  # a loudspeaker and a room, and the way there
 AGREE_MS = 8.0
 SURE = 0.7  # where only one piece was found
-SAME_DB = -1.0  # the source's own channel is the louder one
+SAME_DB = -1.0  # in one recording the source's own channel is the louder one
+OTHER_FILE_DB = 6.0  # a file of the user's own may be softer than the mix that it is in
+INVERSE_DB, INVERSE_MS = 6.0, 10.0  # one leak, seen from both ends
 FRAME = 240  # 5 ms
 NEAR = 3  # frames on either side
 DECAY_DB = 1.0  # a frame: a room of 0.3 s
@@ -44,22 +46,37 @@ class Leak:
     gain_db: float
     lag_ms: float
     found: int
+    share: float  # of the source's pieces that were looked for
 
 
-def find_leak(source: Ring, other: Ring) -> Leak | None:
+def find_leaks(user: Ring, agent: Ring, loudest_db: float = SAME_DB) -> tuple[Leak | None, Leak | None]:
+    """The user's voice on the agent's side, and the agent's on the user's."""
+    to_agent, to_user = find_leak(user, agent, loudest_db), find_leak(agent, user, loudest_db)
+    if to_agent is None or to_user is None:
+        return to_agent, to_user
+    inverse = (
+        abs(to_agent.gain_db + to_user.gain_db) <= INVERSE_DB and abs(to_agent.lag_ms + to_user.lag_ms) <= INVERSE_MS
+    )
+    if not inverse:
+        return to_agent, to_user
+    return (to_agent, None) if to_agent.share >= to_user.share else (None, to_user)
+
+
+def find_leak(source: Ring, other: Ring, loudest_db: float = SAME_DB) -> Leak | None:
     """None where the source is not heard in the other channel, or only as noise."""
-    gains, lags, sure = [], [], 0.0
+    gains, lags, sure, tried = [], [], 0.0, 0
     for first, last in _pieces(source.sounds):
         piece = source.band[first : min(last, first + PIECE)]
         if len(piece) < SHORTEST_PIECE:
             continue
+        tried += 1
         low, high = (first + at_ms * BAND_RATE_HZ / 1e3 for at_ms in LAGS_MS)
         match = find_best(piece, other.band, (low, high))
         if match is None or match.confidence < WAVEFORM_CONFIDENCE:
             continue
         at = round(match.at)
         gain = float(np.dot(other.band[at : at + len(piece)], piece) / np.dot(piece, piece))
-        if gain <= 0 or 20 * np.log10(gain) > SAME_DB:
+        if gain <= 0 or 20 * np.log10(gain) > loudest_db:
             continue
         gains.append(20 * np.log10(gain))
         lags.append((match.at - first) / BAND_RATE_HZ * 1e3)
@@ -70,7 +87,7 @@ def find_leak(source: Ring, other: Ring) -> Leak | None:
     agree = [gain for gain, lag in zip(gains, lags, strict=True) if abs(lag - middle) <= AGREE_MS]
     if len(agree) < 2 and sure < SURE:
         return None
-    return Leak(float(np.median(agree or gains)), middle, len(agree))
+    return Leak(float(np.median(agree or gains)), middle, len(agree), len(agree) / tried)
 
 
 def _pieces(sounds: list[Sound]) -> list[tuple[int, int]]:

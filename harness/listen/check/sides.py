@@ -29,6 +29,7 @@ class Sides:
     mix: bool
     user: str = ""
     notes: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
 
 def find_sides(call: Path, user: str | None) -> Sides:
@@ -60,6 +61,7 @@ def find_sides(call: Path, user: str | None) -> Sides:
         files = Recordings(call, ear_channel=OTHER[silent])
         said = f"the {silent} channel is silent; the {OTHER[silent]} one was read as a mix of both voices"
         return Sides(files, True, notes=[f"{call.name}: {said}"])
+    doubts: list[str] = []
     if user is None:
         chosen, why = _guess(call, seen)
         notes = [
@@ -67,11 +69,11 @@ def find_sides(call: Path, user: str | None) -> Sides:
         ]
     else:
         chosen = Channel(user)
-        notes = _contradicted(seen, chosen)
+        notes, doubts = [], _contradicted(seen, chosen)
         if silent is not None:
             notes.append(f"the {silent} channel, the {'user' if silent is chosen else 'agent'}'s, is silent throughout")
     files = Recordings(call, mic=call, ear_channel=OTHER[chosen], mic_channel=chosen)
-    return Sides(files, False, f"the {chosen} channel", notes)
+    return Sides(files, False, f"the {chosen} channel", notes, doubts)
 
 
 def _from_two_files(call: Path, channels: int, user: Path) -> Sides:
@@ -130,6 +132,7 @@ def _contradicted(seen: TwoChannels, chosen: Channel) -> list[str]:
     if by_noise is None or by_noise is chosen:
         return []
     return [
-        f"the {chosen} channel, named as the user's, is digitally silent between its words as a synthesised voice is, and the "
-        f"{by_noise} one has a microphone's noise: if the channels are swapped, --user {by_noise} reads them right"
+        f"whether the channels are swapped: the {chosen} one, named as the user's, is digitally silent "
+        "between its words as a synthesised voice is, and the "
+        f"{by_noise} one has a microphone's noise: --user {by_noise} reads it so"
     ]
