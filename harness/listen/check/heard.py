@@ -176,7 +176,7 @@ def _record(
         user_speaks=[_stretch(sound) for sound in said],
         agent_speaks=[_stretch(sound) for sound in agent],
         turns=turns,
-        overlaps=[] if hidden else _overlaps(said, joined(ring.sounds, BREATH_MS)),
+        overlaps=[] if hidden else _overlaps(said, _agent_breaths(scene)),
         overlaps_unknown=SIDES_LEAK if hidden else "",
         defects=[d for d in _defects(measurement) if not (torn_by_us and d.kind in ("dropout", "gap"))],
         read_as=notes,
@@ -207,9 +207,32 @@ def _turn(scene: Scene, index: int, turn: Turn | None) -> UserTurn:
         uncertainty_ms=metric.uncertainty if metric is not None else None,
         dead_air_ms=round(silence.longest_ms, 3) if silence is not None else None,
         dead_air_at_ms=_ms(silence.longest_at) if silence is not None else None,
-        reason=_reason(ended, metric.reason if metric is not None else "", _left_ms(scene, index)),
+        reason="; ".join(
+            filter(
+                None,
+                [
+                    _reason(ended, metric.reason if metric is not None else "", _left_ms(scene, index)),
+                    _rest(scene, index) if ended == "answered" else "",
+                ],
+            )
+        ),
         invalid=metric is not None and metric.invalid,
     )
+
+
+def _rest(scene: Scene, index: int) -> str:
+    """An agent that is interrupted may pause for breath and talk on: what follows so soon is not surely the answer."""
+    answer, place = scene.answers["ear"][index], scene.places["mic"][index]
+    assert isinstance(place, Place)
+    if answer.reply is None:
+        return ""
+    before = [sound for sound in joined(scene.rings["ear"].sounds, PAUSE_MS) if sound.start < answer.reply.start]
+    if not before or not before[-1].end > place.start or before[-1].start >= place.end:
+        return ""
+    pause_ms = (answer.reply.start - before[-1].end) / SAMPLES_PER_MS
+    if not 0 <= pause_ms < BREATH_MS:
+        return ""
+    return f"only {pause_ms:.0f} ms after the agent's last sound, into which the user spoke: it may be the rest of that, and no answer"
 
 
 def _left_ms(scene: Scene, index: int) -> float:
@@ -232,7 +255,7 @@ def _ended(scene: Scene, index: int, speech_ms: float | None) -> Ended:
         return "answered"
     place = scene.places["mic"][index]
     assert isinstance(place, Place)
-    sounds = joined(scene.rings["ear"].sounds, BREATH_MS)
+    sounds = _agent_breaths(scene)
     went_on = any(sound.start < place.start and sound.end > place.end for sound in sounds)
     if went_on:
         return "agent_went_on"
@@ -255,6 +278,19 @@ def _dead_air(scene: Scene, index: int, ended: Ended) -> DeadAir | None:
     )
     silence_ms = (until - answer.turn.end) / SAMPLES_PER_MS
     return DeadAir(silence_ms, silence_ms, silence_ms, answer.turn.end)
+
+
+def _agent_breaths(scene: Scene) -> list[Sound]:
+    """The agent's speech, pauses for breath included, but never across two replies: an answer may follow at once."""
+    found: list[Sound] = []
+    for reply in scene.heard["ear"]:
+        inside = [
+            Sound(max(sound.start, reply.start), min(sound.end, reply.end))
+            for sound in scene.rings["ear"].sounds
+            if sound.start < reply.end and sound.end > reply.start
+        ]
+        found += joined(inside, BREATH_MS)
+    return found
 
 
 def _overlaps(said: list[Sound], agent: list[Sound]) -> list[Overlap]:

@@ -57,3 +57,40 @@ def side(laid: list[Laid], total_ms: float, noise_dbfs: float | None = None, see
 def write(path: Path, *channels: Samples, rate_hz: int = RATE_HZ, subtype: str | None = "PCM_16") -> Path:
     soundfile.write(path, np.stack(channels, axis=1), rate_hz, subtype=subtype)
     return path
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """What was laid down: words of each side in order, and the length. The truth of every figure."""
+
+    user: tuple[Laid, ...]
+    agent: tuple[Laid, ...]
+    total_ms: float
+
+    @property
+    def waits_ms(self) -> list[float]:
+        """Of the turns that are answered."""
+        return [told.at_ms - said.end_ms for said, told in zip(self.user, self.agent, strict=False)]
+
+    def channels(self, *, user_noise_dbfs: float | None = None) -> tuple[Samples, Samples]:
+        return side(list(self.user), self.total_ms, user_noise_dbfs), side(list(self.agent), self.total_ms)
+
+
+WAITS_MS = (650.0, 3_200.0, 500.0, -400.0)
+BARGE_IN_AFTER_MS = 1_200.0
+UNANSWERED_MS = 4_000.0
+
+
+def conversation(user: str = "en-us", agent: str = "en-gb") -> Conversation:
+    """An answer, a slow one that is interrupted after 1.2 s, one into the user's words, and none."""
+    asked, told = [spoken(text, user) for text in ASKED], [spoken(text, agent) for text in TOLD]
+    says = [Laid(1_000, asked[0])]
+    hears = [Laid(says[0].end_ms + WAITS_MS[0], told[0])]
+    says.append(Laid(hears[0].end_ms + 900, asked[1]))
+    hears.append(Laid(says[1].end_ms + WAITS_MS[1], told[1]))
+    says.append(Laid(hears[1].at_ms + BARGE_IN_AFTER_MS, asked[3]))
+    hears.append(Laid(max(hears[1].end_ms, says[2].end_ms) + WAITS_MS[2], told[0]))
+    says.append(Laid(hears[2].end_ms + 1_000, asked[2]))
+    hears.append(Laid(says[3].end_ms + WAITS_MS[3], told[1]))
+    says.append(Laid(hears[3].end_ms + 1_000, asked[0]))
+    return Conversation(tuple(says), tuple(hears), says[-1].end_ms + UNANSWERED_MS)
