@@ -232,7 +232,10 @@ def _rest(scene: Scene, index: int) -> str:
     pause_ms = (answer.reply.start - before[-1].end) / SAMPLES_PER_MS
     if not 0 <= pause_ms < BREATH_MS:
         return ""
-    return f"only {pause_ms:.0f} ms after the agent's last sound, into which the user spoke: it may be the rest of that, and no answer"
+    return (
+        f"only {pause_ms:.0f} ms after the agent's last sound, into which the user spoke: it may be the rest of that, "
+        "and no answer"
+    )
 
 
 def _left_ms(scene: Scene, index: int) -> float:

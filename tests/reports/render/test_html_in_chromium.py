@@ -182,8 +182,19 @@ async def test_the_page_of_a_recorded_call_fits_asks_for_nothing_and_plays(
     rng = np.random.default_rng(1)
     user, agent = (Audio((0.1 * rng.standard_normal(48_000 * 130)).astype(np.float32), 48_000) for _ in range(2))
     speaks = [Stretch(start_ms=1_000 * at, end_ms=1_000 * at + 700) for at in range(0, 128, 2)]
-    turns = [UserTurn(utterance=n, start_ms=s.start_ms, end_ms=s.end_ms, ended="answered", first_sound_ms=1_700,
-                      first_speech_ms=1_700 + n, dead_air_ms=1_700, dead_air_at_ms=s.end_ms) for n, s in enumerate(speaks)]  # fmt: skip
+    turns = [
+        UserTurn(
+            utterance=number,
+            start_ms=said.start_ms,
+            end_ms=said.end_ms,
+            ended="answered",
+            first_sound_ms=1_700,
+            first_speech_ms=1_700 + number,
+            dead_air_ms=1_700,
+            dead_air_at_ms=said.end_ms,
+        )
+        for number, said in enumerate(speaks)
+    ]
     call = CallHeard(
         name="a_recording_with_a_long_name_and_no_break_in_it_2026_11_30.wav", reading="two_sides", user="the left channel",
         duration_ms=130_000, user_speaks=speaks, agent_speaks=speaks, turns=turns, read_as=["as it is"], not_known=["the rest"],
