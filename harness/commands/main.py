@@ -16,9 +16,11 @@ import typer
 from rich.console import Console
 
 import harness
+from harness.commands.adopt import adopt_command
 from harness.commands.baseline import baseline_app
 from harness.commands.calibrate import calibrate_command
 from harness.commands.cases import cases_command
+from harness.commands.check import check_command
 from harness.commands.doctor import doctor_command
 from harness.commands.history import history_app
 from harness.commands.listen import listen_command
@@ -41,6 +43,10 @@ EPILOG = (
 )
 LISTEN_EPILOG = (
     "Exit status: 0 measured; 2 a wrong file or option; 3 something could not be measured, or is not to be believed."
+)
+ADOPT_EPILOG = (
+    "Exit status: 0 written and measured; 2 a wrong file or option; 3 written, but something could not be measured, or is not to "
+    "be believed."
 )
 app = typer.Typer(
     name="earwitness",
@@ -76,6 +82,8 @@ app.command("cases", epilog=EPILOG)(cases_command)
 app.command("sweep", epilog=EPILOG)(sweep_command)
 app.command("calibrate", epilog=EPILOG)(calibrate_command)
 app.command("listen", epilog=LISTEN_EPILOG)(listen_command)
+app.command("check", epilog=LISTEN_EPILOG)(check_command)
+app.command("adopt", epilog=ADOPT_EPILOG)(adopt_command)
 app.command("report", epilog=EPILOG)(report_command)
 app.command("nightly", epilog=EPILOG)(nightly_command)
 app.command("retain", epilog=RETAIN_EPILOG)(retain_command)

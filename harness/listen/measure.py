@@ -65,8 +65,8 @@ def measure(heard: Capture, *, quality: bool = False) -> Measurement:
     return measure_scene(Scene(heard), heard.heard_words, quality=quality)
 
 
-def measure_scene(scene: Scene, heard_words: HeardWords | None, *, quality: bool = False) -> Measurement:
-    """`heard_words`: the capture's, also where they were recognised in this very scene."""
+def measure_scene(scene: Scene, heard_words: HeardWords | None = None, *, quality: bool = False) -> Measurement:
+    """Measures a capture that was made ready already. `heard_words`: the capture's, also where they were recognised in this very scene."""
     heard = scene.capture
     turns = list_turns(scene)
     status, detail = refine_status(scene, turns)

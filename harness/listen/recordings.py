@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,13 +73,19 @@ class Recordings:
         return {name: path for name, path in roles.items() if path is not None}
 
 
-def read_recordings(files: Recordings, find: FindSpeech | None = None) -> Capture:
-    """Raises UsageError that names the file and says what to do."""
+#: The microphone and the ear as recorded → the same without what leaks from one to the other, and what is to be said of it.
+Apart = Callable[[Audio, Audio], tuple[Audio, Audio, list[str]]]
+
+
+def read_recordings(files: Recordings, find: FindSpeech | None = None, apart: Apart | None = None) -> Capture:
+    """`apart`: works on --mic and --ear before anything is looked for. Raises UsageError that names the file and says what
+    to do.
+    """
     if files.truth is not None and files.mic is None:
         raise UsageError(f"{files.truth}: a truth file says where the user speaks in --mic, and there is no --mic")
     if files.post is not None and files.pre is None:
         raise UsageError(f"{files.post}: a second listener's recording is compared with --pre, and there is no --pre")
-    formats = {name: _format(path) for name, path in files.sounds().items()}
+    formats = {name: check_format(path) for name, path in files.sounds().items()}
     channels = {name: _channel(name, files, found) for name, found in formats.items()}
     audio = {name: _audio(path, channels[name][0]) for name, path in files.sounds().items()}
     notes = [_note(files.sounds()[name], found, channels[name][1]) for name, found in formats.items()]
@@ -88,6 +94,9 @@ def read_recordings(files: Recordings, find: FindSpeech | None = None) -> Captur
     if files.mic is None:
         missing[capture.TRUTH] = NO_MIC
     else:
+        if apart is not None:
+            audio["mic"], audio["ear"], said = apart(audio["mic"], audio["ear"])
+            notes += said
         audio.setdefault("said", audio["mic"])  # the truth counts in the microphone's own samples
         notes.append(_lengths(audio))
         source = files.user or files.mic
@@ -133,7 +142,8 @@ def _manifest(name: str, files: Recordings, detail: str) -> Manifest:
     )
 
 
-def _format(path: Path) -> WavFormat:
+def check_format(path: Path) -> WavFormat:
+    """What its header says. Raises UsageError where it is no sound file that can be listened to."""
     try:
         if path.is_dir():
             raise UsageError(

@@ -62,9 +62,36 @@ class Impulse(_Strict):
     width_ms: float = Field(default=2.0, ge=0.1, le=50)
 
 
+class RecordedWords(_Strict):
+    """Words from a WAV of their own, played from the first voiced sample to the last. Path relative to the case file.
+
+    Without `start_ms` and `end_ms` both are found by level; what noise hides must be given.
+    """
+
+    wav: str = Field(min_length=1)
+    start_ms: float | None = Field(default=None, ge=0)
+    end_ms: float | None = Field(default=None, gt=0)
+    error_ms: float | None = Field(
+        default=None, ge=0, le=1_000
+    )  # how far both may be off, where noise lies under the words
+    text: str = ""
+    channel: Channel | None = None  # left, right or average, of two channels; None: as the recording shows
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> RecordedWords:
+        if (self.start_ms is None) != (self.end_ms is None):
+            raise ValueError("start_ms and end_ms are given together, or neither")
+        if self.start_ms is not None and self.end_ms is not None and self.end_ms <= self.start_ms:
+            raise ValueError("end_ms must be after start_ms")
+        return self
+
+
 Part = Annotated[
-    Annotated[Say, Tag("Say")] | Annotated[Pause, Tag("Pause")] | Annotated[Impulse, Tag("Impulse")],
-    _one_of(Say="say", Pause="pause_ms", Impulse="impulse_peak"),
+    Annotated[Say, Tag("Say")]
+    | Annotated[Pause, Tag("Pause")]
+    | Annotated[Impulse, Tag("Impulse")]
+    | Annotated[RecordedWords, Tag("RecordedWords")],
+    _one_of(Say="say", Pause="pause_ms", Impulse="impulse_peak", RecordedWords="wav"),
 ]
 
 
@@ -127,7 +154,7 @@ class Noise(_Strict):
 
 
 class Recipe(_Strict):
-    """Synthesised speech: the same recipe always gives the same bytes."""
+    """Synthesised speech, or recorded words, laid out in time: the same recipe always gives the same bytes."""
 
     utterances: list[Utterance] = Field(default_factory=list)
     noise: Noise | None = None

@@ -19,6 +19,7 @@ ACTIVE_DB = 30.0  # below the loudest frame of either channel
 DOMINATES_DB = 12.0  # a voice on its own channel against its crosstalk on the other
 LEAST_SHARE = 0.1  # of the active frames, that each of two people dominates
 OPPOSITE = -0.5  # correlation
+QUIET_PERCENTILE = 10.0
 
 Block = npt.NDArray[np.floating]
 
@@ -37,6 +38,12 @@ class TwoChannels:
 
     use: Channel | None
     note: str
+    correlation: float = 0.0  # −1 to 1, of all samples
+    loudest_dbfs: tuple[float, float] = (-120.0, -120.0)  # 20 ms frame, left and right
+    quiet_dbfs: tuple[float, float] = (
+        -120.0,
+        -120.0,
+    )  # what each channel is between its words: 20 ms frames, 10th percentile
 
 
 def as_one(samples: Block, channel: Channel) -> Block:
@@ -50,6 +57,17 @@ def as_one(samples: Block, channel: Channel) -> Block:
 
 def compare(blocks: Iterable[Block], rate_hz: int) -> TwoChannels:
     """What to make of them; the blocks follow one another."""
+    level, correlation = _levels(blocks, rate_hz)
+    if len(level) == 0:
+        return TwoChannels(Channel.AVERAGE, "2 channels averaged")
+    left, right = (float(value) for value in level.max(axis=0))
+    quiet_left, quiet_right = (float(value) for value in np.percentile(level, QUIET_PERCENTILE, axis=0))
+    use, note = _use(level, correlation)
+    return TwoChannels(use, note, correlation, (left, right), (quiet_left, quiet_right))
+
+
+def _levels(blocks: Iterable[Block], rate_hz: int) -> tuple[npt.NDArray[np.float64], float]:
+    """dBFS of each frame, shape (n, 2), and the correlation of all samples."""
     size = max(1, round(FRAME_MS * rate_hz / 1e3))
     levels, products = [], np.zeros(3)
     for block in blocks:
@@ -58,22 +76,25 @@ def compare(blocks: Iterable[Block], rate_hz: int) -> TwoChannels:
         whole = part[: len(part) // size * size].reshape(-1, size, 2)
         if len(whole):
             levels.append(10 * np.log10(np.mean(whole**2, axis=1) + 1e-12))
-    if not levels:
-        return TwoChannels(Channel.AVERAGE, "2 channels averaged")
-    level = np.concatenate(levels)
+    together, energy_left, energy_right = products
+    energy = float(np.sqrt(energy_left * energy_right))
+    level = np.concatenate(levels) if levels else np.zeros((0, 2))
+    return level, float(together) / energy if energy > 0 else 0.0
+
+
+def _use(level: npt.NDArray[np.float64], correlation: float) -> tuple[Channel | None, str]:
     left, right = (float(value) for value in level.max(axis=0))
     if min(left, right) < SILENT_DBFS <= max(left, right):
         alone, silent = (Channel.LEFT, Channel.RIGHT) if left > right else (Channel.RIGHT, Channel.LEFT)
-        return TwoChannels(alone, f"of 2 channels the {alone} one was taken, the {silent} one is silent")
+        return alone, f"of 2 channels the {alone} one was taken, the {silent} one is silent"
     active = level[(level > level.max() - ACTIVE_DB).any(axis=1)]
     louder = active[:, 0] - active[:, 1]
     shares = (float(np.mean(louder > DOMINATES_DB)), float(np.mean(louder < -DOMINATES_DB)))
     if min(shares) >= LEAST_SHARE:
-        return TwoChannels(None, "2 people speak in turn, each on a channel")
-    together, energy_left, energy_right = products
-    if together < OPPOSITE * np.sqrt(energy_left * energy_right):
-        return TwoChannels(
+        return None, "2 people speak in turn, each on a channel"
+    if correlation < OPPOSITE:
+        return (
             Channel.LEFT,
             "of 2 channels the left one was taken: they are of opposite phase, and their mean would cancel",
         )
-    return TwoChannels(Channel.AVERAGE, "2 channels averaged")
+    return Channel.AVERAGE, "2 channels averaged"

@@ -30,6 +30,7 @@ from harness.model.case import (
     Part,
     Pause,
     Recipe,
+    RecordedWords,
     Recording,
     Say,
     SpokenUtterance,
@@ -41,7 +42,7 @@ from harness.model.case import (
 )
 from harness.model.plan import BuiltCase
 from harness.speech.espeak_worker import UnknownVoiceError
-from harness.speech.recording import check_headroom, read_recording, to_int16
+from harness.speech.recording import check_headroom, read_recording, read_words, to_int16
 from harness.speech.voiced import voiced_span
 from harness.speech.voices import Voices, describe, versions_of
 from harness.speech.word_times import Word
@@ -65,6 +66,7 @@ class Spoken:
     impulses: list[int] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
     text: str = ""
+    error_ms: float | None = None
 
 
 def build_case(case: Case, case_path: Path, cache: Path, voices: Voices) -> BuiltCase:
@@ -99,11 +101,18 @@ def _publish(path: Path, data: bytes) -> None:
 
 def _cache_key(case: Case, case_path: Path) -> str:
     parts = [case.speech.model_dump_json(), case.id, str(BUILDER_VERSION), *versions_of(_voices_of(case))]
-    if isinstance(case.speech, Recording):
-        source = case_path.parent / case.speech.wav
-        parts.append(READER_VERSION)
+    wavs = _wavs_of(case)
+    parts += [READER_VERSION] if wavs else []
+    for source in (case_path.parent / wav for wav in wavs):
         parts.append(hashlib.sha256(source.read_bytes()).hexdigest() if source.is_file() else "missing")
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _wavs_of(case: Case) -> list[str]:
+    """The files that its speech is read from."""
+    if isinstance(case.speech, Recording):
+        return [case.speech.wav]
+    return [part.wav for u in case.speech.utterances for part in u.parts if isinstance(part, RecordedWords)]
 
 
 def _from_cache(wav: Path, truth_path: Path) -> Truth | None:
@@ -186,6 +195,7 @@ def _truth_of(position: int, spoken: Spoken, utterance: Utterance) -> SpokenUtte
         delay_ms=after.delay_ms if after is not None else None,
         window_ms=after.window_ms if after is not None else None,
         pauses=[(position + start, position + end) for start, end in spoken.pauses],
+        error_ms=spoken.error_ms,
         words=[
             SpokenWord(text=word.text, start_sample=position + word.start, end_sample=position + word.end)
             for word in spoken.words
@@ -201,10 +211,12 @@ def _speak(utterance: Utterance, key: str, path: Path, voices: Voices) -> Spoken
     pieces: list[tuple[Part, int, Samples]] = []
     spoken: list[Word] = []
     length = 0
-    for part in utterance.parts:
+    for number, part in enumerate(utterance.parts):
         if isinstance(part, Say):
             piece, said = _words(part, utterance, key, path, voices)
             spoken += [Word(word.text, length + word.start, length + word.end) for word in said]
+        elif isinstance(part, RecordedWords):
+            piece = read_words(part, f"{key}.parts.{number}", path)
         else:
             piece = np.zeros(round((part.pause_ms if isinstance(part, Pause) else part.width_ms) * SAMPLES_PER_MS))
         pieces.append((part, length, piece))
@@ -214,7 +226,7 @@ def _speak(utterance: Utterance, key: str, path: Path, voices: Voices) -> Spoken
         raise CaseError(path, None, f"{key}.parts: nothing is said; it needs words or an impulse")
     voiced = (sounding[0][0], sounding[-1][1])
     samples = np.concatenate([piece for _, _, piece in pieces])
-    words = [piece for part, _, piece in pieces if isinstance(part, Say)]
+    words = [piece for part, _, piece in pieces if isinstance(part, Say | RecordedWords)]
     if words:
         samples = samples * (10 ** (utterance.level_dbfs / 20) / np.sqrt(np.mean(np.concatenate(words) ** 2)))
         check_headroom(samples, utterance.level_dbfs, key, path)
@@ -222,9 +234,24 @@ def _speak(utterance: Utterance, key: str, path: Path, voices: Voices) -> Spoken
     for start, end, impulse in impulses:  # at the recipe's peak, whatever the level of the words
         samples[start:end] = _spike(end - start, impulse.impulse_peak)
     pauses = [(at, at + len(piece)) for part, at, piece in pieces if isinstance(part, Pause)]
-    text = " ".join(part.say for part in utterance.parts if isinstance(part, Say))
+    texts = [
+        part.say if isinstance(part, Say) else part.text
+        for part in utterance.parts
+        if isinstance(part, Say | RecordedWords)
+    ]
+    errors = [
+        part.error_ms for part in utterance.parts if isinstance(part, RecordedWords) and part.error_ms is not None
+    ]
     inside = [pause for pause in pauses if voiced[0] < pause[0] and pause[1] < voiced[1]]
-    return Spoken(samples, voiced, inside, [start for start, _, _ in impulses], spoken, text)
+    return Spoken(
+        samples=samples,
+        voiced=voiced,
+        pauses=inside,
+        impulses=[start for start, _, _ in impulses],
+        words=spoken,
+        text=" ".join(filter(None, texts)),
+        error_ms=max(errors, default=None),
+    )
 
 
 def _spike(width_samples: int, peak: float) -> Samples:

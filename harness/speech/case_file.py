@@ -16,6 +16,7 @@ from harness.model.case import (
     Noise,
     Pause,
     Recipe,
+    RecordedWords,
     Recording,
     Say,
     StartAfter,
@@ -28,7 +29,8 @@ from harness.yaml_file import Lines, Location, explain, read_yaml
 
 #: Names that pydantic puts into a location for the branch of a union; they do not stand in the file.
 TAGS: dict[Any, type[BaseModel]] = {
-    model.__name__: model for model in (Say, Pause, Impulse, StartAt, StartAfter, Recipe, Recording, ExpectedGreeting)
+    model.__name__: model
+    for model in (Say, Pause, Impulse, RecordedWords, StartAt, StartAfter, Recipe, Recording, ExpectedGreeting)
 }
 #: Keys under which a mapping of one known kind stands.
 MODELS: dict[Any, type[BaseModel]] = {

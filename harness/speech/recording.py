@@ -17,8 +17,8 @@ import numpy.typing as npt
 import soundfile
 
 from harness.errors import CaseError
-from harness.model.case import CASE_RATE_HZ, Recording, SpokenUtterance
-from harness.model.channels import as_one, compare
+from harness.model.case import CASE_RATE_HZ, RecordedWords, Recording, SpokenUtterance
+from harness.model.channels import Channel, as_one, compare
 from harness.model.riff import CutError, RiffError
 from harness.model.wav_file import open_wav
 from harness.speech.find import JOIN_MS, find_speech
@@ -41,7 +41,7 @@ class ReadRecording:
 
 def read_recording(recording: Recording, case_path: Path) -> ReadRecording:
     """Raises CaseError that names the WAV and what is wrong with it."""
-    samples, notes = _load(recording, case_path)
+    samples, notes = _load(recording.wav, recording.channel, "speech", case_path)
     span = voiced_span(samples, CASE_RATE_HZ)
     if span is None:
         raise CaseError(case_path, None, f"speech.wav: {recording.wav}: is silent (below −65 dBFS throughout)")
@@ -80,32 +80,51 @@ def check_headroom(samples: npt.NDArray[np.float64], level_dbfs: float, key: str
         )
 
 
-def _load(recording: Recording, case_path: Path) -> tuple[npt.NDArray[np.float64], list[str]]:
-    """48 kHz mono, and what had to be assumed to read it."""
-    path, name = case_path.parent / recording.wav, recording.wav
+def read_words(part: RecordedWords, key: str, case_path: Path) -> npt.NDArray[np.float64]:
+    """From the first voiced sample to the last, 48 kHz mono. `key`: of the part. Raises CaseError."""
+    samples, _ = _load(part.wav, part.channel, key, case_path)
+    if part.start_ms is None or part.end_ms is None:
+        span = voiced_span(samples, CASE_RATE_HZ)
+        if span is None:
+            raise CaseError(case_path, None, f"{key}.wav: {part.wav}: is silent (below −65 dBFS throughout)")
+        return samples[span[0] : span[1]]
+    start, end = (round(at_ms * CASE_RATE_HZ / 1e3) for at_ms in (part.start_ms, part.end_ms))
+    if end > len(samples):
+        length_ms = len(samples) / CASE_RATE_HZ * 1e3
+        raise CaseError(
+            case_path, None, f"{key}.end_ms: {part.end_ms:g} ms lies behind the end of {part.wav} ({length_ms:.0f} ms)"
+        )
+    if not np.any(samples[start:end]):
+        raise CaseError(case_path, None, f"{key}.wav: {part.wav}: is silent from start_ms to end_ms")
+    return samples[start:end]
+
+
+def _load(name: str, channel: Channel | None, key: str, case_path: Path) -> tuple[npt.NDArray[np.float64], list[str]]:
+    """48 kHz mono, and what had to be assumed to read it. `key`: that of the case in which `wav` stands."""
+    path, where = case_path.parent / name, f"{key}.wav: {name}"
     if not path.is_file():
-        raise CaseError(case_path, None, f"speech.wav: {name}: no such file (paths are relative to the case file)")
+        raise CaseError(case_path, None, f"{where}: no such file (paths are relative to the case file)")
     if path.stat().st_size == 0:
-        raise CaseError(case_path, None, f"speech.wav: {name}: is empty (0 bytes)")
+        raise CaseError(case_path, None, f"{where}: is empty (0 bytes)")
     try:
         wav = open_wav(path)
         with wav.source() as source:
             info = soundfile.info(source)
         if info.frames == 0:
-            raise CaseError(case_path, None, f"speech.wav: {name}: has a header but no samples")
+            raise CaseError(case_path, None, f"{where}: has a header but no samples")
         if info.frames / info.samplerate > LONGEST_S:
-            raise CaseError(case_path, None, f"speech.wav: {name}: is longer than {LONGEST_S:.0f} s")
+            raise CaseError(case_path, None, f"{where}: is longer than {LONGEST_S:.0f} s")
         with wav.source() as source:
             samples, rate_hz = soundfile.read(source, dtype="float64", always_2d=True)
     except CutError as error:
-        raise CaseError(case_path, None, f"speech.wav: {name}: is truncated: {error}") from error
+        raise CaseError(case_path, None, f"{where}: is truncated: {error}") from error
     except RiffError as error:
-        raise CaseError(case_path, None, f"speech.wav: {name}: not a readable WAV ({error})") from error
+        raise CaseError(case_path, None, f"{where}: not a readable WAV ({error})") from error
     except soundfile.LibsndfileError as error:
-        raise CaseError(case_path, None, f"speech.wav: {name}: not a readable WAV ({error.error_string})") from error
+        raise CaseError(case_path, None, f"{where}: not a readable WAV ({error.error_string})") from error
     if not np.all(np.isfinite(samples)):
-        raise CaseError(case_path, None, f"speech.wav: {name}: holds values that are no numbers (NaN or infinity)")
-    mono, channels = _one_channel(samples, rate_hz, recording, case_path)
+        raise CaseError(case_path, None, f"{where}: holds values that are no numbers (NaN or infinity)")
+    mono, channels = _one_channel(samples, rate_hz, channel, key, name, case_path)
     divisor = gcd(rate_hz, CASE_RATE_HZ)
     if rate_hz != CASE_RATE_HZ:
         from scipy.signal import resample_poly  # slow to load, and most cases are in the cache
@@ -115,18 +134,18 @@ def _load(recording: Recording, case_path: Path) -> tuple[npt.NDArray[np.float64
 
 
 def _one_channel(
-    samples: npt.NDArray[np.float64], rate_hz: int, recording: Recording, case_path: Path
+    samples: npt.NDArray[np.float64], rate_hz: int, channel: Channel | None, key: str, name: str, case_path: Path
 ) -> tuple[npt.NDArray[np.float64], list[str]]:
     """Shape (n,), and what is to be said of the channels."""
     if samples.shape[1] == 1:
         return samples[:, 0], []
-    if recording.channel is not None and samples.shape[1] == 2:
-        return np.asarray(as_one(samples, recording.channel), np.float64), []
+    if channel is not None and samples.shape[1] == 2:
+        return np.asarray(as_one(samples, channel), np.float64), []
     if samples.shape[1] > 2:
         return samples.mean(axis=1), [f"{samples.shape[1]} channels averaged"]
     seen = compare([samples], rate_hz)
     if seen.use is None:
-        message = f"speech.wav: {recording.wav}: {seen.note}; say which one the user is: speech.channel: left or right"
+        message = f"{key}.wav: {name}: {seen.note}; say which one the user is: {key}.channel: left or right"
         raise CaseError(case_path, None, message)
     return np.asarray(as_one(samples, seen.use), np.float64), [seen.note]
 

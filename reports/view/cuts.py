@@ -34,6 +34,14 @@ def sound_uri(row: Row, start_s: float, end_s: float) -> str:
     return _data_uri("audio/flac", file.getvalue())
 
 
+def both_uri(left: Row, right: Row, start_s: float, end_s: float) -> str:
+    """The same stretch of two rows as one sound, each on its side."""
+    file = io.BytesIO()
+    both = np.stack([left.window(start_s, end_s), right.window(start_s, end_s)], axis=1)
+    soundfile.write(file, both, RATE_HZ, format="FLAC", subtype="PCM_16")
+    return _data_uri("audio/flac", file.getvalue())
+
+
 def picture_uri(row: Row, start_s: float, end_s: float) -> str:
     """Its spectrogram, 0 to 12 kHz, the lowest at the bottom. Its left edge is `start_s`, its right edge `end_s`."""
     shades = _shades(_power_db(row, start_s, end_s))

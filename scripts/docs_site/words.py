@@ -99,6 +99,7 @@ def case_fields() -> str:
         ("A part: words", case.Say),
         ("A part: a pause", case.Pause),
         ("A part: an impulse", case.Impulse),
+        ("A part: recorded words", case.RecordedWords),
         ("`start`, at a time", case.StartAt),
         ("`start`, after something heard", case.StartAfter),
         ("`noise`", case.Noise),

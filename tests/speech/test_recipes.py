@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -103,3 +105,49 @@ def test_a_neural_voice_that_was_never_fetched_is_told_with_what_to_do(
     id_map.cache_clear()
     with Voices() as voices, pytest.raises(HarnessError, match=r"en_US-joe-medium is not at .*run `earwitness setup`"):
         voices.speak("hello", "joe", 185)
+
+
+def test_recorded_words_stand_in_a_recipe_from_their_first_to_their_last_voiced_sample(
+    tmp_path: Path, voices: Voices
+) -> None:
+    t = np.arange(28_800) / 48_000
+    wav = np.concatenate([np.zeros(9_600), 0.2 * np.sin(2 * np.pi * 300 * t), np.zeros(4_800)])
+    soundfile.write(tmp_path / "one.wav", wav, 48_000, subtype="PCM_24")
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "id: mine\ntitle: mine\ntier: P1\nspeech:\n  utterances:\n"
+        "    - parts: [{wav: one.wav, text: hm}, {pause_ms: 250}, {wav: one.wav, start_ms: 300, end_ms: 700, error_ms: 20}]\n"
+        "      start: {at_ms: 500}\n"
+        "    - parts: [{wav: one.wav}]\n"
+        "      start: {after: reply_end, delay_ms: 400, nominal_ms: 4000}\n"
+    )
+    built = build_case(load_case(path), path, tmp_path / "cache", voices)
+    first, second = built.truth.utterances
+    assert abs(first.start_sample - 24_000) <= 5
+    assert first.end_sample - first.start_sample == pytest.approx(28_800 + 12_000 + 19_200, abs=10)
+    assert (first.text, first.error_ms, first.pauses[0][1] - first.pauses[0][0]) == ("hm", 20, 12_000)
+    assert (second.start_sample, second.after, second.error_ms) == (192_000, "reply_end", None)
+    soundfile.write(tmp_path / "one.wav", 0.5 * wav[9_600:], 48_000, subtype="PCM_24")  # other words, the same name
+    again = build_case(load_case(path), path, tmp_path / "cache", voices)
+    assert again.wav != built.wav
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("{wav: none.wav}", "speech.utterances.0.parts.0.wav: none.wav: no such file"),
+        ("{wav: one.wav, start_ms: 0, end_ms: 9000}", "end_ms: 9000 ms lies behind the end of one.wav (100 ms)"),
+        ("{wav: one.wav}", "one.wav: is silent (below −65 dBFS throughout)"),
+        ("{wav: one.wav, start_ms: 0, end_ms: 50}", "one.wav: is silent from start_ms to end_ms"),
+        ("{wav: one.wav, start_ms: 5}", "start_ms and end_ms are given together, or neither"),
+        ("{wav: one.wav, start_ms: 5, end_ms: 4}", "end_ms must be after start_ms"),
+    ],
+)
+def test_recorded_words_that_cannot_be_played_are_one_clear_line(
+    tmp_path: Path, voices: Voices, part: str, said: str
+) -> None:
+    soundfile.write(tmp_path / "one.wav", np.zeros(4_800), 48_000)
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"id: mine\ntitle: mine\ntier: P1\nspeech:\n  utterances:\n    - parts: [{part}]\n")
+    with pytest.raises(CaseError, match=re.escape(said)):
+        build_case(load_case(path), path, tmp_path / "cache", voices)

@@ -27,11 +27,14 @@ ANSWER_LEAST_MS = 150.0  # a shorter sound at the end of a turn is no answer
 
 @dataclass(frozen=True)
 class DeadAir:
-    """ms. `total`: of silences from PAUSE_MS on, the wait for the first sound among them. `answer`: end of turn → answer."""
+    """ms. `total`: of silences from PAUSE_MS on, the wait for the first sound among them. `answer`: end of turn → answer.
+    `longest_at`: the sample at which the longest begins.
+    """
 
     longest_ms: float
     total_ms: float
     answer_ms: float
+    longest_at: float
 
 
 def find_dead_air(end: float, sounds: Sequence[Sound], words: Sequence[int] = ()) -> DeadAir | None:
@@ -53,6 +56,7 @@ def find_dead_air(end: float, sounds: Sequence[Sound], words: Sequence[int] = ()
         longest_ms=max(silences),
         total_ms=sum(silence for silence in silences if silence >= PAUSE_MS),
         answer_ms=(at - end) / SAMPLES_PER_MS,
+        longest_at=starts[silences.index(max(silences))],
     )
 
 
@@ -74,7 +78,7 @@ def dead_air_metrics(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
     if answer.talk_over and answer.reply in answer.talk_over:
         return {}  # it spoke into the user's words
     found = find_dead_air(
-        answer.turn.end, _sounds(scene, answer), [h.first_word for h in until_next_turn(scene, answer)]
+        answer.turn.end, sounds_of_turn(scene, answer), [h.first_word for h in until_next_turn(scene, answer)]
     )
     if found is None:
         return _none(expected)
@@ -106,7 +110,7 @@ def _none(expected: Expectation | None) -> dict[str, Metric]:
     return {name: no_number("ms", "no reply is heard") for name, limit in asked.items() if limit is not None}
 
 
-def _sounds(scene: Scene, answer: Answer) -> list[Sound]:
+def sounds_of_turn(scene: Scene, answer: Answer) -> list[Sound]:
     """The sounds of those replies; for an agent with music on a track of its own, its replies as they are."""
     replies = until_next_turn(scene, answer)
     if scene.voice is not None:

@@ -8,15 +8,20 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
+from harness.model.audio import Audio
+from harness.model.call_heard import CallHeard, Stretch, UserTurn
 from harness.model.case import Case
 from harness.model.degraded import DegradedTurn
 from harness.model.verdict import CaseVerdict
 from harness.provide.chromium import find_chromium
+from reports.render.call import write_call_page
 from reports.render.compare import compare, write_comparison
 from reports.render.html import render_html
+from reports.view.call_moments import with_moments
 from tests.judge.canned import summary
 from tests.listen.captures import hole
 from tests.reports.render.test_html import NASTY, measured_call
@@ -168,3 +173,40 @@ async def test_the_keyboard_leads_to_the_worst_moments_and_plays_one(browser: Br
     await page.keyboard.press("Space")
     async with asyncio.timeout(PLAYED_TIMEOUT_MS / 1e3):
         assert await page.evaluate("() => window.ended") > 0
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_the_page_of_a_recorded_call_fits_asks_for_nothing_and_plays(
+    browser: Browser, tmp_path: Path, width: int
+) -> None:
+    rng = np.random.default_rng(1)
+    user, agent = (Audio((0.1 * rng.standard_normal(48_000 * 130)).astype(np.float32), 48_000) for _ in range(2))
+    speaks = [Stretch(start_ms=1_000 * at, end_ms=1_000 * at + 700) for at in range(0, 128, 2)]
+    turns = [
+        UserTurn(
+            utterance=number,
+            start_ms=said.start_ms,
+            end_ms=said.end_ms,
+            ended="answered",
+            first_sound_ms=1_700,
+            first_speech_ms=1_700 + number,
+            dead_air_ms=1_700,
+            dead_air_at_ms=said.end_ms,
+        )
+        for number, said in enumerate(speaks)
+    ]
+    call = CallHeard(
+        name="a_recording_with_a_long_name_and_no_break_in_it_2026_11_30.wav", reading="two_sides", user="the left channel",
+        duration_ms=130_000, user_speaks=speaks, agent_speaks=speaks, turns=turns, read_as=["as it is"], not_known=["the rest"],
+    )  # fmt: skip
+    path = tmp_path / "call.html"
+    write_call_page(with_moments(call), user, agent, path)
+    page, noticed = await opened(browser, path, width)
+    assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert [entry for entry in noticed if not entry.startswith(("file:", "data:"))] == []
+    page.set_default_timeout(PLAYED_TIMEOUT_MS)
+    player = await page.query_selector("audio")
+    assert player is not None
+    duration_s, at_s, error = await player.evaluate(PLAY)
+    assert error is None
+    assert at_s == pytest.approx(duration_s, abs=0.05)
