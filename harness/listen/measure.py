@@ -66,7 +66,7 @@ def measure(heard: Capture, *, quality: bool = False) -> Measurement:
 
 
 def measure_scene(scene: Scene, heard_words: HeardWords | None = None, *, quality: bool = False) -> Measurement:
-    """Measures a capture that was made ready already. `heard_words`: the capture's, also where they were recognised in this very scene."""
+    """Measures a capture that was made ready already. `heard_words`: also those that were recognised in this very scene."""
     heard = scene.capture
     turns = list_turns(scene)
     status, detail = refine_status(scene, turns)
