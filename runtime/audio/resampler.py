@@ -2,7 +2,7 @@
 
 Ratio up/down in lowest terms; the filter is a Kaiser-windowed sinc (β 8, cut-off at the lower Nyquist, 24 zero
 crossings). Blocks begin at multiples of `down` input samples, so every block has the same phase and is computed with
-its context.
+its context. In numpy alone: scipy.signal brings scipy.stats along, which doubled the agent's start.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from math import gcd
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import firwin, upfirdn
+from numpy.lib.stride_tricks import sliding_window_view
 
 ZERO_CROSSINGS = 24
 
@@ -24,9 +24,10 @@ class StreamingResampler:
         self.up, self.down = to_hz // divisor, from_hz // divisor
         widest = max(self.up, self.down)
         if widest == 1:  # the same rate: a filter that passes everything
-            self._taps = np.eye(1, 2 * ZERO_CROSSINGS + 1, ZERO_CROSSINGS)[0]
+            taps = np.eye(1, 2 * ZERO_CROSSINGS + 1, ZERO_CROSSINGS)[0]
         else:
-            self._taps = firwin(2 * ZERO_CROSSINGS * widest + 1, 1.0 / widest, window=("kaiser", 8.0)) * self.up
+            taps = _low_pass(widest) * self.up
+        self._phases = _phases_of(taps, self.up)
         delay = ZERO_CROSSINGS * widest  # filter delay in upsampled samples
         context = -(-2 * delay // self.up)
         self._context = -(-context // self.down) * self.down  # input samples kept before a block
@@ -54,9 +55,32 @@ class StreamingResampler:
         block = self._input[: self._context + new]
         self._input = self._input[new:]
         count = new * self.up // self.down
-        out = upfirdn(self._taps, block, self.up, self.down)[self._skip : self._skip + count]
+        out = self._filtered(block, self._skip, count)
         drop = min(self._to_drop, len(out))
         self._to_drop -= drop
         out = out[drop:]
         self._given += len(out)
         return np.clip(np.round(out), -32768, 32767).astype(np.int16)
+
+    def _filtered(self, block: npt.NDArray[np.float64], first: int, count: int) -> npt.NDArray[np.float64]:
+        """Samples `first` to `first + count` of the output, of which 0 is that of the block's first sample."""
+        at = np.arange(first, first + count) * self.down  # in samples of the upsampled block
+        length = self._phases.shape[1]
+        padded = np.concatenate([np.zeros(length - 1), block])
+        windows = sliding_window_view(padded, length)[at // self.up]
+        return np.einsum("ij,ij->i", windows, self._phases[at % self.up])
+
+
+def _low_pass(widest: int) -> npt.NDArray[np.float64]:
+    """Kaiser-windowed sinc (β 8), cut-off at 1/`widest` of the Nyquist frequency, gain 1 at 0 Hz."""
+    half = ZERO_CROSSINGS * widest
+    taps = np.sinc(np.arange(-half, half + 1) / widest) * np.kaiser(2 * half + 1, 8.0)
+    return taps / taps.sum()
+
+
+def _phases_of(taps: npt.NDArray[np.float64], up: int) -> npt.NDArray[np.float64]:
+    """Row p has every `up`-th tap from p on, the latest first, as it meets a window of input."""
+    length = -(-len(taps) // up)
+    padded = np.zeros(length * up)
+    padded[: len(taps)] = taps
+    return np.ascontiguousarray(padded.reshape(length, up).T[:, ::-1])
