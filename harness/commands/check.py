@@ -10,34 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from harness.commands.recorded_call import (
+    NOT_MEASURED,
+    CallArgument,
+    IdOption,
+    OutOption,
+    ReportOption,
+    UserOption,
+    hear,
+    show,
+    write_adopted,
+)
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.listen.check.heard import HeardCall
-
-NOT_MEASURED = 3
-console = Console(highlight=False)
-CallArgument = Annotated[
-    Path,
-    typer.Argument(help="A recording of a conversation: WAV, or FLAC, Ogg, MP3.", metavar="CALL", show_default=False),
-]
-UserOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Where the user is: left or right of two channels, or a file of the user's side on the same clock.",
-        metavar="left|right|FILE",
-        show_default="guessed only where a microphone's noise tells",
-    ),
-]
-OutOption = Annotated[Path, typer.Option(help="The folder that a case is written into.", metavar="DIR")]
-IdOption = Annotated[
-    str | None, typer.Option("--id", help="The case's id.", metavar="NAME", show_default="the recording's name")
-]
-ReportOption = Annotated[
-    Path | None, typer.Option(help="The HTML file.", metavar="FILE", show_default="CALL.check.html in this folder")
-]
 
 
 def check_command(
@@ -63,39 +51,6 @@ def check_command(
     raise typer.Exit(0 if heard.record.timed else NOT_MEASURED)
 
 
-def hear(call: Path, user: str | None) -> HeardCall:
-    """With its moments. Raises UsageError."""
-    from dataclasses import replace
-
-    from harness.listen.check.heard import hear_call
-    from harness.speech.find import find_speech
-    from reports.view.call_moments import with_moments
-
-    heard = hear_call(call, user, find_speech)
-    return replace(heard, record=with_moments(heard.record))
-
-
-def show(heard: HeardCall, call: Path, report: Path | None, as_json: bool) -> None:
-    """Print it, and write its page. Raises UsageError."""
-    from reports.render.call import write_call_page
-    from reports.terminal.call_table import call_table
-
-    if as_json:
-        console.print(heard.record.model_dump_json(indent=2), markup=False, soft_wrap=True)
-    else:
-        console.print(call_table(heard.record))
-    path = report if report is not None else Path(f"{call.stem}.check.html")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_call_page(heard.record, heard.user, heard.agent, path)
-    except OSError as error:
-        raise UsageError(
-            f"{path}: cannot be written ({error.strerror or error}); --report FILE writes elsewhere"
-        ) from error
-    if not as_json:
-        console.print(f"to hear it: {path}", markup=False, soft_wrap=True)
-
-
 def write_pinned(heard: HeardCall, call: Path, pin: int, case_id: str | None, out: Path) -> None:
     """The user's words that lead to a moment, as a case. Raises UsageError."""
     moments = {moment.number: moment for moment in heard.record.moments}
@@ -107,8 +62,6 @@ def write_pinned(heard: HeardCall, call: Path, pin: int, case_id: str | None, ou
         raise UsageError(
             f"--pin {pin}: no words of the user lead to this moment ({moment.what}), so there is nothing to play"
         )
-    from harness.commands.adopt import write_adopted
-
     write_adopted(heard, call, case_id or f"{_stem(call)}_{pin}", out, moment.utterances, f"{call.name}: {moment.what}")
 
 

@@ -23,10 +23,8 @@ class StreamingResampler:
         divisor = gcd(from_hz, to_hz)
         self.up, self.down = to_hz // divisor, from_hz // divisor
         widest = max(self.up, self.down)
-        if widest == 1:  # the same rate: a filter that passes everything
-            taps = np.eye(1, 2 * ZERO_CROSSINGS + 1, ZERO_CROSSINGS)[0]
-        else:
-            taps = _low_pass(widest) * self.up
+        passes_all = np.eye(1, 2 * ZERO_CROSSINGS + 1, ZERO_CROSSINGS)[0]
+        taps = passes_all if widest == 1 else _low_pass(widest) * self.up
         self._phases = _phases_of(taps, self.up)
         delay = ZERO_CROSSINGS * widest  # filter delay in upsampled samples
         context = -(-2 * delay // self.up)
