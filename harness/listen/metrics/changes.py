@@ -179,7 +179,8 @@ def _on_the_way(
             found.put(key, None, UNALIGNED)
         return
     cut = announced.cause == ReplyCause.INTERRUPTED
-    _fingerprint(pair, take_fingerprint(pair, cut=cut), heard, found)
+    fingerprint = take_fingerprint(pair, cut=cut)
+    _fingerprint(pair, fingerprint, heard, found)
     _edges(pair, heard, found, cut)
     if heard.course is not None and any(d.kind in ALTERED for d in found.defects):
         for kind in ("click", "boom", "noise_burst", "repeat"):
@@ -187,7 +188,7 @@ def _on_the_way(
                 f"{kind}_count", None, "the reply plays at another speed or pitch: fine detail cannot be compared"
             )
         return
-    _events(pair, found, known)
+    _events(pair, found, known, clicks_told=fingerprint is not None)
     repeats = repeats_on_the_way(scene.rings["pre_rtc"], heard.track, scene.rings[heard_ring(found)])
     found.put("repeat_count", len(repeats))
     for repeated in repeats:
@@ -343,8 +344,11 @@ def _around(defects: Sequence[Defect]) -> list[tuple[float, float]]:
     return [(d.start_ms - NEAR_HOLE_MS, d.start_ms + d.duration_ms + NEAR_HOLE_MS) for d in defects]
 
 
-def _events(pair: ReplyPair, found: Findings, known: list[Defect]) -> None:
-    """An event beside a hole is the hole's edge; a click beside clipped samples is the clipping. A boom may clip too."""
+def _events(pair: ReplyPair, found: Findings, known: list[Defect], *, clicks_told: bool) -> None:
+    """An event beside a hole is the hole's edge; a click beside clipped samples is the clipping. A boom may clip too.
+
+    No click is told where the lag is restless nearly all along: what is a few ms off looks like clicks.
+    """
     torn = _around([*(d for d in known if d.kind in HOLES), *(d for d in found.defects if d.kind in EDGES)])
     clipped = _around([d for d in known if d.kind == "clipping"])
 
@@ -359,6 +363,9 @@ def _events(pair: ReplyPair, found: Findings, known: list[Defect]) -> None:
     found.put("noise_burst_margin", margins.noise_burst_db)
     events = [event for event in heard if apart(event)]
     for kind in ("click", "boom", "noise_burst"):
+        if kind == "click" and not clicks_told:
+            found.put("click_count", None)
+            continue
         mine = [event for event in events if event.kind == kind]
         found.put(f"{kind}_count", len(mine))
         for event in mine:

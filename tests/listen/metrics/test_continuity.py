@@ -142,6 +142,20 @@ def test_a_jitter_buffer_that_catches_up_makes_no_click(tmp_path, built, case):
     assert [defect for defect in turn.defects if defect.kind == "click"] == []
 
 
+def test_no_click_is_told_of_a_short_reply_whose_lag_moves_all_along(tmp_path, built):
+    """What is a few ms off looks like clicks: too little of it can be compared, for them as for its level."""
+    short = real_voice(built, "endpoint_long_sentence")[ms(300) : ms(580)]
+
+    def moved(x: Samples) -> Samples:
+        return stretch(stretch(codec(x, 1), 60, -10), 140, -7.5)
+
+    turn = listen(simple_call(450, sound=short, at_probe=moved).write(tmp_path / "c")).turns[0]
+    for name in ("level_change_db", "click_count"):
+        metric = turn.metrics[name]
+        assert (metric.value, metric.reason) == (None, "too little of the reply can be compared"), name
+    assert turn.metrics["click_count_ear"].value == 0
+
+
 def test_a_designed_pause_of_the_reply_is_skipped(tmp_path):
     call = simple_call(450, at_probe=lambda x: hole(x, 700, 120), case=designed_silence(680, 840))
     assert listen(call.write(tmp_path / "c")).turns[0].metrics["dropout_count"].value == 0
