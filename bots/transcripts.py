@@ -26,11 +26,12 @@ MOST_PIECES = 2_000
 
 @dataclass
 class Transcripts:
-    """`speaker_of`: (track sid, identity) → whose words a text is. `lines` grows as texts end."""
+    """`speaker_of`: (track sid, identity) → whose words a text is. `lines` grows as texts end; `changes` with every piece."""
 
     speaker_of: Callable[[str, str], Speaker]
     lines: list[TranscriptLine] = field(default_factory=list)
     cut_off: int = 0  # texts that were not kept whole
+    changes: int = 0
     _open: dict[asyncio.Task[None], _Growing] = field(default_factory=dict)
 
     def listen_to(self, room: rtc.Room) -> None:
@@ -48,31 +49,40 @@ class Transcripts:
             self.cut_off += 1
             reader.close()
             return
-        growing = _Growing(reader, identity)
+        growing = _Growing(reader, identity, self._changed)
         task = asyncio.create_task(growing.read())
         self._open[task] = growing
         task.add_done_callback(self._ended)
 
+    def so_far(self) -> list[TranscriptLine]:
+        """The texts that have ended, and those that still grow as far as they have come."""
+        return [*self.lines, *(self._line(growing, whole=False) for growing in self._open.values())]
+
+    def _changed(self) -> None:
+        self.changes += 1
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         growing = self._open.pop(task)
-        attributes = growing.reader.info.attributes or {}
-        track = attributes.get(TRACK_SID, "")
         whole = not task.cancelled() and task.exception() is None and not growing.too_long
         self.cut_off += growing.too_long
-        self.lines.append(
-            TranscriptLine(
-                way="stream",
-                speaker=self.speaker_of(track, growing.identity),
-                publisher=growing.identity,
-                track_sid=track,
-                segment_id=attributes.get(SEGMENT_ID, ""),
-                text=growing.text,
-                final=attributes.get(FINAL, "").lower() == "true",
-                complete=whole,
-                t_first_mono_ms=growing.t_first_ms,
-                t_last_mono_ms=growing.t_last_ms,
-                pieces=tuple(growing.pieces) if len(growing.pieces) > 1 else (),
-            )
+        self.lines.append(self._line(growing, whole=whole))
+        self._changed()
+
+    def _line(self, growing: _Growing, *, whole: bool) -> TranscriptLine:
+        attributes = growing.reader.info.attributes or {}
+        track = attributes.get(TRACK_SID, "")
+        return TranscriptLine(
+            way="stream",
+            speaker=self.speaker_of(track, growing.identity),
+            publisher=growing.identity,
+            track_sid=track,
+            segment_id=attributes.get(SEGMENT_ID, ""),
+            text=growing.text,
+            final=attributes.get(FINAL, "").lower() == "true",
+            complete=whole,
+            t_first_mono_ms=growing.t_first_ms,
+            t_last_mono_ms=growing.t_last_ms,
+            pieces=tuple(growing.pieces) if len(growing.pieces) > 1 else (),
         )
 
     def _event(
@@ -83,6 +93,7 @@ class Transcripts:
     ) -> None:
         """The older way. `participant` is whose words they are; who published them is not told."""
         t_ms = _now_ms()
+        self._changed()
         track = publication.sid if publication is not None else ""
         identity = participant.identity if participant is not None else ""
         for segment in segments:
@@ -111,6 +122,7 @@ class _Growing:
 
     reader: rtc.TextStreamReader
     identity: str
+    on_piece: Callable[[], None]
     text: str = ""
     pieces: list[Piece] = field(default_factory=list)
     too_long: bool = False
@@ -125,6 +137,7 @@ class _Growing:
                 self.text = (self.text + chunk)[:MOST_CHARS]
                 if len(self.pieces) < MOST_PIECES:
                     self.pieces.append(Piece(t_mono_ms=self.t_last_ms, chars=len(self.text)))
+                self.on_piece()
                 if len(self.text) == MOST_CHARS:
                     self.too_long = True
                     return

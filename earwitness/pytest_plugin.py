@@ -1,8 +1,8 @@
 """The pytest plugin as pytest loads it wherever Earwitness is installed: its options and markers, and which files are cases.
 
-A YAML file is a case if it has the keys `id` and `speech` and lies below a path that is named: on the command line
-(`pytest cases/`), or in the ini option `earwitness_cases`. Nothing of `harness` is imported before such a file is met, so that a
-repository without cases, or with packages of our names, has its own tests to itself. What a case does is `harness.plugin`.
+A YAML file is a case if it has the keys `id` and `speech` (or `dialogue`) and lies below a path that is named: on the command
+line (`pytest cases/`), or in the ini option `earwitness_cases`. Nothing of `harness` is imported before such a file is met, so
+that a repository without cases, or with packages of our names, has its own tests to itself. What a case does is `harness.plugin`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from earwitness.plugin_options import OPTIONS
 CASES_INI = "earwitness_cases"
 NAMED = "earwitness_named"  # workerinput of xdist: what was named to the controller
 SUFFIXES = (".yaml", ".yml")
-KEYS = (re.compile(r"^id\s*:", re.MULTILINE), re.compile(r"^speech\s*:", re.MULTILINE))
+KEYS = (re.compile(r"^id\s*:", re.MULTILINE), re.compile(r"^(speech|dialogue)\s*:", re.MULTILINE))
 ADVICE = "Run the cases by the command: earwitness run --cases FOLDER"
 NAMED_KEY = pytest.StashKey[list[Path]]()
 MARKERS = (

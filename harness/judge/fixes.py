@@ -26,6 +26,8 @@ FIXES: dict[str, str] = {
     CaptureStatus.REPLY_TIMEOUT: "No reply was heard: look at the agent's log around the end of turn (VAD, STT, "
     "dialogue), and at whether it listens to this user.",
     CaptureStatus.REPLY_ENDLESS: "The reply did not end: look for a loop in the dialogue or a TTS that never finishes.",
+    CaptureStatus.DIALOGUE_GAVE_UP: "The agent did not say or do what the case's dialogue waits for: the detail has what it "
+    "said, dialogue.jsonl every step.",
     CaptureStatus.AGENT_CRASH: "The agent ended in mid-call: its last log lines are in the detail, the rest in logs/.",
     CaptureStatus.AGENT_LEFT: "The agent hung up before the user was done: look at what makes it end the call, or give a "
     "case of one turn.",

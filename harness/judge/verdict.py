@@ -38,6 +38,7 @@ AGENTS_FAULT = {
     CaptureStatus.REPLY_EVENTS_MISSING,
     CaptureStatus.REPLY_TIMEOUT,
     CaptureStatus.REPLY_ENDLESS,
+    CaptureStatus.DIALOGUE_GAVE_UP,
     CaptureStatus.AGENT_CRASH,
     CaptureStatus.AGENT_LEFT,
 }

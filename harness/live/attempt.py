@@ -27,6 +27,7 @@ from harness.live.barrier import pass_barrier, prime
 from harness.live.capture_writer import CaptureWriter
 from harness.live.commits import commits
 from harness.live.conversation import Conversation
+from harness.live.dialogue import DialogueCall
 from harness.live.farewell import agent_writes
 from harness.live.governor import Seat
 from harness.live.host import HostLoad, describe_host, host_id, own_versions
@@ -40,11 +41,13 @@ from harness.live.unspoken import no_microphone
 from harness.live.user import BrowserUser, User, UserRecording
 from harness.model import capture
 from harness.model.capture import CALLER, AgentTrack, Happening, Manifest, PageUnderTest, SpokenAt, Timeline
+from harness.model.phrases import words_in
 from harness.model.plan import BuiltCase
 from harness.model.status import CaptureStatus
 from harness.network.record import LinkRecord
 from harness.own_faults import in_words
 from harness.processes.uninterrupted import to_its_end
+from harness.speech.warm_voice import WarmVoice, built_lines
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +81,7 @@ class Attempt:
     ended_in: str = ""
     link: Link | None = None
     link_record: LinkRecord | None = None
+    dialogue: DialogueCall | None = None
     _phase_since: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -131,11 +135,12 @@ class Attempt:
         try:
             async with AsyncExitStack() as agents, AsyncExitStack() as stack:  # the agent leaves after the others
                 try:
+                    voice = await self._warm_voice(stack)
                     await self._open_link(stack)
                     self.joining.link = self.link
                     user, attendance = await self._guarded(None, self.joining.everybody(stack, agents))
                     assert self.probe is not None
-                    talk = self._conversation(user, self.probe)
+                    talk = self._conversation(user, self.probe, voice)
                     presence = Presence(talk, self.probe, attendance, user.hearing)
                     await self._guarded(user, self._converse(user, talk), presence.watch())
                 finally:
@@ -145,17 +150,32 @@ class Attempt:
             await scene.rooms.delete(self.room)
             await self._last_spans()
 
-    def _conversation(self, user: User, probe: Probe) -> Conversation:
+    def _conversation(self, user: User, probe: Probe, voice: WarmVoice | None) -> Conversation:
         scene, case = self.scene, self.built.case
         if scene.network is not None:
             case = scene.network.patient(case)
         said, _ = soundfile.read(self.built.wav, dtype="int16")
         instrumented = scene.agent.about.instrumented
         probe.on_change = user.hearing.notify  # a change of the agent's state wakes the waits
-        return Conversation(
-            case, self.built.truth, np.asarray(said), user, probe, instrumented, self.spoken, scene.rules,
-            happenings=self.happenings,
-        )  # fmt: skip
+        parts = (case, self.built.truth, np.asarray(said), user, probe, instrumented, self.spoken, scene.rules)
+        if voice is None:
+            return Conversation(*parts, happenings=self.happenings)
+        self.dialogue = DialogueCall(*parts, happenings=self.happenings, dialogue=voice.dialogue, voice=voice)
+        return self.dialogue
+
+    async def _warm_voice(self, stack: AsyncExitStack) -> WarmVoice | None:
+        """The voice of a case whose words are chosen in the call. Raises AttemptError, HarnessError."""
+        dialogue = self.built.case.dialogue
+        if dialogue is None:
+            return None
+        if self.scene.lane == "browser" and self.scene.mic == "device":
+            detail = (
+                "the device microphone plays a file and cannot hold a dialogue: run this case with the scheduled one"
+            )
+            raise AttemptError(CaptureStatus.HARNESS_ERROR, detail)
+        await asyncio.to_thread(words_in, "a third of a second to load")  # here, and not while the call is measured
+        ready = await asyncio.to_thread(built_lines, self.built)
+        return await stack.enter_async_context(WarmVoice(dialogue, self.built.path, ready))
 
     async def _converse(self, user: User, talk: Conversation) -> None:
         assert self.probe is not None
@@ -300,6 +320,8 @@ class Attempt:
         if heard is not None:
             writer.probe(heard, tracks)
         writer.user(self.recording)
+        if self.dialogue is not None:
+            writer.dialogue(self.dialogue.truth, self.dialogue.said, self.dialogue.record)
         if self.probe is not None:
             writer.events(self.probe.seen)
             writer.transcript(self.probe.transcripts.lines)

@@ -19,9 +19,12 @@ import soundfile
 
 from bots.probe_bot import AGENT, USER, SeenEvent
 from bots.timeline import ProbeRecording
+from harness.live.said_so_far import SaidSoFar
 from harness.live.user import UserRecording
 from harness.model import capture
 from harness.model.capture import AgentTrack, write_atomic
+from harness.model.case import Truth
+from harness.model.dialogue import DialogueRecord
 from harness.model.plan import BuiltCase
 from harness.model.spans import SpanLine
 from harness.model.transcript import TranscriptLine
@@ -52,8 +55,12 @@ class CaptureWriter:
         """Make the folder, with the case and its truth in it. Raises OSError."""
         self.folder.mkdir(parents=True, exist_ok=False)
         write_atomic(self.folder / capture.CASE, built.case.model_dump_json(indent=2).encode())
-        write_atomic(self.folder / capture.TRUTH, built.truth.model_dump_json(indent=2).encode())
-        write_atomic(self.folder / capture.SAID, built.wav.read_bytes())
+        truth, said = built.truth, built.wav.read_bytes()
+        if built.case.dialogue is not None:  # the WAV has all that may be said
+            nothing = SaidSoFar.nothing(truth)
+            truth, said = nothing.truth, wav_bytes(nothing.samples, "PCM_16")
+        write_atomic(self.folder / capture.TRUTH, truth.model_dump_json(indent=2).encode())
+        write_atomic(self.folder / capture.SAID, said)
 
     def _put(self, name: str, make: Callable[[], bytes]) -> None:
         try:
@@ -91,6 +98,13 @@ class CaptureWriter:
             self._put(capture.BROWSER_TRACE, lambda: json.dumps(recording.page_claims, indent=2).encode())
         if recording.console:
             self._put(capture.CONSOLE, lambda: json_lines(recording.console))
+
+    def dialogue(self, truth: Truth, said: npt.NDArray[np.int16], record: Sequence[DialogueRecord]) -> None:
+        """What was said in this call, in place of all that might have been."""
+        self._put(capture.TRUTH, lambda: truth.model_dump_json(indent=2).encode())
+        self._put(capture.SAID, lambda: wav_bytes(said, "PCM_16"))
+        rows = (line.model_dump(mode="json", exclude_none=True) for line in record)
+        self._put(capture.DIALOGUE, lambda: json_lines(rows))
 
     def events(self, seen: list[SeenEvent]) -> None:
         rows = (

@@ -92,9 +92,16 @@ class Conversation:
         greeting = await Greeting(self.user, self.turn, self.rules, self.instrumented, self.there_ms).let_finish()
         if greeting is not None:
             self.happenings.append(greeting)
+        await self._talk()
+        await self._listen()
+
+    async def _talk(self) -> None:
+        """The user's part, from the first word to the last."""
         for segment in self._segments():
             await self._speak(segment)
-        await self._listen()
+
+    async def _started(self, start: int) -> None:
+        """A segment was handed over, to be heard from sample `start` on."""
 
     def _note(self, kind: HappeningKind, detail: str, duration_ms: float | None = None) -> None:
         self.happenings.append(
@@ -124,6 +131,7 @@ class Conversation:
         await self.present.wait()  # `Presence` ends the attempt if the agent stays away
         self.stage = Stage.DUE
         start = await self.user.speak(self.said[segment.start : segment.end], due)
+        await self._started(start)
         for index, utterance in segment.utterances:
             begin = start + utterance.start_sample - segment.start
             self._starts[index] = begin

@@ -33,6 +33,7 @@ CUT_OFF = {
     CaptureStatus.BARRIER_TIMEOUT,
     CaptureStatus.REPLY_TIMEOUT,
     CaptureStatus.REPLY_ENDLESS,
+    CaptureStatus.DIALOGUE_GAVE_UP,
     CaptureStatus.REPLY_EVENTS_MISSING,
     CaptureStatus.PAGE_ERROR,
     CaptureStatus.HARNESS_ERROR,

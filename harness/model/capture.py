@@ -37,6 +37,7 @@ TRUTH = "truth.json"  # where its words are, to the sample
 CASE = "case.json"  # the case as it was played
 EVENTS = "events.jsonl"  # what the participants sent each other, one event a line
 TRANSCRIPT = "transcript.jsonl"  # the words that the participants published of their speech, one text a line
+DIALOGUE = "dialogue.jsonl"  # of a case with a dialogue: each step as it went, one a line
 HEARD_WORDS = "heard_words.json"  # what a recogniser understood of the agent, after the call
 SPANS = "spans.jsonl"  # agent: what it told of the call by OpenTelemetry, one span a line
 AGENT_TRACE = "agent_trace.jsonl"  # agent: one line a turn, with the times of its steps

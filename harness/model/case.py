@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from harness.model.channels import Channel
+from harness.model.dialogue import Dialogue
 from harness.model.expect import Expectation, ExpectedGreeting, GreetingRule
 
 CASE_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$"
@@ -22,7 +23,7 @@ CASE_RATE_HZ = 48_000
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, serialize_by_alias=True)
 
 
 def _one_of(**known_by: str) -> Discriminator:
@@ -259,7 +260,8 @@ class Case(_Strict):
     title: str = Field(min_length=1, max_length=200)
     tier: Tier
     suite: list[SuiteName] = ["extended"]  # shipped suites (fast, mini, extended), or any of one's own
-    speech: Speech
+    speech: Speech = Recipe()  # a recipe or a recording; needed, unless there is a dialogue
+    dialogue: Dialogue | None = None  # instead of speech: each line hangs on what the agent says
     expected_silence: list[ExpectedSilence] = Field(default_factory=list)
     expect_reply: bool = True
     min_reply_ms: float = Field(default=300, ge=0)
@@ -277,6 +279,14 @@ class Case(_Strict):
     echo: Echo | None = None  # not available with the device microphone
     tags: list[str] = Field(default_factory=list)
     about: str = ""  # why this case exists
+
+    @model_validator(mode="after")
+    def _one_way_of_speaking(self) -> Case:
+        if self.dialogue is None and "speech" not in self.model_fields_set:
+            raise ValueError("key 'speech' is missing (or 'dialogue' in its place)")
+        if self.dialogue is not None and self.speech != Recipe():
+            raise ValueError("has both speech and dialogue; a case is one of them")
+        return self
 
     @model_validator(mode="after")
     def _lengths_in_order(self) -> Case:
@@ -345,8 +355,9 @@ class Truth(_Strict):
     rate_hz: Literal[48_000] = 48_000
     n_samples: int
     sha256: str  # of the WAV's samples (little-endian int16)
-    source: Literal["recipe", "annotation", "detected"]
+    source: Literal["recipe", "annotation", "detected", "dialogue"]
     utterances: list[SpokenUtterance]
     impulses: list[int] = Field(default_factory=list)  # samples of designed spikes
     voices: list[str] = Field(default_factory=list)  # who speaks, with versions; none in a recording
     notes: list[str] = Field(default_factory=list)  # assumptions made in reading a recording of the user's own
+    lines_sha256: str = ""  # of a dialogue: of all lines that may be said, whichever were

@@ -40,6 +40,7 @@ from harness.model.case import (
     Truth,
     Utterance,
 )
+from harness.model.dialogue import Dialogue
 from harness.model.plan import BuiltCase
 from harness.speech.espeak_worker import UnknownVoiceError
 from harness.speech.recording import check_headroom, read_recording, read_words, to_int16
@@ -52,6 +53,7 @@ BUILDER_VERSION = 5  # must change whenever a recipe gives other samples
 NOISE_FADE_MS = 50.0
 SILENT_END_MS = 300.0
 SAMPLES_PER_MS = CASE_RATE_HZ // 1000
+BETWEEN_LINES_MS = 500.0  # of a dialogue, where they stand in a WAV
 
 Samples = npt.NDArray[np.float64]
 
@@ -100,7 +102,8 @@ def _publish(path: Path, data: bytes) -> None:
 
 
 def _cache_key(case: Case, case_path: Path) -> str:
-    parts = [case.speech.model_dump_json(), case.id, str(BUILDER_VERSION), *versions_of(_voices_of(case))]
+    spoken = case.dialogue or case.speech
+    parts = [spoken.model_dump_json(), case.id, str(BUILDER_VERSION), *versions_of(_voices_of(case))]
     wavs = _wavs_of(case)
     parts += [READER_VERSION] if wavs else []
     for source in (case_path.parent / wav for wav in wavs):
@@ -132,6 +135,8 @@ def samples_sha256(samples: npt.NDArray[np.int16]) -> str:
 
 def build_speech(case: Case, case_path: Path, voices: Voices) -> tuple[npt.NDArray[np.int16], Truth]:
     """int16 samples at 48 kHz, shape (n,), and their truth."""
+    if case.dialogue is not None:
+        return _build_lines(case, case.dialogue, case_path, voices)
     source: Literal["recipe", "annotation", "detected"]
     if isinstance(case.speech, Recording):
         read = read_recording(case.speech, case_path)
@@ -152,6 +157,40 @@ def build_speech(case: Case, case_path: Path, voices: Voices) -> tuple[npt.NDArr
         notes=notes,
     )
     return samples, truth
+
+
+def _build_lines(case: Case, dialogue: Dialogue, path: Path, voices: Voices) -> tuple[npt.NDArray[np.int16], Truth]:
+    """Every line that may be said, one after the other: to be heard ahead of the call, and checked. A call says some of them."""
+    utterances = []
+    pieces = [_silence(BETWEEN_LINES_MS)]
+    for text in dialogue.lines:
+        spoken = speak_line(dialogue, text, path, voices)
+        utterances.append(_truth_of(sum(map(len, pieces)), spoken, Utterance(parts=[Say(say=text)])))
+        pieces += [to_int16(spoken.samples), _silence(BETWEEN_LINES_MS)]
+    samples = np.concatenate(pieces)
+    digest = samples_sha256(samples)
+    truth = Truth(
+        case_id=case.id,
+        n_samples=len(samples),
+        sha256=digest,
+        source="dialogue",
+        utterances=utterances,
+        voices=[describe(voice) for voice in _voices_of(case)],
+        lines_sha256=digest,
+    )
+    return samples, truth
+
+
+def speak_line(dialogue: Dialogue, text: str, path: Path, voices: Voices) -> Spoken:
+    """One line of a dialogue, from its first voiced sample to its last. Raises CaseError, HarnessError."""
+    line = Utterance(
+        parts=[Say(say=text)], voice=dialogue.voice, rate_wpm=dialogue.rate_wpm, level_dbfs=dialogue.level_dbfs
+    )
+    return _speak(line, "dialogue", path, voices)
+
+
+def _silence(ms: float) -> npt.NDArray[np.int16]:
+    return np.zeros(round(ms * SAMPLES_PER_MS), np.int16)
 
 
 def _lay_out(recipe: Recipe, path: Path, voices: Voices) -> tuple[Samples, list[SpokenUtterance], list[int]]:
@@ -290,6 +329,8 @@ def _voice_of(part: Say, utterance: Utterance) -> str:
 
 def _voices_of(case: Case) -> list[str]:
     """The voices that speak, each once; none for a recording."""
+    if case.dialogue is not None:
+        return [case.dialogue.voice]
     if isinstance(case.speech, Recording):
         return []
     spoken = [(part, u) for u in case.speech.utterances for part in u.parts if isinstance(part, Say)]

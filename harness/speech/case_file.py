@@ -24,14 +24,28 @@ from harness.model.case import (
     TruthSpan,
     Utterance,
 )
+from harness.model.dialogue import (
+    AgentAsks,
+    AgentSays,
+    AgentSilent,
+    Choice,
+    Dialogue,
+    Repeat,
+    SayLine,
+    ToolReturned,
+    WaitFor,
+)
 from harness.model.expect import ExpectedGreeting
 from harness.yaml_file import Lines, Location, explain, read_yaml
 
 #: Names that pydantic puts into a location for the branch of a union; they do not stand in the file.
 TAGS: dict[Any, type[BaseModel]] = {
     model.__name__: model
-    for model in (Say, Pause, Impulse, RecordedWords, StartAt, StartAfter, Recipe, Recording, ExpectedGreeting)
-}
+    for model in (
+        Say, Pause, Impulse, RecordedWords, StartAt, StartAfter, Recipe, Recording, ExpectedGreeting,
+        SayLine, WaitFor, Choice, Repeat, AgentSays, AgentAsks, ToolReturned, AgentSilent,
+    )
+}  # fmt: skip
 #: Keys under which a mapping of one known kind stands.
 MODELS: dict[Any, type[BaseModel]] = {
     "utterances": Utterance,
@@ -39,6 +53,7 @@ MODELS: dict[Any, type[BaseModel]] = {
     "truth": TruthSpan,
     "expected_silence": ExpectedSilence,
     "echo": Echo,
+    "dialogue": Dialogue,
 }
 
 
@@ -54,7 +69,8 @@ def _load(path: Path) -> tuple[Case, Lines]:
     except ValidationError as error:
         where, message = explain(error, _known_at, TAGS)
         raise CaseError(path, lines.of(where), message) from error
-    if case.expect_reply and isinstance(case.speech, Recipe) and not any(u.is_turn for u in case.speech.utterances):
+    turns = isinstance(case.speech, Recording) or case.dialogue or any(u.is_turn for u in case.speech.utterances)
+    if case.expect_reply and not turns:
         message = "speech: nobody says anything that is a turn; add an utterance, or set expect_reply: false"
         raise CaseError(path, lines.of(("speech",)), message)
     return case, lines
@@ -72,7 +88,8 @@ def _model_at(location: Location) -> type[BaseModel]:
 
 def _known_at(location: Location) -> list[str]:
     model = _model_at(location)
-    return [*model.model_fields, "wav"] if model is Recipe else list(model.model_fields)
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    return [*names, "wav"] if model is Recipe else names
 
 
 def load_cases(path: Path) -> list[tuple[Path, Case]]:

@@ -10,7 +10,7 @@ import yaml
 
 import earwitness
 from harness.judge.fixes import FIXES
-from harness.model import capture, case, events, expect, status
+from harness.model import capture, case, dialogue, events, expect, status
 from harness.options.sources import ENV_NAMES, PREFIX
 from harness.settings import OF_GATES, Settings
 from scripts.docs_site.commands import option_help
@@ -105,6 +105,15 @@ def case_fields() -> str:
         ("`noise`", case.Noise),
         ("`speech`, as a recording", case.Recording),
         ("`truth` of a recording", case.TruthSpan),
+        ("`dialogue`", dialogue.Dialogue),
+        ("A step: a line", dialogue.SayLine),
+        ("A step: a wait", dialogue.WaitFor),
+        ("A step: a branch", dialogue.Choice),
+        ("A step: a loop", dialogue.Repeat),
+        ("What is waited for: words", dialogue.AgentSays),
+        ("What is waited for: a question", dialogue.AgentAsks),
+        ("What is waited for: a tool", dialogue.ToolReturned),
+        ("What is waited for: silence", dialogue.AgentSilent),
         ("`expected_silence`", case.ExpectedSilence),
         ("`echo`", case.Echo),
         ("`greeting`, as a mapping", expect.ExpectedGreeting),
@@ -113,7 +122,16 @@ def case_fields() -> str:
 
 
 def fields_table(owner: type) -> str:
-    rows = [(code(f.name), code(_type(f)), _default(f), f.about) for f in fields_of(owner) if f.name != "model_config"]
+    rows = [
+        (
+            code(f.name.rstrip("_")),
+            code(_type(f)),
+            _default(f),
+            f.about,
+        )  # `if` is a word of Python's, and has a tail there
+        for f in fields_of(owner)
+        if f.name != "model_config"
+    ]
     return table(("key", "type", "default", "meaning"), rows)
 
 

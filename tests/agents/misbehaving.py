@@ -3,8 +3,8 @@
     python misbehaving.py MODE      (LIVEKIT_URL and LIVEKIT_TOKEN come from the environment)
 
 Modes: good (answers with a 1.2 s tone chord 400 ms after the user falls silent), silent, noise (from the start, for
-ever), crash (dies 300 ms into its reply), endless (its reply never stops), absent (never joins), leaves (walks out in
-mid-reply).
+ever), clerk (good, and it publishes words with each reply, those of CLERK one after the other), crash (dies 300 ms into
+its reply), endless (its reply never stops), absent (never joins), leaves (walks out in mid-reply).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from livekit import rtc
 RATE_HZ = 48_000
 FRAME = 960
 QUIET_FRAMES_BEFORE_REPLY = 20  # 400 ms
+CLERK = ("One moment. What time would you like?", "I am sorry, we are full then.", "Your table is booked.")
 
 
 def chord(seconds: float) -> np.ndarray:
@@ -34,6 +35,7 @@ class Misbehaving:
         self.room = rtc.Room()
         self.source = rtc.AudioSource(RATE_HZ, 1, queue_size_ms=100)
         self.reply_due = asyncio.Event()
+        self.replies = 0
         self.tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -80,6 +82,8 @@ class Misbehaving:
             if self.reply_due.is_set() and self.mode != "silent":
                 self.reply_due.clear()
                 at = 0
+                if self.mode == "clerk":
+                    self.tasks.add(asyncio.create_task(self._publish_words()))
             frame = np.zeros(FRAME, np.int16)
             if self.mode == "noise":
                 frame = (0.1 * rng.standard_normal(FRAME) * 32767).clip(-32768, 32767).astype(np.int16)
@@ -92,6 +96,12 @@ class Misbehaving:
             if at > 0.3 * RATE_HZ and self.mode == "leaves":
                 stop.set()
             await self.source.capture_frame(rtc.AudioFrame(frame.tobytes(), RATE_HZ, 1, FRAME))
+
+    async def _publish_words(self) -> None:
+        self.replies += 1
+        attributes = {"lk.segment_id": f"reply-{self.replies}", "lk.transcription_final": "true"}
+        words = CLERK[min(self.replies, len(CLERK)) - 1]
+        await self.room.local_participant.send_text(words, topic="lk.transcription", attributes=attributes)
 
 
 async def main() -> None:

@@ -63,6 +63,19 @@ async def test_what_was_still_open_at_the_end_is_kept_as_far_as_it_had_come() ->
     assert reader.closed
 
 
+async def test_a_text_that_still_grows_is_told_as_far_as_it_has_come() -> None:
+    found = kept()
+    reader: Any = Reader("What time", " would you", endless=True, **{SEGMENT_ID: "s"})
+    found._stream(reader, "agent-1")
+    before = found.changes
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert [(line.text, line.complete) for line in found.so_far()] == [("What time would you", False)]
+    assert found.lines == []
+    assert found.changes == before + 2
+    await found.aclose()
+
+
 async def test_a_flood_is_cut_off_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transcripts, "MOST_TEXTS", 3)
     monkeypatch.setattr(transcripts, "MOST_CHARS", 10)

@@ -34,7 +34,7 @@ def test_a_yaml_example_is_a_case_a_network_a_plan_or_steps_of_a_workflow(
         assert all({"run", "uses"} & step.keys() for step in data)
         return
     path = tmp_path / "shown.yaml"
-    if "speech" in data:
+    if {"speech", "dialogue"} & data.keys():
         path.write_text(shown.text if "id" in data else yaml.safe_dump({**HEAD, **data}), encoding="utf-8")
         soundfile.write(tmp_path / "greeting.wav", np.zeros(4_800), 48_000)
         load_case(path)

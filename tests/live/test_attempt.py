@@ -16,11 +16,15 @@ from harness.judge.verdict import judge_attempt
 from harness.listen.measure import listen
 from harness.listen.read.reading import read_capture
 from harness.model import capture
+from harness.model.dialogue import DialogueRecord
 from harness.model.events import AgentTurnTrace, Event, EventType
-from harness.model.plan import BuiltCase
+from harness.model.plan import BuiltCase, CallRules
 from harness.model.status import CaptureStatus, Status
 from harness.model.transcript import words_of
-from tests.live.conftest import OpenBench
+from harness.speech.build import build_case
+from harness.speech.case_file import load_case
+from harness.speech.voices import Voices
+from tests.live.conftest import OpenBench, misbehaving
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("no_process_left")]
 ROOT = Path(__file__).parents[2]
@@ -101,6 +105,47 @@ async def test_an_interruption_stops_the_reply_and_is_answered(
     assert abs(delay_ms - 1500) < 20, "the interruption starts where the case says, on what the user heard"
     silence = next(t.metrics["barge_in_to_silence_ms"] for t in listen(folder).turns if t.utterance == 1)
     assert silence.value is not None
+
+
+A_TABLE = """
+id: a_table
+title: A table at another time
+tier: P0
+reply_timeout_ms: 30000
+dialogue:
+  steps:
+    - say: I would like a table for two
+    - wait_for: {agent_asks: what time}
+    - say: At seven
+    - if: {agent_says: full}
+      say: Then at eight
+      else_say: Thank you
+    - wait_for: {agent_says: booked}
+expect:
+  - {}
+  - {}
+  - says: [booked]
+"""
+
+
+async def test_a_dialogue_follows_what_the_agent_says(bench: OpenBench, tmp_path: Path) -> None:
+    path = tmp_path / "a_table.yaml"
+    path.write_text(A_TABLE)
+    with Voices() as voices:
+        case = build_case(load_case(path), path, tmp_path / "cache", voices)
+    async with bench(agent=misbehaving("clerk"), rules=CallRules(greeting="none", turn_quiet_ms=1_500)) as b:
+        folder, manifest = await b.attempt(case)
+    assert manifest.status is CaptureStatus.OK, manifest.detail
+    heard = read_capture(folder)
+    assert heard.truth is not None
+    assert [u.text for u in heard.truth.utterances] == ["I would like a table for two", "At seven", "Then at eight"]
+    steps = [DialogueRecord.model_validate_json(line) for line in (folder / capture.DIALOGUE).read_text().splitlines()]
+    assert [step.step for step in steps if step.did == "said"] == ["steps.0", "steps.2", "steps.3.say.0"]
+    measurement = listen(folder)
+    assert measurement.metrics["user_heard_count"].value == 1, "every line is found where it was said"
+    said = {turn.utterance: turn.metrics.get("phrases_missing_count") for turn in measurement.turns}
+    assert said[2] is not None
+    assert said[2].value == 0, said[2].reason
 
 
 async def test_an_agent_that_need_not_answer_is_not_waited_for(

@@ -15,6 +15,7 @@ from harness.speech.case_file import load_case, load_cases
 
 HEAD = "id: x\ntitle: x\ntier: P0\n"  # lines 1 to 3
 HELLO = "speech: {utterances: [{parts: [{say: hello}]}]}\n"  # line 4
+TALK = HEAD + "dialogue:\n  steps:\n    - say: hello\n"  # lines 4 to 6
 
 
 def complaint(folder: Path, text: str | bytes) -> str:
@@ -60,6 +61,31 @@ def complaint(folder: Path, text: str | bytes) -> str:
          "7: speech.utterances.0.parts.0: needs one of the keys say, pause_ms"),
         (HEAD + "speech:\n  utterances:\n    - parts: [{say: hi}]\n      start: {after: reply_end, delay_ms: 9}\n",
          "7: key 'speech.utterances.0.start.nominal_ms' is missing"),
+        (HEAD + HELLO + "dialogue: {steps: [{say: hello}]}\n", "1: has both speech and dialogue; a case is one of them"),
+        (HEAD + "dialogue: hello\n", "4: dialogue: must be a mapping of keys, not 'hello'"),
+        (HEAD + "dialogue: {steps: []}\n", "4: dialogue.steps: List should have at least 1 item"),
+        (TALK + "    - sey: hi\n", "7: dialogue.steps.1: needs one of the keys if, wait_for, repeat, say, has sey"),
+        (TALK + "      after: 200\n", "7: unknown key 'dialogue.steps.0.after'; did you mean 'after_ms'?"),
+        (TALK + "    - wait_for: {says: hi}\n", "7: dialogue.steps.1.wait_for: needs one of the keys agent_says, agent_asks"),
+        (TALK + "    - wait_for: {silence_ms: 900}\n      give_up_after_ms: 500\n",
+         "7: dialogue.steps.1: give_up_after_ms (500) is shorter than the silence (900), which can never come"),
+        (TALK + "    - if: {silence_ms: 900}\n      say: hi\n", "7: dialogue.steps.1.if: needs one of the keys agent_says"),
+        (TALK + "    - if: {agent_says: hi}\n", "7: dialogue.steps.1: nothing hangs on it: give say, steps"),
+        (TALK + "    - if: {agent_says: 're:['}\n      say: hi\n", "7: dialogue.steps.1.if.agent_says: 're:[' is no pattern"),
+        (TALK + "    - if: {agent_asks: no}\n      say: hi\n", "7: dialogue.steps.1.if.agent_asks: must be true (any question)"),
+        (TALK + "    - if: {agent_says: a}\n      say: b\n      steps: [{say: c}]\n",
+         "7: dialogue.steps.1: has both say and steps; a branch is one of them"),
+        (TALK + "    - if: {agent_says: a}\n      say: b\n      else_sa: c\n",
+         "9: unknown key 'dialogue.steps.1.else_sa'; did you mean 'else_say'?"),
+        (TALK + "    - say: yes\n", "7: dialogue.steps.1.say: must be words: put them in quotes"),
+        (TALK + "    - repeat: [{say: hi}]\n", "7: dialogue.steps.1: a loop without times can go on for ever: give times, 20"),
+        (TALK + "    - repeat: [{say: hi}]\n      times: 21\n", "8: dialogue.steps.1.times: must be less than or equal to 20"),
+        (TALK + "    - repeat: [{repeat: [{say: hi}], times: 20}]\n      times: 20\n",
+         "4: dialogue: a call may come to 401 lines; 100 are the most"),
+        (HEAD + "dialogue: {steps: [{if: {agent_says: hi}, say: hi}]}\n",
+         "4: dialogue: a call may pass in which the user says nothing"),
+        (HEAD + "dialogue:\n  steps: " + "[{times: 1, repeat: " * 11 + "[{say: x}]" + "}]" * 11 + "\n",
+         "4: dialogue: steps stand in steps more than 10 levels deep"),
     ],
 )  # fmt: skip
 def test_a_mistake_names_its_line_and_key_and_what_is_allowed(tmp_path: Path, text: str, says: str) -> None:
@@ -119,3 +145,11 @@ def test_any_text_is_a_case_or_one_clear_error(tmp_path_factory: pytest.TempPath
 def test_a_case_survives_being_written_into_a_capture(shipped_cases: list[tuple[Path, Case]]) -> None:
     for _, case in shipped_cases:
         assert Case.model_validate_json(case.model_dump_json()) == case
+
+
+def test_a_dialogue_survives_being_written_into_a_capture(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(
+        TALK + "    - if: {agent_asks: true}\n      say: 'yes'\n    - {repeat: [{wait_for: {tool: t}}], times: 2}\n"
+    )
+    case = load_case(tmp_path / "x.yaml")
+    assert Case.model_validate_json(case.model_dump_json()) == case

@@ -17,11 +17,11 @@ from harness.listen.place.turns import TurnHeard, until_next_turn
 from harness.listen.read.records import no_number, not_applicable, number
 from harness.listen.words.compare import word_errors
 from harness.listen.words.lost import lost_words
-from harness.listen.words.normal import words_in
 from harness.model.capture import HEARD_WORDS
 from harness.model.events import ReplyCause
 from harness.model.heard_words import AgentRecording, HeardWords, UnderstoodSound
 from harness.model.measurement import Metric
+from harness.model.phrases import words_in
 
 PRE: AgentRecording = "pre_rtc"
 SUFFIX = {"pre_rtc": "_pre", "post_rtc": "", "ear": "_ear"}

@@ -16,10 +16,10 @@ from harness.listen.place.scene import Scene
 from harness.listen.place.turns import TurnHeard
 from harness.listen.read.reading import SeenEvent
 from harness.listen.read.records import no_number, number
-from harness.listen.words.compare import is_said
 from harness.model.events import Event, EventType
 from harness.model.expect import Expectation, ExpectedTool, SayDo
 from harness.model.measurement import Metric, ToolCall
+from harness.model.phrases import is_said
 
 NOT_TOLD = "the agent does not tell of its tools (events tool_start and tool_end, or earwitness.livekit.attach)"
 METRICS = ("tools_missing_count", "tools_forbidden_count", "say_do_count")

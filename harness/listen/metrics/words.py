@@ -12,10 +12,11 @@ from harness.listen.place.scene import PAIRS, Scene
 from harness.listen.place.spoken import Place
 from harness.listen.place.turns import TurnHeard
 from harness.listen.read.records import no_number, number
-from harness.listen.words.compare import is_said, word_errors
+from harness.listen.words.compare import word_errors
 from harness.listen.words.turns import TurnWords, words_by_turn
 from harness.model.expect import Expectation
 from harness.model.measurement import Metric
+from harness.model.phrases import is_said
 from harness.model.transcript import words_of
 
 OWN_TEXT = "the agent's own text"

@@ -1,13 +1,10 @@
-"""Two texts compared by their words: the word error rate, and whether a phrase is said."""
+"""Two texts compared by their words: the word error rate."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.listen.words.normal import words_in
-from harness.model.expect import PATTERN
+from harness.model.phrases import words_in
 
 
 @dataclass(frozen=True)
@@ -38,15 +35,3 @@ def word_errors(said: str, understood: str) -> WordErrors | None:
         if c.type != "equal"
     ]
     return WordErrors(float(aligned.wer), tuple(wrong))
-
-
-def is_said(phrase: str, text: str) -> bool:
-    """`phrase`: words in their order, as they are inflected; or `re:` and a pattern for the text as it was published."""
-    if phrase.startswith(PATTERN):
-        return re.search(phrase[len(PATTERN) :], text, re.IGNORECASE) is not None
-    return _within(words_in(phrase), words_in(text))
-
-
-def _within(wanted: Sequence[str], words: Sequence[str]) -> bool:
-    size = len(wanted)
-    return any(tuple(words[at : at + size]) == tuple(wanted) for at in range(len(words) - size + 1))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.listen.words.normal import words_in
+from harness.model.phrases import words_in
 
 
 def lost_words(said: str, published: Sequence[str], heard: Sequence[str]) -> tuple[str, ...]:

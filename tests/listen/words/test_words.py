@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.listen.words.compare import is_said, word_errors
-from harness.listen.words.normal import words_in
+from harness.listen.words.compare import word_errors
 from harness.listen.words.turns import words_by_turn
+from harness.model.phrases import is_said, words_in
 from harness.model.transcript import TranscriptLine, words_of
 
 

@@ -1,4 +1,4 @@
-"""Texts made alike, so that only words differ: case, punctuation, spelling, contractions, numbers, fillers.
+"""Whether a phrase is said. Texts are made alike, so that only words differ: case, punctuation, spelling, numbers, fillers.
 
 English after the normaliser that was published with Whisper (Radford et al. 2022, appendix C), so "forty-two seventy-one",
 "four two seven one" and "4271" are one. Chinese and Japanese characters count as a word each. Digits that follow each other
@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from harness.model.expect import PATTERN
 
 if TYPE_CHECKING:
     from whisper_normalizer.english import EnglishTextNormalizer
@@ -40,3 +43,15 @@ def words_in(text: str) -> tuple[str, ...]:
             found.append(word)
         in_number = word.isdigit()
     return tuple(found)
+
+
+def is_said(phrase: str, text: str) -> bool:
+    """`phrase`: words in their order, as they are inflected; or `re:` and a pattern for the text as it was published."""
+    if phrase.startswith(PATTERN):
+        return re.search(phrase[len(PATTERN) :], text, re.IGNORECASE) is not None
+    return _within(words_in(phrase), words_in(text))
+
+
+def _within(wanted: Sequence[str], words: Sequence[str]) -> bool:
+    size = len(wanted)
+    return any(tuple(words[at : at + size]) == tuple(wanted) for at in range(len(words) - size + 1))
