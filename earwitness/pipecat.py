@@ -72,7 +72,7 @@ class _Attached:
 
         look = self._guarded(self._pushed)
 
-        class Observer(BaseObserver):  # type: ignore[misc]
+        class Observer(BaseObserver):
             def __init__(self) -> None:
                 super().__init__(observe_every_push=False)
 
@@ -312,11 +312,10 @@ class Turn:
             self._t.pop(name, None)  # of an answer that was given up, since the user went on
 
     def _asked(self, t_ms: float, model: str) -> None:
-        """The model is asked, once more after a tool: what it said before was no answer, if nothing is heard of it."""
+        """The model is asked, once more after a tool: what came before is no answer, be it of a reply that was interrupted."""
         self._t["asked"], self._model = t_ms, model
-        if "tts_first_pcm" not in self._t:
-            self._t.pop("llm_first_token", None)
-            self._t.pop("llm_first_segment", None)
+        for name in ("llm_first_token", "llm_first_segment", "tts_first_pcm"):
+            self._t.pop(name, None)
 
     def _metrics(self, frame: Any, t_ms: float) -> None:
         """A service reports its first byte when it has come; the voice reports the first whole sentence so."""

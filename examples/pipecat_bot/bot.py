@@ -35,6 +35,8 @@ from pipecat.services.llm_service import LLMService
 from pipecat.services.stt_service import SegmentedSTTService
 from pipecat.services.tts_service import TTSService
 from pipecat.transports.livekit.transport import LiveKitParams, LiveKitTransport
+from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.utils.time import time_now_iso8601
 from pipecat.workers.runner import WorkerRunner
 
@@ -111,8 +113,11 @@ def livekit() -> LiveKitTransport:
 
 
 def local_pipeline(transport: Any, model: LLMService) -> Pipeline:
-    detector = LLMUserAggregatorParams(vad_analyzer=SileroVADAnalyzer())
-    user, assistant = LLMContextAggregatorPair(LLMContext(), user_params=detector)
+    done = SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=0.3)  # Pipecat's turn model may wait 3 s
+    detection = LLMUserAggregatorParams(
+        vad_analyzer=SileroVADAnalyzer(), user_turn_strategies=UserTurnStrategies(stop=[done])
+    )
+    user, assistant = LLMContextAggregatorPair(LLMContext(), user_params=detection)
     return Pipeline(
         [transport.input(), HeardSomething(), user, model, LocalVoice(), transport.output(), assistant],
     )

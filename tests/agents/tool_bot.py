@@ -1,6 +1,6 @@
 """A Pipecat bot with a tool, and `attach`: it books a table, then says so with the voice of examples/pipecat_bot/bot.py.
 
-`BOT_BOOKS`: `yes` or `fails`.
+`BOT_BOOKS`: `yes`, `fails`, or `never`: it tells a long story instead, until it is interrupted.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from pipecat.workers.runner import WorkerRunner
 
 from earwitness.pipecat import attach
 
-FAILS = os.environ.get("BOT_BOOKS", "yes") == "fails"
+BOOKS = os.environ.get("BOT_BOOKS", "yes")
+STORY = "Once there was a bot. It spoke. It spoke more. Nobody stopped it. It went on. It did not end."
 
 
 async def book_table(params: FunctionCallParams) -> None:
     await asyncio.sleep(0.2)
-    if FAILS:
+    if BOOKS == "fails":
         raise ValueError("no table is free")
     await params.result_callback(f"a table for {params.arguments['people']}")
 
@@ -34,6 +35,9 @@ class Waiter(LocalModel):
         self._booked = False
 
     async def answer(self, context: LLMContext) -> None:
+        if BOOKS == "never":
+            await self.say(STORY)
+            return
         if self._booked:
             await self.say("Your table is booked.")
             return

@@ -193,6 +193,22 @@ async def test_the_times_of_the_answer_are_those_after_the_tool(bot: Bot) -> Non
     assert line.t.llm_first_token >= returned_ms
 
 
+async def test_what_an_interrupted_voice_still_gives_is_not_the_first_sound_of_the_answer(bot: Bot) -> None:
+    await bot.speaks("A long story.")
+    await bot.output.is_interrupted(speaking=True)
+    await bot.worker.pushes(made.VADUserStartedSpeakingFrame(time.time()))
+    await bot.worker.pushes(made.UserStartedSpeakingFrame())
+    await bot.worker.pushes(made.TTSAudioRawFrame())
+    await bot.worker.pushes(made.UserStoppedSpeakingFrame())
+    await bot.answers("I stop.")
+    await bot.speaks("I stop.")
+    _, line = await bot.hangs_up()
+    assert line.t.vad_end is not None
+    assert line.t.tts_first_pcm is not None
+    assert line.t.tts_first_pcm > line.t.vad_end
+    assert not line.prepared
+
+
 async def test_a_tool_that_raised_has_failed(bot: Bot) -> None:
     await bot.worker.pushes(made.FunctionCallInProgressFrame("id-1", "book_table", {}))
     await bot.worker.pushes(made.FunctionCallResultFrame("id-1", "sorry", error="no table is free"))

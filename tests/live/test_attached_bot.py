@@ -14,6 +14,7 @@ from harness.errors import ProvisionError
 from harness.judge.verdict import judge_attempt
 from harness.listen.measure import listen
 from harness.listen.read.reading import read_capture
+from harness.model.events import ReplyCause
 from harness.model.expect import Expectation
 from harness.model.limits import Limits
 from harness.model.plan import AgentSpec, BuiltCase
@@ -109,6 +110,26 @@ async def test_what_a_bot_does_is_told_beside_what_it_says(
     assert ("no table is free" in call.error) == (books == "fails")
     assert turn.metrics["tools_missing_count"].value == missing, turn.metrics["tools_missing_count"].reason
     assert turn.metrics["say_do_count"].value == contradicted, turn.metrics["say_do_count"].reason
+
+
+async def test_an_interrupted_bot_tells_what_of_its_reply_was_sent(
+    bench: OpenBench, built: Callable[[str], BuiltCase], bot_python: Path
+) -> None:
+    command = attached(bot_python, "BOT_BOOKS=never", script=BOOKS)
+    async with bench(agent=AgentSpec("command", command, instrumented=True, join_s=JOIN_S), lane="bot") as b:
+        folder, manifest = await b.attempt(built("barge_in_mid_reply"))
+    assert manifest.status is CaptureStatus.OK, manifest.detail
+    measurement = listen(folder)
+    first = read_capture(folder).traces[0]
+    assert first.cause is ReplyCause.INTERRUPTED
+    assert first.pre_start_sample is not None
+    assert first.pre_end_sample is not None
+    said_ms = (first.pre_end_sample - first.pre_start_sample) / 48
+    assert 1_000 < said_ms < 6_000, "of nine seconds"
+    turn = next(turn for turn in measurement.turns if turn.utterance == 0)
+    lost = turn.metrics["tail_loss_ms"]
+    assert lost.value is not None, lost.reason
+    assert lost.value < 100, "what was dropped from the queue is not in the recording either"
 
 
 async def test_the_same_bot_in_an_ordinary_call_is_untouched(
