@@ -12,6 +12,7 @@
 - `Agent`, `Call`, `Page`: what a package provides by the entry points `earwitness.agents` and `earwitness.pages`.
 - `EarwitnessError`: everything that is explained in one line.
 - `earwitness.livekit.attach(session, ctx)`: a LiveKit Agents worker is measured inside; it runs in the worker's own environment.
+- `earwitness.pipecat.attach(worker, transport)`: the same for a Pipecat bot.
 
 `import earwitness` is light: what a name needs is imported with its first use.
 """

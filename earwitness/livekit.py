@@ -11,14 +11,13 @@ the session: the first failure is logged. Written for livekit-agents 1.8; the au
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from earwitness.attached.call import Call
+from earwitness.attached.taps import Guard, before
 from earwitness.attached.turns import Reply
 from earwitness.attached.wire import TOPIC, now_ms, since_epoch_to_ms
 
@@ -49,8 +48,7 @@ class _Attached:
         self._leaf: Any = None
         self._source: Any = None
         self._linked: str | None = None
-        self._tools: dict[str, bool] = {}  # call id → whether it has still to return
-        self._failed = False
+        self._guarded = Guard(log)
         self._sending: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -73,19 +71,6 @@ class _Attached:
         self._guarded(self.call.finish)()
         if self._sending is not None:
             self._sending.cancel()
-
-    def _guarded(self, function: Callable[..., object]) -> Callable[..., None]:
-        """`function`, whose failure stays here. It takes any arguments, as an emitter passes what it is able to take."""
-
-        def guarded(*arguments: Any) -> None:
-            try:
-                function(*arguments)
-            except Exception:
-                if not self._failed:
-                    log.exception("earwitness: a part of the call is not measured inside")
-                self._failed = True
-
-        return guarded
 
     # the room
 
@@ -147,15 +132,11 @@ class _Attached:
                 self._tool_ended(called.call_id, ended_ms, str(output.output), failed=bool(output.is_error))
 
     def _tool_began(self, called: Any, t_ms: float) -> None:
-        if called.call_id not in self._tools:
-            self._tools[called.call_id] = True
-            self.call.tool(called.call_id, called.name, called.arguments, t_ms)
+        self.call.tool(called.call_id, called.name, called.arguments, t_ms)
 
     def _tool_ended(self, call_id: str, t_ms: float, text: str, *, failed: bool) -> None:
-        if self._tools.get(call_id):
-            self._tools[call_id] = False
-            said = {"error": text or "it failed"} if failed else {"result": text}
-            self.call.tool_returned(call_id, t_ms, **said)
+        said = {"error": text or "it failed"} if failed else {"result": text}
+        self.call.tool_returned(call_id, t_ms, **said)
 
     def _closed(self, _: Any) -> None:
         self.call.finish()
@@ -172,15 +153,15 @@ class _Attached:
         self._leaf = leaf
         leaf.on("playback_started", self._guarded(self._playback_started))
         leaf.on("playback_finished", self._guarded(self._playback_finished))
-        _before(top, "capture_frame", self._guarded(self._first_sound))
+        before(top, "capture_frame", self._guarded(self._first_sound))
         source = getattr(leaf, "_audio_source", None)
         if source is None:
             log.warning("earwitness: %r has no audio source; pre_rtc.wav is not written", leaf)
             return
         self._source = source
         self.call.record(source.sample_rate, source.num_channels)
-        _before(source, "capture_frame", self._guarded(lambda frame: self.call.frame(bytes(frame.data))))
-        _before(source, "clear_queue", self._guarded(lambda: self.call.dropped(source.queued_duration)))
+        before(source, "capture_frame", self._guarded(lambda frame: self.call.frame(bytes(frame.data))))
+        before(source, "clear_queue", self._guarded(lambda: self.call.dropped(source.queued_duration)))
 
     def _first_sound(self, _: Any) -> None:
         if self.turn.sound_ms is None and self.call.speaking is None:
@@ -256,15 +237,3 @@ def _steps_of_reply(reply: Reply, metrics: dict[str, Any]) -> None:
     reply.stamp("llm_first_token", token_ms)
     reply.stamp("llm_first_segment", asked_ms)
     reply.stamp("tts_request", asked_ms)
-
-
-def _before(target: Any, name: str, note: Callable[..., None]) -> None:
-    """Let `note` see the arguments of each call of a method ahead of the method itself, sync or async alike."""
-    method = getattr(target, name)
-
-    @functools.wraps(method)
-    def noted(*arguments: Any, **named: Any) -> Any:
-        note(*arguments, *named.values())
-        return method(*arguments, **named)
-
-    setattr(target, name, noted)

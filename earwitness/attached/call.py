@@ -43,6 +43,7 @@ class Call:
     _transitions: list[Transition] = field(default_factory=list)
     _told: int = 0  # of these, how many belong to a reply that has ended
     _cannot_record: bool = False
+    _tools: dict[str, bool] = field(default_factory=dict)  # call id → whether it has still to return
 
     # the barrier
 
@@ -50,6 +51,11 @@ class Call:
     def user(self) -> str | None:
         """Who speaks to the agent, once the trace has named them: the probe is in the room as well."""
         return self._trace.user if self._trace is not None else None
+
+    @property
+    def measured(self) -> bool:
+        """Whether the probe has said that this is a measured call."""
+        return self._trace is not None
 
     def received(self, payload: bytes) -> None:
         """A packet on the events' topic."""
@@ -142,6 +148,14 @@ class Call:
         self.say("reply_start", reply_seq=reply.seq)
         return reply
 
+    def handed_over(self, *, whole: bool = True) -> None:
+        """The reply's last frame is handed over, and still plays: what is handed over from here on is not its own.
+
+        Not `whole`: it goes on after all.
+        """
+        if self.speaking is not None and self._pre is not None and self.speaking.pre_start is not None:
+            self.speaking.pre_end = self._pre.position if whole else None
+
     def end_reply(self, cause: str) -> None:
         """Its last frame is sent, or what was left of it is dropped."""
         reply, self.speaking = self.speaking, None
@@ -153,26 +167,38 @@ class Call:
         if cause == "interrupted":
             reply.stamp("cancel", t_ms)
         if self._pre is not None and reply.pre_start is not None:
-            reply.pre_end = self._pre.position
+            at = self._pre.position
+            reply.pre_end = at if reply.pre_end is None else min(at, reply.pre_end)
         self.say("reply_end", reply_seq=reply.seq, cause=cause)
 
     def tool(self, call_id: str, name: str, arguments: str, started_ms: float) -> None:
-        """It is called. `arguments`: JSON; what is longer than an event may be is cut."""
+        """It is called; told again under the same id, it is no second call. `arguments`: JSON; what is too long is cut."""
+        if call_id in self._tools:
+            return
+        self._tools[call_id] = True
         given = cut(arguments, ARGUMENTS_BYTES)
         self.say("tool_start", t_ms=started_ms, id=cut(call_id), name=cut(name), arguments=given)
 
     def tool_returned(self, call_id: str, ended_ms: float, *, result: str = "", error: str = "") -> None:
-        """The call has returned `result`, or failed with `error`."""
+        """The call has returned `result`, or failed with `error`. Only the first time counts."""
+        if not self._tools.get(call_id):
+            return
+        self._tools[call_id] = False
         self.say(
             "tool_end", t_ms=ended_ms, id=cut(call_id), result=cut(result, RESULT_BYTES), error=cut(error, RESULT_BYTES)
         )
 
+    @property
+    def at_work(self) -> bool:
+        """Whether a tool has still to return."""
+        return any(self._tools.values())
+
     # what WebRTC is given
 
-    def record(self, rate_hz: int, channels: int) -> None:
-        """The source is known from here on; one of another format later is not recorded."""
+    def record(self, rate_hz: int, channels: int, queue_s: float = 0.2) -> None:
+        """The source is known from here on, with how much it may queue; one of another format later is not recorded."""
         if self._pre is None and self.written is None and not self._cannot_record:
-            self._pre = PreRtc(rate_hz, channels, time.monotonic())
+            self._pre = PreRtc(rate_hz, channels, time.monotonic(), queue_s)
             self._open()
 
     def frame(self, sound: bytes) -> None:
@@ -210,8 +236,8 @@ class Call:
         folder, trace = self._folder(), self._trace
         if folder is None or trace is None:
             return self.written
-        if self.speaking is not None and self._pre is not None and self.speaking.pre_start is not None:
-            self.speaking.pre_end = self._pre.position
+        if self.speaking is not None and self.speaking.pre_end is None:
+            self.handed_over()
         try:
             if self._pre is not None and self._pre.close(time.monotonic()):
                 self.written.append(PRE_RTC)

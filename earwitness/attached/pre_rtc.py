@@ -15,8 +15,8 @@ from typing import BinaryIO
 
 POSITIONS_HZ = 48_000  # the trace's positions, whatever the file's rate is
 HELD_S = 60.0
-KEPT_BACK_S = 1.0  # a flush takes back what is queued, at most 200 ms in LiveKit Agents
-WRITE_EVERY_S = 2.0
+KEPT_BACK_S = 1.0  # beyond the queue, which a flush takes back
+WRITE_EVERY_S = 1.0
 TICK_S = 0.01  # WebRTC takes 10 ms at a time
 SAMPLE_BYTES = 2
 HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
@@ -64,6 +64,7 @@ class PreRtc:
     rate_hz: int
     channels: int
     started_s: float  # silence stands from here to the first frame
+    queue_s: float = 0.2  # what may be queued and taken back; LiveKit Agents' is 200 ms
     _recent: bytearray = field(default_factory=bytearray)
     _written: int = 0  # bytes that left `_recent`
     _forgotten: int = 0  # of these, how many no file has
@@ -108,6 +109,7 @@ class PreRtc:
 
     def take_back(self, queued_s: float, now_s: float) -> None:
         """What is queued is dropped, in whole ticks: it was never sent."""
+        self.let_pass(now_s)
         n_bytes = int(queued_s / TICK_S) * round(TICK_S * self.rate_hz) * self._block
         if n_bytes > 0:
             del self._recent[max(0, len(self._recent) - n_bytes) :]
@@ -142,8 +144,8 @@ class PreRtc:
 
     def _keep(self) -> None:
         """Write, or without a file forget, all but the newest."""
-        kept_s, most_s = (KEPT_BACK_S, WRITE_EVERY_S) if self._file is not None else (HELD_S, HELD_S + WRITE_EVERY_S)
-        if len(self._recent) <= round(most_s * self.rate_hz) * self._block:
+        kept_s = KEPT_BACK_S + self.queue_s if self._file is not None else HELD_S
+        if len(self._recent) <= round((kept_s + WRITE_EVERY_S) * self.rate_hz) * self._block:
             return
         count = len(self._recent) - round(kept_s * self.rate_hz) * self._block
         if self._file is not None:

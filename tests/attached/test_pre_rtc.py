@@ -62,6 +62,24 @@ def test_what_is_flushed_is_taken_off(tmp_path: Path) -> None:
     assert abs(len(heard(tmp_path / "pre_rtc.wav")) - round(0.556 * 48_000)) <= 2
 
 
+def test_a_flush_of_nothing_keeps_the_silence_ahead_of_it() -> None:
+    pre = PreRtc(RATE_HZ, 1, 0.0)
+    pre.add(tone(FRAME), 0.0)
+    pre.take_back(0.0, 0.5)
+    pre.add(tone(FRAME), 1.0)
+    assert pre.position == 48_000 + 2_400
+
+
+def test_all_that_a_long_queue_holds_can_be_taken_back(tmp_path: Path) -> None:
+    pre = PreRtc(RATE_HZ, 1, 0.0, queue_s=4.0)
+    pre.open(tmp_path / "pre_rtc.wav")
+    for _ in range(100):
+        pre.add(tone(FRAME), 0.0)
+    pre.take_back(4.0, 1.0)
+    pre.close(1.0)
+    assert abs(len(heard(tmp_path / "pre_rtc.wav")) - 48_000) <= 2
+
+
 def test_a_minute_ahead_of_the_trace_is_held_and_positions_are_those_of_the_file(tmp_path: Path) -> None:
     pre = PreRtc(8_000, 1, 0.0)
     pre.add(tone(400), 1.0)

@@ -1,9 +1,9 @@
 """What the agent reports as its own latency, beside what the user waited: the claim of a dashboard, turn by turn.
 
-The claim comes from the agent's trace (`claimed_latency_ms`, which `earwitness.livekit.attach` writes) or from its spans. A claim
-that cannot be a latency (negative, 0, longer than the call) is kept, and marked as not to be believed. Where it is known between
-which moments the agent counts, the difference has two parts: `claim_before_ms`, from the user's true end of turn to where
-it starts to count, and `claim_after_ms`, from where it stops to the first audible sample.
+The claim comes from the agent's trace (`claimed_latency_ms`, which `attach` of `earwitness.livekit` and `earwitness.pipecat`
+writes) or from its spans. A claim that cannot be a latency (negative, 0, longer than the call) is kept, and marked as not to be
+believed. Where it is known between which moments the agent counts, the difference has two parts: `claim_before_ms`, from the
+user's true end of turn to where it starts to count, and `claim_after_ms`, from where it stops to the first audible sample.
 """
 
 from __future__ import annotations

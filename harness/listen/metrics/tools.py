@@ -21,7 +21,7 @@ from harness.model.expect import Expectation, ExpectedTool, SayDo
 from harness.model.measurement import Metric, ToolCall
 from harness.model.phrases import is_said
 
-NOT_TOLD = "the agent does not tell of its tools (events tool_start and tool_end, or earwitness.livekit.attach)"
+NOT_TOLD = "the agent does not tell of its tools (events tool_start and tool_end, or attach: docs/how_to/own_agent.md)"
 METRICS = ("tools_missing_count", "tools_forbidden_count", "say_do_count")
 BEFORE_REPLY = "reply"
 SHOWN_CHARS = 200
