@@ -86,6 +86,7 @@ class Attempt:
         self.folder = self.scene.run_dir / "captures" / self.trace_id
         self.joining = Joining(self.scene, self.built, self.number, self.trace_id, self.room)
         self.started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        self.started_mono_ms = round(mono_ms(), 3)
 
     @property
     def probe(self) -> Probe | None:
@@ -390,6 +391,7 @@ class Attempt:
             ),
             room=self.room,
             started_at=self.started_at,
+            started_mono_ms=self.started_mono_ms,
             wall_s=self.wall_s,
             timelines=timelines,
             spoken=self._spoken(),

@@ -153,6 +153,7 @@ class Manifest(_Frozen):
     page: PageUnderTest
     room: str
     started_at: str  # ISO 8601, UTC
+    started_mono_ms: float | None = None  # the same moment on the monotonic clock; older captures lack it
     wall_s: dict[str, float] = Field(default_factory=dict)  # seconds a phase
     timelines: dict[str, Timeline] = Field(default_factory=dict)  # "browser", "probe", "agent"
     spoken: list[SpokenAt] = Field(default_factory=list)
