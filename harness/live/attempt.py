@@ -330,12 +330,12 @@ class Attempt:
             told = self.scene.telemetry.end(self.room)
         except Exception as error:  # whatever was sent must not cost the recordings
             log.exception("attempt %s: the agent's spans", self.trace_id)
-            detail = f"the agent's spans were not kept: {in_words(error)}"
+            detail, incomplete = f"the agent's spans were not kept: {in_words(error)}", True
         else:
             writer.spans(told.spans)
-            detail = told.in_words
+            detail, incomplete = told.in_words, told.incomplete
         if detail:
-            self.happenings.append(Happening(kind="telemetry", detail=detail))
+            self.happenings.append(Happening(kind="telemetry", detail=detail, incomplete=incomplete))
 
     def _spoken(self) -> list[SpokenAt]:
         t0 = self.recording.t0_sample

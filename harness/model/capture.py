@@ -123,6 +123,7 @@ class Happening(_Frozen):
     who: str = ""  # the participant's identity
     t_mono_ms: float | None = None
     duration_ms: float | None = None
+    incomplete: bool = False  # of telemetry: some of what came was not kept, so what is missing proves nothing
 
 
 class AgentTrack(_Frozen):
