@@ -84,7 +84,7 @@ def _hex(*parts: object, n_bytes: int) -> str:
 
 
 def _span_id(call: JudgedCall, *path: object) -> str:
-    return _hex(call.manifest.trace_id, *path, n_bytes=8)
+    return _hex(call.manifest.trace_id, "span", *path, n_bytes=8)
 
 
 def _resource(manifest: Manifest) -> Attributes:

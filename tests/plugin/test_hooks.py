@@ -159,12 +159,11 @@ def test_side_by_side_a_bench_that_broke_in_the_last_case_leaves_no_complete_run
     assert summary.errors == ["the run was broken off: the media server ended"]
 
 
-@pytest.mark.parametrize("options", [(), ("--ew-jobs=2",)], ids=["one after the other", "side by side"])
-def test_a_collector_that_is_not_there_costs_a_line_and_no_test(tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_a_collector_that_is_not_there_costs_a_line_and_no_test(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
-        done, summary = without_a_call(tmp_path, f"--ew-otlp={address}", *options)
+        done, summary = without_a_call(tmp_path, f"--ew-otlp={address}")
     assert done.stdout.count(f"traces: 0 of 3 calls sent to {address}; cannot be reached: Connection refused") == 1
     assert (done.returncode, summary.exit_code) == (0, 0), done.stdout
 
