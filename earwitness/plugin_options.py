@@ -14,6 +14,7 @@ OPTIONS = (
     ("dispatch-metadata", "with dispatch:NAME: metadata of the worker's job, JSON or @FILE"),
     ("attributes", "attributes of the user as a participant, JSON or @FILE"),
     ("room-metadata", "metadata of the room, JSON or @FILE"),
+    ("otlp", "send each judged call as a trace to this collector (OTLP over HTTP), as in http://127.0.0.1:4318"),
     ("page", "URL template of a page of your own"),
     ("page-script", "JavaScript for the clicks that page needs"),
     ("autoplay", "allowed (any page may play) or real (Chromium's own policy) (default: allowed)"),

@@ -28,6 +28,7 @@ from harness.model.plan import (
     CallRules,
     Invitation,
     NetworkSpec,
+    OtlpTarget,
     PageSpec,
     RecogniserSpec,
 )
@@ -35,11 +36,12 @@ from harness.model.redaction import redacted
 from harness.options import extensions
 from harness.options.agent_command import check_command
 from harness.options.invitation import read_invitation
+from harness.options.otlp_target import read_target
 from harness.options.own_limits import from_words, read_floor
 from harness.options.places import CONFIG_FILE, HISTORY_FILE, OWN_CASES, default_cases, shipped_cases
 from harness.options.sources import from_environment, from_file
 
-SECRET_SETTINGS = ("livekit_api_key", "livekit_api_secret")
+SECRET_SETTINGS = ("livekit_api_key", "livekit_api_secret", "otlp")
 LONGEST_WAIT_MS = 60_000.0
 LONGEST_JOIN_S = 600.0
 HIGHEST_PORT = 65_535
@@ -62,6 +64,7 @@ class Settings:
     room_metadata: str | dict[str, Any] | None = None
     agent_hangover_ms: float | None = None  # the quiet it waits for: a latency below it is not believed
     otlp_in: int | Literal["auto", "off"] = "auto"  # where the agent's spans are taken: a port, or auto for a command's
+    otlp: str | None = None  # where each judged call goes as a trace: the address of a collector (OTLP over HTTP)
     agent_join_s: float = AgentSpec.join_s  # a foreign agent that is not in the room after this is absent
     greeting: Literal["auto", "none", "required"] = CallRules.greeting
     greeting_window_ms: float = CallRules.greeting_window_ms
@@ -113,6 +116,7 @@ class Settings:
             self.call_rules,
             self.recogniser_spec,
             self.otlp_port,
+            self.otlp_target,
         )
         for read in (*specs, self.network_spec) if network else specs:
             read()
@@ -202,6 +206,10 @@ class Settings:
         if isinstance(self.otlp_in, int) and not 1 <= self.otlp_in <= HIGHEST_PORT:
             raise UsageError(f"--otlp-in {self.otlp_in}: expected auto, off, or a port from 1 to {HIGHEST_PORT}")
         return self.otlp_in
+
+    def otlp_target(self) -> OtlpTarget | None:
+        """None: the calls go nowhere. Raises UsageError for what is no address, or headers that are none."""
+        return None if self.otlp is None or self.otlp == "off" else read_target(self.otlp, os.environ)
 
     def agent_env(self) -> dict[str, str]:
         """The reference agent's environment beside the room. Raises UsageError if the file is missing."""

@@ -80,6 +80,26 @@ def test_where_spans_are_taken_is_a_port_or_a_word(tmp_path: Path) -> None:
         load_settings({"otlp_in": "yes"}, folder=tmp_path, env={})
 
 
+def test_where_traces_go_is_an_address_and_no_error_shows_its_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_HEADERS", raising=False)
+    assert Settings().otlp_target() is None
+    (tmp_path / "earwitness.toml").write_text('[earwitness]\notlp = "http://127.0.0.1:4318"\n')
+    target = load_settings({}, folder=tmp_path, env={}).otlp_target()
+    assert target is not None
+    assert target.url == "http://127.0.0.1:4318/v1/traces"
+    env = {"EARWITNESS_OTLP": "https://in.example/otel/"}
+    assert load_settings({}, folder=tmp_path, env=env).otlp_target() != target
+    assert load_settings({"otlp": "off"}, folder=tmp_path, env=env).otlp_target() is None
+    with pytest.raises(UsageError, match=r"--otlp 'localhost:4318': expected http://HOST:PORT"):
+        Settings(otlp="localhost:4318").check()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "hunter2hunter2")
+    with pytest.raises(UsageError, match=r"OTEL_EXPORTER_OTLP_HEADERS: its entry 1 is no NAME=VALUE") as caught:
+        Settings(otlp="http://127.0.0.1:4318").check()
+    assert "hunter2" not in str(caught.value)
+
+
 def test_an_agents_hangover_is_said_of_a_foreign_one_alone() -> None:
     assert Settings(agent="room", agent_hangover_ms=500.0).agent_spec().hangover_ms == 500.0
     with pytest.raises(UsageError, match="the reference agent tells its own"):

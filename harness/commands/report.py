@@ -6,12 +6,14 @@ another schema.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.errors import UsageError
+from harness.options.otlp_target import read_target
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,6 +48,14 @@ def report_command(
             "--annotations", help="Write no report: print what did not pass as annotations of a GitHub workflow."
         ),
     ] = False,
+    otlp: Annotated[
+        str | None,
+        typer.Option(
+            help="Send each call as a trace to this collector too (OTLP over HTTP; docs/how_to/telemetry.md).",
+            show_default="nowhere",
+            metavar="URL",
+        ),
+    ] = None,
 ) -> None:
     """Write report.md and report.html again, from summary.json and the captures; several runs are compared.
 
@@ -57,14 +67,21 @@ def report_command(
     if strict and not again:
         raise UsageError("--strict needs --again: a verdict that is there is not judged anew")
     folders = list(dict.fromkeys(path.resolve() for path in run))
+    if annotations and otlp is not None:
+        raise UsageError("--annotations prints and does nothing else: leave out --otlp")
     if annotations:
         raise typer.Exit(_annotate(folders))
     if out is not None and len(folders) == 1:
         raise UsageError("--out is where a comparison goes: give two runs or more")
+    target = read_target(otlp, os.environ) if otlp is not None else None
     summaries = [_write(folder, again, strict) for folder in folders]
     for folder, summary in zip(folders, summaries, strict=True):
         console.print(f"{summary.run_id}: {summary.headline}", markup=False, soft_wrap=True)
         console.print(f"report: {folder / 'report.md'}, {folder / 'report.html'}", markup=False, soft_wrap=True)
+        if target is not None:
+            from harness.run.sent_traces import send_run
+
+            console.print(send_run(summary, folder, target), markup=False, soft_wrap=True)
     if len(summaries) > 1:
         path = out if out is not None else folders[0].parent / COMPARISON
         console.print(_compare(summaries, folders, path))

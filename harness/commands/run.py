@@ -134,6 +134,15 @@ def run_command(
             metavar="auto|off|PORT",
         ),
     ] = None,
+    otlp: Annotated[
+        str | None,
+        typer.Option(
+            help="Send each judged call as a trace to this collector (OTLP over HTTP), as in http://127.0.0.1:4318; headers by "
+            "OTEL_EXPORTER_OTLP_HEADERS (docs/how_to/telemetry.md).",
+            show_default="nowhere",
+            metavar="URL",
+        ),
+    ] = None,
     engines: Annotated[
         Path | None,
         typer.Option(
@@ -300,6 +309,7 @@ def run_command(
         "agent_hangover_ms": agent_hangover_ms,
         "agent_join_s": agent_join_s,
         "otlp_in": otlp_in,
+        "otlp": otlp,
         "engines": engines,
         "page": page,
         "page_script": page_script,
@@ -345,6 +355,7 @@ def run_command(
         console.print(f"--jobs {plan.jobs} ({plan.jobs_why})", markup=False, soft_wrap=True)
     from harness.run.open import run_plan  # loads the ears (one second) only for a run that was not refused
 
+    sent: list[str] = []
     with Progress(console, len(built)) as progress:
         coroutine = run_plan(
             plan,
@@ -353,6 +364,7 @@ def run_command(
             on_case=lambda item, index: progress.case(item.case.id, index),
             on_phase=progress.phase,
             on_verdict=progress.verdict,
+            on_sent=sent.append,
         )
         summary = until_done(coroutine)
     from reports.terminal.table import verdict_table
@@ -360,4 +372,6 @@ def run_command(
     console.print(verdict_table(summary))
     if (plan.run_dir / "report.md").is_file():  # a full disk keeps none
         console.print(f"report: {plan.run_dir / 'report.md'}, {plan.run_dir / 'report.html'}", soft_wrap=True)
+    for line in sent:
+        console.print(line, markup=False, soft_wrap=True)
     raise typer.Exit(summary.exit_code)

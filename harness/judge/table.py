@@ -46,6 +46,7 @@ class Gate:
     heard_at: Literal["", "ear", "probe"] = ""  # where the latency ends: the path's own delay can be allowed on top
     delayed: Literal["", "one way", "round trip"] = ""  # how much of a network's delay it contains
     networks_own: bool = False  # a bad network causes it by itself: there it warns
+    quotes: bool = False  # its reason may quote what was said or done in the call
     sharp: bool = False  # a latency timed at both ends: values that hardly vary are an artefact (H-130)
     # as it stands in a run
     whose: str = ""  # whose limit it is, unless it is the shipped one
@@ -185,29 +186,32 @@ TABLE: tuple[Gate, ...] = (
          fix="Nothing was interrupted: the reply was over before the user spoke into it, or it never fell silent."),
     Gate("says", "phrases that the case expects and the agent did not say", "phrases_missing_count", "agent",
          "sum", "==", 0, "", True, keep=_answers, scope=_asks_for_phrases, if_absent="skip", fixed=True, of_sound=False,
-         hear="end",
+         quotes=True, hear="end",
          fix="The reply lacks words that the case expects: the reason quotes what the agent published of its speech."),
     Gate("never_says", "phrases that the case forbids and the agent said", "phrases_forbidden_count", "agent",
          "sum", "==", 0, "", True, keep=_answers, scope=_asks_for_phrases, if_absent="skip", fixed=True, of_sound=False,
-         hear="end",
+         quotes=True, hear="end",
          fix="The reply has words that the case forbids: the reason quotes what the agent published of its speech."),
     Gate("understood", "words of the user that the agent misunderstood (WER)", "user_wer", "agent",
-         "max", "<=", 0.0, "share", True, keep=_answers, fixed=True, of_sound=False,
+         "max", "<=", 0.0, "share", True, keep=_answers, fixed=True, of_sound=False, quotes=True,
          scope=lambda case: any(wanted.understood is not None for wanted in case.expectations),
          of_case=_word_error_limit,
          fix="The agent's recogniser hears other words than were said: the reason names them."),
     Gate("reply_words", "words of the agent's text that are not understood where the user hears them (WER)", "reply_wer_ear", "2",
          "max", "<=", 0.0, "share", True, keep=_answers, scope=_asks_for_reply_words, also=("reply_wer",), if_absent="skip",
-         fixed=True, of_sound=False, hear="end", of_case=_reply_word_limit,
+         fixed=True, of_sound=False, quotes=True, hear="end", of_case=_reply_word_limit,
          fix="What is heard is not the agent's own text: the reason names the words, and whether they were published so."),
     Gate("tools", "calls of tools that the case expects and that were not made so", "tools_missing_count", "agent",
          "sum", "==", 0, "", True, keep=_answers, scope=_asks_for_tools, if_absent="skip", fixed=True, of_sound=False,
+         quotes=True,
          fix="The agent did not do what the case expects: the reason says which call, and what it did call."),
     Gate("forbid_tools", "calls of tools that the case forbids", "tools_forbidden_count", "agent",
          "sum", "==", 0, "", True, keep=_answers, scope=_asks_for_tools, if_absent="skip", fixed=True, of_sound=False,
+         quotes=True,
          fix="The agent called a tool that the case forbids: the reason has the call."),
     Gate("say_do", "claims without the deed, and deeds without the claim", "say_do_count", "agent",
          "sum", "==", 0, "", True, keep=_answers, scope=_asks_for_tools, if_absent="skip", fixed=True, of_sound=False,
+         quotes=True,
          fix="What the agent says that it did and what its tools did differ: the reason quotes both."),
     Gate("answer_within", "answer that comes later than the case allows, behind any filler", "answer_over_ms", "2",
          "max", "<=", 0, "ms", True, keep=_answers, scope=_asks_for_silences, if_absent="skip", fixed=True, of_sound=False,
@@ -229,7 +233,7 @@ TABLE: tuple[Gate, ...] = (
          fix="The greeting comes late: the reason says how much of it the agent took to come into the call."),
     Gate("greeting_says", "phrases that the case expects of the greeting and the agent did not say",
          "greeting_phrases_missing_count", "agent",
-         "sum", "==", 0, "", True, per="call", fixed=True, of_sound=False,
+         "sum", "==", 0, "", True, per="call", fixed=True, of_sound=False, quotes=True,
          scope=lambda case: case.expected_greeting is not None and bool(case.expected_greeting.says),
          fix="The greeting lacks words that the case expects: the reason quotes what the agent published of its speech."),
     Gate("greeting_lost_head", "missing of the greeting's first word, at the user's own listener", "greeting_head_lost_ms", "2",
@@ -376,7 +380,7 @@ TABLE: tuple[Gate, ...] = (
     # words, where a recogniser heard the call (docs/how_to/words.md)
     Gate("words_lost", "words of a reply that are understood as published, and not where the user hears them",
          "words_lost_count_ear", "2", "max", "==", 0, "", False, scope=_reply_due, also=("words_lost_count",),
-         if_absent="optional", hear="end", of_sound=False, networks_own=True,
+         if_absent="optional", hear="end", of_sound=False, quotes=True, networks_own=True,
          fix="Words got lost on the way: the reason names them, and where. Listen there; the ledger shows what is missing."),
     # the ledger: what was published against what is heard (docs/why/ledger.md)
     Gate("lost_sound", "longest piece of a reply that is heard nowhere, also where both sides were joined",

@@ -28,7 +28,7 @@ from harness.listen.metrics.reply_words import heard_text, reply_word_metrics, s
 from harness.listen.metrics.sound import is_syllable, sound_metrics
 from harness.listen.metrics.spectrum import spectra_of
 from harness.listen.metrics.stepped import inside_reply
-from harness.listen.metrics.told import Told, told_in_words, told_of, told_tools, told_waterfall
+from harness.listen.metrics.told import Told, told_in_words, told_of, told_waterfall
 from harness.listen.metrics.tools import tool_metrics, turn_tools
 from harness.listen.metrics.transport import transport_metrics, way_besides_buffer
 from harness.listen.metrics.wire import wire_metrics
@@ -120,8 +120,8 @@ def _record(scene: Scene, turn: TurnHeard, told: Told | None, heard_words: Heard
     recognised = understood(sound, words, heard_words)
     metrics |= word_metrics(scene, turn, words, heard_text(scene, recognised), recognised.why_not)
     metrics |= reply_word_metrics(scene, turn, sound, recognised)
-    calls = turn_tools(scene, turn)
-    metrics |= tool_metrics(scene, turn, calls, words.said if words is not None else "")
+    calls = turn_tools(scene, turn, told)
+    metrics |= tool_metrics(scene, turn, calls, words.said if words is not None else "", told)
     metrics["way_besides_buffer_ms"] = way_besides_buffer(metrics)
     metrics = inside_reply(scene, turn, metrics) | on_recovery(scene, turn)
     if quality:
@@ -143,7 +143,7 @@ def _record(scene: Scene, turn: TurnHeard, told: Told | None, heard_words: Heard
         understood=words.understood if words is not None else "",
         said=words.said if words is not None else "",
         heard_as=shown_texts(recognised),
-        tools=list(calls) or told_tools(turn, told),
+        tools=list(calls),
         spectra=spectra_of(scene, turn),
         ledger=in_record(ledgers),
     )

@@ -90,6 +90,7 @@ class Attempt:
         self.folder = self.scene.run_dir / "captures" / self.trace_id
         self.joining = Joining(self.scene, self.built, self.number, self.trace_id, self.room)
         self.started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        self.started_mono_ms = round(mono_ms(), 3)
 
     @property
     def probe(self) -> Probe | None:
@@ -351,12 +352,12 @@ class Attempt:
             told = self.scene.telemetry.end(self.room)
         except Exception as error:  # whatever was sent must not cost the recordings
             log.exception("attempt %s: the agent's spans", self.trace_id)
-            detail = f"the agent's spans were not kept: {in_words(error)}"
+            detail, incomplete = f"the agent's spans were not kept: {in_words(error)}", True
         else:
             writer.spans(told.spans)
-            detail = told.in_words
+            detail, incomplete = told.in_words, told.incomplete
         if detail:
-            self.happenings.append(Happening(kind="telemetry", detail=detail))
+            self.happenings.append(Happening(kind="telemetry", detail=detail, incomplete=incomplete))
 
     def _spoken(self) -> list[SpokenAt]:
         t0 = self.recording.t0_sample
@@ -412,6 +413,7 @@ class Attempt:
             ),
             room=self.room,
             started_at=self.started_at,
+            started_mono_ms=self.started_mono_ms,
             wall_s=self.wall_s,
             timelines=timelines,
             spoken=self._spoken(),

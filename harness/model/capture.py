@@ -124,6 +124,7 @@ class Happening(_Frozen):
     who: str = ""  # the participant's identity
     t_mono_ms: float | None = None
     duration_ms: float | None = None
+    incomplete: bool = False  # of telemetry: some of what came was not kept, so what is missing proves nothing
 
 
 class AgentTrack(_Frozen):
@@ -154,6 +155,7 @@ class Manifest(_Frozen):
     page: PageUnderTest
     room: str
     started_at: str  # ISO 8601, UTC
+    started_mono_ms: float | None = None  # the same moment on the monotonic clock; older captures lack it
     wall_s: dict[str, float] = Field(default_factory=dict)  # seconds a phase
     timelines: dict[str, Timeline] = Field(default_factory=dict)  # "browser", "probe", "agent"
     spoken: list[SpokenAt] = Field(default_factory=list)

@@ -120,6 +120,19 @@ class RecogniserSpec:
 
 
 @dataclass(frozen=True)
+class OtlpTarget:
+    """`--otlp`: where each call goes as a trace. Address and headers may hold secrets: neither is kept nor shown.
+
+    `content`: whether the words of the call and of its tools go too.
+    """
+
+    url: str = field(repr=False)  # with its path
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    gzip: bool = False
+    content: bool = False
+
+
+@dataclass(frozen=True)
 class Plan:
     """The cases in their order, and how they are run."""
 
@@ -140,5 +153,6 @@ class Plan:
     rules: CallRules = field(default_factory=CallRules)
     limits: Limits = SHIPPED
     otlp_in: int | Literal["auto", "off"] = "off"  # where the agent's spans are taken
+    otlp: OtlpTarget | None = None  # where the judged calls go; None: nowhere
     network: NetworkSpec | None = None  # None: nothing stands between the user and the media server
     recogniser: RecogniserSpec | None = None  # None: nothing is recognised after the call

@@ -38,6 +38,7 @@ from harness.nightly.webm import still_to_measure, webm_of_part
 from harness.run.open import open_run, run_history
 from harness.run.plan import make_plan
 from harness.run.rejudge import read_summary
+from harness.run.sent_traces import sent_run
 from harness.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -156,6 +157,8 @@ class NightRun:
                 self.results.append(unreported(part, verdicts, why))
             raise
         await asyncio.to_thread(self._close, part, run, verdicts)
+        if line := await sent_run(self.summaries[-1], plan.run_dir, plan.otlp):
+            self.progress.note(f"{part.id}: {line}")
 
     def _finished(self, part: PlannedPart) -> tuple[Summary, str] | None:
         """The summary of a part that an earlier session finished, and what the history lacked of it then."""

@@ -37,7 +37,7 @@ class Apart:
         self._over: str | None = None  # why no more are judged
         self.run_dir: Path | None = None
         self.strict = False
-        self.limits = self.jobs_why = ""
+        self.limits = self.jobs_why = self.sent = ""
         self._child: Child = loop.wait(Child.start(SPEC))
         wanted = {"flags": dict(flags), "folder": str(folder), "cases": [str(path) for path in cases]}
         loop.wait(self._tell(json.dumps(wanted).encode() + b"\n"))
@@ -66,6 +66,8 @@ class Apart:
             self.limits, self.jobs_why = said["limits"], said["jobs_why"]
         elif said["say"] == "judged":
             self._judged.add(said["case"])
+        elif said["say"] == "sent":
+            self.sent = said["how"]
         else:
             self._over = said["why"]
 

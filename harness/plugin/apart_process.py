@@ -37,7 +37,12 @@ async def play(wanted: dict[str, Any]) -> None:
     own = "" if limits.shipped else limits_text(limits)
     say("begun", run_dir=str(plan.run_dir), strict=plan.strict, limits=own, jobs_why=plan.jobs_why)
     running = asyncio.create_task(
-        run_plan(plan, settings, on_verdict=lambda verdict: say("judged", case=verdict.case_id))
+        run_plan(
+            plan,
+            settings,
+            on_verdict=lambda verdict: say("judged", case=verdict.case_id),
+            on_sent=lambda line: say("sent", how=line),
+        )
     )
     reading = asyncio.create_task(_until_stdin_closes())
     await asyncio.wait((running, reading), return_when=asyncio.FIRST_COMPLETED)

@@ -147,6 +147,7 @@ class _Session:
         self._limits: Limits | None = None
         self._skipped: set[str] = set()
         self.summary: Summary | None = None
+        self._sent = ""  # how the traces of the calls went out
 
     @property
     def run_dir(self) -> Path | None:
@@ -278,7 +279,7 @@ class _Session:
                 self._finish(self._run, session, broken)
             if self._apart is not None:
                 self._apart.stop()
-                self.summary = self._apart.summary()
+                self.summary, self._sent = self._apart.summary(), self._apart.sent
             if self.summary is not None and self.summary.exit_code != 0 and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED  # only the whole run shows it
         finally:
@@ -295,6 +296,10 @@ class _Session:
             run.order = self._meant_to_run(session)
             complete = not run.interrupted and broken is None and set(run.order) <= set(run.verdicts)
             self.summary = run.finish(complete=complete)
+            from harness.run.sent_traces import sent_run
+
+            assert self._loop is not None
+            self._sent = self._loop.wait(sent_run(self.summary, run.plan.run_dir, run.plan.otlp))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.skipped:
@@ -307,7 +312,7 @@ class _Session:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.summary is not None:
-            show_summary(terminalreporter, self.summary, self.run_dir)
+            show_summary(terminalreporter, self.summary, self.run_dir, self._sent)
             if self.summary.side_by_side is None and self._jobs_why.startswith("auto"):
                 terminalreporter.write_line(f"one session at a time ({self._jobs_why})")
 

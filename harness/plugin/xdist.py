@@ -50,6 +50,7 @@ class Controller:
         self._errors: list[str] = []
         self._skipped: set[str] = set()
         self._broken = False
+        self._sent = ""
         self.summary: Summary | None = None
 
     def configure(self, node: Any) -> None:
@@ -80,6 +81,11 @@ class Controller:
             complete = session.exitstatus in WORKER_RUN_ENDS and not self._broken
             order = [name.rpartition("::")[2] for name in self._order if name not in self._skipped]
             self.summary = self._shared.report(complete=complete, order=order, errors=self._errors)
+            if self.summary is not None and self._shared.run is not None:
+                from harness.run.sent_traces import sent_run
+
+                plan = self._shared.run.plan
+                self._sent = self._loop.wait(sent_run(self.summary, plan.run_dir, plan.otlp))
         finally:
             self._loop.stop()
         if self.summary is not None and self.summary.exit_code != 0 and session.exitstatus == pytest.ExitCode.OK:
@@ -88,13 +94,15 @@ class Controller:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.summary is not None and self._shared.run is not None:
-            show_summary(terminalreporter, self.summary, self._shared.run.plan.run_dir)
+            show_summary(terminalreporter, self.summary, self._shared.run.plan.run_dir, self._sent)
 
 
-def show_summary(terminalreporter: Any, summary: Summary, run_dir: Path | None) -> None:
-    """The verdict and where the report is, at the end of pytest's output."""
+def show_summary(terminalreporter: Any, summary: Summary, run_dir: Path | None, sent: str = "") -> None:
+    """The verdict, where the report is, and how the traces went out, at the end of pytest's output."""
     terminalreporter.section("earwitness")
     terminalreporter.write_line(summary.headline)
     if summary.side_by_side is not None:
         terminalreporter.write_line(summary.side_by_side.in_words())
     terminalreporter.write_line(f"report: {run_dir}/report.md, {run_dir}/report.html")
+    if sent:
+        terminalreporter.write_line(sent)

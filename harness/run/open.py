@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from harness.errors import EarwitnessError
@@ -17,6 +17,7 @@ from harness.model.verdict import Summary
 from harness.own_faults import broken_off, note_fault
 from harness.processes.uninterrupted import to_its_end
 from harness.run.run import Run
+from harness.run.sent_traces import sent_run
 from harness.run.side_by_side import OnCase, OnPhase, OnVerdict, run_cases
 from harness.run.written_run import not_written, write_run
 from harness.settings import Settings
@@ -97,8 +98,12 @@ async def run_plan(
     on_case: OnCase = lambda built, index: None,
     on_phase: OnPhase = lambda case, phase: None,
     on_verdict: OnVerdict = lambda verdict: None,
+    on_sent: Callable[[str], None] = lambda line: None,
 ) -> Summary:
-    """All cases of `plan`, up to `plan.jobs` of them at once. An interruption still gives a (partial) report."""
+    """All cases of `plan`, up to `plan.jobs` of them at once. An interruption still gives a (partial) report.
+
+    `on_sent` gets the line on how the traces of the calls went out, where they do.
+    """
     run = Run(plan)
     complete = False
     try:
@@ -114,6 +119,10 @@ async def run_plan(
         run.errors.append(note_fault(plan.run_dir, "running the cases", error))
     summary = await to_its_end(asyncio.to_thread(run.conclude_run, complete=complete))
     try:
-        return await to_its_end(asyncio.to_thread(write_run, summary, plan.run_dir))
+        summary = await to_its_end(asyncio.to_thread(write_run, summary, plan.run_dir))
     except OSError as error:
-        return not_written(summary, plan.run_dir, error)
+        summary = not_written(summary, plan.run_dir, error)
+    with suppress(asyncio.CancelledError):  # the verdict is written: only the sending is given up
+        if line := await sent_run(summary, plan.run_dir, plan.otlp):
+            on_sent(line)
+    return summary

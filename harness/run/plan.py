@@ -65,6 +65,7 @@ def plan_in(settings: Settings, cases: tuple[BuiltCase, ...], run_id: str, run_d
         page=settings.page_spec(),
         invitation=settings.invitation(),
         otlp_in=settings.otlp_port(),
+        otlp=settings.otlp_target(),
         attempts=settings.attempts,
         repeat=settings.repeat,
         strict=settings.strict,

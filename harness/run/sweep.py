@@ -77,7 +77,7 @@ async def run_sweep(
             network.write_text(yaml.safe_dump(profile.model_dump(exclude_defaults=True), sort_keys=False))
             plan = make_plan(replace(settings, runs=place, network=str(network)), built)
             plan = replace(plan, agent=replace(plan.agent, env=axis.agent_env(value)))
-            summary = await run_plan(plan, settings)
+            summary = await run_plan(plan, settings, on_sent=on_note)
             run = plan.run_dir.relative_to(folder).as_posix()
             found = point(value, summary, cases, run, codec=axis.parameter if axis.what.of == "codec" else None)
             points.append(found)

@@ -60,6 +60,11 @@ class Told:
     refused: dict[str, int] = field(default_factory=dict)
 
     @property
+    def incomplete(self) -> bool:
+        """Whether a span of the agent's own may be among what was not kept."""
+        return bool(self.refused) or any(why in self.left_out for why in (NO_SPAN, TOO_MANY))
+
+    @property
     def in_words(self) -> str:
         """One line for the report; empty where nothing came."""
         if not (self.spans or self.left_out or self.refused):

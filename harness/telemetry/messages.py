@@ -25,6 +25,8 @@ MOST_BYTES = 4 << 20  # of a batch, unpacked: an SDK sends at most 512 spans at 
 MOST_JSON_BYTES = 1 << 20  # its reading is some 20 times as slow
 MOST_ATTRIBUTES = 64
 LONGEST_TEXT = 200
+LONGEST_ARGUMENTS = 4_000  # of a tool: a case may ask for any of them
+ARGUMENTS = "lk.function_tool.arguments", "lk.pii.function_tool.arguments"
 KEPT_TEXTS = ("lk.pii.room_name", "lk.pii.function_tool.")
 CONTENT = ("lk.pii.", "lk.chat_ctx", "lk.blocking.stack", "gen_ai.system_instructions", "gen_ai.input.", "gen_ai.output.messages",
            "gen_ai.tool.definitions", "gen_ai.prompt.")  # fmt: skip
@@ -125,7 +127,7 @@ def _line(span: Span, scope: str, arrival: Arrival) -> SpanLine | None:
         return None
     attributes: dict[str, AttributeValue] = {}
     for pair in span.attributes:
-        value = _value(pair.value)
+        value = _value(pair.value, LONGEST_ARGUMENTS if pair.key in ARGUMENTS else LONGEST_TEXT)
         if value is None or (isinstance(value, str) and not _is_kept(pair.key)):
             continue
         if len(attributes) < MOST_ATTRIBUTES:
@@ -152,11 +154,11 @@ def _is_kept(key: str) -> bool:
     return key.startswith(KEPT_TEXTS) or not (key.startswith(CONTENT) or key in PIPECAT_CONTENT)
 
 
-def _value(value: AnyValue) -> AttributeValue | None:
+def _value(value: AnyValue, longest: int) -> AttributeValue | None:
     """Numbers, truths and texts; lists and bytes tell nothing that is used. A float that JSON cannot hold is none."""
     match value.WhichOneof("value"):
         case "string_value":
-            return value.string_value[:LONGEST_TEXT]
+            return value.string_value[:longest]
         case "bool_value":
             return value.bool_value
         case "int_value":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -111,6 +112,20 @@ def test_again_hears_the_captures_anew_and_judges_what_they_say_now(
     assert "1 of 1 cases passed" in summary.headline
     assert summary.suite == "fast"
     assert summary.started_at == "2026-01-01T00:00:00Z"
+
+
+def test_an_old_run_is_sent_as_traces_and_the_exit_status_stays_its_own(
+    ew: Callable[..., Done], tmp_path: Path, finished: Finished
+) -> None:
+    run_dir = finished(tmp_path / "bad", "holed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+        done = ew(run_dir, "--otlp", address)
+    assert done.code == 1
+    assert f"traces: 0 of 1 call sent to {address}; cannot be reached: Connection refused" in done.out
+    assert ew(run_dir, "--otlp", "localhost:4318").code == 2
+    assert ew(run_dir, "--annotations", "--otlp", address).code == 2
 
 
 def test_a_run_of_another_schema_is_named_and_again_reads_it(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -79,8 +80,9 @@ def test_what_only_the_whole_run_shows_fails_the_session(latency_step_ms: float,
     plugin._loop = LoopThread()
     verdicts = {"c": told[0][1]}
     plugin._run = SimpleNamespace(
-        verdicts=verdicts, interrupted=False, broken=None, order=[], finish=lambda complete: whole
-    )
+        verdicts=verdicts, interrupted=False, broken=None, order=[], finish=lambda complete: whole,
+        plan=SimpleNamespace(run_dir=Path("nowhere"), otlp=None),
+    )  # fmt: skip
     session = SimpleNamespace(exitstatus=0)
     plugin.pytest_sessionfinish(session)
     assert session.exitstatus == exit_status
@@ -155,6 +157,15 @@ def test_side_by_side_a_bench_that_broke_in_the_last_case_leaves_no_complete_run
     assert not summary.complete
     assert done.returncode == 1, "the tests passed, the run did not"
     assert summary.errors == ["the run was broken off: the media server ended"]
+
+
+def test_a_collector_that_is_not_there_costs_a_line_and_no_test(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+        done, summary = without_a_call(tmp_path, f"--ew-otlp={address}")
+    assert done.stdout.count(f"traces: 0 of 3 calls sent to {address}; cannot be reached: Connection refused") == 1
+    assert (done.returncode, summary.exit_code) == (0, 0), done.stdout
 
 
 def test_a_session_that_stops_at_its_first_failure_is_not_complete(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ its steps add up to the KPI, and there is no `unexplained`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,25 +16,33 @@ from harness.listen.metrics.words import turn_starts_ms
 from harness.listen.place.scene import PAIRS, Scene
 from harness.listen.place.turns import TurnHeard
 from harness.listen.told.agent_clock import AgentClock, Exchange, agent_clock
-from harness.listen.told.livekit import livekit_replies
+from harness.listen.told.livekit import LIVEKIT, livekit_replies
 from harness.listen.told.pipecat import pipecat_replies
 from harness.listen.told.replies import MARKS, ToldReply
 from harness.model.measurement import ToolCall, WaterfallStep
+from harness.model.spans import SpanLine
 
 STEP_OF = {"user_eot": HEARD_STEP, "tools_done": "tools", **{end: name for name, _, end in AGENT_STEPS}}
 OPTIONAL = ("tools_done", "first_publish")  # no step of every turn, or of every framework
 LAST_STEP = "sent, received → audible"
 NOT_TOLD = "the agent's spans do not tell it"
+TELLS_TOOLS = (LIVEKIT,)  # Pipecat has no span of a tool
+SESSION_ENDS = ("agent_session", "drain_agent_activity")  # LiveKit's last spans: whatever ended before was sent before
 
 
 @dataclass(frozen=True)
 class Told:
-    """`by_utterance`: the reply that answers it, of `replies` in all."""
+    """`by_utterance`: the reply that answers it, of `replies` in all. `tools`: in order, times on the host's clock.
+
+    `whole_until_ms`: what ended before this time of the host's clock has come, as far as spans come in the order of their ends.
+    """
 
     framework: str
     clock: AgentClock
     replies: int = 0
     by_utterance: Mapping[int, ToldReply] = field(default_factory=dict)
+    tools: tuple[ToolCall, ...] = ()
+    whole_until_ms: float = -math.inf
 
     def of(self, turn: TurnHeard) -> ToldReply | None:
         return self.by_utterance.get(turn.utterance) if turn.utterance is not None else None
@@ -47,7 +56,14 @@ def told_of(scene: Scene, turns: Sequence[TurnHeard]) -> Told | None:
     replies = [*livekit_replies(spans), *pipecat_replies(spans)]
     clock = agent_clock(spans, replies, _exchanges(scene, turns))
     framework = replies[0].framework if replies else "no framework that is known"
-    return Told(framework, clock, len(replies), _assigned(replies, clock, turn_starts_ms(scene)))
+    return Told(
+        framework,
+        clock,
+        len(replies),
+        _assigned(replies, clock, turn_starts_ms(scene)),
+        _tools(replies, clock),
+        _whole_until_ms(spans, clock),
+    )
 
 
 def _exchanges(scene: Scene, turns: Sequence[TurnHeard]) -> list[Exchange]:
@@ -105,23 +121,26 @@ def told_waterfall(scene: Scene, turn: TurnHeard, told: Told | None) -> list[Wat
     return [*steps, WaterfallStep(name=LAST_STEP, ms=round(audible_ms - at_ms, 3))]
 
 
-def told_tools(turn: TurnHeard, told: Told | None) -> list[ToolCall]:
-    """The tools that the spans tell of in this turn; times on the host's clock."""
-    reply = told.of(turn) if told is not None else None
-    if told is None or reply is None:
-        return []
-    return [
+def _tools(replies: Sequence[ToldReply], clock: AgentClock) -> tuple[ToolCall, ...]:
+    return tuple(
         ToolCall(
             name=tool.name,
             arguments=tool.arguments,
             result="" if tool.failed else tool.result,
             error=(tool.result or "it failed") if tool.failed else "",
-            started_ms=told.clock.mono_ms(tool.began_ms),
-            ended_ms=told.clock.mono_ms(tool.ended_ms),
+            started_ms=clock.mono_ms(tool.began_ms),
+            ended_ms=clock.mono_ms(tool.ended_ms),
             ended=True,
         )
-        for tool in reply.tools
-    ]
+        for tool in sorted((tool for reply in replies for tool in reply.tools), key=lambda tool: tool.began_ms)
+    )
+
+
+def _whole_until_ms(spans: Sequence[SpanLine], clock: AgentClock) -> float:
+    if any(span.name in SESSION_ENDS for span in spans):
+        return math.inf
+    last_ms = clock.mono_ms(max(span.end_ms for span in spans))
+    return -math.inf if last_ms is None else last_ms
 
 
 def told_in_words(told: Told | None) -> list[str]:

@@ -1,15 +1,18 @@
 """What the agent did in a turn, as it told of its tools (events tool_start and tool_end), and whether the case wants it so.
 
-A call belongs to the turn that had begun when it was made. An agent that tells of no tools has NO_DATA where a case asks:
+A call belongs to the turn that had begun when it was made. An agent that sends no such events is held to the tools that its
+OpenTelemetry spans tell of, where all of the turn's have come. An agent that tells of no tools has NO_DATA where a case asks:
 silence of one that never speaks of them is no proof that nothing was done.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
+from harness.listen.metrics.told import TELLS_TOOLS, Told
 from harness.listen.metrics.words import NOT_PUBLISHED, expected_of_turn, is_first_sound, turn_starts_ms
 from harness.listen.place.replies import HeardReply
 from harness.listen.place.scene import Scene
@@ -21,17 +24,26 @@ from harness.model.expect import Expectation, ExpectedTool, SayDo
 from harness.model.measurement import Metric, ToolCall
 from harness.model.phrases import is_said
 
-NOT_TOLD = "the agent does not tell of its tools (events tool_start and tool_end, or attach: docs/how_to/own_agent.md)"
+NOT_TOLD = (
+    "the agent does not tell of its tools (events tool_start and tool_end, attach: docs/how_to/own_agent.md, "
+    "or the OpenTelemetry spans of LiveKit Agents)"
+)
+ORDER_MS = 50.0  # an agent's clock that is known less closely does not say what came first
 METRICS = ("tools_missing_count", "tools_forbidden_count", "say_do_count")
 BEFORE_REPLY = "reply"
 SHOWN_CHARS = 200
 SHOWN_CALLS = 6
-Told = tuple[float | None, Event]  # when, on the host's clock
+ToldEvent = tuple[float | None, Event]  # when, on the host's clock
 
 
-def turn_tools(scene: Scene, turn: TurnHeard) -> tuple[ToolCall, ...]:
-    """The calls of this turn, in their order. Those before the user's first word belong to the first sound."""
-    calls = tool_calls(_told(scene))
+def turn_tools(scene: Scene, turn: TurnHeard, told: Told | None) -> tuple[ToolCall, ...]:
+    """The calls of this turn, in their order. Those before the user's first word belong to the first sound.
+
+    `told`: what the spans tell, which counts for an agent that sends no events of its tools.
+    """
+    calls: Sequence[ToolCall] = tool_calls(_told(scene))
+    if told is not None and not _tells_of_tools(scene):
+        calls = told.tools
     starts = turn_starts_ms(scene)
     if not calls or starts is None:
         return ()
@@ -47,13 +59,16 @@ def turn_tools(scene: Scene, turn: TurnHeard) -> tuple[ToolCall, ...]:
     )  # fmt: skip
 
 
-def tool_metrics(scene: Scene, turn: TurnHeard, calls: Sequence[ToolCall], said: str) -> dict[str, Metric]:
+def tool_metrics(
+    scene: Scene, turn: TurnHeard, calls: Sequence[ToolCall], said: str, told: Told | None
+) -> dict[str, Metric]:
     """`said`: the agent's own text of the turn. Empty where the case asks for nothing."""
     expected = expected_of_turn(scene, turn)
     if turn.utterance is None or expected is None or not expected.asks_for_tools:
         return {}
-    if not _tells_of_tools(scene):
-        return {name: no_number("count", NOT_TOLD) for name in METRICS}
+    why_not = "" if _tells_of_tools(scene) else _why_not_by_spans(scene, turn, expected, calls, told)
+    if why_not:
+        return {name: no_number("count", why_not) for name in METRICS}
     missing = [why for wanted in expected.tools if (why := _not_met(wanted, calls, _answered_ms(scene, turn)))]
     forbidden = [_in_words(call) for call in calls if call.name in expected.forbid_tools]
     return {
@@ -63,7 +78,7 @@ def tool_metrics(scene: Scene, turn: TurnHeard, calls: Sequence[ToolCall], said:
     }
 
 
-def tool_calls(told: Sequence[Told]) -> list[ToolCall]:
+def tool_calls(told: Sequence[ToldEvent]) -> list[ToolCall]:
     """Each start with the end of the same id. A second start of an id is a call of its own; an end alone is no call."""
     found: list[ToolCall] = []
     opened: dict[str, int] = {}
@@ -84,7 +99,7 @@ def _text(value: Any) -> str:
     return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _told(scene: Scene) -> list[Told]:
+def _told(scene: Scene) -> list[ToldEvent]:
     kinds = (EventType.TOOL_START, EventType.TOOL_END)
     return [(_at_ms(scene, seen), seen.event) for seen in _of_agent(scene) if seen.event.type in kinds]
 
@@ -107,6 +122,40 @@ def _tells_of_tools(scene: Scene) -> bool:
         or (seen.event.type == EventType.TRACE_ACK and seen.event.data.get("tools") is True)
         for seen in _of_agent(scene)
     )
+
+
+def _why_not_by_spans(
+    scene: Scene, turn: TurnHeard, expected: Expectation, calls: Sequence[ToolCall], told: Told | None
+) -> str:
+    """Why the spans do not say what was done in this turn and what was not; "" where they do."""
+    if told is None or told.framework not in TELLS_TOOLS:
+        return NOT_TOLD
+    if told.of(turn) is None:
+        return "none of the agent's spans is placed in this turn"
+    if any(happening.incomplete for happening in scene.capture.manifest.happenings):
+        return "some of the agent's spans were not kept"
+    if told.whole_until_ms < _over_ms(scene, turn):
+        return "the agent ended before the last of its spans were sent"
+    for wanted in expected.tools:
+        if wanted.args and any(call.name == wanted.name and not _is_json(call.arguments) for call in calls):
+            return f"the agent's spans do not tell the whole arguments of {wanted.name}"
+    if any(wanted.before for wanted in expected.tools) and (told.clock.error_ms or 0.0) > ORDER_MS:
+        return f"what came first is not known: the agent's clock is {told.clock.how}"
+    return ""
+
+
+def _over_ms(scene: Scene, turn: TurnHeard) -> float:
+    """When the user's next turn began, on the host's clock; infinity for the last one."""
+    starts = [start for utterance, start in turn_starts_ms(scene) or () if utterance > (turn.utterance or 0)]
+    return min(starts, default=math.inf)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _answered_ms(scene: Scene, turn: TurnHeard) -> float | None:

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from harness.listen.told.replies import AGREE_MS, ToldReply, ToldTool, children_of, known, named, plus_s
 from harness.model.spans import LIVEKIT_SCOPE, SpanLine
 
+LIVEKIT = "LiveKit Agents"
 CLAIM = "lk.e2e_latency"
 END_OF_TURN, TRANSCRIPTION = "lk.end_of_turn_delay", "lk.transcription_delay"
 TTFT, TTFB = "lk.response.ttft", "lk.response.ttfb"
@@ -48,7 +49,7 @@ def _reply(turn: SpanLine, spans: Sequence[SpanLine]) -> ToldReply:
     begun_ms = None if sound_ms is None or claimed_ms is None else sound_ms - claimed_ms
     agrees = begun_ms is not None and eot_ms is not None and abs(begun_ms - eot_ms) <= AGREE_MS
     return ToldReply(
-        framework="LiveKit Agents",
+        framework=LIVEKIT,
         claim=CLAIM,
         began_ms=turn.start_ms,
         ended_ms=turn.end_ms,
