@@ -145,13 +145,14 @@ class Attempt:
             await scene.rooms.delete(self.room)
             await self._last_spans()
 
-    def _conversation(self, user: User, probe: Probe) -> Conversation:
+    def _conversation(self, user: User, probe: Probe | None) -> Conversation:
         scene, case = self.scene, self.built.case
         if scene.network is not None:
             case = scene.network.patient(case)
         said, _ = soundfile.read(self.built.wav, dtype="int16")
         instrumented = scene.agent.about.instrumented
-        probe.on_change = user.hearing.notify  # a change of the agent's state wakes the waits
+        if probe is not None:
+            probe.on_change = user.hearing.notify  # a change of the agent's state wakes the waits
         return Conversation(
             case, self.built.truth, np.asarray(said), user, probe, instrumented, self.spoken, scene.rules,
             happenings=self.happenings,
@@ -346,6 +347,11 @@ class Attempt:
         joined_ms = self.joining.user.joined_mono_ms if self.joining.user is not None else None
         return None if joined_ms is None else round(joined_ms, 3)
 
+    @property
+    def _agent_track_seen(self) -> bool:
+        user = self.joining.page_user
+        return user is not None and user.session.agent_track_seen.is_set()
+
     def _manifest(self, writer: CaptureWriter, tracks: list[AgentTrack]) -> Manifest:
         scene, timelines = self.scene, {}
         if self.recording.timeline is not None:
@@ -386,9 +392,11 @@ class Attempt:
                 kind=kind,
                 url_template=scene.page.template or "",
                 sha256=scene.page_sha256,
-                identity=self.joining.user_identity if kind != "none" else None,
+                identity=self.joining.user_identity if kind != "none" and scene.page.room else None,
+                agent_track=scene.page.room or self._agent_track_seen,
             ),
-            room=self.room,
+            room=self.room if scene.page.room else "",
+            second_listener="probe" if scene.page.room else "none",
             started_at=self.started_at,
             wall_s=self.wall_s,
             timelines=timelines,

@@ -371,12 +371,15 @@ async def browser_user(
     slack_s: float,
     echo: Echo | None,
     ear: EarMode,
+    files: bool = False,
 ) -> AsyncIterator[BrowserUser]:
-    """Raises AttemptError where the microphone cannot carry the case's echo."""
+    """`files`: media elements with a `src` are heard too. Raises AttemptError where the microphone cannot carry the case's
+    echo.
+    """
     if echo is not None and mic == "device":
         detail = "the device microphone plays a file and cannot carry an echo: run this case with the scheduled one"
         raise AttemptError(CaptureStatus.HARNESS_ERROR, detail)
-    async with browser.session(echo=echo, ear=ear) as session:
+    async with browser.session(echo=echo, ear=ear, files=files) as session:
         yield BrowserUser(browser, session, mic, host_id, device_lead_samples, slack_s)
 
 
