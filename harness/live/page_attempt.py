@@ -47,7 +47,7 @@ class PageAttempt(Attempt):
                 try:
                     user, attendance = await self._guarded(None, self._open_page(stack, agents))
                     talk = self._conversation(user, None)
-                    presence = PagePresence(talk, user.session.ways, attendance, user.hearing)
+                    presence = PagePresence(talk, user.session.ways, attendance, user)
                     await self._guarded(user, self._alone(user, talk, presence), presence.watch())
                 finally:
                     await self._bring_home(stack)

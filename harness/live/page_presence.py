@@ -16,12 +16,13 @@ from harness.errors import AttemptError
 from harness.live.attendance import Attendance
 from harness.live.conversation import Conversation, Stage
 from harness.live.hearing import RATE_HZ, Hearing
+from harness.live.user import User
 from harness.model.capture import Happening, HappeningKind
 from harness.model.status import CaptureStatus
 
 COME_BACK_S = 5.0  # a page that connects anew does so within seconds
-BEHIND_MS = 800.0  # the ear's blocks wait for the page's graphs, and those play what came up to half a second before
-CATCH_UP_S = 3.0
+BEHIND_MS = 800.0  # a page plays what came up to so long before
+CATCH_UP_S = 5.0
 QUIET_MS = 100.0  # longer than a voice's stop before a plosive
 LOUD_END = 10 ** (-35 / 10)  # power of the last 10 ms; a voice that is not cut off fades below it
 SAMPLES_PER_MS = RATE_HZ / 1e3
@@ -34,7 +35,11 @@ class PagePresence:
     talk: Conversation
     ways: Ways
     attendance: Attendance
-    hearing: Hearing
+    user: User
+
+    @property
+    def hearing(self) -> Hearing:
+        return self.user.hearing
 
     async def watch(self) -> AttemptError:
         """Wait for what ends the attempt; anything else is noted in the conversation."""
@@ -66,13 +71,10 @@ class PagePresence:
                 await asyncio.Event().wait()
 
     async def _lost(self) -> AttemptError | None:
-        gone, lost_ms, heard_until = (
-            f"the page lost its connection to the agent ({self.ways.in_words})",
-            mono_ms(),
-            self.hearing.now,
-        )
-        await self._catch_up(heard_until)
-        if self._torn(heard_until) and self.talk.stage in (Stage.REPLY, Stage.LAST_REPLY):
+        gone, lost_ms = f"the page lost its connection to the agent ({self.ways.in_words})", mono_ms()
+        lost = await self._now()
+        await self._within(CATCH_UP_S, lambda: self.hearing.now >= lost + int(BEHIND_MS * SAMPLES_PER_MS))
+        if self._torn(lost) and self.talk.stage in (Stage.REPLY, Stage.LAST_REPLY):
             return AttemptError(CaptureStatus.AGENT_CRASH, f"{gone} in the middle of a reply")
         if self.talk.stage is Stage.DUE:
             back = await self._within(COME_BACK_S, lambda: self.ways.up or self.talk.stage is not Stage.DUE)
@@ -92,20 +94,19 @@ class PagePresence:
         self._note("came_back", f"{gone}, and had it back after {(mono_ms() - lost_ms) / 1e3:.1f} s")
         return None
 
-    async def _catch_up(self, heard_until: int) -> None:
-        """The ear is behind the page's connections, and the page behind what came."""
-        until = heard_until + int(BEHIND_MS * SAMPLES_PER_MS)
-        await self._within(CATCH_UP_S, lambda: self.hearing.now >= until)
+    async def _now(self) -> int:
+        """On the user's clock; what is heard is behind it."""
+        try:
+            return await self.user.now_sample()
+        except AttemptError:
+            return self.hearing.now
 
-    def _torn(self, heard_until: int) -> bool:
+    def _torn(self, lost: int) -> bool:
         """Whether the sound ended with the connection. What came over a WebSocket may have been complete, and ahead of its
         playing: it is torn where it ends loud.
         """
         last = self.hearing.last_sound
-        if (
-            last is None
-            or not -QUIET_MS * SAMPLES_PER_MS < last - heard_until < (BEHIND_MS - QUIET_MS) * SAMPLES_PER_MS
-        ):
+        if last is None or not -QUIET_MS < (last - lost) / SAMPLES_PER_MS < BEHIND_MS - QUIET_MS:
             return False
         return bool(self.ways.of_call) or self.hearing.last_power > LOUD_END
 
