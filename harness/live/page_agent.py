@@ -44,7 +44,6 @@ class PageAgent:
     command: str
     join_s: float
     log_dir: Path
-    captures: Path
     telemetry: Receiver | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -56,11 +55,7 @@ class PageAgent:
             yield Attendance(port=port)
             return
         argv = [fill(word, {"port": str(port)}) for word in shlex.split(self.command)]
-        env = {
-            "EARWITNESS_PORT": str(port),
-            "EARWITNESS_CAPTURES": str(self.captures.resolve()),
-            **(self.telemetry.env(room) if self.telemetry is not None else {}),
-        }
+        env = self.telemetry.env(room) if self.telemetry is not None else {}
         secrets = secrets_in(self.command)
         name = f"the agent's command {redacted(argv[0], secrets)!r}"
         spec = ChildSpec(name, argv, self.log_dir / LOG, env=env, foreign=True, secrets=secrets)
@@ -94,9 +89,7 @@ def page_agent(spec: AgentSpec, page: PageSpec, run_dir: Path, telemetry: Receiv
     about = AgentUnderTest(
         kind="command" if spec.kind == "command" else "page", spec=spec.value, vad_hangover_ms=spec.hangover_ms
     )
-    return PageAgent(
-        about, page.template or "", spec.value, spec.join_s, run_dir / "logs", run_dir / "captures", telemetry
-    )
+    return PageAgent(about, page.template or "", spec.value, spec.join_s, run_dir / "logs", telemetry)
 
 
 def _where(page: str, port: int) -> tuple[str, int]:
