@@ -47,7 +47,7 @@ class PageAttempt(Attempt):
                 try:
                     user, attendance = await self._guarded(None, self._open_page(stack, agents))
                     talk = self._conversation(user, None)
-                    presence = PagePresence(talk, user.session.ways, attendance, user)
+                    presence = PagePresence(talk, user.session.ways, attendance, user, self.stats)
                     await self._guarded(user, self._alone(user, talk, presence), presence.watch())
                 finally:
                     await self._bring_home(stack)
@@ -85,6 +85,7 @@ class PageAttempt(Attempt):
             await talk.hold()
         except AttemptError as error:
             raise await self._explained(error, user) from error
+        await presence.outlived()
 
     async def _connected(self, user: BrowserUser) -> None:
         """Wait until the page's way is up, or something is heard. Raises AttemptError (AGENT_ABSENT)."""

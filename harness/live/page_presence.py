@@ -1,14 +1,15 @@
 """What it means when a page's way to its agent ends in the call, or the agent's program does; the stage decides.
 
 A way that ends while a reply is due, and does not come back, is a crash; after the last reply it is a hang-up. WebRTC notices a
-far end that dies without a word only after some seconds.
+far end that dies without a word only after some seconds; its packets show when it did.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bots.probe_bot import mono_ms
 from harness.browser.ways import Ways
@@ -16,13 +17,15 @@ from harness.errors import AttemptError
 from harness.live.attendance import Attendance
 from harness.live.conversation import Conversation, Stage
 from harness.live.hearing import RATE_HZ, Hearing
-from harness.live.user import User
+from harness.live.packet_flow import stopped_ms
+from harness.live.user import BrowserUser
 from harness.model.capture import Happening, HappeningKind
 from harness.model.status import CaptureStatus
 
 COME_BACK_S = 5.0  # a page that connects anew does so within seconds
 BEHIND_MS = 800.0  # a page plays what came up to so long before
 CATCH_UP_S = 5.0
+NOTICED_S = 12.0  # Chromium takes five to ten seconds to miss a far end
 QUIET_MS = 100.0  # longer than a voice's stop before a plosive
 LOUD_END = 10 ** (-35 / 10)  # power of the last 10 ms; a voice that is not cut off fades below it
 SAMPLES_PER_MS = RATE_HZ / 1e3
@@ -35,7 +38,8 @@ class PagePresence:
     talk: Conversation
     ways: Ways
     attendance: Attendance
-    user: User
+    user: BrowserUser
+    stats: Sequence[Mapping[str, Any]]  # the page's counters, as they come
 
     @property
     def hearing(self) -> Hearing:
@@ -51,6 +55,17 @@ class PagePresence:
             program.cancel()
             way.cancel()
             await asyncio.gather(program, way, return_exceptions=True)
+
+    async def outlived(self) -> None:
+        """Called when the conversation is over: an agent that fell silent for ever may have died without a word. Raises
+        AttemptError.
+        """
+        if self.talk.hung_up or stopped_ms(self.stats) is None:
+            return
+        if await self._within(NOTICED_S, lambda: not self.ways.up):
+            error = await self._lost()
+            if error is not None:
+                raise error
 
     async def _program(self) -> AttemptError:
         """The agent's program ended: in order after its last reply, else by a crash."""
@@ -105,7 +120,10 @@ class PagePresence:
         """Whether the sound ended with the connection. What came over a WebSocket may have been complete, and ahead of its
         playing: it is torn where it ends loud.
         """
-        last = self.hearing.last_sound
+        last, stopped = self.hearing.last_sound, stopped_ms(self.stats)
+        last_ms = self.user.mono_ms(last) if last is not None else None
+        if stopped is not None and last_ms is not None:
+            return stopped[0] - QUIET_MS < last_ms < stopped[1] + BEHIND_MS
         if last is None or not -QUIET_MS < (last - lost) / SAMPLES_PER_MS < BEHIND_MS - QUIET_MS:
             return False
         return bool(self.ways.of_call) or self.hearing.last_power > LOUD_END
@@ -123,6 +141,8 @@ class PagePresence:
         return last is not None and self.hearing.now - last < QUIET_MS * SAMPLES_PER_MS
 
     def _hung_up(self, how: str) -> None:
+        if self.talk.hung_up:
+            return
         self._note("hung_up", f"{how} {self.hearing.quiet_ms() / 1e3:.1f} s after the last reply")
         self.talk.hung_up = True
         self.hearing.notify()

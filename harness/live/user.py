@@ -122,6 +122,10 @@ class BrowserUser:
         perf_ms = self.session.joined_perf_ms
         return None if perf_ms is None or self._clock is None else perf_ms + self._clock.mono_minus_perf_ms
 
+    def mono_ms(self, sample: int) -> float | None:
+        """When `sample` was heard, on the host's monotonic clock; None until the clocks are compared."""
+        return None if self._clock is None else self._clock.t0_mono_ms + sample / 48.0
+
     def failure(self, when: str = "in the middle of the call") -> AttemptError:
         if self.browser.lost.is_set() or not _alive(
             self.browser.pid
