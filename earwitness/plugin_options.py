@@ -16,6 +16,7 @@ OPTIONS = (
     ("room-metadata", "metadata of the room, JSON or @FILE"),
     ("otlp", "send each judged call as a trace to this collector (OTLP over HTTP), as in http://127.0.0.1:4318"),
     ("page", "URL template of a page of your own"),
+    ("no-room", "true: the page connects to its agent by itself, without room or media server (default: false)"),
     ("page-script", "JavaScript for the clicks that page needs"),
     ("autoplay", "allowed (any page may play) or real (Chromium's own policy) (default: allowed)"),
     ("insecure-certificates", "hosts whose https and wss certificates need nobody to vouch for them, with commas"),

@@ -36,6 +36,7 @@ from harness.model.redaction import redacted
 from harness.options import extensions
 from harness.options.agent_command import check_command
 from harness.options.invitation import read_invitation
+from harness.options.no_room import check_command_of_page, check_page, refuse_what_needs_a_room
 from harness.options.otlp_target import read_target
 from harness.options.own_limits import from_words, read_floor
 from harness.options.places import CONFIG_FILE, HISTORY_FILE, OWN_CASES, default_cases, shipped_cases
@@ -45,6 +46,7 @@ SECRET_SETTINGS = ("livekit_api_key", "livekit_api_secret", "otlp")
 LONGEST_WAIT_MS = 60_000.0
 LONGEST_JOIN_S = 600.0
 HIGHEST_PORT = 65_535
+PAGE_AGENT = "page"
 OF_GATES = ("limits", "gates", "floor")  # in the file they stand in a table of their own
 
 
@@ -56,7 +58,7 @@ class Settings:
     tag: tuple[str, ...] = ()  # of the suite, only cases that have one of these
     lane: Literal["browser", "bot"] = "browser"
     mic: Literal["scheduled", "device"] = "scheduled"
-    agent: str = "reference"  # reference | command: … | dispatch:NAME | room
+    agent: str = "reference"  # reference | command: … | dispatch:NAME | room | page (the default with no_room)
     agent_instrumented: bool = False  # a foreign agent that speaks the events and writes pre_rtc.wav
     agent_identity: str | None = None  # which participant is the agent, where several speak
     dispatch_metadata: str | dict[str, Any] | None = None  # of a dispatched worker's job: JSON, @FILE, or a table
@@ -74,6 +76,7 @@ class Settings:
         None  # the reference agent's engines.toml, or neural (docs/how_to/engines.md); None: all embedded
     )
     page: str | None = None  # URL template with {livekit_url} {token} {room}
+    no_room: bool = False  # the page connects to its agent by itself: no room, no probe, no media server
     page_script: Path | None = None  # JavaScript for the clicks a foreign page needs
     autoplay: Literal["allowed", "real"] = "allowed"  # real: only what the browser lets play for a user
     insecure_certificates: str | None = None  # HOST[:PORT],…: whose certificates need nobody to vouch for them
@@ -150,6 +153,15 @@ class Settings:
     def _agent(self) -> AgentSpec:
         """Who the agent is, without how it is met."""
         text = self.agent.strip()
+        if (text == PAGE_AGENT) != (self.no_room and not text.startswith("command:")):
+            raise UsageError(
+                f"--agent {redacted(text)!r}: needs a room, and --no-room has none; leave --agent out, or give the program that "
+                'serves the page as "command: PROGRAM ARGS…"'
+                if self.no_room
+                else f"--agent {PAGE_AGENT}: is whoever a page connects to by itself; it needs --no-room"
+            )
+        if text == PAGE_AGENT:
+            return AgentSpec("page")
         if text in ("reference", "room"):
             instrumented = text == "reference" or self.agent_instrumented
             kind: Literal["reference", "room"] = "reference" if text == "reference" else "room"
@@ -157,6 +169,8 @@ class Settings:
         named, _, value = text.partition(":")
         if named == "command" and value.strip():
             check_command(value.strip())
+            if self.no_room:
+                check_command_of_page(value)
             return AgentSpec("command", value.strip(), self.agent_instrumented)
         if named == "dispatch" and value.strip():
             return AgentSpec("dispatch", value.strip(), self.agent_instrumented)
@@ -228,9 +242,12 @@ class Settings:
         if page is not None and page in extensions.names(PAGES):
             packaged: Page = extensions.made(PAGES, page, "url")
             page, script = packaged.url, script or packaged.script
-        if page is not None and "{token}" not in page:
+        if self.no_room:
+            self._check_no_room(page)
+        elif page is not None and "{token}" not in page:
             raise UsageError(
-                f"--page {redacted(page)!r}: needs {{token}} (and usually {{livekit_url}} and {{room}}) in it"
+                f"--page {redacted(page)!r}: needs {{token}} (and usually {{livekit_url}} and {{room}}) in it; a page that "
+                "joins no room of a media server needs --no-room"
             )
         if script is not None and not script.is_file():
             raise UsageError(f"--page-script {script}: no such file")
@@ -238,7 +255,22 @@ class Settings:
         for host in hosts:
             if "/" in host or (not host.partition(":")[2].isdecimal() and ":" in host):
                 raise UsageError(f"--insecure-certificates {host!r}: expected HOST or HOST:PORT, several with commas")
-        return PageSpec(page, script, self.ear, self.autoplay, hosts)
+        return PageSpec(page, script, self.ear, self.autoplay, hosts, room=not self.no_room)
+
+    def _check_no_room(self, page: str | None) -> None:
+        """Raises UsageError for what has no meaning without a room."""
+        of_a_participant = "is told to participants of a room"
+        refuse_what_needs_a_room([
+            ("--user bot", self.lane == "bot", "joins a room, and a page is heard by a browser"),
+            ("--network", self.network is not None, "stands between the user and a media server"),
+            ("--agent-identity", self.agent_identity is not None, "names a participant of a room"),
+            ("--agent-instrumented", self.agent_instrumented, "is told of by messages in a room"),
+            ("--dispatch-metadata", self.dispatch_metadata is not None, of_a_participant),
+            ("--attributes", self.attributes is not None, of_a_participant),
+            ("--room-metadata", self.room_metadata is not None, of_a_participant),
+            ("--engines", self.engines is not None, "is for the reference agent, which joins a room"),
+        ])  # fmt: skip
+        check_page(page, has_command=self.agent.strip().startswith("command:"))
 
     def network_spec(self) -> NetworkSpec | None:
         """Raises UsageError, ProfileError for a profile that is not there or not valid."""
@@ -301,7 +333,8 @@ def load_settings(
             **from_words(layers.pop("gate", []), "--gate"),
         }
     try:
-        return TypeAdapter(Settings).validate_python(layers)
+        settings = TypeAdapter(Settings).validate_python(layers)
+        return replace(settings, agent=PAGE_AGENT) if settings.no_room and "agent" not in layers else settings
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=True)[0]
         key = first["loc"][0]  # pydantic appends the type where a setting has several

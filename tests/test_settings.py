@@ -140,6 +140,49 @@ def test_a_page_without_a_token_is_refused() -> None:
         Settings(page="http://localhost/?room={room}").page_spec()
 
 
+def without_room(**settings: object) -> Settings:
+    return Settings(**{"no_room": True, "page": "http://localhost:7860/", "agent": "page", **settings})  # type: ignore[arg-type]
+
+
+def test_a_page_without_a_room_needs_no_token_and_brings_its_agent(tmp_path: Path) -> None:
+    settings = load_settings({"no_room": True, "page": "http://localhost:7860/"}, folder=tmp_path, env={})
+    settings.check()
+    assert not settings.page_spec().room
+    assert settings.agent_spec().kind == "page"
+    served = without_room(agent="command: python3 bot.py --port {port}", page="http://localhost:{port}/")
+    served.check()
+    assert served.agent_spec().kind == "command"
+    assert Settings().page_spec().room
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"page": None}, "needs --page URL"),
+        ({"page": "http://localhost/?t={token}&r={room}"}, r"asks for \{token\} and \{room\}, and there is no room"),
+        ({"page": "localhost:7860"}, "expected a URL that begins with http://"),
+        ({"page": "http://localhost:{port}/"}, r"\{port\} is that of the program of --agent"),
+        ({"agent": "reference"}, "--agent 'reference': needs a room, and --no-room has none"),
+        ({"agent": "dispatch:greeter"}, "needs a room, and --no-room has none"),
+        ({"agent": "command: python3 bot.py --room {room}"}, r"the command of --agent asks for \{room\}"),
+        ({"lane": "bot"}, "--user bot joins a room.*leave one of the two out"),
+        ({"network": "wifi_good"}, "--network stands between"),
+        ({"agent_identity": "bot"}, "--agent-identity names a participant"),
+        ({"agent_instrumented": True}, "--agent-instrumented is told of by messages in a room"),
+        ({"attributes": "{}"}, "--attributes is told to participants"),
+        ({"no_room": False, "page": None}, "--agent page: .*needs --no-room"),
+    ],
+)
+def test_what_needs_a_room_is_refused_without_one(settings: dict[str, object], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        without_room(**settings).check()
+
+
+def test_a_page_without_a_token_is_told_of_pages_without_a_room() -> None:
+    with pytest.raises(UsageError, match="needs --no-room"):
+        Settings(page="http://localhost:7860/").page_spec()
+
+
 def test_a_server_without_its_secret_is_refused() -> None:
     with pytest.raises(UsageError, match="LIVEKIT_API_SECRET"):
         Settings(livekit_url="ws://localhost:7880", livekit_api_key="k").external_server()

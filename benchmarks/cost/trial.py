@@ -197,7 +197,7 @@ def _scene(stage: _Stage, running: Running) -> Scene:
     return Scene(
         run_id=stage.run_id,
         run_dir=stage.run_dir,
-        rooms=stage.rooms,
+        media=stage.rooms,
         server_lost=stage.server.lost,
         server_version=stage.server.version,
         agent=running.agent,

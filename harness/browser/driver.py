@@ -88,13 +88,16 @@ class Browser:
 
     @asynccontextmanager
     async def session(
-        self, *, record_webm: bool = True, echo: Echo | None = None, ear: EarMode = "played"
+        self, *, record_webm: bool = True, echo: Echo | None = None, ear: EarMode = "played", files: bool = False
     ) -> AsyncIterator[PageSession]:
-        """A fresh context with one page, its taps ready. Raises AttemptError(BROWSER_CRASH) if Chromium is gone."""
+        """A fresh context with one page, its taps ready. `files`: media elements with a `src` are heard too.
+
+        Raises AttemptError(BROWSER_CRASH) if Chromium is gone.
+        """
         async with self._context() as context:
             with _no_page_is_a_crash():
                 async with asyncio.timeout(SESSION_TIMEOUT_S):
-                    session = await self._new_session(context, record_webm, echo, ear)
+                    session = await self._new_session(context, record_webm, echo, ear, files)
             self._sessions.add(session)
             try:
                 yield session
@@ -113,7 +116,7 @@ class Browser:
             await _ended_quietly(context.close())
 
     async def _new_session(
-        self, context: BrowserContext, record_webm: bool, echo: Echo | None, ear: EarMode
+        self, context: BrowserContext, record_webm: bool, echo: Echo | None, ear: EarMode, files: bool
     ) -> PageSession:
         page = await context.new_page()
         session = PageSession(page, self._mic, self.version, self.user_agent)
@@ -122,7 +125,7 @@ class Browser:
             session.wire = await open_wire(page, session.receive)
         else:
             await context.expose_binding(BINDING, session.receive)
-        await context.add_init_script(init_script(self._mic, record_webm, echo, ear, self._quiet))
+        await context.add_init_script(init_script(self._mic, record_webm, echo, ear, self._quiet, files))
         return session
 
 

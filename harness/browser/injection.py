@@ -30,12 +30,14 @@ def init_script(
     echo: Echo | None = None,
     ear: EarMode = "played",
     quiet: bool = False,
+    files: bool = False,
 ) -> str:
     """The script that gives any page its taps and microphone, before the page's own scripts run."""
     config = {
         "mic": mic,
         "ear": ear,
         "quiet": quiet,  # see quiet_wire
+        "files": files,  # media elements with a src are heard too
         "recordWebm": record_webm,
         "echo": None if echo is None else {"gain": 10 ** (echo.gain_db / 20), "delayS": echo.delay_ms / 1e3},
         "webmChunkMs": WEBM_CHUNK_MS,

@@ -26,6 +26,7 @@ from harness.browser.page_script import HANDS, SCRIPT_TIMEOUT_S, as_function, ha
 from harness.browser.quiet_wire import PageExceptionError, QuietWire
 from harness.browser.records import AudioBlock, ClockMap, JitterBufferSample, PageProblem, Unplayed
 from harness.browser.signalling import SignalConnection, read_signalling
+from harness.browser.ways import Ways
 from harness.errors import AttemptError
 from harness.model.audio import FloatArray
 from harness.model.capture import write_atomic
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 ANSWER_TIMEOUT_S = 5.0  # a page that is alive answers in milliseconds; a blocked main thread never does
 SPEAK_TIMEOUT_S = 10.0  # a minute of speech is 8 MB to hand over
 LEFT_DOCUMENT = "Execution context was destroyed"  # Playwright's words for a navigation
+SOCKET_SETTLES_S = 2.0  # a WebSocket without an error so long after its making is open
 SCREENSHOT_TIMEOUT_S = 5.0
 PING_PONGS = 8
 CLOCK_PAIRS = 20
@@ -67,6 +69,7 @@ class PageSession:
         self.errors: list[PageProblem] = []
         self.instants: list[tuple[float, float]] = []  # (frame, performance.now()) with every block of audio
         self.connections: list[SignalConnection] = []  # to media servers, as the page opened them
+        self.ways = Ways()  # to whoever it talks to
         self._joined: dict[
             str, float
         ] = {}  # document's clock → performance.now() at its first connection to another host
@@ -164,7 +167,7 @@ class PageSession:
     async def unplayed(self) -> Unplayed:
         """What the page knows of remote tracks that carried sound and that are not played."""
         found = await self._ask(f"() => window.{HANDLE}.players.unplayed()", what="what the page plays")
-        return Unplayed(tuple(found["reasons"]), found["undecoded"], found["encrypts"])
+        return Unplayed(tuple(found["reasons"]), found["undecoded"], found["encrypts"], tuple(found["graphs"]))
 
     async def stats(self) -> list[dict[str, Any]]:
         """getStats() of all peer connections that are not closed, each report with `pc` and `t_perf_ms`."""
@@ -221,6 +224,8 @@ class PageSession:
             return self._hold_opening()
         if kind == "track":
             self.agent_track_seen.set()
+        elif kind == "peer":
+            self.ways.peer(f"{clock}/{record['id']}", record["state"])
         elif kind == "joined":
             self._joined.setdefault(clock, record["at"])
         elif kind == "broken":
@@ -294,6 +299,12 @@ class PageSession:
             self._problem("console", f"{message.text}: {_without_secrets(where)}" if where else message.text)
 
     def _connected(self, socket: WebSocket) -> None:
+        way = self.ways.socket(_without_secrets(socket.url))
+        socket.on("framesent", lambda _: way.opened())
+        asyncio.get_running_loop().call_later(SOCKET_SETTLES_S, way.opened)  # that it is open is told to nobody
+        socket.on("framereceived", lambda payload: way.received(len(payload)))
+        socket.on("socketerror", lambda error: way.close(str(error)))
+        socket.on("close", lambda _: way.close())
         connection = read_signalling(socket.url)
         if connection is None:
             return

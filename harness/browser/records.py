@@ -65,6 +65,7 @@ class Unplayed:
     reasons: tuple[str, ...]
     undecoded: bool
     encrypts: bool = False  # the page changes its microphone's packets before they are sent
+    graphs: tuple[str, ...] = ()  # what keeps the page's own AudioContexts from being heard
 
 
 @dataclass(frozen=True)

@@ -55,9 +55,9 @@ def run_command(
     agent: Annotated[
         str | None,
         typer.Option(
-            help='reference, "command: PROGRAM ARGS" ({livekit_url} {token} {room} are filled in), '
+            help='reference, "command: PROGRAM ARGS" ({livekit_url} {token} {room} are filled in; with --no-room {port}), '
             "dispatch:NAME (a LiveKit Agents worker), or room (it comes by itself).",
-            show_default="reference",
+            show_default="reference; with --no-room whoever the page connects to",
         ),
     ] = None,
     agent_instrumented: Annotated[
@@ -154,8 +154,16 @@ def run_command(
     page: Annotated[
         str | None,
         typer.Option(
-            help="URL of a page of your own, with {livekit_url}, {token} and {room} to be filled in.",
+            help="URL of a page of your own, with {livekit_url}, {token} and {room} to be filled in (none with --no-room).",
             show_default="the product page",
+        ),
+    ] = None,
+    no_room: Annotated[
+        bool | None,
+        typer.Option(
+            "--no-room",
+            help="The page connects to its agent by itself, by whatever way it likes: no room, no probe, no media server "
+            "(docs/how_to/page_without_room.md).",
         ),
     ] = None,
     page_script: Annotated[
@@ -312,6 +320,7 @@ def run_command(
         "otlp": otlp,
         "engines": engines,
         "page": page,
+        "no_room": no_room,
         "page_script": page_script,
         "autoplay": autoplay,
         "insecure_certificates": insecure_certificates,

@@ -112,7 +112,7 @@ class ReferenceAgent:
                 await self.stop()
                 await self.start()
         assert self._running is not None
-        async with _watched(self._running) as attendance:
+        async with watched(self._running) as attendance:
             try:
                 async with asyncio.timeout(INVITE_TIMEOUT_S):
                     await self._post("/agent/join", room)
@@ -136,7 +136,7 @@ class ReferenceAgent:
 
 
 @asynccontextmanager
-async def _watched(child: Child) -> AsyncIterator[Attendance]:
+async def watched(child: Child) -> AsyncIterator[Attendance]:
     """An Attendance whose `lost` is set when the process ends by itself."""
     attendance = Attendance()
 
@@ -172,7 +172,7 @@ class CommandAgent:
     async def attend(self, room: str, rooms: Rooms, user_identity: str) -> AsyncIterator[Attendance]:
         token = rooms.token(room, "agent", {"role": "agent"})
         values = {"livekit_url": rooms.url, "token": token, "room": room}
-        argv = [_fill(word, values) for word in shlex.split(self.command)]
+        argv = [fill(word, values) for word in shlex.split(self.command)]
         env = {
             "LIVEKIT_URL": rooms.url,
             "LIVEKIT_TOKEN": token,
@@ -185,7 +185,7 @@ class CommandAgent:
         secrets = (*secrets_in(self.command), token, rooms.api_secret)
         name = f"the agent's command {redacted(argv[0], secrets)!r}"
         spec = ChildSpec(name, argv, self.log_dir / LOG, env=env, foreign=True, secrets=secrets)
-        async with running(spec) as child, _watched(child) as attendance:
+        async with running(spec) as child, watched(child) as attendance:
             why = (
                 f"the command {redacted(argv[0])!r} started, but no agent with an audio track came into the room; "
                 f"what it wrote is in {self.log_dir / LOG}"
@@ -248,7 +248,7 @@ class RoomAgent:
         yield Attendance(identity=identity, has_track=has_track)
 
 
-def _fill(word: str, values: dict[str, str]) -> str:
+def fill(word: str, values: dict[str, str]) -> str:
     for name, value in values.items():
         word = word.replace("{" + name + "}", value)
     return word
@@ -297,5 +297,7 @@ async def open_agent(
                 from harness.live.packaged_agent import packaged_agent
 
                 yield packaged_agent(spec, run_dir / "captures", about)
+            case "page":
+                raise AssertionError("whoever is behind a page comes into no room: see page_agent.py")
             case "room":
                 yield RoomAgent(about, spec.join_s)

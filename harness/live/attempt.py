@@ -151,13 +151,14 @@ class Attempt:
             await scene.rooms.delete(self.room)
             await self._last_spans()
 
-    def _conversation(self, user: User, probe: Probe, voice: WarmVoice | None) -> Conversation:
+    def _conversation(self, user: User, probe: Probe | None, voice: WarmVoice | None) -> Conversation:
         scene, case = self.scene, self.built.case
         if scene.network is not None:
             case = scene.network.patient(case)
         said, _ = soundfile.read(self.built.wav, dtype="int16")
         instrumented = scene.agent.about.instrumented
-        probe.on_change = user.hearing.notify  # a change of the agent's state wakes the waits
+        if probe is not None:
+            probe.on_change = user.hearing.notify  # a change of the agent's state wakes the waits
         parts = (case, self.built.truth, np.asarray(said), user, probe, instrumented, self.spoken, scene.rules)
         if voice is None:
             return Conversation(*parts, happenings=self.happenings)
@@ -165,15 +166,10 @@ class Attempt:
         return self.dialogue
 
     async def _warm_voice(self, stack: AsyncExitStack) -> WarmVoice | None:
-        """The voice of a case whose words are chosen in the call. Raises AttemptError, HarnessError."""
+        """The voice of a case whose words are chosen in the call. Raises HarnessError."""
         dialogue = self.built.case.dialogue
         if dialogue is None:
             return None
-        if self.scene.lane == "browser" and self.scene.mic == "device":
-            detail = (
-                "the device microphone plays a file and cannot hold a dialogue: run this case with the scheduled one"
-            )
-            raise AttemptError(CaptureStatus.HARNESS_ERROR, detail)
         await asyncio.to_thread(words_in, "a third of a second to load")  # here, and not while the call is measured
         ready = await asyncio.to_thread(built_lines, self.built)
         return await stack.enter_async_context(WarmVoice(dialogue, self.built.path, ready))
@@ -369,6 +365,11 @@ class Attempt:
         joined_ms = self.joining.user.joined_mono_ms if self.joining.user is not None else None
         return None if joined_ms is None else round(joined_ms, 3)
 
+    @property
+    def _agent_track_seen(self) -> bool:
+        user = self.joining.page_user
+        return user is not None and user.session.agent_track_seen.is_set()
+
     def _manifest(self, writer: CaptureWriter, tracks: list[AgentTrack]) -> Manifest:
         scene, timelines = self.scene, {}
         if self.recording.timeline is not None:
@@ -409,9 +410,11 @@ class Attempt:
                 kind=kind,
                 url_template=scene.page.template or "",
                 sha256=scene.page_sha256,
-                identity=self.joining.user_identity if kind != "none" else None,
+                identity=self.joining.user_identity if kind != "none" and scene.page.room else None,
+                agent_track=scene.page.room or self._agent_track_seen,
             ),
-            room=self.room,
+            room=self.room if scene.page.room else "",
+            second_listener="probe" if scene.page.room else "none",
             started_at=self.started_at,
             started_mono_ms=self.started_mono_ms,
             wall_s=self.wall_s,

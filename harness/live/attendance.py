@@ -41,6 +41,7 @@ class Attendance:
     dismissed: asyncio.Event = field(default_factory=asyncio.Event)
     identity: str | None = None  # of the agent's participant
     has_track: bool = True  # it had an audio track when it came
+    port: int | None = None  # on which it was told to serve its page
 
 
 def _others(participants: Participants, user_identity: str) -> list:

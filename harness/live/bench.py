@@ -20,12 +20,15 @@ from harness.errors import HarnessError, ProvisionError
 from harness.link.link import Link
 from harness.live.agents import open_agent
 from harness.live.attempt import Attempt
+from harness.live.attendance import Agent
 from harness.live.governor import Staging
 from harness.live.host import HostLoad
 from harness.live.joining import DEVICE_LEAD_S
 from harness.live.network import open_network
+from harness.live.page_agent import page_agent
+from harness.live.page_attempt import PageAttempt
 from harness.live.page_server import PAGE_QUERY, page_folder, page_sha256, serve_page
-from harness.live.rooms import open_rooms
+from harness.live.rooms import Rooms, open_rooms
 from harness.live.scene import Scene
 from harness.model.capture import Manifest
 from harness.model.plan import BuiltCase, Plan
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NO_SERVER = "none"
 SESSIONS = "EARWITNESS_SESSIONS"  # tells the reference agent for how many users at once to warm up
 
 
@@ -50,14 +54,14 @@ class Bench:
 
     plan: Plan
     scene: Scene
-    server: MediaServer
+    server: MediaServer | None  # None: the page needs no room
     staging: Staging | None = None  # keeps attempts side by side from disturbing each other
     _numbers: dict[str, int] = field(default_factory=dict)
 
     @property
     def broken(self) -> str | None:
         """Why no further attempt makes sense, or None."""
-        return "the media server ended" if self.server.lost.is_set() else None
+        return "the media server ended" if self.server is not None and self.server.lost.is_set() else None
 
     def resume_after(self, case_id: str, number: int) -> None:
         """The case's attempts up to `number` were played before this bench was opened."""
@@ -76,14 +80,15 @@ class Bench:
         """
         number = self._numbers.get(built.case.id, 0) + 1
         self._numbers[built.case.id] = number
+        kind = Attempt if self.scene.page.room else PageAttempt
         if self.staging is None:
-            return await self._play(Attempt(self.scene, built, number, on_phase, on_link))
+            return await self._play(kind(self.scene, built, number, on_phase, on_link))
         async with self.staging.session() as seat:
             if self.broken is not None:
                 raise HarnessError(f"{built.case.id} was not run: {self.broken}")
             on_phase("join")
             load = HostLoad(launching=lambda: seat.launching_beside)
-            return await self._play(Attempt(self.scene, built, number, on_phase, on_link, seat, load=load))
+            return await self._play(kind(self.scene, built, number, on_phase, on_link, seat, load=load))
 
     async def _play(self, attempt: Attempt) -> tuple[Path, Manifest]:
         manifest = await attempt.run()
@@ -148,11 +153,15 @@ async def open_bench(
     async with AsyncExitStack() as stack:
         urls = (plan.page.template, target.url if target is not None else None)
         keys = await stack.enter_async_context(trusting(plan.page.insecure_hosts, urls, logs / "certificates.pem"))
-        if server is None:
+        rooms: Rooms | None = None
+        if not plan.page.room:
+            server = None
+        elif server is None:
             on_note("media server")
             own = media_server(target=target, log_path=logs / "livekit-server.log")
             server = await stack.enter_async_context(own)
-        rooms = await stack.enter_async_context(open_rooms(server.url, server.api_key, server.api_secret))
+        if server is not None:
+            rooms = await stack.enter_async_context(open_rooms(server.url, server.api_key, server.api_secret))
         page_url, sha, library_version, browsers = "", None, "", None
         if plan.lane == "browser":
             on_note("browser and page")
@@ -162,17 +171,21 @@ async def open_bench(
                 raise ProvisionError("no Chromium found; run `earwitness setup`, or set EARWITNESS_CHROMIUM to one")
             browsers = _Browsers(plan, found.path, headless, keys, stack)
         telemetry = await _telemetry(plan, stack)
-        on_note("agent")
-        env = {SESSIONS: str(plan.jobs), **(agent_env or {})}
-        agent = await stack.enter_async_context(
-            open_agent(plan.agent, rooms, plan.run_dir, env, plan.invitation.dispatch_metadata, telemetry)
-        )
+        agent: Agent
+        if rooms is None:
+            agent = page_agent(plan.agent, plan.page, plan.run_dir, telemetry)
+        else:
+            on_note("agent")
+            env = {SESSIONS: str(plan.jobs), **(agent_env or {})}
+            agent = await stack.enter_async_context(
+                open_agent(plan.agent, rooms, plan.run_dir, env, plan.invitation.dispatch_metadata, telemetry)
+            )
         scene = Scene(
             run_id=plan.run_id,
             run_dir=plan.run_dir,
-            rooms=rooms,
-            server_lost=server.lost,
-            server_version=server.version,
+            media=rooms,
+            server_lost=server.lost if server is not None else asyncio.Event(),
+            server_version=server.version if server is not None else NO_SERVER,
             agent=agent,
             lane=plan.lane,
             mic=plan.mic,

@@ -56,15 +56,16 @@ class Stage(StrEnum):
 class Conversation:
     """One case spoken to one agent. `spoken` and `happenings` grow as it goes, so a broken attempt keeps them.
 
-    `there_ms`: for how long the agent had been there when the conversation began; `present` is cleared while it has left
-    the room, `hung_up` set when it will not come back and has said its last reply.
+    `probe`: the second listener; None where there is no room to listen in. `there_ms`: for how long the agent had been there
+    when the conversation began; `present` is cleared while it has left, `hung_up` set when it will not come back and has said
+    its last reply.
     """
 
     case: Case
     truth: Truth
     said: npt.NDArray[np.int16]
     user: User
-    probe: Probe
+    probe: Probe | None
     instrumented: bool
     spoken: list[SpokenAt] = field(default_factory=list)
     rules: CallRules = field(default_factory=CallRules)
@@ -83,7 +84,7 @@ class Conversation:
         hearing.follow_floor = not self.instrumented
         self.turn: TurnOver = (
             ByEvents(self.probe, hearing)
-            if self.instrumented
+            if self.instrumented and self.probe is not None
             else ByEar(self.probe, hearing, self.rules.turn_quiet_ms, self._note_stuck)
         )
 
@@ -258,7 +259,7 @@ class Conversation:
 
     def _user_left(self) -> AttemptError | None:
         """A user who left the room hears no reply."""
-        why = self.probe.user_left
+        why = self.probe.user_left if self.probe is not None else None
         if why is None:
             return None
         detail = f"the user's side left the room in the middle of the call, before the reply came ({why or 'no reason given'})"
@@ -274,6 +275,8 @@ class Conversation:
             return AttemptError(CaptureStatus.REPLY_TIMEOUT, f"{talked}, and then gave no reply")
         if quiet_ms < FALLEN_SILENT_MS:
             return AttemptError(CaptureStatus.REPLY_ENDLESS, f"the agent was never silent {waited}, so no reply began")
+        if self.probe is None:
+            return AttemptError(CaptureStatus.REPLY_TIMEOUT, f"nothing was heard of the agent {waited}")
         if self.instrumented and not self.probe.received(EventType.REPLY_START):
             return AttemptError(CaptureStatus.REPLY_TIMEOUT, f"no reply_start came and nothing was heard {waited}")
         if not self.instrumented and not self.probe.agent_has_track:

@@ -139,6 +139,7 @@ class DialogueCall(Conversation):
         return max(self._ends.values(), default=0)
 
     def _heard(self) -> Heard:
+        assert self.probe is not None, "a plan with a dialogue has a room"
         texts = self.probe.transcripts
         changes = (texts.changes, self._since_ms)
         if self._text is None or self._text[0] != changes:

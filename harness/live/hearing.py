@@ -36,6 +36,7 @@ class Hearing:
     onsets: list[int] = field(default_factory=list)  # sample at which sound began
     ends: list[int] = field(default_factory=list)  # of each sound but the last: one past its last loud hop
     last_sound: int | None = None  # one past the last loud hop
+    last_power: float = 0.0  # of its last loud hop
     now: int = 0  # one past the last sample heard
     follow_floor: bool = False
     _levels: deque[float] = field(
@@ -56,6 +57,8 @@ class Hearing:
         threshold = self._threshold(power)
         for k in range(hops):
             self._hop(self._rest_at + k * HOP_SAMPLES, bool(power[k] > threshold))
+            if self.last_sound == self._rest_at + (k + 1) * HOP_SAMPLES:
+                self.last_power = float(power[k])
         self._rest = x[hops * HOP_SAMPLES :].astype(np.float32)
         self._rest_at += hops * HOP_SAMPLES
         self.now = at_sample + len(samples)

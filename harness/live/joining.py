@@ -157,17 +157,22 @@ class Joining:
             detail = f"the media server did not list the user bot within {timeout_s:.0f} s of its joining"
             raise AttemptError(CaptureStatus.SERVER_LOST, detail) from None
 
-    async def _enter_page(self, stack: AsyncExitStack, *, first: bool) -> BrowserUser:
-        """`first`: return only when the page is in the room; `user_identity` is then its identity."""
+    async def open_browser(self, stack: AsyncExitStack) -> BrowserUser:
+        """A user whose page is still to be opened."""
         scene = self.scene
         assert scene.open_browser is not None
         browser: Browser = await stack.enter_async_context(scene.open_browser(self.built))
         self.browser_version = browser.version
-        lead, echo = int(DEVICE_LEAD_S * RATE_HZ), self.built.case.echo
-        user = await stack.enter_async_context(
-            browser_user(browser, scene.mic, host_id(), lead, self._slack_s, echo, scene.page.ear)
+        lead, echo, page = int(DEVICE_LEAD_S * RATE_HZ), self.built.case.echo, scene.page
+        self.page_user = await stack.enter_async_context(
+            browser_user(browser, scene.mic, host_id(), lead, self._slack_s, echo, page.ear, files=not page.room)
         )
-        self.page_user = user
+        return self.page_user
+
+    async def _enter_page(self, stack: AsyncExitStack, *, first: bool) -> BrowserUser:
+        """`first`: return only when the page is in the room; `user_identity` is then its identity."""
+        scene = self.scene
+        user = await self.open_browser(stack)
         values = {"livekit_url": self._url_for(USER_IDENTITY), "token": self._user_token(), "room": self.room}
         url = scene.page_url
         for name, value in values.items():

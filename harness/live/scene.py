@@ -25,7 +25,7 @@ class Scene:
 
     run_id: str
     run_dir: Path
-    rooms: Rooms
+    media: Rooms | None  # None: the page connects by itself, and there is no room
     server_lost: asyncio.Event
     server_version: str
     agent: Agent
@@ -40,3 +40,9 @@ class Scene:
     invitation: Invitation = NOTHING_TOLD  # what an agent receives with the call
     telemetry: Receiver | None = None  # where the agent's spans come in
     network: Network | None = None  # what stands between the user and the media server
+
+    @property
+    def rooms(self) -> Rooms:
+        """Only for a call in a room."""
+        assert self.media is not None
+        return self.media

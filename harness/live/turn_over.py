@@ -67,21 +67,27 @@ class ByEvents:
 
 @dataclass
 class ByEar:
-    """A foreign agent. `turn_quiet_ms`: for one without a state; `on_stuck` gets, once, why its state is not believed."""
+    """A foreign agent. `turn_quiet_ms`: for one without a state; `on_stuck` gets, once, why its state is not believed.
 
-    probe: Probe
+    `probe`: who sees its state; None where there is no room, and so no state.
+    """
+
+    probe: Probe | None
     hearing: Hearing
     turn_quiet_ms: float
     on_stuck: Callable[[str], None] = lambda why: None
     _stuck: bool = False
 
+    @property
+    def _state(self) -> str | None:
+        return self.probe.agent_state if self.probe is not None else None
+
     def busy(self) -> bool:
-        state = self.probe.agent_state
-        return state is not None and state not in LISTENING
+        return self._state is not None and self._state not in LISTENING
 
     def over(self, quiet_ms: float, *, greeting: bool = False) -> bool:
         quiet = self.hearing.quiet_ms()
-        state = self.probe.agent_state
+        state = self._state
         if state is None:
             return (
                 quiet >= min(quiet_ms, self.turn_quiet_ms) if greeting else quiet >= max(quiet_ms, self.turn_quiet_ms)

@@ -11,9 +11,9 @@ from harness.model.status import CaptureStatus
 WHY = "is its microphone published, and not muted?"
 
 
-def unspoken(probe: Probe, user: User) -> AttemptError | None:
-    """PAGE_ERROR if the second listener heard nothing of the user in the whole call."""
-    if user.mic == "bot":
+def unspoken(probe: Probe | None, user: User) -> AttemptError | None:
+    """PAGE_ERROR if there is a second listener and it heard nothing of the user in the whole call."""
+    if user.mic == "bot" or probe is None:
         return None
     if any(level > THRESHOLD_DBFS for take in probe.takes if take.who == USER for level in take.levels_dbfs):
         return None

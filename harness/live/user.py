@@ -122,6 +122,10 @@ class BrowserUser:
         perf_ms = self.session.joined_perf_ms
         return None if perf_ms is None or self._clock is None else perf_ms + self._clock.mono_minus_perf_ms
 
+    def mono_ms(self, sample: int) -> float | None:
+        """When `sample` was heard, on the host's monotonic clock; None until the clocks are compared."""
+        return None if self._clock is None else self._clock.t0_mono_ms + sample / 48.0
+
     def failure(self, when: str = "in the middle of the call") -> AttemptError:
         if self.browser.lost.is_set() or not _alive(
             self.browser.pid
@@ -371,12 +375,15 @@ async def browser_user(
     slack_s: float,
     echo: Echo | None,
     ear: EarMode,
+    files: bool = False,
 ) -> AsyncIterator[BrowserUser]:
-    """Raises AttemptError where the microphone cannot carry the case's echo."""
+    """`files`: media elements with a `src` are heard too. Raises AttemptError where the microphone cannot carry the case's
+    echo.
+    """
     if echo is not None and mic == "device":
         detail = "the device microphone plays a file and cannot carry an echo: run this case with the scheduled one"
         raise AttemptError(CaptureStatus.HARNESS_ERROR, detail)
-    async with browser.session(echo=echo, ear=ear) as session:
+    async with browser.session(echo=echo, ear=ear, files=files) as session:
         yield BrowserUser(browser, session, mic, host_id, device_lead_samples, slack_s)
 
 

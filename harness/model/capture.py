@@ -77,7 +77,7 @@ class Timeline(_Frozen):
 class AgentUnderTest(_Frozen):
     """What kind of agent, and what it reports. Capability is declared, never guessed from missing data."""
 
-    kind: Literal["reference", "command", "dispatch", "room"]
+    kind: Literal["reference", "command", "dispatch", "room", "page"]  # page: whoever the page connects to by itself
     spec: Redacted = ""
     instrumented: bool = False  # speaks the events, writes pre_rtc.wav and agent_trace.jsonl
     vad_hangover_ms: float | None = None
@@ -90,6 +90,7 @@ class PageUnderTest(_Frozen):
     url_template: Redacted = ""
     sha256: str | None = None
     identity: str | None = None  # its participant identity in the room: ours, or that of its own token
+    agent_track: bool = True  # the agent came on a remote WebRTC track; without one the page plays it by other means
 
 
 class SpokenAt(_Frozen):
@@ -150,7 +151,7 @@ class Manifest(_Frozen):
     mic: Literal["scheduled", "device", "bot"]
     status: CaptureStatus
     detail: Redacted = ""
-    phase: str = ""  # where it was when it ended: join, barrier, prime, wait, speak, leave, done
+    phase: str = ""  # where it was when it ended: join, barrier or connect, prime, wait, speak, leave, done
     agent: AgentUnderTest
     page: PageUnderTest
     room: str

@@ -28,9 +28,9 @@ class BuiltCase:
 
 @dataclass(frozen=True)
 class AgentSpec:
-    """`--agent`: reference | command: … | dispatch:NAME | room | NAME of what a package provides."""
+    """`--agent`: reference | command: … | dispatch:NAME | room | NAME of what a package provides | page."""
 
-    kind: Literal["reference", "command", "dispatch", "room", "package"] = "reference"
+    kind: Literal["reference", "command", "dispatch", "room", "package", "page"] = "reference"
     value: str = ""
     instrumented: bool = False
     identity: str | None = None  # which participant is the agent, where there are several
@@ -53,13 +53,17 @@ NOTHING_TOLD = Invitation()
 
 @dataclass(frozen=True)
 class PageSpec:
-    """`--page TEMPLATE` with {livekit_url} {token} {room}; None is the product page. `script`: clicks it needs."""
+    """`--page TEMPLATE` with {livekit_url} {token} {room}; None is the product page. `script`: clicks it needs.
+
+    `room`: whether the page is in a room of a media server; one that is not connects to its agent by itself.
+    """
 
     template: str | None = None
     script: Path | None = None
     ear: EarMode = "played"
     autoplay: AutoplayMode = "allowed"
     insecure_hosts: tuple[str, ...] = ()  # HOST or HOST:PORT whose certificates are trusted as shown
+    room: bool = True
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ def make_plan(settings: Settings, cases: tuple[BuiltCase, ...], *, resumed: str 
 def plan_in(settings: Settings, cases: tuple[BuiltCase, ...], run_id: str, run_dir: Path) -> Plan:
     """A plan for the run folder `run_dir`, which is not made here. Raises UsageError."""
     jobs = decide_jobs(settings)
+    _check_dialogues(settings, cases)
     return Plan(
         run_id=run_id,
         run_dir=run_dir,
@@ -75,3 +76,18 @@ def plan_in(settings: Settings, cases: tuple[BuiltCase, ...], run_id: str, run_d
         network=settings.network_spec(),
         recogniser=settings.recogniser_spec(),
     )
+
+
+def _check_dialogues(settings: Settings, cases: tuple[BuiltCase, ...]) -> None:
+    """A dialogue follows the agent's words and tools in the room, with a microphone that speaks what is chosen in the call."""
+    built = next((built for built in cases if built.case.dialogue is not None), None)
+    if built is None:
+        return
+    if settings.no_room:
+        why = "--no-room: only a room tells the agent's words and tools, which"
+        raise UsageError(
+            f"{built.path}: {why} a dialogue follows; play this case with a room, or give its words a start"
+        )
+    if settings.mic == "device" and settings.lane == "browser":
+        why = "--mic device plays a file and cannot hold a dialogue"
+        raise UsageError(f"{built.path}: {why}; play this case with --mic scheduled")

@@ -232,3 +232,12 @@ async def test_an_element_that_plays_a_graph_is_heard(in_call):
         await other.play();""")
     await call.level_db()
     assert await call.level_db() == pytest.approx(full - 6, abs=1.5)
+
+
+async def test_an_element_that_also_plays_into_a_graph_is_heard_once(in_call):
+    call = await in_call("talks")
+    full = await call.level_db()
+    await call.does("""
+        const context = new AudioContext();
+        context.createMediaElementSource(player).connect(context.destination);""")
+    assert await call.level_db() == pytest.approx(full, abs=1)

@@ -113,8 +113,13 @@ function makeEars() {
     const source = sourceOf(graph, track);
     source.connect(tap, 0, 2);
     if (config.ear === "received") source.connect(agent);
-    if (config.recordWebm && recorder === null) recorder = record(recording.stream);
+    beginWebm(recording);
     report("track", { clock, id: track.id });
+  }
+
+  // With the first that can be heard: a page may play its agent without any remote track.
+  function beginWebm(recording) {
+    if (config.recordWebm && recorder === null) recorder = record(recording.stream);
   }
 
   // Chunks leave at once, so that a crash costs only the last one; `sent` keeps their order.
@@ -159,6 +164,7 @@ function makeEars() {
 
   // One track's way from one player to the ear, silent at first.
   function wayOf(graph, track) {
+    beginWebm(graph.recording);
     const source = sourceOf(graph, track);
     const gain = graph.context.createGain();
     gain.gain.value = 0;
@@ -175,7 +181,8 @@ function makeEars() {
   }
 
   async function playBeside(stream) {
-    const { context, beside } = await open();
+    const { context, beside, recording } = await open();
+    beginWebm(recording);
     const source = context.createMediaStreamSource(stream);
     source.connect(beside);
     besides.push(source);

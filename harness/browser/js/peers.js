@@ -13,13 +13,23 @@ function makePeers() {
   function watch(connection) {
     connections.push(connection);
     connection.addEventListener("connectionstatechange", () => {
+      tell(connection);
       if (connection.connectionState !== "connected" || toItself(connection)) return;
       report("joined", { clock: ears.clock, at: performance.now() });
     });
+    connection.addEventListener("signalingstatechange", () => tell(connection));
     ears.open().catch(() => {}); // warm before the first track: a context that is still starting loses frames
     connection.addEventListener("track", ({ track }) => {
       if (track.kind === "audio") ears.receive(track).catch(() => {}); // reported by open()
     });
+  }
+
+  // `state` is connectionState, but `offered` for an offer without an answer, and `itself` for a connection to this page.
+  function tell(connection) {
+    const { connectionState, signalingState } = connection;
+    const offered = connectionState === "new" && signalingState !== "stable" && signalingState !== "closed";
+    const state = toItself(connection) ? "itself" : offered ? "offered" : connectionState;
+    report("peer", { clock: ears.clock, id: connections.indexOf(connection), state });
   }
 
   // Pages connect to themselves, for their echo canceller or to try the network: that is no call.
@@ -71,7 +81,7 @@ function makePeers() {
       sender.track?.kind === "audio" && (transforming.has(sender) || Boolean(sender.transform)));
   }
 
-  return { watch, reports, sounding, transforming, transformsMicrophone };
+  return { watch, tell, reports, sounding, transforming, transformsMicrophone };
 }
 
 function wrapPeerConnection() {
@@ -89,6 +99,12 @@ function wrapPeerConnection() {
   for (const name of ["RTCPeerConnection", "webkitRTCPeerConnection"]) {
     Object.defineProperty(window, name, { value: Watched, writable: true, configurable: true, enumerable: false });
   }
+  // A page that closes its own connection fires no event.
+  const close = Native.prototype.close;
+  Native.prototype.close = { close() {
+    close.call(this);
+    peers.tell(this);
+  } }.close;
   const encoded = window.RTCRtpSender?.prototype.createEncodedStreams;
   if (!encoded) return;
   window.RTCRtpSender.prototype.createEncodedStreams = { createEncodedStreams() {

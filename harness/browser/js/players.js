@@ -1,5 +1,6 @@
 // A page's media elements, attached to the document or not: the audio of each stream goes to the ear, as loud as the
-// element plays it. Gains follow the element's events, so an edge lies within 8 ms of the true one.
+// element plays it. Gains follow the element's events, so an edge lies within 8 ms of the true one. With config.files the
+// sound of a `src` goes there too (a file, a blob, a MediaSource), as the element's own captureStream() gives it.
 // Part of one closure (see injection.py); uses `config`, `ears`, `peers`, `graphs`; gives makePlayers().
 
 // 'timeupdate' fires four times a second while an element plays: it finds what no event tells.
@@ -8,10 +9,33 @@ const PLAYER_EVENTS = ["play", "playing", "pause", "ended", "emptied", "loadedda
 function makePlayers() {
   const ways = new Map(); // element with a stream → Map(track → its way to the ear)
   const blocked = new WeakSet(); // elements whose play() the browser refused
+  const captured = new WeakMap(); // element with a `src` → what it plays
+  const rerouted = new WeakSet(); // elements that sound in a graph of the page, where graphs.js hears them
   let graph = null;
 
-  function tracksOf({ srcObject }) {
-    return srcObject?.getAudioTracks?.() ?? [];
+  function tracksOf(element) {
+    return (element.srcObject ?? captured.get(element))?.getAudioTracks?.() ?? [];
+  }
+
+  function isStream(source) {
+    return source instanceof MediaStream;
+  }
+
+  // Its tracks come with the element's metadata, and anew with each `src`.
+  function watchFile(element) {
+    if (!config.files || isStream(element.srcObject)) return;
+    if (!captured.has(element)) capture(element);
+    watch(element);
+  }
+
+  function capture(element) {
+    try {
+      const stream = element.captureStream();
+      for (const name of ["addtrack", "removetrack"]) stream.addEventListener(name, () => follow(element));
+      captured.set(element, stream);
+    } catch { // of another origin, without CORS
+      report("problem", { clock: ears.clock, text: "the page plays a file of another origin, which cannot be heard" });
+    }
   }
 
   // The browser refuses autoplay by attribute without an event.
@@ -21,6 +45,7 @@ function makePlayers() {
 
   // Why nobody hears this element, or null.
   function silence(element) {
+    if (rerouted.has(element)) return "the element plays into the page's AudioContext";
     if (element.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return "the element has no data";
     if (element.ended) return "the element has ended";
     if (element.paused && (blocked.has(element) || waitsForAClick(element))) return "the browser blocked autoplay: nobody had clicked on the page";
@@ -80,14 +105,21 @@ function makePlayers() {
     const reasons = holders.map(silence).filter((reason) => reason !== null);
     if (holders.length === 0) reasons.push("it was never given to an element");
     reasons.push(...graphs.reasons());
-    return { reasons: [...new Set(reasons)], undecoded: undecoded.length > 0, encrypts: peers.transformsMicrophone() };
+    return { reasons: [...new Set(reasons)], undecoded: undecoded.length > 0, encrypts: peers.transformsMicrophone(), graphs: graphs.reasons() };
   }
 
   function refused(element) {
     blocked.add(element);
   }
 
-  return { watch, streamChanged, unplayed, refused };
+  // Chromium gives the graph the sound of a `src` alone; a stream goes on sounding from the element.
+  function reroute(element) {
+    if (isStream(element.srcObject)) return;
+    rerouted.add(element);
+    follow(element);
+  }
+
+  return { watch, watchFile, streamChanged, unplayed, refused, reroute };
 }
 
 function watchElements() {
@@ -98,16 +130,25 @@ function watchElements() {
     set(stream) {
       native.set.call(this, stream);
       players.watch(this);
+      if (stream) players.watchFile(this);
     },
   });
   const play = HTMLMediaElement.prototype.play;
   HTMLMediaElement.prototype.play = { play() {
+    players.watchFile(this);
     const playing = play.call(this);
     playing?.catch(({ name }) => {
       if (name === "NotAllowedError") players.refused(this);
     });
     return playing;
   } }.play;
+  // For an element that plays by its attribute. Events of media do not bubble, but they can be captured.
+  for (const name of ["loadstart", "play"]) {
+    window.addEventListener(name, ({ target }) => {
+      if (target instanceof HTMLMediaElement) players.watchFile(target);
+    }, true);
+  }
+  watchReroutes();
   // A stream fires no event for what the page itself adds or removes.
   for (const name of ["addTrack", "removeTrack"]) {
     const change = MediaStream.prototype[name];
@@ -116,4 +157,24 @@ function watchElements() {
       players.streamChanged(this);
     } }[name];
   }
+}
+
+function watchReroutes() {
+  const create = window.AudioContext?.prototype.createMediaElementSource;
+  if (!create) return;
+  AudioContext.prototype.createMediaElementSource = { createMediaElementSource(element) {
+    const source = create.call(this, element);
+    players.reroute(element);
+    return source;
+  } }.createMediaElementSource;
+  const Native = window.MediaElementAudioSourceNode;
+  const Watched = new Proxy(Native, {
+    construct(target, args, newTarget) {
+      const node = Reflect.construct(target, args, newTarget === Watched ? target : newTarget);
+      players.reroute(args[1].mediaElement);
+      return node;
+    },
+  });
+  Native.prototype.constructor = Watched;
+  Object.defineProperty(window, "MediaElementAudioSourceNode", { value: Watched, writable: true, configurable: true, enumerable: false });
 }

@@ -36,6 +36,7 @@ UNITS = {
 }
 MOVES = ("accelerated_ms", "decelerated_ms", "concealed_ratio")
 RECORDINGS_ONLY = "recordings alone have no WebRTC statistics"
+NO_AGENT_TRACK = "no remote WebRTC track brought the agent: the page plays it by other means"
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ def transport_metrics(scene: Scene, turn: TurnHeard) -> dict[str, Metric]:
         return {name: not_applicable(unit, RECORDINGS_ONLY) for name, unit in UNITS.items()}
     if ring == "ear" and manifest.lane == "bot":
         return {name: not_applicable(unit, NO_EAR) for name, unit in UNITS.items()}
+    if not manifest.page.agent_track:
+        return {name: not_applicable(unit, NO_AGENT_TRACK) for name, unit in UNITS.items()}
     heard = turn.heard.get(ring)
     window = _window_of(scene, heard)
     if isinstance(window, str):

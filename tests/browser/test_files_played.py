@@ -1,0 +1,99 @@
+"""The sound of a media element's `src` at the ear: as loud as it plays, once, and only where it is asked for.
+
+The element plays one second of a tone that the page makes; levels are of full scale.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.browser.driver import RATE_HZ
+
+pytestmark = pytest.mark.live
+
+PEAK = 0.25
+TONE_JS = f"""
+  const rate = 24000;
+  const samples = Int16Array.from({{ length: rate }}, (_, n) => {PEAK * 32767} * Math.sin(2 * Math.PI * 440 * n / rate));
+  const head = new DataView(new ArrayBuffer(44));
+  const words = (at, text) => [...text].forEach((letter, n) => head.setUint8(at + n, letter.charCodeAt(0)));
+  words(0, "RIFF"); words(8, "WAVEfmt "); words(36, "data");
+  head.setUint32(4, 36 + samples.byteLength, true); head.setUint32(16, 16, true); head.setUint16(20, 1, true);
+  head.setUint16(22, 1, true); head.setUint32(24, rate, true); head.setUint32(28, 2 * rate, true);
+  head.setUint16(32, 2, true); head.setUint16(34, 16, true); head.setUint32(40, samples.byteLength, true);
+  const player = new Audio(URL.createObjectURL(new Blob([head, samples], {{ type: "audio/wav" }})));
+  const over = new Promise((resolve) => player.addEventListener("ended", resolve));
+"""
+
+
+@pytest.fixture
+async def heard(browser, site, record, wait_for, tmp_path):
+    """Plays a script behind TONE_JS in a page with a microphone, until `over`; gives the ear meanwhile."""
+
+    async def play(script: str, *, files: bool = True) -> np.ndarray:
+        async with browser.session(files=files) as session:
+            recording = record(session)
+            await session.open(site("talks_muted"), timeout_s=20)
+            await wait_for(session.tap_started)
+            begin = await session.current_frame()
+            path = tmp_path / "step.js"
+            path.write_text(TONE_JS + script + "\nawait over;")
+            await session.run_script(path)
+            end = await session.current_frame() + RATE_HZ // 2
+            await recording.reach(end)
+            return recording.ear(begin, end).astype(np.float64)
+
+    return play
+
+
+def level(ear: np.ndarray) -> float:
+    """The tone's peak, half a second within: a resampler rings at its edges."""
+    loud = np.flatnonzero(np.abs(ear) > 0.02)
+    assert len(loud) > 0
+    middle = (loud[0] + loud[-1]) // 2
+    return float(np.abs(ear[middle - RATE_HZ // 5 : middle + RATE_HZ // 5]).max())
+
+
+def length_s(ear: np.ndarray) -> float:
+    loud = np.flatnonzero(np.abs(ear) > 0.02)
+    return 0.0 if len(loud) == 0 else float(loud[-1] - loud[0]) / RATE_HZ
+
+
+async def test_a_file_is_heard_whole_and_as_loud_as_it_plays(heard) -> None:
+    ear = await heard("await player.play();")
+    assert level(ear) == pytest.approx(PEAK, rel=0.05)
+    assert length_s(ear) == pytest.approx(1.0, abs=0.03)
+    softer = await heard("player.volume = 0.5; await player.play();")
+    assert level(softer) == pytest.approx(PEAK / 2, rel=0.05)
+    assert np.abs(await heard("player.muted = true; await player.play();")).max() < 1e-4
+
+
+async def test_a_file_that_plays_by_its_attribute_is_heard(heard) -> None:
+    ear = await heard("player.autoplay = true; document.body.append(player);")
+    assert level(ear) == pytest.approx(PEAK, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "node",
+    ["context.createMediaElementSource(player)", "new MediaElementAudioSourceNode(context, { mediaElement: player })"],
+)
+async def test_a_file_that_plays_into_a_graph_is_heard_once(heard, node: str) -> None:
+    ear = await heard(f"const context = new AudioContext(); {node}.connect(context.destination); await player.play();")
+    assert level(ear) == pytest.approx(PEAK, rel=0.05)
+
+
+async def test_a_graph_that_is_made_when_it_sounds_is_heard(heard) -> None:
+    ear = await heard("""
+        const context = new AudioContext();
+        const buffer = context.createBuffer(1, rate, rate);
+        buffer.getChannelData(0).set(Float32Array.from(samples, (sample) => sample / 32768));
+        const source = new AudioBufferSourceNode(context, { buffer });
+        source.connect(context.destination);
+        source.addEventListener("ended", () => player.dispatchEvent(new Event("ended")));
+        source.start();""")
+    assert level(ear) == pytest.approx(PEAK, rel=0.05)
+
+
+async def test_without_being_asked_for_a_file_is_not_heard(heard) -> None:
+    assert np.abs(await heard("await player.play();", files=False)).max() < 1e-4

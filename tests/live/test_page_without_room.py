@@ -1,0 +1,141 @@
+"""Pages that connect to their agent by themselves: heard without a room, and each failure named within its limit.
+
+The pages and the agent behind them are in tests/live/without_room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from harness.listen.measure import listen
+from harness.model.capture import EAR, EAR_WEBM, MIC, RTC_STATS, SCREENSHOT, Manifest
+from harness.model.plan import AgentSpec, BuiltCase, CallRules, PageSpec
+from harness.model.status import CaptureStatus
+from tests.live.conftest import OpenBench
+from tests.live.without_room import voice_site
+from tests.live.without_room.voice_site import Site, reply_of, served
+
+pytestmark = pytest.mark.live
+
+HELLO = "endpoint_short_hello"
+SAYS = "question_short"  # what the agent answers
+PAGE = AgentSpec("page")
+#: A greeting is not waited for, and a turn is over after a second and a half: these agents call no tools.
+RULES = CallRules(greeting="none", turn_quiet_ms=1_500.0)
+HOLDS = 60  # seconds: every call here has long ended by then
+
+
+@pytest.fixture
+async def site(built: Callable[[str], BuiltCase]) -> AsyncIterator[Site]:
+    async with served(reply_of(built(SAYS).wav)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def play(bench: OpenBench, site: Site, built: Callable[[str], BuiltCase]):
+    async def attempt(page: str, *, mic: str = "scheduled", agent: AgentSpec = PAGE, timeout_ms: float = 30_000.0):
+        url = page if "://" in page else f"{site.url}/{page}"
+        spec = built(HELLO)
+        spec = replace(spec, case=spec.case.model_copy(update={"reply_timeout_ms": timeout_ms}))
+        async with (
+            asyncio.timeout(HOLDS),
+            bench(agent, "browser", mic, PageSpec(url, room=False), rules=RULES) as opened,
+        ):
+            return await opened.attempt(spec)
+
+    return attempt
+
+
+def heard_in_time(folder: Path, reply_ms: float, *, within_ms: float) -> None:
+    """USER_KPI and the reply's length at the ear; on a host that was overloaded neither is to be believed."""
+    measurement = listen(folder)
+    (turn,) = measurement.turns
+    kpi, length = turn.metrics["user_kpi_ms"], turn.metrics["reply_ms"]
+    overloaded = [*measurement.validity.reasons, kpi.reason, length.reason]
+    if any("overloaded" in reason for reason in overloaded):
+        return
+    assert measurement.validity.ok, measurement.validity.reasons
+    assert kpi.value is not None
+    assert 400 < kpi.value < 2_500
+    assert length.value == pytest.approx(reply_ms, abs=within_ms)
+
+
+def said_ms(site: Site) -> float:
+    loud = abs(site.said.astype(int)) > 300
+    return float(len(loud) - loud.argmax() - loud[::-1].argmax()) / voice_site.RATE_HZ * 1e3
+
+
+def is_without_room(manifest: Manifest) -> bool:
+    return manifest.second_listener == "none" and manifest.room == "" and manifest.agent.kind == "page"
+
+
+@pytest.mark.parametrize("plays", ["graph", "file", "both"])
+async def test_a_voice_over_a_websocket_is_heard_once_however_the_page_plays_it(play, site: Site, plays: str) -> None:
+    folder, manifest = await play(f"socket.html?plays={plays}")
+    assert manifest.status is CaptureStatus.OK, manifest.detail
+    assert is_without_room(manifest)
+    assert not manifest.page.agent_track
+    heard_in_time(folder, said_ms(site), within_ms=60)
+    ear, _ = soundfile.read(folder / EAR)
+    assert abs(ear).max() == pytest.approx(
+        abs(site.said.astype(int)).max() / 32768, rel=0.1
+    )  # twice would be 6 dB more
+    for name in (EAR_WEBM, SCREENSHOT, MIC):
+        assert (folder / name).stat().st_size > 0
+
+
+async def test_an_agent_inside_the_page_is_heard_with_its_statistics(play, site: Site) -> None:
+    folder, manifest = await play("inside.html")
+    assert manifest.status is CaptureStatus.OK, manifest.detail
+    assert manifest.page.agent_track
+    heard_in_time(folder, said_ms(site), within_ms=120)
+    assert "jitterBufferDelay" in (folder / RTC_STATS).read_text()
+
+
+async def test_with_the_device_microphone_the_page_connects_with_it_in_hand(play) -> None:
+    folder, manifest = await play("socket.html", mic="device")
+    assert manifest.status is CaptureStatus.OK, manifest.detail
+    mic, _ = soundfile.read(folder / MIC)
+    assert abs(mic).max() > 0.01
+
+
+async def test_a_program_that_serves_its_page_is_started_for_the_call(play, built: Callable[[str], BuiltCase]) -> None:
+    program = shlex.join([sys.executable, voice_site.__file__, str(built(SAYS).wav), "{port}"])
+    _, manifest = await play("http://127.0.0.1:{port}/socket.html", agent=AgentSpec("command", program))
+    assert manifest.status is CaptureStatus.OK, manifest.detail
+    assert manifest.agent.kind == "command"
+
+
+@pytest.mark.parametrize(
+    ("page", "status", "sentence"),
+    [
+        ("socket.html?answers=absent", "AGENT_ABSENT", "its WebSocket to ws://127.0.0.1"),
+        ("offers.html", "AGENT_ABSENT", "its offer was not answered"),
+        ("socket.html?answers=never", "REPLY_TIMEOUT", "nothing was heard of the agent within 3000 ms"),
+        ("socket.html?answers=crashes", "AGENT_CRASH", "while a reply was due, and did not have it back within 5 s"),
+        ("socket.html?answers=torn", "AGENT_CRASH", "in the middle of a reply"),
+    ],
+)
+async def test_what_goes_wrong_is_named_in_time(
+    play, monkeypatch: pytest.MonkeyPatch, page: str, status: str, sentence: str
+) -> None:
+    agent = AgentSpec("page", join_s=4.0)
+    folder, manifest = await play(page, agent=agent, timeout_ms=8_000.0 if "CRASH" in status else 3_000.0)
+    assert (manifest.status, manifest.detail) == (CaptureStatus(status), manifest.detail)
+    assert sentence in manifest.detail
+    assert (folder / SCREENSHOT).is_file()
+
+
+async def test_a_program_that_ends_before_it_answers_is_an_absent_agent(play) -> None:
+    program = shlex.join([sys.executable, "-c", "raise SystemExit('no model')", "{port}"])
+    _, manifest = await play("http://127.0.0.1:{port}/socket.html", agent=AgentSpec("command", program))
+    assert manifest.status is CaptureStatus.AGENT_ABSENT
+    assert "its process ended with 1: no model" in manifest.detail
