@@ -37,7 +37,7 @@ def test_a_dialogue_that_no_call_could_hold_is_refused_before_any(
     path.write_text(DIALOGUE)
     built = BuiltCase(load_case(path), tmp_path / "none.wav", Truth.model_construct(), path)
     settings = load_settings({"runs": tmp_path / "runs", "lane": "browser", **flags}, folder=tmp_path, env={})
-    with pytest.raises(UsageError, match="asks_twice.yaml: ") as refused:
+    with pytest.raises(UsageError, match=r"asks_twice\.yaml: ") as refused:
         make_plan(settings, (built,))
     assert wrong in str(refused.value)
     assert not (tmp_path / "runs").exists()
