@@ -9,7 +9,7 @@ STAMP := $(VENV)/.set-up-for
 BIN := $(VENV)/bin
 
 # Bytecode is kept, and away from the sources: without it each of a run's many processes compiles all that it imports anew.
-export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run test quick check setup doctor docs clean
@@ -46,4 +46,4 @@ doctor: setup  ## show what is here, and what to do
 	@$(BIN)/earwitness doctor
 
 clean:  ## remove the environment and what tools left; runs/ and the cache stay
-	@rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .bytecode site .pytest_cache .mypy_cache .ruff_cache .hypothesis
