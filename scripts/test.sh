@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All tests. The live ones wait for most of their time, so two are played at once; what makes no call runs beside them, in
-# what they leave of the processor (nice), and is printed after them.
+# All tests: what makes no call on all cores at once; then the live ones, of which each waits for much of its time: two at
+# once, and then those one after another beside which no other call may run.
 # With arguments pytest gets them as they are, in one run. --quick: no call, and nothing that takes seconds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,12 +16,8 @@ if [ $# -gt 0 ]; then
   exit
 fi
 failed=0
-log=$(mktemp)
-nice -n 19 .venv/bin/python -m pytest tests -m "not live" -n auto --dist worksteal >"$log" 2>&1 &
-beside=$!
-trap 'kill "$beside" 2>/dev/null || true; rm -f "$log"' EXIT
-mapfile -t live < <(grep -rlE --include='test_*.py' '\bmark\.live\b' tests)
-pytest "${live[@]}" -m live -n 2 --dist loadfile || failed=1
-wait "$beside" || failed=1
-cat "$log"
+mapfile -t live < <(grep -rlE --include='test_*.py' '\bmark\.live\b' tests)  # to import these alone is seconds less
+pytest tests -m "not live" -n auto --dist worksteal || failed=1
+pytest "${live[@]}" -m "live and not alone" -n 2 --dist loadfile || failed=1
+pytest "${live[@]}" -m "live and alone" --durations=10 || failed=1
 exit "$failed"

@@ -49,6 +49,17 @@ SLOW = (
     "test_chance.py", "test_layers.py",
 )  # fmt: skip
 
+#: Live tests that play calls side by side, or a call whose agent would wait for a processor: no other call runs beside them.
+ALONE = (
+    "browser/test_clocks_and_statistics.py", "commands/test_main.py", "live/test_attempt.py", "live/test_calibrate.py",
+    "live/test_codec.py", "live/test_engines_over_http.py", "live/test_link.py", "live/test_neural_engines.py",
+    "live/test_night.py", "live/test_prove.py", "live/test_side_by_side.py", "package/test_first_report.py",
+    "plugin/test_hooks.py", "runtime/page/test_page_latency.py", "zoo/test_zoo.py",
+)  # fmt: skip
+#: How long an answer is awaited in a live test: the agent's recogniser may have to wait for a processor. Nobody waits for it
+#: otherwise.
+PATIENCE_MS = 30_000.0
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
@@ -56,6 +67,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             name = item.path.relative_to(TESTS).as_posix()
             if name.startswith(SLOW):
                 item.add_marker("slow")
+            if name in ALONE:
+                item.add_marker("alone")
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +85,22 @@ def built(shipped_cases: list[tuple[Path, Case]]) -> Callable[[str], BuiltCase]:
         return case
 
     return get
+
+
+@pytest.fixture
+def patient_cases(tmp_path: Path) -> Callable[..., Path]:
+    """A folder with shipped cases, by name, that give a busy host time to answer."""
+
+    def copied(*names: str) -> Path:
+        folder = tmp_path / "cases"
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            text = (ROOT / "cases" / f"{name}.yaml").read_text()
+            assert "reply_timeout_ms" not in text
+            (folder / f"{name}.yaml").write_text(text + f"reply_timeout_ms: {PATIENCE_MS:.0f}\n")
+        return folder
+
+    return copied
 
 
 @pytest.fixture

@@ -198,8 +198,9 @@ def test_a_killed_run_leaves_no_process_and_no_half_file(tmp_path: Path) -> None
 
 
 @pytest.mark.live
-def test_two_runs_at_once_in_one_checkout_do_not_meet(tmp_path: Path) -> None:
-    both = [start(tmp_path, "--user", "bot", "endpoint_short_hello") for _ in range(2)]
+def test_two_runs_at_once_in_one_checkout_do_not_meet(tmp_path: Path, patient_cases: Callable[..., Path]) -> None:
+    cases = str(patient_cases("endpoint_short_hello"))
+    both = [start(tmp_path, "--user", "bot", "--cases", cases, "endpoint_short_hello") for _ in range(2)]
     outputs = [process.communicate(timeout=120)[0] for process in both]
     runs = sorted(path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     assert len(runs) == 2, outputs

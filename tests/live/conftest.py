@@ -15,11 +15,9 @@ import pytest
 from harness.live.bench import Bench, open_bench
 from harness.model.plan import NOTHING_TOLD, AgentSpec, BuiltCase, CallRules, Invitation, NetworkSpec, PageSpec, Plan
 from harness.run.plan import new_run_id
+from tests.conftest import PATIENCE_MS
 
 MISBEHAVING = Path(__file__).parents[1] / "agents" / "misbehaving.py"
-
-#: How long an answer is awaited here: the agent's recogniser may have to wait for a processor. Nobody waits for it otherwise.
-PATIENCE_MS = 30_000.0
 
 OpenBench = Callable[..., AbstractAsyncContextManager[Bench]]
 

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -176,10 +177,10 @@ def test_a_session_that_stops_at_its_first_failure_is_not_complete(tmp_path: Pat
 
 
 @pytest.mark.live
-def test_a_session_leaves_one_run_with_its_report(tmp_path: Path) -> None:
+def test_a_session_leaves_one_run_with_its_report(tmp_path: Path, patient_cases: Callable[..., Path]) -> None:
     junit = tmp_path / "junit.xml"
-    names = "endpoint_short_hello or question_short"
-    done = run_pytest(tmp_path, "cases", "-k", names, "--ew-lane=bot", f"--junitxml={junit}")
+    cases = patient_cases("endpoint_short_hello", "question_short")
+    done = run_pytest(tmp_path, str(cases), "--ew-lane=bot", f"--junitxml={junit}")
     (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     summary = Summary.model_validate_json((folder / "summary.json").read_bytes())
     assert [case.case_id for case in summary.cases] == ["endpoint_short_hello", "question_short"], done.stdout
@@ -191,9 +192,11 @@ def test_a_session_leaves_one_run_with_its_report(tmp_path: Path) -> None:
 
 
 @pytest.mark.live
-def test_workers_of_xdist_share_one_media_server_one_run_and_one_report(tmp_path: Path) -> None:
-    names = "endpoint_short_hello or question_short"
-    done = run_pytest(tmp_path, "cases", "-n", "2", "-k", names, "--ew-lane=bot")
+def test_workers_of_xdist_share_one_media_server_one_run_and_one_report(
+    tmp_path: Path, patient_cases: Callable[..., Path]
+) -> None:
+    cases = patient_cases("endpoint_short_hello", "question_short")
+    done = run_pytest(tmp_path, str(cases), "-n", "2", "--ew-lane=bot")
     (folder,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     summary = Summary.model_validate_json((folder / "summary.json").read_bytes())
     assert [case.case_id for case in summary.cases] == ["endpoint_short_hello", "question_short"], done.stdout
