@@ -13,6 +13,7 @@ from typing import Literal
 import pytest
 
 from harness.live.bench import Bench, open_bench
+from harness.model.expect import Expectation
 from harness.model.plan import NOTHING_TOLD, AgentSpec, BuiltCase, CallRules, Invitation, NetworkSpec, PageSpec, Plan
 from harness.run.plan import new_run_id
 from tests.conftest import PATIENCE_MS
@@ -27,6 +28,17 @@ def misbehaving(mode: str) -> AgentSpec:
 
 
 REFERENCE = AgentSpec("reference", "", True)
+
+
+def asks_for_a_table(built: BuiltCase) -> BuiltCase:
+    """The same words, of which an agent is expected to book a table before it says so."""
+    expect = Expectation.model_validate(
+        {
+            "tools": [{"name": "book_table", "args": {"people": 2}, "before": "reply"}],
+            "say_do": [{"says": "booked", "tool": "book_table"}],
+        }
+    )
+    return replace(built, case=built.case.model_copy(update={"expect": expect}))
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,14 +14,13 @@ from harness.judge.verdict import judge_attempt
 from harness.listen.measure import listen
 from harness.listen.read.reading import read_capture
 from harness.model.events import ReplyCause
-from harness.model.expect import Expectation
 from harness.model.limits import Limits
 from harness.model.plan import AgentSpec, BuiltCase
 from harness.model.status import CaptureStatus, Status
 from harness.model.transcript import words_of
 from harness.provide.cache import install
 from harness.provide.tools import find_uv, run_tool
-from tests.live.conftest import OpenBench
+from tests.live.conftest import OpenBench, asks_for_a_table
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("no_process_left")]
 
@@ -92,14 +90,7 @@ async def test_what_a_bot_does_is_told_beside_what_it_says(
     missing: int,
     contradicted: int,
 ) -> None:
-    asked = built("question_short")
-    expect = Expectation.model_validate(
-        {
-            "tools": [{"name": "book_table", "args": {"people": 2}, "before": "reply"}],
-            "say_do": [{"says": "booked", "tool": "book_table"}],
-        }
-    )
-    case = replace(asked, case=asked.case.model_copy(update={"expect": expect}))
+    case = asks_for_a_table(built("question_short"))
     command = attached(bot_python, f"BOT_BOOKS={books}", script=BOOKS)
     async with bench(agent=AgentSpec("command", command, instrumented=True, join_s=JOIN_S), lane="bot") as b:
         folder, manifest = await b.attempt(case)

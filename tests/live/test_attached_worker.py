@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +11,10 @@ from harness.judge.verdict import judge_attempt
 from harness.listen.measure import listen
 from harness.listen.metrics.waterfall import UNEXPLAINED
 from harness.listen.read.reading import read_capture
-from harness.model.expect import Expectation
 from harness.model.limits import Limits
 from harness.model.plan import AgentSpec, BuiltCase
 from harness.model.status import CaptureStatus, Status
-from tests.live.conftest import OpenBench
+from tests.live.conftest import OpenBench, asks_for_a_table
 from tests.live.test_foreign_worker import EXAMPLE, worker_python
 
 __all__ = ["worker_python"]  # the fixture
@@ -80,14 +78,7 @@ async def test_what_a_worker_does_is_told_beside_what_it_says(
     missing: int,
     contradicted: int,
 ) -> None:
-    asked = built("question_short")
-    expect = Expectation.model_validate(
-        {
-            "tools": [{"name": "book_table", "args": {"people": 2}, "before": "reply"}],
-            "say_do": [{"says": "booked", "tool": "book_table"}],
-        }
-    )
-    case = replace(asked, case=asked.case.model_copy(update={"expect": expect}))
+    case = asks_for_a_table(built("question_short"))
     command = attached(worker_python, f"WORKER_BOOKS={books}", script=BOOKS)
     spec = AgentSpec("command", command, instrumented=True, join_s=JOIN_S)
     async with bench(agent=spec, lane="bot") as b:
