@@ -59,6 +59,9 @@ ALONE = (
 #: How long an answer is awaited in a live test: the agent's recogniser may have to wait for a processor. Nobody waits for it
 #: otherwise.
 PATIENCE_MS = 30_000.0
+#: The longest test takes 100 s on a quiet machine. One that hangs ends its process, with the stacks of all threads: what holds
+#: it may be a thread that Python waits for at its exit.
+TEST_TIMEOUT_S = 900.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,6 +72,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker("slow")
             if name in ALONE:
                 item.add_marker("alone")
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_S, method="thread"))
 
 
 @pytest.fixture(scope="session")

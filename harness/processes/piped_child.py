@@ -1,15 +1,18 @@
 """A child process that answers, for callers without an event loop: `child.Child` on a loop in a thread of its own.
 
-A context manager. The process starts at the first question, and anew when it has ended; it ends with the context.
+A context manager. The process starts at the first question, and anew when it has ended; it ends with the context. A thread
+may end it while another one waits for an answer: that one is told so.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Coroutine
+from concurrent.futures import CancelledError
 from types import TracebackType
 from typing import Any, TypeVar
 
-from harness.processes.child import Child
+from harness.processes.child import Child, NoAnswerError
 from harness.processes.loop_thread import LoopThread
 from harness.processes.spec import ChildSpec
 
@@ -22,7 +25,8 @@ class PipedChild:
     def __init__(self, spec: ChildSpec) -> None:
         self.spec = spec
         self._loop: LoopThread | None = None
-        self._child: Child | None = None
+        self._child: Child | None = None  # of the loop's thread alone
+        self._lock = threading.Lock()  # of self._loop
 
     def __enter__(self) -> PipedChild:
         return self
@@ -36,29 +40,42 @@ class PipedChild:
 
     def more_of_answer(self, n_bytes: int, timeout_s: float) -> bytes:
         """The bytes after it. Raises NoAnswerError."""
-        assert self._child is not None
-        return self._wait(self._child.more_of_answer(n_bytes, timeout_s))
+        return self._wait(self._more_of_answer(n_bytes, timeout_s))
 
     def close(self) -> None:
         """End it; it has nothing that could be lost."""
-        if self._loop is None:
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is None:
             return
-        loop, self._loop = self._loop, None
-        child, self._child = self._child, None
         try:
-            if child is not None:
-                loop.start(child.stop()).result()
+            loop.start(self._end(loop)).result()
         finally:
             loop.stop()
 
     def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
-        if self._loop is None:
-            self._loop = LoopThread()
         try:
-            return self._loop.start(work).result()
+            with self._lock:
+                if self._loop is None:
+                    self._loop = LoopThread()
+                under_way = self._loop.start(work)
+            return under_way.result()
+        except CancelledError as error:
+            raise NoAnswerError(self.spec.name, "was ended before it answered", "") from error
         except BaseException:  # Ctrl-C among them
             self.close()
             raise
+
+    async def _end(self, loop: LoopThread) -> None:
+        await loop.cancel_under_way()
+        child, self._child = self._child, None
+        if child is not None:
+            await child.stop()
+
+    async def _more_of_answer(self, n_bytes: int, timeout_s: float) -> bytes:
+        if self._child is None:
+            raise NoAnswerError(self.spec.name, "was ended before it answered", "")
+        return await self._child.more_of_answer(n_bytes, timeout_s)
 
     async def _ask(self, question: bytes, timeout_s: float) -> bytes:
         if self._child is not None and not self._child.is_alive:

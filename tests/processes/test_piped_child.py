@@ -17,7 +17,7 @@ import pytest
 from harness.errors import HarnessError
 from harness.processes.child import NoAnswerError
 from harness.processes.piped_child import PipedChild
-from harness.processes.spec import BY_STDIN, ChildSpec
+from harness.processes.spec import CLOSED_STDIN, ChildSpec
 
 pytestmark = pytest.mark.usefixtures("no_process_left")
 
@@ -32,7 +32,9 @@ for line in sys.stdin:
 
 
 def child() -> PipedChild:
-    return PipedChild(ChildSpec("the program", [sys.executable, "-c", ANSWERS], stdout="answers", ending=BY_STDIN))
+    return PipedChild(
+        ChildSpec("the program", [sys.executable, "-c", ANSWERS], stdout="answers", ending=((CLOSED_STDIN, 0.5),))
+    )
 
 
 def asked(process: PipedChild, question: bytes) -> int:
@@ -99,3 +101,23 @@ def test_one_that_was_never_asked_has_no_process_and_no_thread() -> None:
     before = threading.active_count()
     with child():
         assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.012, 0.02, 0.05, 0.3])
+def test_another_thread_ends_it_at_any_moment_of_a_question(pause_s: float) -> None:
+    """Also while the process starts: what asyncio began for it must not be broken off, or nobody would get an answer."""
+    process, said = child(), list[str]()
+
+    def ask() -> None:
+        try:
+            process.ask(b"slowly\n", WAIT_S)
+        except NoAnswerError as error:
+            said.append(str(error))
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    time.sleep(pause_s)
+    while asking.is_alive():  # closed before the question began, it opens anew
+        process.close()
+        asking.join(0.2)
+    assert said == ["the program was ended before it answered"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import numpy as np
@@ -68,10 +69,29 @@ def test_a_line_that_cannot_be_spoken_is_told_ahead_of_the_call(
         build_case(*dialogue(tmp_path, keys), tmp_path / "cache", voices)
 
 
-async def test_a_voice_that_takes_too_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("pause_s", [0.0, 0.001, 0.003, 0.01, 0.1])
+async def test_a_voice_that_takes_too_long_is_told_and_ends_with_the_call(
+    pause_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_process_left: None
+) -> None:
     monkeypatch.setattr(warm_voice, "LINE_TIMEOUT_S", 0.0)
     case, path = dialogue(tmp_path, STEPS)
     assert case.dialogue is not None
+    async with asyncio.timeout(30), WarmVoice(case.dialogue, path) as voice:
+        for line in ("good morning", "how are you"):
+            with pytest.raises(HarnessError, match=f"did not make '{line}' within 0 s"):
+                await voice.say(line)
+        await asyncio.sleep(pause_s)  # the process starts, or makes a line
+
+
+async def test_a_line_that_came_too_late_is_not_taken_for_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, path = dialogue(tmp_path, STEPS)
+    assert case.dialogue is not None
     async with WarmVoice(case.dialogue, path) as voice:
-        with pytest.raises(HarnessError, match="did not make 'good morning' within 0 s"):
+        wanted = await voice.say("how are you")
+        monkeypatch.setattr(warm_voice, "LINE_TIMEOUT_S", 0.0)
+        with pytest.raises(HarnessError, match="did not make"):
             await voice.say("good morning")
+        monkeypatch.undo()
+        assert np.array_equal((await voice.say("how are you")).samples, wanted.samples)
