@@ -49,12 +49,10 @@ SLOW = (
     "test_chance.py", "test_layers.py",
 )  # fmt: skip
 
-#: Live tests that play calls side by side, or a call whose agent would wait for a processor: no other call runs beside them.
+#: Live tests of what another call beside them would change: clocks, and calls that are played side by side.
 ALONE = (
-    "browser/test_clocks_and_statistics.py", "commands/test_main.py", "live/test_attempt.py", "live/test_calibrate.py",
-    "live/test_codec.py", "live/test_engines_over_http.py", "live/test_link.py", "live/test_neural_engines.py",
-    "live/test_night.py", "live/test_prove.py", "live/test_side_by_side.py", "package/test_first_report.py",
-    "plugin/test_hooks.py", "runtime/page/test_page_latency.py", "zoo/test_zoo.py",
+    "browser/test_clocks_and_statistics.py", "live/test_calibrate.py", "live/test_neural_engines.py", "live/test_prove.py",
+    "live/test_side_by_side.py", "runtime/page/test_page_latency.py",
 )  # fmt: skip
 #: How long an answer is awaited in a live test: the agent's recogniser may have to wait for a processor. Nobody waits for it
 #: otherwise.

@@ -39,9 +39,10 @@ def host_id() -> str:
 
 @dataclass
 class HostLoad:
-    """Lines of host_load.jsonl: {t_mono_ms, cpu_percent, loop_lag_ms, launching}; lag is the worst since the line before.
+    """Lines of host_load.jsonl: {t_mono_ms, cpu_percent, loop_lag_ms, withheld_ms, launching}.
 
-    `launching`: how many other sessions were being launched beside this one, where that is known.
+    Lag is the worst since the line before. `withheld_ms`: since the line before, where the system tells. `launching`: how
+    many other sessions were being launched beside this one, where that is known.
     """
 
     lines: list[dict[str, float | None]] = field(default_factory=list)
@@ -54,6 +55,8 @@ class HostLoad:
 
         def line(t_ms: float, lag_ms: float) -> None:
             found = {"t_mono_ms": t_ms, "cpu_percent": cpu_percent, "loop_lag_ms": round(lag_ms, 2)}
+            if (withheld_ms := meter.withheld_ms()) is not None:
+                found["withheld_ms"] = withheld_ms
             self.lines.append(found if self.launching is None else {**found, "launching": self.launching()})
 
         while True:

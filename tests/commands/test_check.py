@@ -251,9 +251,9 @@ def test_a_mix_cannot_be_adopted_and_no_case_is_made_of_a_moment_without_words(
 
 
 @pytest.mark.slow
-def test_forty_minutes_are_heard_and_too_long_for_one_case(ew: Callable[..., Done], tmp_path: Path) -> None:
+def test_eleven_minutes_are_heard_and_too_long_for_one_case(ew: Callable[..., Done], tmp_path: Path) -> None:
     both = np.stack(user_and_agent(), axis=1)
-    times = -(-40 * 60 * 48_000 // len(both))
+    times = -(-11 * 60 * 48_000 // len(both))
     with soundfile.SoundFile(tmp_path / "long.wav", "w", 48_000, 2, "PCM_16") as file:
         for _ in range(times):
             file.write(both)

@@ -20,6 +20,9 @@ from tests.conftest import PATIENCE_MS
 
 MISBEHAVING = Path(__file__).parents[1] / "agents" / "misbehaving.py"
 
+#: Nothing is waited for that will not come: no agent here greets unasked, or calls a tool for seconds.
+BRISK = CallRules(greeting="none", turn_quiet_ms=1_500)
+
 OpenBench = Callable[..., AbstractAsyncContextManager[Bench]]
 
 
@@ -64,7 +67,7 @@ def bench(tmp_path: Path) -> OpenBench:
         page: PageSpec | None = None,
         agent_env: dict[str, str] | None = None,
         network: NetworkSpec | None = None,
-        rules: CallRules | None = None,
+        rules: CallRules = BRISK,
         invitation: Invitation = NOTHING_TOLD,
         otlp_in: int | Literal["auto", "off"] = "off",
     ) -> AsyncIterator[Bench]:
@@ -81,9 +84,9 @@ def bench(tmp_path: Path) -> OpenBench:
             agent,
             page or PageSpec(),
             network=network,
-            rules=rules or CallRules(),
+            rules=rules,
         )  # type: ignore[arg-type]
-        plan = replace(plan, invitation=invitation, rules=rules or CallRules(), otlp_in=otlp_in)
+        plan = replace(plan, invitation=invitation, otlp_in=otlp_in)
         async with open_bench(plan, agent_env=agent_env) as opened:
             yield opened
 

@@ -18,7 +18,7 @@ from harness.listen.read.reading import read_capture
 from harness.model import capture
 from harness.model.dialogue import DialogueRecord
 from harness.model.events import AgentTurnTrace, Event, EventType
-from harness.model.plan import BuiltCase, CallRules
+from harness.model.plan import BuiltCase
 from harness.model.status import CaptureStatus, Status
 from harness.model.transcript import words_of
 from harness.speech.build import build_case
@@ -133,7 +133,7 @@ async def test_a_dialogue_follows_what_the_agent_says(bench: OpenBench, tmp_path
     path.write_text(A_TABLE)
     with Voices() as voices:
         case = build_case(load_case(path), path, tmp_path / "cache", voices)
-    async with bench(agent=misbehaving("clerk"), rules=CallRules(greeting="none", turn_quiet_ms=1_500)) as b:
+    async with bench(agent=misbehaving("clerk")) as b:
         folder, manifest = await b.attempt(case)
     assert manifest.status is CaptureStatus.OK, manifest.detail
     heard = read_capture(folder)

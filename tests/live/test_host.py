@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from harness.live.cpu import CpuMeter, busy_percent
+from harness.live.cpu import CpuMeter, busy_percent, withheld_ms
 from harness.live.host import HostLoad
 
 Times = namedtuple("Times", ["user", "nice", "system", "idle", "iowait", "guest", "guest_nice"])
@@ -37,6 +37,12 @@ def test_two_meters_do_not_shorten_each_others_interval(monkeypatch: pytest.Monk
     assert other.percent() == pytest.approx(60), "psutil.cpu_percent() would have said 0 or 100"
 
 
+def test_what_the_hypervisor_withheld_is_counted_where_the_system_tells() -> None:
+    told = namedtuple("told", ["user", "steal"])
+    assert withheld_ms(told(1, 2.5), told(1, 2.54)) == 40
+    assert withheld_ms(Times(1, 0, 1, 1, 0, 0, 0), Times(2, 0, 1, 1, 0, 0, 0)) is None
+
+
 class Lines(list):
     """Says when the first line is there."""
 
@@ -54,5 +60,6 @@ async def test_a_line_says_how_many_others_were_launching_where_that_is_known(la
     async with HostLoad(lines, launching).watched(), asyncio.timeout(10):
         await lines.written.wait()
     alone = {"t_mono_ms", "cpu_percent", "loop_lag_ms"}
-    assert set(lines[0]) == (alone if launching is None else {*alone, "launching"})
+    assert set(lines[0]) - {"withheld_ms"} == (alone if launching is None else {*alone, "launching"})
+    assert lines[0].get("withheld_ms", 0.0) >= 0
     assert lines[0].get("launching", 1) == 1

@@ -17,7 +17,7 @@ import soundfile
 
 from harness.listen.measure import listen
 from harness.model.capture import EAR, EAR_WEBM, MIC, RTC_STATS, SCREENSHOT, Manifest
-from harness.model.plan import AgentSpec, BuiltCase, CallRules, PageSpec
+from harness.model.plan import AgentSpec, BuiltCase, PageSpec
 from harness.model.status import CaptureStatus
 from tests.live.conftest import OpenBench
 from tests.live.without_room import voice_site
@@ -28,8 +28,6 @@ pytestmark = pytest.mark.live
 HELLO = "endpoint_short_hello"
 SAYS = "question_short"  # what the agent answers
 PAGE = AgentSpec("page")
-#: A greeting is not waited for, and a turn is over after a second and a half: these agents call no tools.
-RULES = CallRules(greeting="none", turn_quiet_ms=1_500.0)
 HOLDS = 60  # seconds: every call here has long ended by then
 
 
@@ -47,7 +45,7 @@ async def play(bench: OpenBench, site: Site, built: Callable[[str], BuiltCase]):
         spec = replace(spec, case=spec.case.model_copy(update={"reply_timeout_ms": timeout_ms}))
         async with (
             asyncio.timeout(HOLDS),
-            bench(agent, "browser", mic, PageSpec(url, room=False), rules=RULES) as opened,
+            bench(agent, "browser", mic, PageSpec(url, room=False)) as opened,
         ):
             return await opened.attempt(spec)
 

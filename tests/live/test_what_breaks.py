@@ -18,7 +18,7 @@ from livekit import api
 from harness.live import greeting
 from harness.live.bench import Bench
 from harness.model.capture import read_manifest
-from harness.model.plan import AgentSpec, BuiltCase, CallRules, PageSpec
+from harness.model.plan import AgentSpec, BuiltCase, PageSpec
 from harness.model.status import CaptureStatus
 from tests.live.conftest import OpenBench, misbehaving
 
@@ -44,9 +44,6 @@ def recordings_are_readable(folder: Path) -> None:
     assert read_manifest(folder).status is not CaptureStatus.OK
 
 
-BRISK = CallRules(greeting="none", turn_quiet_ms=1_500)  # nothing is waited for that will not come
-
-
 @pytest.mark.parametrize(
     ("mode", "status"),
     [
@@ -66,7 +63,7 @@ async def test_an_agent_that_misbehaves_gets_its_name(
     status: CaptureStatus,
 ) -> None:
     monkeypatch.setattr(greeting, "GREETING_LIMIT_S", 3.0)
-    async with bench(agent=replace(misbehaving(mode), join_s=8.0), rules=BRISK) as b:
+    async with bench(agent=replace(misbehaving(mode), join_s=8.0)) as b:
         folder, manifest = await b.attempt(impatient(built("endpoint_short_hello")))
         assert manifest.status is status, manifest.detail
         assert manifest.detail
@@ -77,7 +74,7 @@ async def test_an_agent_that_misbehaves_gets_its_name(
 async def test_an_agent_that_knows_nothing_of_us_is_tested_all_the_same(
     bench: OpenBench, built: Callable[[str], BuiltCase]
 ) -> None:
-    async with bench(agent=misbehaving("good"), rules=BRISK) as b:
+    async with bench(agent=misbehaving("good")) as b:
         folder, manifest = await b.attempt(built("endpoint_short_hello"))
     assert manifest.status is CaptureStatus.OK, manifest.detail
     assert manifest.pre_rtc_reason is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 from harness.listen.place.echo import Echo, find_echoes
 from harness.listen.place.elsewhere import hear_elsewhere, hear_voice_in
@@ -48,8 +49,13 @@ class Scene:
 
     @cached_property
     def clocks(self) -> Clocks:
-        pairs = self.capture.ear_clock
-        return Clocks(self.capture.manifest.timelines, None if pairs is None else EarClock(pairs))
+        pairs, load = self.capture.ear_clock, self.capture.load
+        withheld = tuple(
+            (before.t_mono_ms, line.t_mono_ms, line.withheld_ms)
+            for before, line in pairwise(load)
+            if line.withheld_ms is not None
+        )
+        return Clocks(self.capture.manifest.timelines, None if pairs is None else EarClock(pairs, withheld))
 
     @cached_property
     def rings(self) -> dict[str, Ring]:

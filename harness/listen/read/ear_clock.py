@@ -26,18 +26,25 @@ REACH_SAMPLES = 48_000.0  # ±1 s
 
 @dataclass(frozen=True)
 class Step:
-    """A step between the samples of two pairs, `after` the one and `before` the other."""
+    """A step between the samples of two pairs, `after` the one and `before` the other.
+
+    `withheld_ms`: how long the cores of a virtual machine were ready and did not run in that half second.
+    """
 
     after: float
     before: float
     size_ms: float
+    withheld_ms: float = 0.0
 
     @property
     def at_s(self) -> float:
         return (self.after + self.before) / 2 / SAMPLES_PER_MS / 1e3
 
     def in_words(self) -> str:
-        return f"{self.size_ms:+.1f} ms at {self.at_s:.1f} s"
+        shown = f"{self.size_ms:+.1f} ms at {self.at_s:.1f} s"
+        if self.withheld_ms == 0:
+            return shown
+        return f"{shown} (the hypervisor withheld {self.withheld_ms:.0f} ms of processor time just then)"
 
 
 def find_steps(pairs: Floats) -> list[Step]:
@@ -118,9 +125,13 @@ def _scatter(values: Floats) -> float:
 
 @dataclass(frozen=True, eq=False)
 class EarClock:
-    """The map of a call, made of its pairs: shape (n, 2), n > 0."""
+    """The map of a call, made of its pairs: shape (n, 2), n > 0.
+
+    `withheld`: (begin, end, withheld) in ms, `Step.withheld_ms` of intervals of the host's clock.
+    """
 
     pairs: Floats
+    withheld: tuple[tuple[float, float, float], ...] = ()
     steps: tuple[Step, ...] = field(init=False)
     _parts: tuple[Floats, ...] = field(init=False)
 
@@ -131,9 +142,15 @@ class EarClock:
         # a step that jumps back leaves its two samples in reverse order
         ends = [sorted((float(ordered[at - 1, 0]), float(ordered[at, 0]))) for at in cuts]
         sizes = _sizes_ms(late_ms, cuts)
-        steps = tuple(Step(low, high, size_ms) for (low, high), size_ms in zip(ends, sizes, strict=True))
+        steps = tuple(
+            Step(low, high, size_ms, self._withheld_ms(*ordered[at - 1 : at + 1, 1]))
+            for (low, high), size_ms, at in zip(ends, sizes, cuts, strict=True)
+        )
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "_parts", tuple(np.split(ordered, cuts)))
+
+    def _withheld_ms(self, begin_ms: float, end_ms: float) -> float:
+        return sum(ms for begin, end, ms in self.withheld if begin < end_ms and end > begin_ms)
 
     def mono_ms(self, sample: float) -> float:
         part = self._parts[sum(sample >= (step.after + step.before) / 2 for step in self.steps)]

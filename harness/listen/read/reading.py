@@ -55,6 +55,7 @@ class SeenEvent:
 class HostLoadLine:
     """The host at `t_mono_ms`: `loop_lag_ms` is the worst lag of the measuring event loop since the line before.
 
+    `withheld_ms`: how long a virtual machine's cores, all together, were ready and did not run since the line before.
     `launching`: how many other sessions were being launched, where sessions ran side by side.
     """
 
@@ -62,6 +63,7 @@ class HostLoadLine:
     cpu_percent: float | None
     loop_lag_ms: float | None
     launching: float | None = None
+    withheld_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -279,7 +281,9 @@ def _load_line(row: dict[str, object]) -> HostLoadLine:
     t_mono_ms = number("t_mono_ms")
     if t_mono_ms is None:
         raise ValueError("t_mono_ms is missing")
-    return HostLoadLine(t_mono_ms, number("cpu_percent"), number("loop_lag_ms"), number("launching"))
+    return HostLoadLine(
+        t_mono_ms, number("cpu_percent"), number("loop_lag_ms"), number("launching"), number("withheld_ms")
+    )
 
 
 def _stats_line(row: dict[str, object]) -> StatsLine:

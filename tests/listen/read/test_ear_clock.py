@@ -52,6 +52,14 @@ def test_a_storm_of_steps_is_found_as_a_whole_and_none_of_nothing():
         assert any(step.after - BLOCK <= at_s * 48_000 <= step.before + BLOCK for step in found)
 
 
+def test_a_step_says_that_the_hypervisor_withheld_the_processor_just_then():
+    second = [(T0_MONO_MS + 1e3 * s, T0_MONO_MS + 1e3 * (s + 1), 40.0 if s == 30 else 0.0) for s in range(60)]
+    named, other = EarClock(pairs_of(60, (30.5, 10.0), (40.5, 10.0)), tuple(second)).steps
+    assert (named.withheld_ms, other.withheld_ms) == (40, 0)
+    assert "(the hypervisor withheld 40 ms of processor time just then)" in named.in_words()
+    assert "hypervisor" not in other.in_words()
+
+
 def test_single_late_pairs_as_on_a_busy_host_are_no_steps():
     pairs = pairs_of(60, noise_ms=0.3)
     pairs[::7, 1] += 30.0
