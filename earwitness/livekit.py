@@ -52,8 +52,8 @@ class _Attached:
         self._sending: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._sending = asyncio.get_running_loop().create_task(self.call.deliver())
-        self.room.on("data_received", self._guarded(self._packet))
+        """The barrier is answered from the last line on: a session that cannot be looked at says nothing at all."""
+        self._look_at_output()
         self.session.on("agent_state_changed", self._guarded(self._agent_state))
         self.session.on("user_state_changed", self._guarded(self._user_state))
         self.session.on("conversation_item_added", self._guarded(self._item))
@@ -62,7 +62,8 @@ class _Attached:
         self.session.on("function_tools_executed", self._guarded(self._tools_executed))
         self.session.on("close", self._guarded(self._closed))
         self.ctx.add_shutdown_callback(self.shut_down)
-        self._look_at_output()
+        self._sending = asyncio.get_running_loop().create_task(self.call.deliver())
+        self.room.on("data_received", self._guarded(self._packet))
 
     async def _send(self, payload: bytes) -> None:
         await self.room.local_participant.publish_data(payload, reliable=True, topic=TOPIC)
@@ -82,7 +83,7 @@ class _Attached:
     def _link_to_user(self) -> None:
         """A session listens to the first participant that it sees, which may be the probe."""
         user = self.call.user
-        if user is None or user == self._linked or self.session._room_io is None:
+        if user is None or user == self._linked or getattr(self.session, "_room_io", None) is None:
             return
         self._linked = user
         self.session.room_io.set_participant(user)
@@ -90,11 +91,11 @@ class _Attached:
     # the session
 
     def _agent_state(self, event: Any) -> None:
-        self._look_at_output()
-        self._link_to_user()
         if self.call.speaking is None and event.new_state != "speaking":
             self.turn.sound_ms = None  # of a reply that was given up ahead of its first frame
         self.call.state(str(event.new_state).upper(), "AgentSession")
+        self._look_at_output()
+        self._link_to_user()
 
     def _user_state(self, event: Any) -> None:
         self.turn.user_state(str(event.new_state), since_epoch_to_ms(event.created_at))

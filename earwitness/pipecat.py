@@ -67,6 +67,7 @@ class _Attached:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
+        """The barrier is answered from the last line on: a bot that cannot be looked at says nothing at all."""
         from pipecat.observers.base_observer import BaseObserver  # there when a bot attaches
         from pipecat.observers.user_bot_latency_observer import UserBotLatencyObserver
 
@@ -81,13 +82,13 @@ class _Attached:
 
         latency = UserBotLatencyObserver()
         latency.add_event_handler("on_latency_measured", self._guarded(self._latency))
+        output = self.transport.output()
+        before(output, "push_frame", self._guarded(self._output_pushes))
+        before(output, "write_audio_frame", self._guarded(self._written))
         self.worker.add_observer(Observer())
         self.worker.add_observer(latency)
         self.worker.add_event_handler("on_pipeline_finished", self._guarded(self._finished))
         self.transport.add_event_handler("on_data_received", self._guarded(self._packet))
-        output = self.transport.output()
-        before(output, "push_frame", self._guarded(self._output_pushes))
-        before(output, "write_audio_frame", self._guarded(self._written))
 
     # the room
 

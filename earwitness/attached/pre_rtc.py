@@ -99,7 +99,11 @@ class PreRtc:
             return 0.0
         if whole_ticks:
             dry_s = round(dry_s / TICK_S) * TICK_S
-        left = round(dry_s * self.rate_hz) * self._block
+        left, held = (round(s * self.rate_hz) * self._block for s in (dry_s, HELD_S))
+        if self._file is None and left > held:  # an hour of it costs the agent no more than a minute
+            self._forget(len(self._recent) + left - held)
+            self._recent.clear()
+            left = held
         while left > 0:
             part = min(left, self.rate_hz * self._block)
             self._append(bytes(part))
@@ -150,7 +154,10 @@ class PreRtc:
         count = len(self._recent) - round(kept_s * self.rate_hz) * self._block
         if self._file is not None:
             self._file.write(self._recent[:count])
+            self._written += count
         else:
-            self._forgotten += count
-        self._written += count
+            self._forget(count)
         del self._recent[:count]
+
+    def _forget(self, n_bytes: int) -> None:
+        self._written, self._forgotten = self._written + n_bytes, self._forgotten + n_bytes

@@ -80,10 +80,11 @@ class Reply:
 
 
 def write_lines(path: Path, lines: Sequence[dict[str, Any]]) -> None:
-    """Complete or not at all. Raises OSError."""
+    """Complete or not at all. Raises OSError, and ValueError or TypeError for what JSON cannot hold."""
+    text = "".join(as_json(line) + "\n" for line in lines)
     part = path.with_name(path.name + ".tmp")
     with part.open("w", encoding="utf-8") as file:
-        file.write("".join(as_json(line) + "\n" for line in lines))
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)

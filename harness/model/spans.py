@@ -1,8 +1,8 @@
 """spans.jsonl: what an agent told of its call by OpenTelemetry, one span a line, as it came to the harness's receiver.
 
 Times of a span are ns of the agent's wall clock (`time.time_ns`). Beside them stands when the span arrived, on this host's wall
-clock and on its monotonic clock, so that whoever reads the file can tie the two. Long texts are cut: a conversation is kept
-in transcript.jsonl. A span is the agent's own claim.
+clock and on its monotonic clock, so that whoever reads the file can tie the two. Of texts only those that are used are kept, and
+long ones are cut: a conversation is kept in transcript.jsonl. A span is the agent's own claim.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ AttributeValue = bool | int | float | str
 LIVEKIT_SCOPE = "livekit-agents"  # livekit/agents/telemetry/traces.py: tracer = _DynamicTracer("livekit-agents")
 PIPECAT_SCOPES = ("pipecat", "pipecat.turn")  # pipecat/utils/tracing: get_tracer("pipecat"), get_tracer("pipecat.turn")
 KNOWN_SCOPES = (LIVEKIT_SCOPE, *PIPECAT_SCOPES)
+ROOM_KEYS = ("lk.pii.room_name", "lk.room_name", "conversation.id")  # the last is Pipecat's, if it is given the room
+SID_KEYS = ("gen_ai.conversation.id", "lk.room_sid", "room_id")
 
 
 class SpanLine(BaseModel):

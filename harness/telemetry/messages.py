@@ -16,21 +16,22 @@ from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 from pydantic import ValidationError
 
-from harness.model.spans import AttributeValue, SpanLine
+from harness.model.spans import ROOM_KEYS, SID_KEYS, AttributeValue, SpanLine
 
 MOST_BYTES = 4 << 20  # of a batch, unpacked: an SDK sends at most 512 spans at once
 MOST_JSON_BYTES = 1 << 20  # its reading is some 20 times as slow
-MOST_ATTRIBUTES = 64
+MOST_ATTRIBUTES = 128  # an SDK's own default
 LONGEST_TEXT = 200
 LONGEST_ARGUMENTS = 4_000  # of a tool: a case may ask for any of them
 ARGUMENTS = "lk.function_tool.arguments", "lk.pii.function_tool.arguments"
-KEPT_TEXTS = ("lk.pii.room_name", "lk.pii.function_tool.")
-CONTENT = ("lk.pii.", "lk.chat_ctx", "lk.blocking.stack", "gen_ai.system_instructions", "gen_ai.input.", "gen_ai.output.messages",
-           "gen_ai.tool.definitions", "gen_ai.prompt.")  # fmt: skip
-PIPECAT_CONTENT = ("input", "output", "text", "transcript", "tools", "text_output")
+# Every other text is left out: prompts, what was said and settings have another name in each release.
+KEPT_TEXTS = {
+    *ROOM_KEYS, *SID_KEYS, *ARGUMENTS, "lk.function_tool.name", "gen_ai.tool.name", "lk.function_tool.output",
+    "lk.pii.function_tool.output", "lk.eou.outcome", "gen_ai.request.model", "gen_ai.provider.name",
+}  # fmt: skip
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 GZIP = 16 + zlib.MAX_WBITS
 
@@ -56,8 +57,8 @@ class Arrival:
     mono_ms: float
 
 
-def read_body(body: bytes, content_type: str, encoding: str) -> ExportTraceServiceRequest:
-    """Raises RefusedError."""
+def read_body(body: bytes, content_type: str, encoding: str) -> tuple[ExportTraceServiceRequest, int]:
+    """(message, bytes of it unpacked). Raises RefusedError."""
     if encoding in ("gzip", "x-gzip"):
         body = _unpacked(body)
     elif encoding not in ("", "identity"):
@@ -66,11 +67,11 @@ def read_body(body: bytes, content_type: str, encoding: str) -> ExportTraceServi
         raise RefusedError(TOO_LARGE, 413)
     if content_type == PROTOBUF:
         try:
-            return ExportTraceServiceRequest.FromString(body)
+            return ExportTraceServiceRequest.FromString(body), len(body)
         except DecodeError as error:
             raise RefusedError(NO_OTLP, 400) from error
     if content_type == JSON:
-        return _from_json(body)
+        return _from_json(body), len(body)
     raise RefusedError(f"of the type {content_type[:40]!r}", 415)
 
 
@@ -110,12 +111,10 @@ def _hexadecimal(read: bytes) -> bytes:
         raise RefusedError(NO_OTLP, 400) from error
 
 
-def spans_of(request: ExportTraceServiceRequest, arrival: Arrival) -> Iterator[SpanLine | None]:
-    """Each span; None for one that is none (no ids, no times, an end before its start)."""
-    for resource in request.resource_spans:
-        for scope in resource.scope_spans:
-            for span in scope.spans:
-                yield _line(span, scope.scope.name, arrival)
+def spans_of(told: ScopeSpans, arrival: Arrival) -> Iterator[SpanLine | None]:
+    """Each span of a library; None for one that is none (no ids, no times, an end before its start)."""
+    for span in told.spans:
+        yield _line(span, told.scope.name, arrival)
 
 
 def _line(span: Span, scope: str, arrival: Arrival) -> SpanLine | None:
@@ -128,7 +127,7 @@ def _line(span: Span, scope: str, arrival: Arrival) -> SpanLine | None:
     attributes: dict[str, AttributeValue] = {}
     for pair in span.attributes:
         value = _value(pair.value, LONGEST_ARGUMENTS if pair.key in ARGUMENTS else LONGEST_TEXT)
-        if value is None or (isinstance(value, str) and not _is_kept(pair.key)):
+        if value is None or (isinstance(value, str) and pair.key not in KEPT_TEXTS):
             continue
         if len(attributes) < MOST_ATTRIBUTES:
             attributes[pair.key[:LONGEST_TEXT]] = value
@@ -147,11 +146,6 @@ def _line(span: Span, scope: str, arrival: Arrival) -> SpanLine | None:
         )
     except ValidationError:
         return None
-
-
-def _is_kept(key: str) -> bool:
-    """Whether a text is: prompts and what was said in the call are not (its words are in transcript.jsonl)."""
-    return key.startswith(KEPT_TEXTS) or not (key.startswith(CONTENT) or key in PIPECAT_CONTENT)
 
 
 def _value(value: AnyValue, longest: int) -> AttributeValue | None:

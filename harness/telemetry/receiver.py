@@ -1,8 +1,8 @@
 """A receiver of OTLP/HTTP on loopback, for the time of a run. Nothing that comes in can block or end a call.
 
-During a call a body is read, unpacked and parsed in a thread of its own, and kept; its spans are looked at when the call is
-over. What is malformed or too large is answered with HTTP's status for it and counted. Metrics and logs are accepted and
-thrown away, so that an agent which sends them too logs no errors.
+During a call a body is read, unpacked and parsed in a thread of its own, and kept; its spans are looked at when a call is
+over. What is malformed, too large or too late is answered with HTTP's status for it, and counted for the calls that it may be of.
+Metrics and logs are accepted and thrown away, so that an agent which sends them too logs no errors.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from harness.telemetry.messages import MOST_BYTES, PROTOBUF, TOO_LARGE, Arrival,
 
 HOST = "127.0.0.1"
 READ_TIMEOUT_S = 10.0
+BROKEN_OFF = "broken off"  # by an agent that was ended amid sending
 LATE_SPANS_TIMEOUT_S = 6.0  # an SDK sends what it has every 5 s unless told otherwise
 SEND_EVERY_MS = 500
 
@@ -36,17 +37,23 @@ class Receiver:
     waits: bool = False
     inbox: Inbox = field(default_factory=Inbox)
     _began: dict[str, tuple[str, int]] = field(default_factory=dict)
-    _arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    _arrived: asyncio.Event = field(default_factory=asyncio.Event)  # of the next batch; each has its own
 
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
 
     def env(self, room: str) -> dict[str, str]:
-        """The environment of an agent that serves this room alone: the path tells whose spans they are."""
+        """The environment of an agent that serves this room alone: the path tells whose spans they are.
+
+        What the user's own environment says of traces alone would go before what it says of all.
+        """
+        endpoint = f"{self.url}/{quote(room, safe='')}"
         return {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": f"{self.url}/{quote(room, safe='')}",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{endpoint}/v1/traces",
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
             "OTEL_BSP_SCHEDULE_DELAY": str(SEND_EVERY_MS),  # a program that is ended may send nothing any more
         }
 
@@ -62,9 +69,11 @@ class Receiver:
         window = self._window(room)
         with suppress(TimeoutError):
             async with asyncio.timeout(LATE_SPANS_TIMEOUT_S):
-                while not await asyncio.to_thread(self.inbox.is_complete, window):
-                    self._arrived.clear()
-                    await self._arrived.wait()
+                while True:
+                    arrived = self._arrived  # ahead of the look: what comes meanwhile is not missed
+                    if await asyncio.to_thread(self.inbox.is_complete, window):
+                        break
+                    await arrived.wait()
 
     def end(self, room: str) -> Told:
         """What the call was told. Slow for many spans: call it from a thread."""
@@ -83,15 +92,16 @@ class Receiver:
         kind = request.content_type
         try:
             arrival = Arrival(time.time_ns(), time.monotonic_ns() / 1e6)
-            message = await self._read(request, kind)
-            self.inbox.put(Batch(message, arrival, room, message.ByteSize()))
+            message, n_bytes = await self._read(request, kind)
+            self.inbox.put(Batch(message, arrival, room, n_bytes))
         except RefusedError as refused:
             self.inbox.refuse(room, refused.why)
             return web.Response(status=refused.status, text=f"refused: {refused.why}\n")
         self._arrived.set()
+        self._arrived = asyncio.Event()
         return _accepted(kind)
 
-    async def _read(self, request: web.Request, kind: str) -> ExportTraceServiceRequest:
+    async def _read(self, request: web.Request, kind: str) -> tuple[ExportTraceServiceRequest, int]:
         try:
             async with asyncio.timeout(READ_TIMEOUT_S):
                 body = await request.read()
@@ -99,6 +109,8 @@ class Receiver:
             raise RefusedError(f"not there after {READ_TIMEOUT_S:g} s", 408) from error
         except web.HTTPRequestEntityTooLarge as error:
             raise RefusedError(TOO_LARGE, 413) from error
+        except (ConnectionError, web.RequestPayloadError) as error:
+            raise RefusedError(BROKEN_OFF, 400) from error
         encoding = request.headers.get("Content-Encoding", "").strip().lower()
         return await asyncio.to_thread(read_body, body, kind, encoding)
 

@@ -141,5 +141,5 @@ def _partly(body: bytes, kind: str) -> tuple[int, str]:
     except (DecodeError, ParseError, UnicodeDecodeError) as error:
         raise _NotTakenError(f"it answers with {kind}, which is no answer of OTLP") from error
     partial = told.partial_success
-    rejected = int(partial.rejected_spans)
+    rejected = max(0, int(partial.rejected_spans))
     return rejected, redacted(" ".join(partial.error_message.split()))[:LONGEST_MESSAGE] if rejected else ""

@@ -18,7 +18,7 @@ from harness.model.call_trace import Attributes, AttributeValue, CallTrace, Trac
 from harness.model.capture import Manifest
 from harness.model.machine import machine_class
 from harness.model.measurement import Defect, Measurement, Metric, Turn, WaterfallStep
-from harness.model.status import Status
+from harness.model.status import CaptureStatus, Status
 from harness.model.verdict import AttemptVerdict, CaseVerdict, GateResult, Summary
 from reports.view.axis import RATE_HZ, main_ring
 from reports.view.call_clock import CallClock, started_unix_ns
@@ -32,6 +32,7 @@ ARCHITECTURES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64"}  # as 
 WHOLE_MS = 1.0  # steps that add up to the wait this closely leave no gap in it
 NS_PER_MS = 1e6
 QUOTING = frozenset(gate.id for gate in TABLE if gate.quotes)
+QUOTING_STATUS = CaptureStatus.DIALOGUE_GAVE_UP  # its detail has what the agent said last
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,9 @@ def call_trace(call: JudgedCall, *, content: bool = False) -> CallTrace:
         parent_id="",
         start_unix_ns=began,
         end_unix_ns=began + round(sum(call.manifest.wall_s.values()) * 1e9),
-        attributes=_of_call(call),
+        attributes=_of_call(call, content),
         outcome=_outcome(call.attempt.status),
-        message=_why(call.attempt) if call.attempt.status is Status.FAIL else "",
+        message=_why(call.attempt, content) if call.attempt.status is Status.FAIL else "",
     )
     below: list[TraceSpan] = []
     for turn in measurement.turns if measurement is not None else ():
@@ -100,7 +101,7 @@ def _resource(manifest: Manifest) -> Attributes:
     )
 
 
-def _of_call(call: JudgedCall) -> Attributes:
+def _of_call(call: JudgedCall, content: bool) -> Attributes:
     manifest, attempt, measurement = call.manifest, call.attempt, call.attempt.measurement
     dispatched = manifest.agent.kind == "dispatch"
     return _without_nothing(
@@ -123,7 +124,7 @@ def _of_call(call: JudgedCall) -> Attributes:
             "earwitness.agent.instrumented": manifest.agent.instrumented,
             "earwitness.status": attempt.status.value,
             "earwitness.capture_status": attempt.capture_status.value,
-            "earwitness.detail": attempt.detail,
+            "earwitness.detail": _detail(attempt, content),
             "earwitness.invalid": "; ".join(measurement.validity.reasons) if measurement is not None else "",
             "earwitness.clock.error_ms": call.clock.error_ms if call.clock.zero_unix_ns is not None else "",
             **_metrics(measurement.metrics if measurement is not None else {}),
@@ -160,9 +161,13 @@ def _error_type(attempt: AttemptVerdict) -> str:
     return failed[0].gate_id if failed else attempt.capture_status.value
 
 
-def _why(attempt: AttemptVerdict) -> str:
+def _why(attempt: AttemptVerdict, content: bool) -> str:
     failed = "; ".join(f"{gate.gate_id}: {gate.shown}" for gate in _failed(attempt.gates))
-    return failed or f"{attempt.capture_status.value} {attempt.detail}".strip()
+    return failed or f"{attempt.capture_status.value} {_detail(attempt, content)}".strip()
+
+
+def _detail(attempt: AttemptVerdict, content: bool) -> str:
+    return "" if attempt.capture_status is QUOTING_STATUS and not content else attempt.detail
 
 
 # gates

@@ -88,7 +88,7 @@ def _rows(claims: Claims) -> tuple[tuple[str, str], ...]:
         ("claims absurd", str(len(claims.absurd))),
     ]
     if claims.left_out:
-        rows.append(("left out, for what was heard is not to be believed", str(claims.left_out)))
+        rows.append(("left out: what was heard was not measured, or is not to be believed", str(claims.left_out)))
     return tuple(rows)
 
 

@@ -207,6 +207,23 @@ async def test_a_disk_that_is_full_costs_the_recording_alone(tmp_path: Path, cap
     assert caplog.text.count("No space left") == 1
 
 
+async def test_a_figure_that_json_does_not_hold_costs_the_trace_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / TRACE_ID).mkdir()
+    async with calling(tmp_path) as (call, sent):
+        call.record(24_000, 1)
+        call.received(asked("trace"))
+        call.begin_reply().claimed_ms = float("nan")
+        call.frame(FRAME)
+        call.received(asked("trace_end"))
+        await asyncio.sleep(0.01)
+    assert types(sent)[-1] == "trace_written"
+    assert parse_event(sent[-1]).data["files"] == ["pre_rtc.wav"]
+    assert [path.name for path in (tmp_path / TRACE_ID).iterdir()] == ["pre_rtc.wav"]
+    assert "the trace is not written" in caplog.text
+
+
 async def test_tools_are_told_of_and_what_is_long_is_cut_to_an_event(tmp_path: Path) -> None:
     async with calling(tmp_path) as (call, sent):
         call.tells_of_tools = True

@@ -306,6 +306,22 @@ async def test_a_transport_without_a_room_is_named_and_left_alone(
     assert worker.observers == []
 
 
+async def test_a_bot_of_a_release_with_another_output_answers_no_barrier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Output(made.Output):
+        @property
+        def write_audio_frame(self) -> Any:
+            raise AttributeError("it has another name")
+
+    monkeypatch.setenv("EARWITNESS_CAPTURES", str(tmp_path))
+    worker, transport = Worker(), Transport()
+    transport._output = Output(transport._client)
+    attach(worker, transport)
+    assert "the bot is not measured inside" in caplog.text
+    assert (worker.observers, worker.handlers, transport.handlers) == ([], {}, {})
+
+
 async def test_what_fails_inside_is_logged_once_and_the_bot_goes_on(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
     bot.transport._client._audio_source = SimpleNamespace(queued_duration=None)  # type: ignore[assignment]
     for _ in range(3):

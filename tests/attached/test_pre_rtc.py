@@ -50,6 +50,23 @@ def test_a_gap_amid_a_reply_is_silence_in_whole_ticks_of_webrtc() -> None:
     assert pre.position == 3 * 2_400 + 60 * 48
 
 
+def test_a_session_that_nobody_measures_may_be_silent_for_a_month_and_then_be_measured(tmp_path: Path) -> None:
+    pre, month_s = PreRtc(RATE_HZ, 1, 0.0), 30 * 86_400
+    pre.add(tone(FRAME), 0.0)
+    before = pre.position
+    pre.add(tone(FRAME), month_s)
+    pre.open(tmp_path / "pre_rtc.wav")
+    assert pre.position == month_s * 48_000 + 2_400
+    assert pre.in_file(before) is None
+    assert pre.close(month_s + 0.05)
+    samples = heard(tmp_path / "pre_rtc.wav")
+    start = pre.in_file(month_s * 48_000)
+    assert start is not None
+    assert np.abs(samples[start + 48 : start + 2_352]).min() > 0.1
+    assert np.abs(samples[: start - 48]).max() < 0.01
+    assert 59 * 48_000 < start <= 61 * 48_000
+
+
 def test_what_is_flushed_is_taken_off(tmp_path: Path) -> None:
     pre = PreRtc(RATE_HZ, 1, 0.0)
     pre.open(tmp_path / "pre_rtc.wav")

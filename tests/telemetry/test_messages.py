@@ -59,18 +59,22 @@ def in_protobuf(**changes: object) -> ExportTraceServiceRequest:
     return request
 
 
+def in_bytes() -> bytes:
+    return in_protobuf().SerializeToString()
+
+
 def only(request: ExportTraceServiceRequest) -> SpanLine | None:
-    (span,) = spans_of(request, ARRIVAL)
+    (span,) = spans_of(request.resource_spans[0].scope_spans[0], ARRIVAL)
     return span
 
 
 def test_both_encodings_plain_and_packed_give_the_same_span() -> None:
-    in_bytes, in_text = in_protobuf().SerializeToString(), json.dumps(IN_JSON).encode()
+    in_text = json.dumps(IN_JSON).encode()
     read = [
-        only(read_body(in_bytes, PROTOBUF, "")),
-        only(read_body(gzip.compress(in_bytes), PROTOBUF, "gzip")),
-        only(read_body(in_text, JSON, "identity")),
-        only(read_body(gzip.compress(in_text), JSON, "gzip")),
+        only(read_body(in_bytes(), PROTOBUF, "")[0]),
+        only(read_body(gzip.compress(in_bytes()), PROTOBUF, "gzip")[0]),
+        only(read_body(in_text, JSON, "identity")[0]),
+        only(read_body(gzip.compress(in_text), JSON, "gzip")[0]),
     ]
     assert read[0] is not None
     assert all(span == read[0] for span in read)
@@ -87,6 +91,8 @@ def test_both_encodings_plain_and_packed_give_the_same_span() -> None:
         (b"[]", JSON, "", 400),
         (b'{"resourceSpans": 7}', JSON, "", 400),
         (b"[" * 100_000, JSON, "", 400),
+        (json.dumps(IN_JSON).replace("agent_turn", "\\ud800").encode(), JSON, "", 400),
+        (in_bytes().replace(b"agent_turn", b"agent\xfftur"), PROTOBUF, "", 400),
         (json.dumps(IN_JSON).replace(TRACE, "not hexadecimal!").encode(), JSON, "", 400),
         (b"not gzip", PROTOBUF, "gzip", 400),
         (gzip.compress(b"\n\0" * 1_000)[:-10], PROTOBUF, "gzip", 400),
@@ -118,19 +124,47 @@ def test_a_span_without_identity_or_times_is_none(changes: dict[str, object]) ->
     assert only(in_protobuf(**changes)) is None
 
 
-def test_a_span_is_cut_to_a_bounded_size_and_prompts_are_left_out() -> None:
+def test_a_span_is_cut_to_a_bounded_size() -> None:
     request = in_protobuf(name="n" * 10_000)
     span = request.resource_spans[0].scope_spans[0].spans[0]
-    span.attributes.add(key="lk.pii.chat_ctx").value.string_value = "the whole prompt"
-    span.attributes.add(key="gen_ai.input.messages").value.string_value = "what was said"
-    span.attributes.add(key="input").value.string_value = "what was said"
-    span.attributes.add(key="lk.pii.room_name").value.string_value = "a-room"
+    span.attributes.add(key="lk.pii.room_name").value.string_value = "r" * 10_000
     span.attributes.add(key="endless").value.double_value = float("inf")
+    span.attributes.add(key="none").value.double_value = float("nan")
     for n in range(2 * MOST_ATTRIBUTES):
-        span.attributes.add(key=f"k{n}").value.string_value = "v" * 10_000
+        span.attributes.add(key=f"k{n}" * 1_000).value.int_value = n
     line = only(request)
     assert line is not None
     assert len(line.attributes) == MOST_ATTRIBUTES
-    assert {"lk.pii.chat_ctx", "gen_ai.input.messages", "input", "endless"}.isdisjoint(line.attributes)
-    assert line.attributes["lk.pii.room_name"] == "a-room"
-    assert len(line.model_dump_json()) < 20_000
+    assert {"endless", "none"}.isdisjoint(line.attributes)
+    assert line.attributes["lk.pii.room_name"] == "r" * 200
+    assert len(line.model_dump_json()) < 40_000
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "lk.pii.chat_ctx", "gen_ai.input.messages", "input", "gen_ai.tool.call.result",  # LiveKit Agents 1.8, Pipecat 1.14
+        "lk.user_transcript", "lk.response.text", "lk.instructions", "lk.input_text",  # earlier LiveKit Agents
+        "settings.system_instruction", "extra.api_key", "tools.definitions", "customer.name",  # Pipecat, the bot's own
+    ],
+)  # fmt: skip
+def test_prompts_words_and_settings_are_left_out_whatever_a_release_calls_them(key: str) -> None:
+    request = in_protobuf()
+    request.resource_spans[0].scope_spans[0].spans[0].attributes.add(key=key).value.string_value = "what was said"
+    line = only(request)
+    assert line is not None
+    assert "what was said" not in line.model_dump_json()
+
+
+def test_what_is_judged_of_a_tool_is_kept() -> None:
+    told = {
+        "lk.function_tool.name": "book",
+        "lk.pii.function_tool.arguments": "{}" * 500,
+        "lk.pii.function_tool.output": "ok",
+    }
+    request = in_protobuf()
+    for key, value in told.items():
+        request.resource_spans[0].scope_spans[0].spans[0].attributes.add(key=key).value.string_value = value
+    line = only(request)
+    assert line is not None
+    assert told.items() <= line.attributes.items()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+import os
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -18,6 +21,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from harness.errors import UsageError
 from harness.telemetry import receiver as module
+from harness.telemetry.inbox import CallWindow
 from harness.telemetry.messages import MOST_BYTES
 from harness.telemetry.receiver import Receiver, open_receiver
 from harness.telemetry.wanted import wanted_port
@@ -31,10 +35,11 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield opened
 
 
-def export(endpoint: str, compression: Compression = Compression.NoCompression, room: str | None = None) -> None:
-    """A session of two spans, as an agent's process sends it. Blocks."""
+def export(endpoint: str | None, compression: Compression = Compression.NoCompression, room: str | None = None) -> None:
+    """A session of two spans, as an agent's process sends it. Blocks. No `endpoint`: the environment's."""
     provider = TracerProvider()
-    exporter = OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", compression=compression)
+    url = None if endpoint is None else f"{endpoint}/v1/traces"
+    exporter = OTLPSpanExporter(endpoint=url, compression=compression)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     tracer = provider.get_tracer("livekit-agents")
     with tracer.start_as_current_span("agent_session") as session:
@@ -111,6 +116,55 @@ async def test_a_sender_that_stops_amid_its_body_is_given_up(
     assert receiver.end("ours").refused == {"not there after 0.05 s": 1}
 
 
+async def test_a_batch_that_breaks_off_is_counted(receiver: Receiver) -> None:
+    receiver.begin("ours", "RM_1")
+    begun, broken = asyncio.Event(), asyncio.Event()
+    put, refuse = receiver._read, receiver.inbox.refuse
+
+    async def read(*arguments: Any) -> Any:
+        begun.set()
+        return await put(*arguments)
+
+    def refused(*arguments: Any) -> None:
+        refuse(*arguments)
+        broken.set()
+
+    receiver._read, receiver.inbox.refuse = read, refused  # type: ignore[method-assign]
+    _, writer = await asyncio.open_connection("127.0.0.1", receiver.port)
+    head = (
+        b"POST /ours/v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\nContent-Length: 9\r\n\r\n"
+    )
+    writer.write(head + b"half")
+    async with asyncio.timeout(10):
+        await begun.wait()
+        writer.transport.abort()  # its process was ended
+        await broken.wait()
+    told = receiver.end("ours")
+    assert told.refused == {"broken off": 1}
+    assert told.incomplete
+
+
+async def test_a_batch_that_comes_after_its_call_is_answered_404_and_not_held(receiver: Receiver) -> None:
+    receiver.begin("ours", "RM_1")
+    receiver.end("ours")
+    async with aiohttp.ClientSession() as client:
+        async with client.post(f"{receiver.url}/ours/v1/traces", data=b"", headers=PROTOBUF) as answer:
+            assert answer.status == 404
+
+
+async def test_the_environment_of_the_agent_goes_before_the_user_s_own(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:9/v1/traces")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc")
+    receiver.begin("a room", "RM_1")
+    for name, value in receiver.env("a room").items():
+        monkeypatch.setenv(name, value)
+    assert os.environ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] == "http/protobuf"
+    await asyncio.to_thread(export, None)
+    assert len(receiver.end("a room").spans) == 2
+
+
 @pytest.mark.parametrize("signal", ["metrics", "logs"])
 async def test_metrics_and_logs_are_accepted_and_thrown_away(receiver: Receiver, signal: str) -> None:
     receiver.begin("ours", "RM_1")
@@ -127,6 +181,34 @@ async def test_an_agent_that_is_not_ours_to_end_is_waited_for_until_its_session_
         await asyncio.to_thread(export, receiver.url, Compression.NoCompression, "ours")
         async with asyncio.timeout(5):
             await waiting
+        assert len(receiver.end("ours").spans) == 2
+
+
+async def test_a_session_that_is_told_while_another_call_looks_is_not_missed() -> None:
+    """Two calls wait; the batch of one comes amid its own look at what is there."""
+    async with open_receiver(0, waits=True) as receiver:
+        for room in ("ours", "theirs"):
+            receiver.begin(room, f"RM_{room}")
+        looks, looked, came = 0, asyncio.Event(), threading.Event()
+        loop, is_complete = asyncio.get_running_loop(), receiver.inbox.is_complete
+
+        def look(window: CallWindow) -> bool:
+            nonlocal looks
+            found = is_complete(window)
+            if window.room == "ours" and (looks := looks + 1) == 1:
+                loop.call_soon_threadsafe(looked.set)
+                came.wait(10)
+            return found
+
+        receiver.inbox.is_complete = look  # type: ignore[method-assign]
+        waiting = [asyncio.create_task(receiver.settled(room)) for room in ("ours", "theirs")]
+        async with asyncio.timeout(5):  # less than the wait's own limit
+            await looked.wait()
+            await asyncio.to_thread(export, receiver.url, Compression.NoCompression, "ours")
+            came.set()
+            await waiting[0]
+        waiting[1].cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
         assert len(receiver.end("ours").spans) == 2
 
 

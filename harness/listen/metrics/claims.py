@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.listen.metrics.told import Told
+from harness.listen.metrics.told import NOT_PLACED, Told
 from harness.listen.place.replies import SAMPLES_PER_MS
 from harness.listen.place.scene import PAIRS, Scene
 from harness.listen.place.turns import TurnHeard
@@ -25,7 +25,10 @@ NO_PARTS = "it is not known between which moments the agent counts"
 
 @dataclass(frozen=True)
 class Claim:
-    """`name`: the figure as the agent calls it. `from_ms`, `to_ms`: between which it counts, on the host's clock, if known."""
+    """`name`: the figure as the agent calls it, "" where nothing that it told is placed in the turn.
+
+    `from_ms`, `to_ms`: between which it counts, on the host's clock, if known.
+    """
 
     name: str
     value_ms: float | None
@@ -43,7 +46,8 @@ def claim_metrics(scene: Scene, turn: TurnHeard, told: Told | None, kpi: Metric 
         ours = scene.capture.manifest.agent.kind == "reference"  # it has no dashboard
         return {} if ours else {"claimed_latency_ms": not_applicable("ms", NO_CLAIM)}
     if claim.value_ms is None:
-        return {"claimed_latency_ms": no_number("ms", f"missing: the agent reports no {claim.name} for this turn")}
+        why = f"the agent reports no {claim.name} for this turn" if claim.name else NOT_PLACED
+        return {"claimed_latency_ms": no_number("ms", f"missing: {why}")}
     claimed = number(claim.value_ms, "ms", reason=f"{claim.name}, as the agent reports it")
     absurd = why_absurd(claim.value_ms, _call_ms(scene))
     if absurd:
@@ -97,7 +101,7 @@ def _of_spans(turn: TurnHeard, told: Told | None) -> Claim | None:
         return None
     reply = told.of(turn)
     if reply is None:
-        return Claim("latency (none of its spans is placed in it)", None)
+        return Claim("", None)
     begin_ms, end_ms = (
         None if wall_ms is None else told.clock.mono_ms(wall_ms)
         for wall_ms in (reply.counts_from_ms, reply.counts_to_ms)

@@ -16,9 +16,9 @@ from harness.listen.metrics.words import turn_starts_ms
 from harness.listen.place.scene import PAIRS, Scene
 from harness.listen.place.turns import TurnHeard
 from harness.listen.told.agent_clock import AgentClock, Exchange, agent_clock
-from harness.listen.told.livekit import LIVEKIT, livekit_replies
+from harness.listen.told.livekit import LIVEKIT, livekit_replies, livekit_tools
 from harness.listen.told.pipecat import pipecat_replies
-from harness.listen.told.replies import MARKS, ToldReply
+from harness.listen.told.replies import MARKS, ToldReply, ToldTool
 from harness.model.measurement import ToolCall, WaterfallStep
 from harness.model.spans import SpanLine
 
@@ -26,8 +26,9 @@ STEP_OF = {"user_eot": HEARD_STEP, "tools_done": "tools", **{end: name for name,
 OPTIONAL = ("tools_done", "first_publish")  # no step of every turn, or of every framework
 LAST_STEP = "sent, received → audible"
 NOT_TOLD = "the agent's spans do not tell it"
+NOT_PLACED = "none of the agent's spans is placed in this turn"
 TELLS_TOOLS = (LIVEKIT,)  # Pipecat has no span of a tool
-SESSION_ENDS = ("agent_session", "drain_agent_activity")  # LiveKit's last spans: whatever ended before was sent before
+SESSION = "agent_session"  # LiveKit's: whatever ended before it was sent before
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def told_of(scene: Scene, turns: Sequence[TurnHeard]) -> Told | None:
         clock,
         len(replies),
         _assigned(replies, clock, turn_starts_ms(scene)),
-        _tools(replies, clock),
+        _tools(livekit_tools(spans), clock),
         _whole_until_ms(spans, clock),
     )
 
@@ -121,7 +122,7 @@ def told_waterfall(scene: Scene, turn: TurnHeard, told: Told | None) -> list[Wat
     return [*steps, WaterfallStep(name=LAST_STEP, ms=round(audible_ms - at_ms, 3))]
 
 
-def _tools(replies: Sequence[ToldReply], clock: AgentClock) -> tuple[ToolCall, ...]:
+def _tools(told: Sequence[ToldTool], clock: AgentClock) -> tuple[ToolCall, ...]:
     return tuple(
         ToolCall(
             name=tool.name,
@@ -132,12 +133,12 @@ def _tools(replies: Sequence[ToldReply], clock: AgentClock) -> tuple[ToolCall, .
             ended_ms=clock.mono_ms(tool.ended_ms),
             ended=True,
         )
-        for tool in sorted((tool for reply in replies for tool in reply.tools), key=lambda tool: tool.began_ms)
+        for tool in told
     )
 
 
 def _whole_until_ms(spans: Sequence[SpanLine], clock: AgentClock) -> float:
-    if any(span.name in SESSION_ENDS for span in spans):
+    if any(span.name == SESSION for span in spans):
         return math.inf
     last_ms = clock.mono_ms(max(span.end_ms for span in spans))
     return -math.inf if last_ms is None else last_ms

@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from harness.listen.metrics.told import TELLS_TOOLS, Told
+from harness.listen.metrics.told import NOT_PLACED, TELLS_TOOLS, Told
 from harness.listen.metrics.words import NOT_PUBLISHED, expected_of_turn, is_first_sound, turn_starts_ms
 from harness.listen.place.replies import HeardReply
 from harness.listen.place.scene import Scene
@@ -131,7 +131,7 @@ def _why_not_by_spans(
     if told is None or told.framework not in TELLS_TOOLS:
         return NOT_TOLD
     if told.of(turn) is None:
-        return "none of the agent's spans is placed in this turn"
+        return NOT_PLACED
     if any(happening.incomplete for happening in scene.capture.manifest.happenings):
         return "some of the agent's spans were not kept"
     if told.whole_until_ms < _over_ms(scene, turn):
@@ -145,9 +145,13 @@ def _why_not_by_spans(
 
 
 def _over_ms(scene: Scene, turn: TurnHeard) -> float:
-    """When the user's next turn began, on the host's clock; infinity for the last one."""
+    """When the user's next turn began, on the host's clock; for the last one, when the recording ended."""
     starts = [start for utterance, start in turn_starts_ms(scene) or () if utterance > (turn.utterance or 0)]
-    return min(starts, default=math.inf)
+    if starts:
+        return min(starts)
+    ring = scene.rings.get(scene.primary)
+    ended = scene.clocks.mono_ms(scene.primary, len(ring.audio)) if ring is not None else None
+    return math.inf if ended is None else ended
 
 
 def _is_json(text: str) -> bool:

@@ -3,7 +3,8 @@
 An agent on this host reads the wall clock that the receiver reads, so each batch gives the offset, and their spread says how
 far the wall clock was set in the call. Causality checks it: no span ends after it has arrived, no sound is heard before
 the agent had it, and no turn is decided before the user's last word. Where these contradict this host's clock, the
-agent has another one; its offset then lies between what they leave.
+agent has another one; its offset then lies between what they leave. Replies and turns are paired by their order for that. Where
+that cannot be, one being missing or one too many, this host's clock stands if by it some turn has a reply that fits.
 """
 
 from __future__ import annotations
@@ -47,16 +48,20 @@ def agent_clock(spans: Sequence[SpanLine], replies: Sequence[ToldReply], exchang
         return AgentClock(None, None, "no span came")
     offsets = np.array([span.arrived_unix_ns / 1e6 - span.arrived_mono_ms for span in spans])
     here, error = float(np.median(offsets)), float(np.ptp(offsets)) / 2 + READING_MS
-    least = max(span.end_ms - span.arrived_mono_ms for span in spans)  # what has arrived has ended
-    answers = [reply for reply in replies if reply.claimed_ms is not None or "user_eot" in reply.marks]
+    arrived = max(span.end_ms - span.arrived_mono_ms for span in spans)  # what has arrived has ended
+    answers = [r for r in replies if r.claimed_ms is not None or {"user_eot", "tts_first_pcm"} <= r.marks.keys()]
     paired = list(zip(answers, exchanges, strict=True)) if len(answers) == len(exchanges) else []
     sounds = [r.marks["tts_first_pcm"] - e.heard_ms for r, e in paired if "tts_first_pcm" in r.marks]
     decided = [r.marks["vad_end"] - e.ended_ms for r, e in paired if "vad_end" in r.marks]
-    least = max([least, *sounds])
-    most = min(decided, default=None)
-    if here >= least - TOLERANCE_MS - error and (most is None or here <= most + TOLERANCE_MS + error):
+    least, most, slack = max([arrived, *sounds]), min(decided, default=None), TOLERANCE_MS + error
+    mispaired = most is not None and most < least - 2 * TOLERANCE_MS
+    if paired and not mispaired:
+        is_here = here >= least - slack and (most is None or here <= most + slack)
+    else:
+        is_here = here >= arrived - slack and _some_fit(answers, exchanges, here, slack)
+    if is_here:
         return AgentClock(here, error, f"this host's (±{error:.1f} ms)")
-    if most is None or most < least - 2 * TOLERANCE_MS:
+    if most is None or mispaired:
         return AgentClock(None, None, "another host's, and nothing in the call ties it to this one")
     middle, half = (least + most) / 2, abs(most - least) / 2 + TOLERANCE_MS
     if half > WIDEST_MS:
@@ -65,4 +70,15 @@ def agent_clock(spans: Sequence[SpanLine], replies: Sequence[ToldReply], exchang
         middle,
         half,
         f"another host's, {middle - here:+.0f} ms against this one (±{half:.0f} ms, by what must precede what)",
+    )
+
+
+def _some_fit(answers: Sequence[ToldReply], exchanges: Sequence[Exchange], offset_ms: float, slack_ms: float) -> bool:
+    """Whether one was decided after the user's last word in some turn, and made before it was heard; True for none to tell."""
+    timed = [answer.marks for answer in answers if {"vad_end", "tts_first_pcm"} <= answer.marks.keys()]
+    return not (timed and exchanges) or any(
+        marks["vad_end"] - offset_ms >= exchange.ended_ms - slack_ms
+        and marks["tts_first_pcm"] - offset_ms <= exchange.heard_ms + slack_ms
+        for marks in timed
+        for exchange in exchanges
     )

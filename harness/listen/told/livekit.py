@@ -14,8 +14,9 @@ Names and attributes are those of livekit-agents 1.8.9: `livekit/agents/telemetr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from harness.listen.told.replies import AGREE_MS, ToldReply, ToldTool, children_of, known, named, plus_s
+from harness.listen.told.replies import AGREE_MS, ToldReply, ToldTool, Tree, children_of, known, named, plus_s, tree_of
 from harness.model.spans import LIVEKIT_SCOPE, SpanLine
 
 LIVEKIT = "LiveKit Agents"
@@ -24,25 +25,45 @@ END_OF_TURN, TRANSCRIPTION = "lk.end_of_turn_delay", "lk.transcription_delay"
 TTFT, TTFB = "lk.response.ttft", "lk.response.ttfb"
 
 
+@dataclass(frozen=True)
+class _Session:
+    """The spans of a call, by start."""
+
+    tree: Tree
+    user_turns: Sequence[SpanLine]
+    user_speaking: Sequence[SpanLine]
+
+
 def livekit_replies(spans: Sequence[SpanLine]) -> list[ToldReply]:
     """One for each `agent_turn`, by the time of its first sound."""
-    ours = [span for span in spans if span.scope == LIVEKIT_SCOPE]
-    replies = [_reply(turn, ours) for turn in named(ours, "agent_turn")]
+    ours = _ours(spans)
+    session = _Session(tree_of(ours), named(ours, "user_turn"), named(ours, "user_speaking"))
+    replies = [_reply(turn, session) for turn in named(ours, "agent_turn")]
     return sorted(replies, key=lambda reply: reply.anchor_ms)
 
 
-def _reply(turn: SpanLine, spans: Sequence[SpanLine]) -> ToldReply:
-    below = children_of(spans, turn)
+def livekit_tools(spans: Sequence[SpanLine]) -> list[ToldTool]:
+    """Every call of a tool, also of a turn whose own span has not come."""
+    return [_tool(span) for span in named(_ours(spans), "function_tool")]
+
+
+def _ours(spans: Sequence[SpanLine]) -> list[SpanLine]:
+    """By start."""
+    return sorted((span for span in spans if span.scope == LIVEKIT_SCOPE), key=lambda span: span.start_unix_ns)
+
+
+def _reply(turn: SpanLine, session: _Session) -> ToldReply:
+    below = children_of(session.tree, turn)
     speaking = named(below, "agent_speaking")
     sound_ms = speaking[0].start_ms if speaking else None
     claimed_s = turn.number(CLAIM)
-    user = _user_turn(turn, spans, sound_ms)
-    eot_ms = _end_of_speech(user, spans, sound_ms, claimed_s)
+    user = _user_turn(turn, session)
+    eot_ms = _end_of_speech(user, session, sound_ms, claimed_s)
     decided_s, heard_s = (_delay(name, turn, user) for name in (END_OF_TURN, TRANSCRIPTION))
-    tools = tuple(_tool(span) for span in named(below, "function_tool"))
+    tools = named(below, "function_tool")
     thought = [node for node in named(below, "llm_node") if sound_ms is None or node.start_ms <= sound_ms]
     last = thought[-1] if thought else None
-    before = [tool.ended_ms for tool in tools if last is not None and tool.ended_ms <= last.start_ms]
+    before = [tool.end_ms for tool in tools if last is not None and tool.end_ms <= last.start_ms]
     spoke = [node for node in named(below, "tts_node") if sound_ms is None or node.start_ms <= sound_ms]
     ttfb_s = spoke[-1].number(TTFB) if spoke else None
     claimed_ms = None if claimed_s is None else 1e3 * claimed_s
@@ -65,29 +86,27 @@ def _reply(turn: SpanLine, spans: Sequence[SpanLine]) -> ToldReply:
         claimed_ms=claimed_ms,
         counts_from_ms=begun_ms if agrees else None,
         counts_to_ms=sound_ms if agrees else None,
-        tools=tools,
     )
 
 
-def _user_turn(turn: SpanLine, spans: Sequence[SpanLine], sound_ms: float | None) -> SpanLine | None:
-    """The last turn of the user that began before this reply's first sound, in the same session."""
-    until_ms = turn.end_ms if sound_ms is None else sound_ms
-    before = [s for s in named(spans, "user_turn") if s.trace_id == turn.trace_id and s.start_ms <= until_ms]
-    return max(before, key=lambda span: span.start_unix_ns, default=None)
+def _user_turn(turn: SpanLine, session: _Session) -> SpanLine | None:
+    """The last turn of the user that began before this reply was begun, in the same session: a later one may interrupt it."""
+    before = [s for s in session.user_turns if s.trace_id == turn.trace_id and s.start_unix_ns <= turn.start_unix_ns]
+    return before[-1] if before else None
 
 
 def _end_of_speech(
-    user: SpanLine | None, spans: Sequence[SpanLine], sound_ms: float | None, claimed_s: float | None
+    user: SpanLine | None, session: _Session, sound_ms: float | None, claimed_s: float | None
 ) -> float | None:
     """Where the agent dates the end of the user's speech."""
-    waits = named(children_of(spans, user), "eou_wait") if user is not None else []
+    waits = named(children_of(session.tree, user), "eou_wait") if user is not None else []
     committed = [wait for wait in waits if wait.text("lk.eou.outcome") in ("committed", "")]
     if committed:
         return committed[-1].start_ms
     if user is not None:  # releases before eou_wait
         voiced = [
-            span for span in named(spans, "user_speaking")
-            if span.trace_id == user.trace_id and user.start_ms - AGREE_MS <= span.start_ms
+            span for span in session.user_speaking
+            if span.trace_id == user.trace_id and user.start_ms - AGREE_MS <= span.start_ms <= user.end_ms
             and (sound_ms is None or span.end_ms <= sound_ms)
         ]  # fmt: skip
         if voiced:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.listen.told.replies import AGREE_MS, ToldReply, children_of, known, named, plus_s
+from harness.listen.told.replies import AGREE_MS, ToldReply, Tree, children_of, known, named, plus_s, tree_of
 from harness.model.spans import PIPECAT_SCOPES, SpanLine
 
 CLAIM = "turn.user_bot_latency_seconds"
@@ -23,12 +23,13 @@ TTFB = "metrics.ttfb"
 def pipecat_replies(spans: Sequence[SpanLine]) -> list[ToldReply]:
     """One for each `turn` in which the user spoke or the bot answered."""
     ours = [span for span in spans if span.scope in PIPECAT_SCOPES]
-    replies = [_reply(turn, ours) for turn in named(ours, "turn")]
+    tree = tree_of(ours)
+    replies = [_reply(turn, tree) for turn in named(ours, "turn")]
     return sorted((r for r in replies if r.marks or r.claimed_ms is not None), key=lambda reply: reply.anchor_ms)
 
 
-def _reply(turn: SpanLine, spans: Sequence[SpanLine]) -> ToldReply:
-    below = children_of(spans, turn)
+def _reply(turn: SpanLine, tree: Tree) -> ToldReply:
+    below = children_of(tree, turn)
     heard, thought, spoke = (named(below, name) for name in ("stt", "llm", "tts"))
     claimed_s = turn.number(CLAIM)
     heard = [span for span in heard if not thought or span.start_ms <= thought[-1].start_ms]

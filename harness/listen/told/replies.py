@@ -48,7 +48,6 @@ class ToldReply:
     claimed_ms: float | None = None
     counts_from_ms: float | None = None
     counts_to_ms: float | None = None
-    tools: tuple[ToldTool, ...] = ()
 
     @property
     def anchor_ms(self) -> float:
@@ -59,16 +58,23 @@ class ToldReply:
         return self.ended_ms
 
 
-def children_of(spans: Iterable[SpanLine], root: SpanLine) -> list[SpanLine]:
-    """All spans below `root`, by start."""
-    by_parent: dict[str, list[SpanLine]] = {}
+Tree = Mapping[tuple[str, str], Sequence[SpanLine]]  # (trace, parent) → its children
+
+
+def tree_of(spans: Iterable[SpanLine]) -> Tree:
+    tree: dict[tuple[str, str], list[SpanLine]] = {}
     for span in spans:
-        if span.trace_id == root.trace_id and span.parent_span_id:
-            by_parent.setdefault(span.parent_span_id, []).append(span)
+        if span.parent_span_id:
+            tree.setdefault((span.trace_id, span.parent_span_id), []).append(span)
+    return tree
+
+
+def children_of(tree: Tree, root: SpanLine) -> list[SpanLine]:
+    """All spans below `root`, by start."""
     found: list[SpanLine] = []
     waiting, seen = [root.span_id], {root.span_id}
     while waiting:
-        for span in by_parent.get(waiting.pop(), []):
+        for span in tree.get((root.trace_id, waiting.pop()), ()):
             if span.span_id not in seen:  # a made-up circle of parents ends here
                 seen.add(span.span_id)
                 found.append(span)

@@ -25,11 +25,11 @@ BOOK = {"tools": [{"name": "book_table", "args": {"people": 2}}], "forbid_tools"
 
 
 def spans(*, tool_ms: float = 1_000.0, ended: bool = True, **more: Any) -> Spans:
-    """A reply behind a tool; `ended`: the session's last spans have come too."""
+    """A reply behind a tool; `ended`: the session's last span has come too."""
     told = Spans(**more)
     told.livekit_turn(T0_MONO_MS + 520, ENDED_MS + 60, SOUND_MS, claimed_s=2.04, tool_ms=tool_ms)
     if ended:
-        told.add("drain_agent_activity", SOUND_MS + 1_700, SOUND_MS + 1_800)
+        told.add("agent_session", T0_MONO_MS, SOUND_MS + 1_800)
     return told
 
 
@@ -93,11 +93,37 @@ def test_spans_that_do_not_tell_all_of_a_turn_prove_nothing(tmp_path: Path, told
     if not told.lines:
         pipecat = told.scope in PIPECAT_SCOPES
         told.add("turn" if pipecat else "agent_turn", T0_MONO_MS + 100, T0_MONO_MS + 200)
-        told.add("drain_agent_activity", SOUND_MS, SOUND_MS + 10)
+        told.add("agent_session", T0_MONO_MS, SOUND_MS + 10)
     folder = folder_of(tmp_path, BOOK, told)
     measurement = listen(folder)
     assert {status_of(gate, folder, measurement) for gate in ("tools", "forbid_tools", "say_do")} == {Status.NO_DATA}
     assert reason in why(measurement)
+
+
+@pytest.mark.parametrize(
+    ("drained_ms", "status"),
+    [(SOUND_MS + 1_700, Status.NO_DATA), (T0_MONO_MS + 7_050, Status.FAIL)],
+    ids=["handed over to another agent", "after the user had left"],
+)
+def test_an_agent_that_is_drained_amid_the_call_goes_on_as_another(
+    tmp_path: Path, drained_ms: float, status: Status
+) -> None:
+    told = spans(tool_ms=0.0, ended=False)
+    told.add("drain_agent_activity", drained_ms, drained_ms + 20)
+    folder = folder_of(tmp_path, BOOK, told)
+    assert status_of("tools", folder, listen(folder)) is status
+
+
+def test_a_tool_whose_reply_was_never_told_counts(tmp_path: Path) -> None:
+    told = spans(tool_ms=0.0)
+    told.add(
+        "function_tool", ENDED_MS + 400, ENDED_MS + 500, "00000000000000ff",
+        lk__function_tool__name="delete_all", lk__function_tool__is_error=False,
+    )  # fmt: skip
+    folder = folder_of(tmp_path, BOOK, told)
+    measurement = listen(folder)
+    assert status_of("forbid_tools", folder, measurement) is Status.FAIL
+    assert "it called delete_all" in why(measurement)
 
 
 def test_spans_that_were_not_kept_prove_nothing(tmp_path: Path) -> None:

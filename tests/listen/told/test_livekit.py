@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.listen.told.livekit import livekit_replies
+from harness.listen.told.livekit import livekit_replies, livekit_tools
 from tests.listen.told_spans import Spans, read_spans, relative
 
 RECORDED = Path(__file__).with_name("livekit_call.jsonl")
@@ -36,7 +36,7 @@ def test_a_reply_after_a_tool_is_timed_by_the_model_that_answered() -> None:
         "user_eot": 0, "vad_end": 250, "stt_done": 100, "tools_done": 1_073, "llm_first_token": 1_125,
         "llm_first_segment": 1_460, "tts_first_pcm": 1_500,
     }  # fmt: skip
-    (tool,) = reply.tools
+    (tool,) = livekit_tools(spans.lines)
     assert (tool.name, tool.arguments, tool.result, tool.failed) == ("book_table", '{"people": 2}', "booked", False)
     assert tool.ended_ms - tool.began_ms == pytest.approx(800)
 
@@ -71,6 +71,31 @@ def test_an_unknown_delay_written_as_0_is_no_delay() -> None:
     spans.add("agent_speaking", 2_400, 4_000, turn)
     (reply,) = livekit_replies(spans.lines)
     assert reply.marks.keys() == {"user_eot", "tts_first_pcm"}
+
+
+@pytest.mark.parametrize(
+    "not_told", [(), ("agent_speaking",), ("agent_speaking", "eou_wait")],
+    ids=["heard", "given up ahead of its first sound", "of an earlier release"],
+)  # fmt: skip
+def test_a_turn_of_the_user_that_interrupts_a_reply_is_not_the_one_that_it_answers(not_told: tuple[str, ...]) -> None:
+    spans = Spans()
+    spans.livekit_turn(500, 1_700, 4_000, claimed_s=2.3)
+    interrupts = spans.add("user_turn", 3_000, 4_800, lk__end_of_turn_delay=0.3)
+    spans.add("user_speaking", 3_000, 4_500, interrupts)
+    spans.add("eou_wait", 4_500, 4_800, interrupts, lk__eou__outcome="committed")
+    lines = [line for line in spans.lines if line.name not in not_told]
+    (reply,) = livekit_replies(lines)
+    assert relative([("eot", reply.marks["user_eot"])], 1_700) == {"eot": 0}
+
+
+def test_spans_in_any_order_tell_the_same() -> None:
+    spans = Spans()
+    spans.livekit_turn(500, 1_700, 3_200, claimed_s=1.5, tool_ms=800)
+    spans.livekit_turn(5_500, 6_700, 7_500, claimed_s=0.8)
+    older = [line for line in spans.lines if line.name != "eou_wait"]
+    for lines in (spans.lines, older):
+        assert livekit_replies(lines[::-1]) == livekit_replies(lines)
+        assert livekit_tools(lines[::-1]) == livekit_tools(lines)
 
 
 def test_spans_whose_parents_go_in_a_circle_end() -> None:

@@ -215,6 +215,28 @@ def test_what_could_not_be_measured_is_neither_right_nor_wrong() -> None:
     assert root.attributes["earwitness.capture_status"] == "HARNESS_ERROR"
 
 
+@pytest.mark.parametrize("content", [False, True])
+@pytest.mark.parametrize("measured", [False, True])
+def test_what_the_agent_said_when_a_dialogue_gave_up_is_told_only_where_words_may_go(
+    measured: bool, content: bool
+) -> None:
+    status, detail = (
+        CaptureStatus.DIALOGUE_GAVE_UP,
+        "dialogue.asks: too long; since the user's last line it said 'my secret'",
+    )
+    heard = canned.measurement().model_copy(update={"capture_status": status, "detail": detail, "turns": []})
+    definition = canned.case()
+    judged = canned.verdict(definition, heard if measured else None, status=status, detail=detail)
+    told = manifest().model_copy(update={"status": status, "detail": detail})
+    call = JudgedCall(
+        canned.summary([(definition, judged)]), judged, judged.attempts[0], told, call_clock(Path("nowhere"), told)
+    )
+    found = call_trace(call, content=content)
+    assert found.spans[0].outcome == "error"
+    assert found.spans[0].attributes["earwitness.capture_status"] == "DIALOGUE_GAVE_UP"
+    assert ("my secret" in repr(found)) is content
+
+
 def test_a_tool_is_a_span_of_its_turn_and_its_words_stay_here() -> None:
     failed = BOOKED.model_copy(update={"name": "pay", "error": "card 4711 refused", "result": ""})
     spoken = turn(tools=[BOOKED, failed], understood="two people", said="booked")
