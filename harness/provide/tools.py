@@ -60,7 +60,8 @@ def install_wheel(requirement: str, folder: Path, *, alone: bool = False) -> Non
     """Unpack a wheel and its dependencies (`alone`: without them) into a folder. Raises ProvisionError."""
     uv = find_uv()
     if uv is None and find_spec("pip") is None:
-        raise ProvisionError(f"neither uv nor pip is here to fetch {requirement}; install uv, or run `make setup`")
+        give_pip = f"{sys.executable} -m ensurepip"
+        raise ProvisionError(f"neither uv nor pip is here to fetch {requirement}: put uv on PATH, or run `{give_pip}`")
     pip = [uv, "pip"] if uv is not None else [sys.executable, "-P", "-m", "pip"]
     python = ["--python", sys.executable] if uv is not None else []
     options = [*python, "--target", str(folder), *(["--no-deps"] if alone else [])]

@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from harness.errors import ProvisionError
-from harness.provide.tools import run_tool
+from harness.provide import tools
+from harness.provide.tools import install_wheel, run_tool
 
 
 def test_a_program_that_fails_is_reported_with_the_end_of_its_output() -> None:
@@ -40,3 +41,13 @@ def process_of(left: Path) -> psutil.Process | None:
         return None if child.status() == psutil.STATUS_ZOMBIE else child
     except psutil.NoSuchProcess:
         return None
+
+
+def test_where_nothing_installs_wheels_it_says_how_to_get_what_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a wheel there is no `make`."""
+    monkeypatch.setattr(tools, "find_uv", lambda: None)
+    monkeypatch.setattr(tools, "find_spec", lambda name: None)
+    with pytest.raises(ProvisionError, match="fetch it: put uv on PATH, or run `.* -m ensurepip`"):
+        install_wheel("it", tmp_path)
