@@ -49,5 +49,5 @@ def test_where_nothing_installs_wheels_it_says_how_to_get_what_does(
     """Of a wheel there is no `make`."""
     monkeypatch.setattr(tools, "find_uv", lambda: None)
     monkeypatch.setattr(tools, "find_spec", lambda name: None)
-    with pytest.raises(ProvisionError, match="fetch it: put uv on PATH, or run `.* -m ensurepip`"):
+    with pytest.raises(ProvisionError, match=r"fetch it: put uv on PATH, or run `.* -m ensurepip`"):
         install_wheel("it", tmp_path)
