@@ -42,6 +42,16 @@ AGENTS_FAULT = {
     CaptureStatus.AGENT_CRASH,
     CaptureStatus.AGENT_LEFT,
 }
+#: The agent owed something that did not come, or did not end. Nobody says so of it by a call that is not believed: on a host
+#: that starves them, agents are late.
+AWAITED = {
+    CaptureStatus.POST_SILENT,
+    CaptureStatus.SLICE_ERROR,
+    CaptureStatus.REPLY_EVENTS_MISSING,
+    CaptureStatus.REPLY_TIMEOUT,
+    CaptureStatus.REPLY_ENDLESS,
+    CaptureStatus.DIALOGUE_GAVE_UP,
+}
 COMPLETE = {CaptureStatus.OK, CaptureStatus.NO_REPLY_EXPECTED}
 NOT_BELIEVED = {CaptureStatus.MIC_WINDOW_MISSED}
 EXIT_OK, EXIT_FAIL, EXIT_NOT_MEASURED, EXIT_INTERRUPTED = 0, 1, 3, 130
@@ -83,6 +93,13 @@ def status_of_capture(status: CaptureStatus) -> Status:
     return Status.INVALID if status in NOT_BELIEVED else Status.NO_DATA
 
 
+def status_of_end(status: CaptureStatus, measurement: Measurement | None) -> tuple[Status, str]:
+    """`status_of_capture`, and why it is INVALID instead where what was awaited was awaited in a call that is not believed."""
+    if status not in AWAITED or measurement is None or measurement.validity.ok:
+        return status_of_capture(status), ""
+    return Status.INVALID, "; ".join(measurement.validity.reasons)
+
+
 def judge_attempt(
     case: Case,
     manifest: Manifest,
@@ -98,9 +115,9 @@ def judge_attempt(
     if measurement is not None and status in COMPLETE:
         gates = [evaluate(gate, samples_of(gate, case, measurement)) for gate in gates_for(case, measurement, limits)]
         gates = [g if blocks(g, case) else as_warning(g) for g in gates]
-    own = status_of_capture(status)
+    own, not_believed = status_of_end(status, measurement)
     applied, why_not = network_status(measurement) if status in COMPLETE else (Status.PASS, "")
-    detail = "; ".join(filter(None, [why_not, detail]))
+    detail = "; ".join(filter(None, [not_believed, why_not, detail]))
     if measurement is None and own is Status.PASS:
         own = Status.NO_DATA
     judged = [own, applied, *(g.status for g in gates)]

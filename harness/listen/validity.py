@@ -114,13 +114,15 @@ def _windows(scene: Scene) -> list[str]:
 
 
 def _host(scene: Scene) -> list[str]:
-    """Overload between the user's first word and the agent's last sound."""
+    """Overload between the user's first word and the agent's last sound; of a call that broke off, its end."""
     load, user, ring = scene.capture.load, PAIRS[scene.primary], scene.primary
     first = scene.first_speech(user)
     heard = scene.heard.get(ring, [])
-    if not load or first is None or not heard:
+    complete = scene.capture.manifest.status in (CaptureStatus.OK, CaptureStatus.NO_REPLY_EXPECTED)
+    if not load or first is None or (complete and not heard):
         return []
-    start, end = scene.clocks.mono_ms(user, first), scene.clocks.mono_ms(ring, heard[-1].end)
+    start = scene.clocks.mono_ms(user, first)
+    end = scene.clocks.mono_ms(ring, heard[-1].end) if complete else load[-1].t_mono_ms
     if start is None or end is None or end <= start:
         return []
     lines = load_within(load, start, end)

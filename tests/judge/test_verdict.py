@@ -6,7 +6,8 @@ import pytest
 
 from harness.judge.gates import OPS
 from harness.judge.numbers import show, show_limit
-from harness.judge.verdict import AGENTS_FAULT, COMPLETE, judge_attempt, judge_case, status_of_capture
+from harness.judge.verdict import AGENTS_FAULT, AWAITED, COMPLETE, judge_attempt, judge_case, status_of_capture
+from harness.model.measurement import Validity
 from harness.model.status import CaptureStatus, Status
 from tests.judge.canned import case, manifest, measurement, metric, summary, verdict
 
@@ -33,6 +34,20 @@ def test_every_incomplete_capture_keeps_the_run_from_passing(status: CaptureStat
     assert (told.status is Status.FAIL) == (status in AGENTS_FAULT)
     assert summary([(broken, told)]).exit_code == (1 if status in AGENTS_FAULT else 3)
     assert str(status) in told.reason
+
+
+@pytest.mark.parametrize("status", sorted(AGENTS_FAULT))
+def test_what_is_awaited_in_a_call_that_is_not_believed_is_no_fault_of_the_agents(status: CaptureStatus) -> None:
+    """An agent that ended or left did so whatever the host's load."""
+    broken = case()
+    why = "the host was overloaded: CPU 100 %, event loop up to 140 ms late"
+    believed = measurement().model_copy(update={"capture_status": status, "detail": "nothing was heard"})
+    heard = believed.model_copy(update={"validity": Validity(ok=False, reasons=[why])})
+    told = verdict(broken, heard, status=status, detail="nothing was heard")
+    assert told.status is (Status.INVALID if status in AWAITED else Status.FAIL)
+    assert (why in told.reason) == (status in AWAITED)
+    assert "nothing was heard" in told.reason
+    assert verdict(broken, believed, status=status, detail="nothing was heard").status is Status.FAIL
 
 
 def test_a_capture_that_could_not_be_measured_is_no_data() -> None:

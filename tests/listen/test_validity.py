@@ -51,6 +51,19 @@ def test_an_overloaded_host_makes_the_measurement_invalid(tmp_path):
     assert "overloaded" in validity.reasons[0]
 
 
+@pytest.mark.parametrize(("cpu_percent", "lag_ms", "believed"), [(100, 60, False), (70, 60, True), (100, 20, True)])
+def test_an_answer_that_a_starved_host_was_waited_for_in_vain_on_is_not_believed_to_be_missing(
+    tmp_path, cpu_percent, lag_ms, believed
+):
+    call = Call(
+        said=[Said(500, speech(900, 1))], status=CaptureStatus.REPLY_TIMEOUT, total_ms=8_000,
+        cpu_percent=cpu_percent, loop_lag_ms=lag_ms,
+    )  # fmt: skip
+    validity = listen(call.write(tmp_path / "c")).validity
+    assert validity.ok == believed, validity.reasons
+    assert believed or validity.reasons == [f"the host was overloaded: CPU 100 %, event loop up to {lag_ms} ms late"]
+
+
 def load_lines(folder: Path, change) -> None:
     path = folder / capture.HOST_LOAD
     lines = [json.loads(line) for line in path.read_text().splitlines()]

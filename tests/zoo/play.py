@@ -23,7 +23,7 @@ from aiohttp import web
 from livekit import api
 
 from harness.errors import EarwitnessError
-from harness.judge.verdict import explain, status_of_capture
+from harness.judge.verdict import explain, status_of_end
 from harness.model.capture import EAR, POST_RTC
 from harness.model.measurement import Measurement
 from harness.model.plan import BuiltCase, Plan
@@ -227,7 +227,7 @@ def _played(
     overloaded = OVERLOADED in report
     as_it_is = row.timed or (latency and not overloaded)
     gates = [gate for gate in attempt.gates if as_it_is or not _by_load(gate)]
-    status = worst([status_of_capture(attempt.capture_status), *(gate.status for gate in gates)])
+    status = worst([status_of_end(attempt.capture_status, measured)[0], *(gate.status for gate in gates)])
     reasons = [attempt.detail, *(f"{g.gate_id}: {explain(g)}" for g in gates if g.status is status)]
     return Played(
         row=row,
