@@ -47,6 +47,8 @@ def adopt_command(
             f"{call}: both voices lie on one channel, so the user's words cannot be cut out; give the user's side as a file of "
             "its own (--user first.wav), or a recording with a channel each"
         )
+    if not heard.record.turns:
+        raise UsageError(f"{call}: there is nothing to play: {heard.record.turns_unknown}")
     turns = range(len(heard.record.turns))
     adopted = write_adopted(heard, call, name, out, turns, f"The user's turns of {call.name}", quiet=as_json)
     show(heard, call, report if report is not None else adopted.with_suffix(".check.html"), as_json)

@@ -47,11 +47,11 @@ def check_command(
     heard = hear(call, user)
     show(heard, call, report, as_json)
     if pin is not None:
-        write_pinned(heard, call, pin, case_id, out)
+        write_pinned(heard, call, pin, case_id, out, quiet=as_json)
     raise typer.Exit(0 if heard.record.timed else NOT_MEASURED)
 
 
-def write_pinned(heard: HeardCall, call: Path, pin: int, case_id: str | None, out: Path) -> None:
+def write_pinned(heard: HeardCall, call: Path, pin: int, case_id: str | None, out: Path, *, quiet: bool) -> None:
     """The user's words that lead to a moment, as a case. Raises UsageError."""
     moments = {moment.number: moment for moment in heard.record.moments}
     if pin not in moments:
@@ -62,7 +62,8 @@ def write_pinned(heard: HeardCall, call: Path, pin: int, case_id: str | None, ou
         raise UsageError(
             f"--pin {pin}: no words of the user lead to this moment ({moment.what}), so there is nothing to play"
         )
-    write_adopted(heard, call, case_id or f"{_stem(call)}_{pin}", out, moment.utterances, f"{call.name}: {moment.what}")
+    name, title = case_id or f"{_stem(call)}_{pin}", f"{call.name}: {moment.what}"
+    write_adopted(heard, call, name, out, moment.utterances, title, quiet=quiet)
 
 
 def _stem(call: Path) -> str:

@@ -10,6 +10,7 @@ traces, statistics, arrival times, other clocks.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,25 +20,28 @@ import soundfile
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import UsageError
+from harness.listen.place.evened import evened
 from harness.listen.place.onset import Sound
 from harness.listen.place.replies import SAMPLES_PER_MS
 from harness.listen.place.ring import Ring
 from harness.listen.read.reading import RECORDINGS, Capture, first_problem
 from harness.listen.read.records import not_applicable
-from harness.listen.read.wav import RATE_HZ, WavFormat, read_wav, two_channels, wav_format
+from harness.listen.read.wav import RATE_HZ, NotFiniteError, WavFormat, read_wav, two_channels, wav_format
 from harness.model import capture
 from harness.model.audio import Audio
 from harness.model.capture import AgentUnderTest, Manifest, PageUnderTest
 from harness.model.case import SpokenUtterance, Truth, TruthSpan
-from harness.model.channels import Channel
+from harness.model.channels import Channel, TwoChannels
 from harness.model.found_speech import FindSpeech
 from harness.model.measurement import Metric
 from harness.model.riff import CutError, RiffError
 from harness.model.status import CaptureStatus
+from harness.model.wav_file import LONGEST_S, NO_LENGTH
 
 ONE_UTTERANCE_MS = 700.0  # sounds closer than this are one utterance, as with a case's own WAV
 SHORTEST_UTTERANCE_MS = 60.0
 MOST_CHANNELS = 2
+RATES_HZ = (1_000, 1_000_000)  # outside of them a header is damaged
 SAME_LENGTH_MS = 100.0
 
 # what the files alone can never give, and what would give it
@@ -73,12 +77,12 @@ class Recordings:
         return {name: path for name, path in roles.items() if path is not None}
 
 
-#: The microphone and the ear as recorded → the same without what leaks from one to the other, and what is to be said of it.
-Apart = Callable[[Audio, Audio], tuple[Audio, Audio, list[str]]]
+#: The microphone, if there is one, and the ear as recorded → both as they are to be heard, and what is to be said of it.
+Apart = Callable[[Audio | None, Audio], tuple[Audio | None, Audio, list[str]]]
 
 
 def read_recordings(files: Recordings, find: FindSpeech | None = None, apart: Apart | None = None) -> Capture:
-    """`apart`: works on --mic and --ear before anything is looked for. Raises UsageError that names the file and says what
+    """`apart`: works on --ear, and on --mic, before anything is looked for. Raises UsageError that names the file and says what
     to do.
     """
     if files.truth is not None and files.mic is None:
@@ -91,12 +95,13 @@ def read_recordings(files: Recordings, find: FindSpeech | None = None, apart: Ap
     notes = [_note(files.sounds()[name], found, channels[name][1]) for name, found in formats.items()]
     missing = {name: f"{RECORDINGS[name]} was not given" for name in RECORDINGS if name not in audio}
     truth: Truth | None = None
+    if apart is not None:
+        mic, audio["ear"], said = apart(audio.get("mic"), audio["ear"])
+        audio |= {"mic": mic} if mic is not None else {}
+        notes += said
     if files.mic is None:
         missing[capture.TRUTH] = NO_MIC
     else:
-        if apart is not None:
-            audio["mic"], audio["ear"], said = apart(audio["mic"], audio["ear"])
-            notes += said
         audio.setdefault("said", audio["mic"])  # the truth counts in the microphone's own samples
         notes.append(_lengths(audio))
         source = files.user or files.mic
@@ -144,6 +149,9 @@ def _manifest(name: str, files: Recordings, detail: str) -> Manifest:
 
 def check_format(path: Path) -> WavFormat:
     """What its header says. Raises UsageError where it is no sound file that can be listened to."""
+    name = os.fsencode(path).decode(errors="replace")
+    if name != str(path):
+        raise UsageError(f"{name}: its name is not UTF-8 and cannot be printed; rename it")
     try:
         if path.is_dir():
             raise UsageError(
@@ -167,7 +175,22 @@ def check_format(path: Path) -> WavFormat:
             f"{path}: has {found.channels} channels, and nothing says who is on which; "
             "save the agent's and the user's as a mono file each"
         )
+    if not RATES_HZ[0] <= found.rate_hz <= RATES_HZ[1]:
+        raise UsageError(f"{path}: its header says {found.rate_hz} Hz, which no recording has; convert it again")
+    if found.n_samples > LONGEST_S * found.rate_hz:
+        raise UsageError(f"{path}: {NO_LENGTH}")
     return found
+
+
+def compare_channels(path: Path) -> TwoChannels:
+    """What the two channels of a file are to one another. Raises UsageError."""
+    try:
+        return two_channels(path)
+    except NotFiniteError as error:
+        raise UsageError(f"{path}: {error}; record or convert it again") from error
+    except (OSError, RiffError, soundfile.LibsndfileError) as error:
+        why = getattr(error, "error_string", None) or error
+        raise UsageError(f"{path}: cannot be read: {why}; record or convert it again") from error
 
 
 def _channel(name: str, files: Recordings, found: WavFormat) -> tuple[Channel, str]:
@@ -178,10 +201,7 @@ def _channel(name: str, files: Recordings, found: WavFormat) -> tuple[Channel, s
     asked = {"ear": files.ear_channel, "mic": files.mic_channel}.get(name)
     if asked is not None:
         return asked, "2 channels averaged" if asked is Channel.AVERAGE else f"its {asked} channel"
-    try:
-        seen = two_channels(path)
-    except (OSError, RiffError, soundfile.LibsndfileError):  # `_audio` says what is wrong with it
-        return Channel.AVERAGE, ""
+    seen = compare_channels(path)
     if seen.use is None:
         how = f"--{name}-channel left or right" if name in ("ear", "mic") else "save each as a mono file"
         raise UsageError(f"{path}: {seen.note}; say which one is meant: {how}")
@@ -235,11 +255,13 @@ def find_utterances(audio: Audio) -> Truth | None:
 
 def _found(audio: Audio, name: str, find: FindSpeech | None) -> tuple[Truth | None, list[str]]:
     """The user's utterances and what is to be said of them; without any, why."""
+    audio, even = evened(audio)
+    even = [f"{name}: {note}" for note in even]
     by_level = find_utterances(audio)
     nobody = [f"nobody is heard to speak in {name}"]
     found_how = f"the user's utterances were found by level in {name}: no --truth was given"
     if find is None:
-        return by_level, nobody if by_level is None else [found_how]
+        return by_level, nobody if by_level is None else [*even, found_how]
     spans = [] if by_level is None else [(u.start_sample, u.end_sample) for u in by_level.utterances]
     found = find(audio.samples, spans)
     if found.cannot_tell:
@@ -248,7 +270,8 @@ def _found(audio: Audio, name: str, find: FindSpeech | None) -> tuple[Truth | No
         return None, nobody
     notes = [f"{name}: {note}" for note in found.notes]
     in_noise = any(utterance.error_ms is not None for utterance in found.utterances)
-    return _truth("detected", len(audio), found.utterances), notes if in_noise else [found_how, *notes]
+    notes = [*even, *notes] if in_noise else [*even, found_how, *notes]
+    return _truth("detected", len(audio), found.utterances), notes
 
 
 def _truth(source: str, n_samples: int, utterances: list[SpokenUtterance]) -> Truth:

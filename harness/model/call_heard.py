@@ -83,6 +83,7 @@ class CallHeard(_Frozen):
     user_speaks: list[Stretch] = Field(default_factory=list)
     agent_speaks: list[Stretch] = Field(default_factory=list)  # in a mix: anybody
     turns: list[UserTurn] = Field(default_factory=list)
+    turns_unknown: str = ""  # why none is told
     overlaps: list[Overlap] = Field(default_factory=list)
     overlaps_unknown: str = ""  # why talk-over is not told
     defects: list[Defect] = Field(default_factory=list)

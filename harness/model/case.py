@@ -73,7 +73,7 @@ class RecordedWords(_Strict):
     start_ms: float | None = Field(default=None, ge=0)
     end_ms: float | None = Field(default=None, gt=0)
     error_ms: float | None = Field(
-        default=None, ge=0, le=1_000
+        default=None, ge=0, le=600_000
     )  # how far both may be off, where noise lies under the words
     text: str = ""
     channel: Channel | None = None  # left, right or average, of two channels; None: as the recording shows

@@ -13,6 +13,8 @@ PATTERN = "re:"
 def _phrase(text: str) -> str:
     if not text.removeprefix(PATTERN).strip():
         raise ValueError("a phrase needs a word")
+    if not text.startswith(PATTERN) and not any(letter.isalnum() for letter in text):
+        raise ValueError(f"{text!r} has no word; {PATTERN} begins a pattern for signs")
     if text.startswith(PATTERN):
         try:
             re.compile(text[len(PATTERN) :])

@@ -12,7 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.model.riff import Piece, Riff, parse_riff
+from harness.model.riff import Piece, Riff, RiffError, parse_riff
+
+LONGEST_S = 864_000.0  # ten days; the header of a stream says the largest number there is
+MOST_MISSING_S = 0.1  # of what a header announces: a frame or two of a lossy codec
+NO_LENGTH = "its header does not say how long it is, as of a stream; convert it to a WAV"
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,13 @@ class WavFile:
             return
         with TrueWav(self.path, self.riff.pieces) as sound:
             yield sound
+
+
+def check_whole(announced: int, found: int, rate_hz: int) -> None:
+    """A decoder that meets damage leaves it out and goes on: all after it would stand too early. Raises RiffError."""
+    missing_s = (announced - found) / rate_hz
+    if missing_s > MOST_MISSING_S:
+        raise RiffError(f"{missing_s:.1f} s of its sound are missing or damaged")
 
 
 def open_wav(path: Path) -> WavFile:

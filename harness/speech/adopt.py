@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +25,7 @@ from harness.speech.recording import to_int16
 FIRST_MS = 500.0
 MARGIN_MS = 100.0  # of sound kept on either side of the words, to be heard and moved
 LONGEST_PAUSE_MS = 20_000.0
+LONGEST_DELAY_MS = 60_000.0
 LONGEST_CASE_MS = 600_000.0
 LEAST_LATE_MS, LEAST_EARLY_MS = 1_500.0, 400.0  # a window for the device microphone, which plays the WAV as it is
 BACKCHANNEL_MS = 1_000.0  # a shorter word over an agent that goes on as long again is no turn
@@ -91,7 +92,11 @@ def plan(words: Sequence[Words], agent: Sequence[tuple[int, int]]) -> Plan:
         before = played[-1]
         replies = [span for span in agent if span[1] > before.start and before.words[0].start <= span[0] < said.start]
         if replies:
-            played.append(_after_reply(said, before, replies, is_turn=not _backchannel(said, agent)))
+            following = _after_reply(said, before, replies, is_turn=not _backchannel(said, agent))
+            if following.delay_ms > LONGEST_DELAY_MS:
+                notes.append(_sooner(following))
+                following = replace(following, delay_ms=LONGEST_DELAY_MS)
+            played.append(following)
             continue
         pause_ms = (said.start - before.words[-1].end) / PER_MS
         longer = f" (in the recording {pause_ms / 1e3:.1f} s)" if pause_ms > LONGEST_PAUSE_MS else ""
@@ -101,6 +106,14 @@ def plan(words: Sequence[Words], agent: Sequence[tuple[int, int]]) -> Plan:
         )
         played[-1] = Played((*before.words, said), before.after, before.delay_ms, before.is_turn)
     return Plan(tuple(played), tuple(notes))
+
+
+def _sooner(played: Played) -> str:
+    event = "began" if played.after == "reply_start" else "ended"
+    return (
+        f"turn {played.words[0].number + 1} comes {LONGEST_DELAY_MS / 1e3:.0f} s after the reply {event}, the longest that a "
+        f"case waits (in the recording {played.delay_ms / 1e3:.1f} s)"
+    )
 
 
 def _backchannel(said: Words, agent: Sequence[tuple[int, int]]) -> bool:
@@ -131,10 +144,8 @@ class Adopted:
 def write_case(
     plan_: Plan, sound: Samples, case_id: str, title: str, about: str, folder: Path, *, greets: bool = False
 ) -> Adopted:
-    """`sound`: the user's side, 48 kHz mono. `greets`: the agent spoke first. Raises UsageError."""
+    """`plan_`: of one word at least; `sound`: the user, 48 kHz mono. `greets`: the agent spoke first. Raises UsageError."""
     check_free(case_id, folder)
-    if not plan_.played:
-        raise UsageError("nobody is heard to speak on the user's side, so there is nothing to play")
     path = folder / f"{case_id}.yaml"
     first = plan_.played[0].start
     last_ms = FIRST_MS + (plan_.played[-1].words[-1].end - first) / PER_MS
@@ -150,15 +161,23 @@ def write_case(
     from harness.speech.build import wav_bytes
 
     cuts = {words: _cut(words, sound) for words in wavs}
-    text = _yaml(plan_, sound, case_id, title, about, cuts, wavs, greets)
+    sounds = {words: np.asarray(sound[slice(*cut)], np.float64) for words, cut in cuts.items()}
+    loudest = max(float(np.max(np.abs(part))) for part in sounds.values())
+    notes = list(plan_.notes)
+    if loudest > 1:
+        notes.append(
+            f"the recording goes {20 * np.log10(loudest):.1f} dB over full scale: its words are that much softer"
+        )
+        sounds = {words: part / loudest for words, part in sounds.items()}
+    text = _yaml(plan_, sounds, case_id, title, about, cuts, wavs, greets, notes)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for words, file in wavs.items():
-            write_atomic(file, wav_bytes(to_int16(np.asarray(sound[slice(*cuts[words])], np.float64))))
+            write_atomic(file, wav_bytes(to_int16(sounds[words])))
         write_atomic(path, text.encode())
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror or error}); --out names a folder") from error
-    return Adopted(path, tuple(wavs.values()), plan_.notes)
+    return Adopted(path, tuple(wavs.values()), tuple(notes))
 
 
 def check_free(case_id: str, folder: Path) -> None:
@@ -183,16 +202,17 @@ def _cut(words: Words, sound: Samples) -> tuple[int, int]:
 
 def _yaml(
     plan_: Plan,
-    sound: Samples,
+    sounds: Mapping[Words, Samples],
     case_id: str,
     title: str,
     about: str,
     cuts: dict[Words, tuple[int, int]],
     wavs: dict[Words, Path],
     greets: bool,
+    notes: Sequence[str],
 ) -> str:
     lines = ["# Adopted from a recording. What it cannot know:"]
-    lines += [f"# - {line}" for line in (*NOT_KNOWN, *plan_.notes)]
+    lines += [f"# - {line}" for line in (*NOT_KNOWN, *notes)]
     lines += [
         f"id: {_text(case_id)}",
         f"title: {_text(title[:200])}",
@@ -215,7 +235,8 @@ def _yaml(
             given = f"wav: {_text(wavs[words].name)}, start_ms: {_ms(words.start - begin)}, end_ms: {_ms(words.end - begin)}"
             given += f", error_ms: {words.error_ms:g}" if words.error_ms is not None else ""
             lines.append(f"        - {{{given}}}")
-        lines.append(f"      level_dbfs: {_level_dbfs(played, sound):.1f}")
+        parts = [sounds[words][words.start - cuts[words][0] : words.end - cuts[words][0]] for words in played.words]
+        lines.append(f"      level_dbfs: {_level_dbfs(parts):.1f}")
         lines += [] if played.is_turn else ["      is_turn: false"]
         lines.append(f"      start: {_start(played, index, FIRST_MS + (played.start - first) / PER_MS)}")
     return "\n".join(lines) + "\n"
@@ -232,9 +253,8 @@ def _start(played: Played, index: int, nominal_ms: float) -> str:
     )
 
 
-def _level_dbfs(played: Played, sound: Samples) -> float:
+def _level_dbfs(parts: Sequence[Samples]) -> float:
     """As recorded; rounded down, so that it never clips."""
-    parts = [np.asarray(sound[words.start : words.end], np.float64) for words in played.words]
     level_dbfs = 10 * np.log10(np.mean(np.concatenate(parts) ** 2) + 1e-12)
     return float(np.clip(np.floor(level_dbfs * 10) / 10, *LEVELS_DBFS))
 

@@ -59,9 +59,9 @@ def find_speech(samples: npt.NDArray[np.floating], by_level: Spans) -> FoundSpee
     if not spoken:
         return _nobody(levels, by_level)
     noise = _noise(levels, probabilities)
-    if noise is not None:
+    if noise is not None and levels.max() - noise.loud_db >= _word_end_dbfs(levels) - NEAR_DB:
         return _in_noise(samples, levels, probabilities, noise)
-    below_db = _lies_under(levels)
+    below_db = _lies_under(levels, -np.inf if noise is None else float(levels.max()) - noise.loud_db)
     if below_db is not None:
         return FoundSpeech(
             cannot_tell=f"other voices, or noise like them, {below_db:.0f} dB below the words go on where these pause, so where "
@@ -86,7 +86,7 @@ def _word_end_dbfs(levels: Levels) -> float:
 
 
 def _noise(levels: Levels, probabilities: Levels) -> NoiseLevel | None:
-    """The noise under the recording; None where there is none that matters."""
+    """The steady noise under the recording, however soft."""
     alone = np.zeros(len(levels), bool)
     for start_ms, end_ms in nobody_speaks(probabilities):
         alone[round(start_ms / FRAME_MS) : round(end_ms / FRAME_MS)] = True
@@ -94,7 +94,7 @@ def _noise(levels: Levels, probabilities: Levels) -> NoiseLevel | None:
     if len(found) * FRAME_MS < LEAST_NOISE_MS:
         return None
     quiet, middle, loud = (float(value) for value in np.percentile(found, [10, 50, 90]))
-    if loud < _word_end_dbfs(levels) - NEAR_DB or loud - quiet > STEADY_DB:
+    if loud - quiet > STEADY_DB:
         return None
     return NoiseLevel(float(levels.max()) - middle, float(levels.max()) - loud)
 
@@ -111,14 +111,18 @@ def _nobody(levels: Levels, by_level: Spans) -> FoundSpeech:
     )
 
 
-def _lies_under(levels: Levels) -> float | None:
-    """How far below the loud words a sound lies that goes on where they pause; None where pauses are quiet, or there are none."""
+def _lies_under(levels: Levels, noise_dbfs: float = -np.inf) -> float | None:
+    """How far below the loud words a sound lies that goes on where they pause; None where pauses are quiet, or there are none.
+
+    `noise_dbfs`: what the louder frames of a steady noise reach, which hides nothing and is no such sound.
+    """
     sounding = levels[levels > SILENCE_DBFS]
     window = round(WITHIN_MS / FRAME_MS)
     if len(sounding) == 0 or len(levels) <= window:
         return None
     loud = float(np.percentile(sounding, LOUD_PERCENTILE))
-    count = np.cumsum(np.concatenate([[0], levels > _word_end_dbfs(levels) - FLOOR_NEAR_DB]))
+    above_dbfs = max(_word_end_dbfs(levels) - FLOOR_NEAR_DB, noise_dbfs)
+    count = np.cumsum(np.concatenate([[0], levels > above_dbfs]))
     goes_on = count[window:] - count[:-window] >= GOES_ON_SHARE * window
     power = np.cumsum(np.concatenate([[0.0], 10 ** (levels / 10)]))
     mean = 10 * np.log10(np.maximum(power[window:] - power[:-window], 1e-20) / window)
@@ -205,13 +209,13 @@ def _checked(by_level: Spans, spoken: list[tuple[float, float]]) -> FoundSpeech:
     for index, (start, end) in enumerate(by_level):
         inside = [b for a, b in spoken if a * SAMPLES_PER_MS < end and b * SAMPLES_PER_MS > start]
         if not inside:
-            notes.append(f"utterance {index} was found by its level; the speech detector hears nobody there")
+            notes.append(f"utterance {index} was found by its level, where the speech detector hears nobody")
             continue
         later_ms = end / SAMPLES_PER_MS - max(inside)
         if later_ms > DISAGREES_MS:
             utterances[index] = utterances[index].model_copy(update={"error_ms": round(later_ms + DETECTOR_LATE_MS)})
             notes.append(
-                f"the last {later_ms:.0f} ms of utterance {index} were found by their level; "
-                "the speech detector hears no words there"
+                f"the last {later_ms:.0f} ms of utterance {index} were found by their level, "
+                "where the speech detector hears no words"
             )
     return FoundSpeech(utterances, notes)

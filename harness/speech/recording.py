@@ -17,10 +17,10 @@ import numpy.typing as npt
 import soundfile
 
 from harness.errors import CaseError
+from harness.model import wav_file
 from harness.model.case import CASE_RATE_HZ, RecordedWords, Recording, SpokenUtterance
 from harness.model.channels import Channel, as_one, compare
 from harness.model.riff import CutError, RiffError
-from harness.model.wav_file import open_wav
 from harness.speech.find import JOIN_MS, find_speech
 from harness.speech.voiced import FRAME_MS, HOP_MS, frame_rms, threshold, voiced_span
 
@@ -107,15 +107,18 @@ def _load(name: str, channel: Channel | None, key: str, case_path: Path) -> tupl
     if path.stat().st_size == 0:
         raise CaseError(case_path, None, f"{where}: is empty (0 bytes)")
     try:
-        wav = open_wav(path)
+        wav = wav_file.open_wav(path)
         with wav.source() as source:
             info = soundfile.info(source)
         if info.frames == 0:
             raise CaseError(case_path, None, f"{where}: has a header but no samples")
+        if info.frames > wav_file.LONGEST_S * info.samplerate:
+            raise CaseError(case_path, None, f"{where}: {wav_file.NO_LENGTH}")
         if info.frames / info.samplerate > LONGEST_S:
             raise CaseError(case_path, None, f"{where}: is longer than {LONGEST_S:.0f} s")
         with wav.source() as source:
             samples, rate_hz = soundfile.read(source, dtype="float64", always_2d=True)
+        wav_file.check_whole(info.frames, len(samples), rate_hz)
     except CutError as error:
         raise CaseError(case_path, None, f"{where}: is truncated: {error}") from error
     except RiffError as error:

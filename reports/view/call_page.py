@@ -108,7 +108,7 @@ def headline(call: CallHeard) -> str:
             f"Both voices are on one channel of {clock(call.duration_ms)}: who speaks, and so every wait, is not told."
         )
     if not call.turns:
-        return "Nobody is heard to speak on the user's side, so nothing is timed."
+        return f"No turn of the user is told, so nothing is timed: {call.turns_unknown}."
     answered = sum(turn.ended == "answered" for turn in call.turns)
     unanswered = sum(turn.ended == "unanswered" for turn in call.turns)
     said = f"{len(call.turns)} {'turn' if len(call.turns) == 1 else 'turns'} of the user, {answered} answered"

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable
+from math import gcd
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 import soundfile
+from scipy.signal import resample_poly
 
 from harness.commands.main import main
 from harness.model.call_heard import CallHeard
+from harness.model.case import Truth
 from harness.run.cases import load_checked_cases
 from harness.speech.build import build_case
 from harness.speech.voices import Voices
-from tests.listen.check.calls import BARGE_IN_AFTER_MS, PER_MS, Conversation, conversation, spoken, write
+from tests.listen.check.calls import BARGE_IN_AFTER_MS, PER_MS, Conversation, Laid, conversation, spoken, write
 
 
 class Done(NamedTuple):
@@ -125,9 +129,60 @@ def test_a_call_becomes_a_case_with_the_users_words_to_the_sample(
     assert "mine" in listed.out
 
 
-def test_an_agent_that_speaks_first_must_greet_in_the_case_too(ew: Callable[..., Done], tmp_path: Path) -> None:
-    from tests.listen.check.calls import Laid
+def test_a_pinned_case_leaves_the_record_as_it_is(ew: Callable[..., Done], call: Path, tmp_path: Path) -> None:
+    done = ew("check", call, "--json", "--pin", "1")
+    assert done.code == 0, done.err
+    assert CallHeard.model_validate_json(done.out).moments
+    assert list((tmp_path / "cases").glob("*.yaml"))
 
+
+def built(folder: Path) -> Truth:
+    """Of the only case in `folder`, as `earwitness run` would play it."""
+    [(path, case)] = load_checked_cases([folder])
+    with Voices() as voices:
+        return build_case(case, path, folder.parent / "cache", voices).truth
+
+
+@pytest.mark.parametrize(
+    ("gain", "rate_hz", "subtype"),
+    [(12.0, 48_000, "FLOAT"), (7.0, 8_000, "PCM_16"), (7.0, 44_100, "PCM_16")],
+    ids=["float beyond full scale", "clipped telephone", "clipped"],
+)
+def test_a_recording_over_full_scale_becomes_a_case_that_can_be_played(
+    ew: Callable[..., Done], tmp_path: Path, gain: float, rate_hz: int, subtype: str
+) -> None:
+    divisor = gcd(rate_hz, 48_000)
+    user, agent = conversation().channels()
+    both = np.stack([gain * user, agent], axis=1)
+    both = resample_poly(both, rate_hz // divisor, 48_000 // divisor, axis=0)
+    soundfile.write(tmp_path / "call.wav", both, rate_hz, subtype=subtype)
+    done = ew("adopt", "call.wav", "--user", "left")
+    assert done.code == 0, done.err
+    assert "dB over full scale: its words are that much softer" in done.words
+    truth = built(tmp_path / "cases")
+    assert len(truth.utterances) == 5
+    samples, _ = soundfile.read(tmp_path / "cases" / "call_1.wav")
+    assert np.mean(np.abs(samples) > 0.999) < 0.001 or subtype == "PCM_16"
+
+
+def test_what_follows_the_words_for_seconds_is_an_uncertainty_that_a_case_may_have(
+    ew: Callable[..., Done], tmp_path: Path
+) -> None:
+    asks = Laid(1_000, spoken("What time is it in Tokyo"))
+    keys = np.random.default_rng(3).standard_normal(2_500 * 48) * 0.02
+    keys *= np.sin(2 * np.pi * 6 * np.arange(len(keys)) / 48_000) > 0.6
+    typing = Laid(asks.end_ms + 300, keys)
+    tells = Laid(typing.end_ms + 800, spoken("It is ten past nine", "en-gb"))
+    made = Conversation((asks, typing), (tells,), tells.end_ms + 1_000)
+    path = write(tmp_path / "call.wav", *made.channels(user_noise_dbfs=-75))
+    done = ew("adopt", path, "--user", "left")
+    assert done.code in (0, 3), done.err
+    [utterance] = built(tmp_path / "cases").utterances
+    assert utterance.error_ms is not None
+    assert utterance.error_ms > 1_000
+
+
+def test_an_agent_that_speaks_first_must_greet_in_the_case_too(ew: Callable[..., Done], tmp_path: Path) -> None:
     hello = Laid(500, spoken("Good morning, what can I do for you", "en-gb"))
     asks = Laid(hello.end_ms + 700, spoken("What time is it in Tokyo"))
     tells = Laid(asks.end_ms + 800, spoken("It is ten past nine", "en-gb"))
@@ -172,6 +227,11 @@ def user_and_agent() -> tuple[np.ndarray, np.ndarray]:
             ["--user", "first.wav"],
             "2 people speak in turn, each on a channel, and --user names a file",
         ),
+        (
+            lambda u, a: (a,),
+            ["--user", "both.wav"],
+            "--user both.wav: 2 people speak in turn, each on a channel; give a file of the user alone",
+        ),
         (lambda u, a: (u, a), ["--id", "a b"], "--id a b: letters, digits"),
     ],
 )
@@ -186,6 +246,7 @@ def test_what_cannot_be_read_is_one_clear_line(
     user, agent = user_and_agent()
     write(tmp_path / "call.wav", *make(user, agent))
     write(tmp_path / "first.wav", user)
+    write(tmp_path / "both.wav", user, agent)
     if "--id" in options and verb == "check":
         options = [*options, "--pin", "1"]
     done = ew(verb, "call.wav", *options)
@@ -207,6 +268,87 @@ def test_what_is_no_recording_is_one_clear_line(
     done = ew("check", "call.wav")
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert said in done.err
+
+
+def streamed(path: Path) -> None:
+    """A FLAC whose writer could not go back to say how long it is."""
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+
+def scratched(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + len(content) // 8] = bytes([255]) * (len(content) // 8)
+    path.write_bytes(content)
+
+
+def of_no_rate(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[24:28] = (2**31 - 1).to_bytes(4, "little")
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("sides", [1, 2])
+@pytest.mark.parametrize(
+    ("name", "damage", "said"),
+    [
+        ("call.flac", streamed, "its header does not say how long it is, as of a stream"),
+        ("call.flac", cut, "cannot be read"),
+        ("call.mp3", cut, "s of its sound are missing or damaged; record or convert it again"),
+        ("call.ogg", scratched, "s of its sound are missing or damaged; record or convert it again"),
+        ("call.wav", of_no_rate, "its header says 2147483647 Hz"),
+    ],
+)
+def test_a_damaged_recording_is_one_clear_line(
+    ew: Callable[..., Done], tmp_path: Path, name: str, damage: Callable[[Path], None], said: str, sides: int
+) -> None:
+    write(tmp_path / name, *user_and_agent()[:sides], subtype=None)
+    damage(tmp_path / name)
+    done = ew("check", name, *(["--user", "left"] if sides == 2 else []))
+    assert done.code == 2
+    assert said in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_numbers_that_are_none_are_said_of_either_channel(ew: Callable[..., Done], tmp_path: Path) -> None:
+    user, agent = user_and_agent()
+    for side, wrong in ((user, np.nan), (agent, np.inf)):
+        side[5_000] = wrong
+        write(tmp_path / "wrong.wav", user, agent, subtype="FLOAT")
+        side[5_000] = 0
+        done = ew("check", "wrong.wav")
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert "holds samples that are not finite" in done.err
+
+
+def test_a_name_that_is_no_text_is_one_clear_line(ew: Callable[..., Done], call: Path) -> None:
+    named = call.rename(call.parent / os.fsdecode(b"M\xe4rz.wav"))
+    done = ew("check", os.fspath(named))
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "its name is not UTF-8" in done.err
+
+
+def test_where_nothing_tells_when_the_user_speaks_the_options_are_those_that_there_are(
+    ew: Callable[..., Done], tmp_path: Path
+) -> None:
+    user, agent = user_and_agent()
+    write(tmp_path / "call.wav", user + np.random.default_rng(2).standard_normal(len(user)) * 0.3, agent)
+    done = ew("check", "call.wav", "--user", "left")
+    assert done.code == 3, done.err
+    assert "No turn of the user is told, so nothing is timed: call.wav: noise" in done.words
+    assert "not known: when the user speaks: call.wav: noise" in done.words
+    adopted = ew("adopt", "call.wav", "--user", "left")
+    assert adopted.code == 2
+    assert "there is nothing to play: call.wav: noise" in adopted.err
+    for said in (done.words, adopted.err):
+        assert said.count("--truth") == said.count("`earwitness listen --truth`") > 0
 
 
 @pytest.mark.parametrize(

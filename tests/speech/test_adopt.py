@@ -46,6 +46,16 @@ def test_a_word_over_an_agent_that_goes_on_is_no_turn_and_in_the_middle_is_left_
     assert "left out" in middle.notes[0]
 
 
+def test_words_after_a_longer_wait_than_a_case_holds_come_sooner_and_it_is_said() -> None:
+    held = plan(words((1_000, 2_000), (80_000, 81_000)), agent((2_600, 5_000)))
+    assert starts(held)[1] == ("reply_end", 60_000.0)
+    assert held.notes == (
+        "turn 2 comes 60 s after the reply ended, the longest that a case waits (in the recording 75.0 s)",
+    )
+    into = plan(words((1_000, 2_000), (80_000, 82_000)), agent((2_600, 81_000)))
+    assert starts(into)[1] == ("reply_start", 60_000.0)
+
+
 def test_an_id_is_made_of_any_file_name() -> None:
     assert id_from("Anruf 12 (März)") == "Anruf_12_M_rz"
     assert id_from("---") == "call"

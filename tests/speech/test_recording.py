@@ -107,6 +107,24 @@ def test_a_truncated_wav_is_never_taken_for_a_whole_one(tmp_path_factory: pytest
     refuse(path, "is truncated|is empty|not a readable WAV|no samples")
 
 
+def test_a_stream_that_does_not_say_how_long_it_is_is_told(tmp_path: Path) -> None:
+    path = write_case(tmp_path, None, 48_000, "PCM_16")
+    soundfile.write(tmp_path / "mine.wav", tone(1.0, 48_000), 48_000, format="FLAC")
+    content = bytearray((tmp_path / "mine.wav").read_bytes())
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    (tmp_path / "mine.wav").write_bytes(content)
+    refuse(path, r"mine\.wav: its header does not say how long it is, as of a stream; convert it to a WAV")
+
+
+def test_a_sound_that_is_damaged_within_is_told(tmp_path: Path) -> None:
+    path = write_case(tmp_path, None, 48_000, "PCM_16")
+    soundfile.write(tmp_path / "mine.wav", tone(3.0, 48_000), 48_000, format="MP3")
+    content = (tmp_path / "mine.wav").read_bytes()
+    (tmp_path / "mine.wav").write_bytes(content[: len(content) * 2 // 3])
+    refuse(path, r"s of its sound are missing or damaged")
+
+
 def test_a_wav_longer_than_ten_minutes_is_told(tmp_path: Path) -> None:
     refuse(write_case(tmp_path, np.zeros(601 * 8_000), 8_000, "PCM_U8"), "is longer than 600 s")
 

@@ -15,6 +15,7 @@ from harness.listen.check.overlap import find_overlaps, joined
 from harness.listen.check.sides import Sides, find_sides
 from harness.listen.measure import measure_scene
 from harness.listen.metrics.dead_air import DeadAir, find_dead_air, sounds_of_turn
+from harness.listen.place.evened import evened
 from harness.listen.place.onset import Sound
 from harness.listen.place.replies import BREATH_MS, PAUSE_MS, SAMPLES_PER_MS
 from harness.listen.place.ring import Ring
@@ -72,7 +73,10 @@ class _Apart:
     user: Audio | None = None
     agent: Audio | None = None
 
-    def __call__(self, mic: Audio, ear: Audio) -> tuple[Audio, Audio, list[str]]:
+    def __call__(self, mic: Audio | None, ear: Audio) -> tuple[Audio | None, Audio, list[str]]:
+        if mic is None:
+            mixed, even = evened(ear)
+            return None, mixed, [f"the recording: {note}" for note in even]
         self.user, self.agent = mic, ear
         user, agent = Ring("mic", mic), Ring("ear", ear, True)
         self.to_agent, self.to_user = find_leaks(user, agent, self.loudest_db)
@@ -80,7 +84,8 @@ class _Apart:
         clean_mic = without(self.to_user, ear, mic) if self.to_user is not None else mic
         notes = [_in_words("the user's", "agent's", self.to_agent)] if self.to_agent is not None else []
         notes += [_in_words("the agent's", "user's", self.to_user)] if self.to_user is not None else []
-        return clean_mic, clean_ear, notes
+        clean_ear, even = evened(clean_ear)
+        return clean_mic, clean_ear, [*notes, *(f"the agent's side: {note}" for note in even)]
 
 
 def _in_words(whose: str, channel: str, leak: Leak) -> str:
@@ -99,12 +104,14 @@ def _later(lag_ms: float) -> str:
 
 
 def _read_as(sides: Sides, capture: Capture) -> list[str]:
-    """How the files were read, in words; the options that it names are those of `earwitness listen`."""
-    found = (
-        note.replace(": no --truth was given", "").replace("--truth says", "`earwitness listen --truth` says")
-        for note in capture.manifest.detail.split("; ")
-    )
+    """How the files were read, in words."""
+    found = (_of_listen(note) for note in capture.manifest.detail.split("; "))
     return [*sides.notes, *(note for note in found if note and not note.endswith(CHOSEN))]
+
+
+def _of_listen(note: str) -> str:
+    """The options that reading names are those of `earwitness listen`."""
+    return note.replace(": no --truth was given", "").replace("--truth says", "`earwitness listen --truth` says")
 
 
 def hear_call(call: Path, user: str | None, find: FindSpeech | None) -> HeardCall:
@@ -165,8 +172,9 @@ def _record(
         *([HOLES_LEAK] if torn_by_us else []),
         *NOT_KNOWN,
     ]
-    if truth is None:
-        not_known.insert(0, f"when the user speaks: {scene.capture.why_missing('truth.json')}; so no wait is told")
+    unknown = _of_listen(scene.capture.why_missing("truth.json")) if truth is None else ""
+    if unknown:
+        not_known.insert(0, f"when the user speaks: {unknown}; so no wait is told")
     return CallHeard(
         name=call.name,
         reading="two_sides",
@@ -176,6 +184,7 @@ def _record(
         user_speaks=[_stretch(sound) for sound in said],
         agent_speaks=[_stretch(sound) for sound in agent],
         turns=turns,
+        turns_unknown=unknown,
         overlaps=[] if hidden else _overlaps(said, _agent_breaths(scene)),
         overlaps_unknown=SIDES_LEAK if hidden else "",
         defects=[d for d in _defects(measurement) if not (torn_by_us and d.kind in ("dropout", "gap"))],

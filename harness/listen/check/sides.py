@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.listen.read.wav import two_channels
-from harness.listen.recordings import Recordings, check_format
+from harness.listen.read.wav import WavFormat
+from harness.listen.recordings import Recordings, check_format, compare_channels
 from harness.model.channels import OPPOSITE, SILENT_DBFS, Channel, TwoChannels
 
 SAME = 0.97  # correlation: one sound on both channels
 DIGITAL_SILENCE_DBFS = -100.0
 ROOM_DBFS = -85.0  # a microphone in a quiet room, 16 bit, is about -75
 OTHER = {Channel.LEFT: Channel.RIGHT, Channel.RIGHT: Channel.LEFT}
+TWO_PEOPLE = "2 people speak in turn, each on a channel"
 ASK = "say which channel the user is: --user left or --user right"
 
 
@@ -36,7 +37,7 @@ def find_sides(call: Path, user: str | None) -> Sides:
     """`user`: left, right, a file of the user's side on the same clock, or None. Raises UsageError."""
     found = check_format(call)
     if user is not None and user not in (Channel.LEFT, Channel.RIGHT):
-        return _from_two_files(call, found.channels, Path(user))
+        return _from_two_files(call, found, Path(user))
     if found.channels == 1:
         if user is not None:
             raise UsageError(
@@ -44,7 +45,7 @@ def find_sides(call: Path, user: str | None) -> Sides:
                 "leave --user out for what a mix of both voices can tell"
             )
         return Sides(Recordings(call), True, notes=[f"{call.name}: mono, read as a mix of both voices"])
-    seen = two_channels(call)
+    seen = compare_channels(call)
     if max(seen.loudest_dbfs) < SILENT_DBFS:
         raise UsageError(f"{call}: is silent (nothing above {SILENT_DBFS:.0f} dBFS on either channel); record it again")
     one_sound = _one_sound(seen)
@@ -61,7 +62,7 @@ def find_sides(call: Path, user: str | None) -> Sides:
         files = Recordings(call, ear_channel=OTHER[silent])
         said = f"the {silent} channel is silent; the {OTHER[silent]} one was read as a mix of both voices"
         return Sides(files, True, notes=[f"{call.name}: {said}"])
-    doubts = _lossy(found.subtype)
+    doubts = _lossy(found)
     if user is None:
         chosen, why = _guess(call, seen)
         notes = [
@@ -77,19 +78,21 @@ def find_sides(call: Path, user: str | None) -> Sides:
     return Sides(files, False, f"the {chosen} channel", notes, doubts)
 
 
-def _from_two_files(call: Path, channels: int, user: Path) -> Sides:
-    check_format(user)
+def _from_two_files(call: Path, found: WavFormat, user: Path) -> Sides:
+    of_user = check_format(user)
     if user.resolve() == call.resolve():
         raise UsageError(f"--user {user}: is the call itself; give --user left or --user right, or the user's own file")
-    ear_channel: Channel | None = None
-    if channels > 1:
-        seen = two_channels(call)
-        if seen.use is None:
-            raise UsageError(
-                f"{call}: {seen.note}, and --user names a file beside it; {ASK}, or give the agent's side alone"
-            )
-        ear_channel = seen.use
-    return Sides(Recordings(call, mic=user, ear_channel=ear_channel), False, user.name)
+    if _two_people(call, found):
+        raise UsageError(
+            f"{call}: {TWO_PEOPLE}, and --user names a file beside it; {ASK}, or give the agent's side alone"
+        )
+    if _two_people(user, of_user):
+        raise UsageError(f"--user {user}: {TWO_PEOPLE}; give a file of the user alone")
+    return Sides(Recordings(call, mic=user), False, user.name, doubts=_lossy(found, of_user))
+
+
+def _two_people(path: Path, found: WavFormat) -> bool:
+    return found.channels > 1 and compare_channels(path).use is None
 
 
 def _one_sound(seen: TwoChannels) -> str:
@@ -127,9 +130,9 @@ def _guess(call: Path, seen: TwoChannels) -> tuple[Channel, str]:
     )
 
 
-def _lossy(subtype: str) -> list[str]:
+def _lossy(*found: WavFormat) -> list[str]:
     """Measured by benchmarks/check_accuracy.py: Opus in stereo lets words end up to 65 ms late."""
-    if subtype not in ("VORBIS", "OPUS") and not subtype.startswith("MPEG"):
+    if not any(one.subtype in ("VORBIS", "OPUS") or one.subtype.startswith("MPEG") for one in found):
         return []
     return ["the ends of words to better than 70 ms: a lossy codec blurs them"]
 

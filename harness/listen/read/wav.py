@@ -18,7 +18,7 @@ from harness.listen.read.storage import BLOCK, Mapped, StoredAudio, is_long, res
 from harness.model.audio import Audio, FloatArray
 from harness.model.channels import Channel, TwoChannels, as_one, compare
 from harness.model.riff import CutError, RiffError
-from harness.model.wav_file import WavFile, open_wav
+from harness.model.wav_file import WavFile, check_whole, open_wav
 
 RATE_HZ = 48_000
 
@@ -34,8 +34,8 @@ class WavFormat:
     notes: tuple[str, ...] = ()  # what had to be assumed to read it
 
 
-class _NotFiniteError(ValueError):
-    pass
+class NotFiniteError(RiffError):
+    """Samples that are no numbers (NaN, infinity)."""
 
 
 def wav_format(path: Path) -> WavFormat:
@@ -58,7 +58,9 @@ def wav_notes(path: Path) -> tuple[str, ...]:
 
 
 def two_channels(path: Path) -> TwoChannels:
-    """What the two channels of a file are to one another. Raises OSError, soundfile.LibsndfileError, RiffError."""
+    """What the two channels of a file are to one another. Raises OSError, soundfile.LibsndfileError, RiffError
+    (NotFiniteError).
+    """
     wav = open_wav(path)
     found = _format(wav)
     starts = range(0, found.n_samples, BLOCK)
@@ -80,8 +82,8 @@ def read_wav(path: Path, channel: Channel = Channel.AVERAGE) -> Audio | str:
             return _stored(wav, found, channel)
         blocks = _at_48_khz(wav, found, channel)
         return Audio(np.concatenate(list(blocks)), RATE_HZ)
-    except _NotFiniteError:
-        return f"{path.name} holds samples that are not finite"
+    except NotFiniteError as error:
+        return f"{path.name} {error}"
     except CutError as error:
         return f"{path.name} is truncated: {error}"
     except (OSError, RiffError, soundfile.LibsndfileError) as error:
@@ -104,17 +106,17 @@ def _mono(wav: WavFile, found: WavFormat, channel: Channel) -> Iterator[FloatArr
 
 
 def _channels(wav: WavFile, start: int, end: int) -> FloatArray:
-    """Shape (n, channels)."""
+    """Shape (n, channels). Raises RiffError (NotFiniteError) where samples are missing, or no numbers."""
     with wav.source() as source:
-        samples, _ = soundfile.read(source, start=start, stop=end, dtype="float32", always_2d=True)
+        samples, rate_hz = soundfile.read(source, start=start, stop=end, dtype="float32", always_2d=True)
+    check_whole(end - start, len(samples), rate_hz)
+    if not np.isfinite(samples).all():
+        raise NotFiniteError("holds samples that are not finite")
     return np.asarray(samples, np.float32)
 
 
 def _part(wav: WavFile, start: int, end: int, channel: Channel) -> FloatArray:
-    mono = as_one(_channels(wav, start, end), channel)
-    if not np.isfinite(mono).all():
-        raise _NotFiniteError
-    return np.ascontiguousarray(mono, dtype=np.float32)
+    return np.ascontiguousarray(as_one(_channels(wav, start, end), channel), dtype=np.float32)
 
 
 def _at_48_khz(wav: WavFile, found: WavFormat, channel: Channel) -> Iterator[FloatArray]:

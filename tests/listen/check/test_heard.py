@@ -128,6 +128,40 @@ def test_other_formats_are_read_as_they_are(
     assert any("a lossy codec" in line for line in record.not_known) == lossy
 
 
+@pytest.mark.parametrize(("user_db", "agent_db"), [(-14, 0), (-30, 0), (0, -30), (-40, -40)])
+def test_a_recorders_gain_moves_no_figure(tmp_path: Path, user_db: float, agent_db: float) -> None:
+    user, agent = conversation().channels()
+    path = write(tmp_path / "call.wav", user * 10 ** (user_db / 20), agent * 10 ** (agent_db / 20), subtype="PCM_24")
+    record = heard(path)
+    assert [turn.first_speech_ms for turn in record.turns[:4]] == pytest.approx(WAITS_MS, abs=WITHIN_MS)
+    assert [both.began for both in record.overlaps] == ["user", "agent"]
+    assert sum("dB louder than it is" in line for line in record.read_as) == (user_db < 0) + (agent_db < 0)
+
+
+def test_a_soft_mix_tells_the_same_silences(tmp_path: Path) -> None:
+    user, agent = conversation().channels()
+    loud, soft = (
+        heard(write(tmp_path / "mono.wav", (user + agent) * gain, subtype="PCM_24"), None) for gain in (1.0, 0.02)
+    )
+    for one, other in zip(loud.agent_speaks, soft.agent_speaks, strict=True):
+        assert (other.start_ms, other.end_ms) == pytest.approx((one.start_ms, one.end_ms), abs=WITHIN_MS)
+
+
+@pytest.mark.parametrize("offset", [0.005, 0.05, -0.2])
+def test_a_constant_offset_of_the_recorder_is_no_sound(tmp_path: Path, offset: float) -> None:
+    user, agent = conversation().channels(user_noise_dbfs=-75)
+    record = heard(write(tmp_path / "call.wav", user + offset, agent + offset))
+    assert [turn.first_speech_ms for turn in record.turns[:4]] == pytest.approx(WAITS_MS, abs=WITHIN_MS)
+    assert sum("constant offset" in line for line in record.read_as) == 2
+
+
+@pytest.mark.parametrize("noise_dbfs", [-66, -64, -62, -60, -58, -56, -50, -40])
+def test_a_microphones_noise_of_any_level_leaves_the_waits_told(tmp_path: Path, noise_dbfs: float) -> None:
+    user, agent = conversation().channels(user_noise_dbfs=noise_dbfs)
+    record = heard(write(tmp_path / "call.wav", user, agent))
+    assert [turn.first_speech_ms for turn in record.turns[:4]] == pytest.approx(WAITS_MS, abs=8)
+
+
 def test_dead_air_after_a_filler_is_the_longest_silence_and_not_the_wait(tmp_path: Path) -> None:
     asked = Laid(1_000, spoken(ASKED[0]))
     filler = Laid(asked.end_ms + 600, spoken("Let me check that", "en-gb"))

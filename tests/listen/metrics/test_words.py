@@ -101,9 +101,9 @@ def test_one_figure_is_allowed_for_all_turns_of_a_case() -> None:
         )
 
 
-@pytest.mark.parametrize("phrase", ["", "re:", "re:[", "  "])
+@pytest.mark.parametrize("phrase", ["", "re:", "re:[", "  ", "…", "?!", "\U0001f44d"])
 def test_a_phrase_without_a_word_and_a_broken_pattern_are_refused(phrase: str) -> None:
-    with pytest.raises(ValueError, match=r"phrase needs a word|no pattern"):
+    with pytest.raises(ValueError, match=r"phrase needs a word|has no word|no pattern"):
         Case.model_validate(
             {"id": "x", "title": "x", "tier": "P0", "expect": {"says": [phrase]},
              "speech": {"utterances": [{"parts": [{"say": "x"}]}]}}

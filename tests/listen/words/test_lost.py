@@ -40,6 +40,10 @@ def test_without_the_agents_text_the_published_words_are_those_that_can_be_lost(
     assert lost_words("", ["the bus leaves now"], ["the bus now"]) == ("leaves",)
 
 
+def test_a_text_without_a_word_is_no_text() -> None:
+    assert lost_words("\U0001f44d", ["the bus leaves now"], ["the bus now"]) == ("leaves",)
+
+
 @pytest.mark.parametrize(
     ("one", "other"), [("a lighthouse keeper", "a light house keeper"), ("a web site", "a website")]
 )

@@ -18,6 +18,58 @@ def test_a_code_is_one_however_it_is_read_out(spoken: str) -> None:
     assert is_said("4271", f"Your code is {spoken}, right?")
 
 
+@pytest.mark.parametrize(
+    ("text", "phrase"),
+    [
+        ("It’s booked, don’t worry.", "it's booked, don't worry"),
+        ("Call us at (555) 123-4567.", "five five five one two three four five six seven"),
+        ("Your code is 4271. 2 people are coming.", "4271"),
+        ("It is four two seven one. Two people are coming.", "4271"),
+        ("It is 4. 2. 7. 1.", "4271"),
+        ("4271. Again, 4271.", "4271"),
+        ("A table for seven. Oh, and a parking space.", "table for seven"),
+        ("We open at 7:05.", "seven oh five"),
+        ("The PIN is 0042.", "zero zero four two"),
+        ("We open at ten o’clock.", "at ten"),
+        ("It is -5 degrees.", "minus five degrees"),
+        ("It is \u22125 °C.", "minus five"),
+        ("I sent you an e-mail.", "email"),
+        ("The WiFi is free.", "wi-fi"),
+        ("At 7:30 p.m. tomorrow.", "7:30 pm"),
+        ("Your reference is A B C one two.", "ABC12"),
+        ("It is book\u00aded\u200b.", "booked"),
+        ("Well, um, yes.", "um"),
+        ("Two and a half.", "and a half"),
+    ],
+)
+def test_what_is_said_is_found_however_it_is_written(text: str, phrase: str) -> None:
+    assert is_said(phrase, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase"),
+    [
+        ("Call 555-0123.", "555 123"),
+        ("It is 10:00.", "one hundred"),
+        ("We open at 7:30.", "at 7"),
+        ("It is -5 degrees.", "5 degrees"),
+        ("Your code is 4271.", "427"),
+        ("In short, a summary.", "um"),
+        ("Two of them.", "and a half"),
+        ("nothing", "no"),
+    ],
+)
+def test_other_words_are_not_those_of_the_phrase(text: str, phrase: str) -> None:
+    assert not is_said(phrase, text)
+
+
+@pytest.mark.parametrize("text", ["9" * 20_000, "0." + "9" * 9_000, "one " * 5_000 + "decillion"])
+def test_a_number_without_end_is_words_like_any_other(text: str) -> None:
+    assert words_in(text)
+    assert not is_said("hello", text)
+    assert is_said("hello", f"{text}. Hello!")
+
+
 def test_chinese_counts_by_character() -> None:
     errors = word_errors("今天天气怎么样", "今天天汽怎么样")
     assert errors is not None
@@ -31,6 +83,7 @@ def test_chinese_counts_by_character() -> None:
         ("it is half past iron", 0.2, ("9 → iron",)),
         ("it is past nine", 0.2, ("half → nothing",)),
         ("it is half past nine now", 0.2, ("nothing → now",)),
+        ("It is half-past ni ne.", 0.4, ("9 → ni ne",)),
         ("", 1.0, ("it → nothing", "is → nothing", "half → nothing", "past → nothing", "9 → nothing")),
     ],
 )
@@ -38,6 +91,16 @@ def test_the_word_error_rate_names_its_errors(understood: str, rate: float, wron
     errors = word_errors("It is half past nine", understood)
     assert errors is not None
     assert (errors.rate, errors.wrong) == (pytest.approx(rate), wrong)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("an email", "an e-mail"), ("at 7:30 p.m.", "at 7:30 pm"), ("a b c", "ABC")]
+)
+def test_a_word_that_is_written_apart_is_no_error(one: str, other: str) -> None:
+    for said, understood in ((one, other), (other, one)):
+        errors = word_errors(said, understood)
+        assert errors is not None
+        assert (errors.rate, errors.wrong) == (0.0, ())
 
 
 def test_of_nothing_that_is_a_word_there_is_no_rate() -> None:
