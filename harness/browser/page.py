@@ -300,9 +300,9 @@ class PageSession:
 
     def _connected(self, socket: WebSocket) -> None:
         way = self.ways.socket(_without_secrets(socket.url))
-        socket.on("framesent", lambda _: way.opened())
+        socket.on("framesent", lambda payload: way.carried(len(payload)))
         asyncio.get_running_loop().call_later(SOCKET_SETTLES_S, way.opened)  # that it is open is told to nobody
-        socket.on("framereceived", lambda payload: way.received(len(payload)))
+        socket.on("framereceived", lambda payload: way.carried(len(payload)))
         socket.on("socketerror", lambda error: way.close(str(error)))
         socket.on("close", lambda _: way.close())
         connection = read_signalling(socket.url)
