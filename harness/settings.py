@@ -270,7 +270,8 @@ class Settings:
             ("--room-metadata", self.room_metadata is not None, of_a_participant),
             ("--engines", self.engines is not None, "is for the reference agent, which joins a room"),
         ])  # fmt: skip
-        check_page(page, has_command=self.agent.strip().startswith("command:"))
+        named, _, command = self.agent.strip().partition(":")
+        check_page(page, command if named == "command" else None)
 
     def network_spec(self) -> NetworkSpec | None:
         """Raises UsageError, ProfileError for a profile that is not there or not valid."""

@@ -162,6 +162,14 @@ def test_a_page_without_a_room_needs_no_token_and_brings_its_agent(tmp_path: Pat
         ({"page": "http://localhost/?t={token}&r={room}"}, r"asks for \{token\} and \{room\}, and there is no room"),
         ({"page": "localhost:7860"}, "expected a URL that begins with http://"),
         ({"page": "http://localhost:{port}/"}, r"\{port\} is that of the program of --agent"),
+        (
+            {"page": "http://localhost:{port}/", "agent": "command: python3 bot.py"},
+            r"opened when the program of --agent answers at \{port\}, which its command does not say",
+        ),
+        (
+            {"page": "file:///p.html", "agent": "command: python3 bot.py"},
+            "nothing tells when the program of --agent can",
+        ),
         ({"agent": "reference"}, "--agent 'reference': needs a room, and --no-room has none"),
         ({"agent": "dispatch:greeter"}, "needs a room, and --no-room has none"),
         ({"agent": "command: python3 bot.py --room {room}"}, r"the command of --agent asks for \{room\}"),

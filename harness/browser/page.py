@@ -41,6 +41,8 @@ SPEAK_TIMEOUT_S = 10.0  # a minute of speech is 8 MB to hand over
 LEFT_DOCUMENT = "Execution context was destroyed"  # Playwright's words for a navigation
 SOCKET_SETTLES_S = 2.0  # a WebSocket without an error so long after its making is open
 SCREENSHOT_TIMEOUT_S = 5.0
+MOST_PROBLEMS = 1_000  # of which the first and the last are kept: a page may complain at every packet
+MOST_CHARS = 4_000  # of one
 PING_PONGS = 8
 CLOCK_PAIRS = 20
 CLOCK_PAIR_EVERY_MS = 5
@@ -67,6 +69,7 @@ class PageSession:
         self.fatal_why: str | None = None
         self.wire: QuietWire | None = None  # in place of Playwright's, where the page must not take us for its user
         self.errors: list[PageProblem] = []
+        self.errors_left_out = 0
         self.instants: list[tuple[float, float]] = []  # (frame, performance.now()) with every block of audio
         self.connections: list[SignalConnection] = []  # to media servers, as the page opened them
         self.ways = Ways()  # to whoever it talks to
@@ -300,9 +303,9 @@ class PageSession:
 
     def _connected(self, socket: WebSocket) -> None:
         way = self.ways.socket(_without_secrets(socket.url))
-        socket.on("framesent", lambda _: way.opened())
+        socket.on("framesent", lambda payload: way.carried(len(payload)))
         asyncio.get_running_loop().call_later(SOCKET_SETTLES_S, way.opened)  # that it is open is told to nobody
-        socket.on("framereceived", lambda payload: way.received(len(payload)))
+        socket.on("framereceived", lambda payload: way.carried(len(payload)))
         socket.on("socketerror", lambda error: way.close(str(error)))
         socket.on("close", lambda _: way.close())
         connection = read_signalling(socket.url)
@@ -325,7 +328,11 @@ class PageSession:
         self.lost.set()
 
     def _problem(self, kind: Literal["console", "exception", "crash", "tap"], text: str, fatal: bool = False) -> None:
-        self.errors.append(PageProblem(kind=kind, text=redacted(text), t_mono_ms=1e3 * time.monotonic()))
+        shown = redacted(text[: 2 * MOST_CHARS])[:MOST_CHARS]  # a secret is not cut in two
+        self.errors.append(PageProblem(kind=kind, text=shown, t_mono_ms=1e3 * time.monotonic()))
+        if len(self.errors) > MOST_PROBLEMS:
+            del self.errors[MOST_PROBLEMS // 2]
+            self.errors_left_out += 1
         if fatal:
             self.fatal_why = self.fatal_why or text
             self.fatal.set()

@@ -1,7 +1,8 @@
 """A page's ways to whoever it talks to: its peer connections and WebSockets, as they come and go.
 
 Where the page has a peer connection, the call goes over it and its WebSockets are signalling. Else the call goes over the
-WebSockets that brought more than a greeting, or over any while none has.
+WebSockets that carried more than a greeting, or over any while none has. So it does beside a peer connection that never came
+up: pages make an offer to nobody to learn of the network.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ class Socket:
 
     url: str
     changed: Callable[[], None]
-    received_bytes: int = 0
+    carried_bytes: int = 0  # in both ways
     open: bool = False
     error: str = ""
     ended: bool = False
 
-    def received(self, n_bytes: int) -> None:
-        self.received_bytes += n_bytes
+    def carried(self, n_bytes: int) -> None:
+        before, self.carried_bytes = self.carried_bytes, self.carried_bytes + n_bytes
         self.opened()
+        if before < CARRIED_BYTES <= self.carried_bytes:
+            self.changed()
 
     def opened(self) -> None:
         """Something went over it, or it has been there for a while without an error."""
@@ -49,9 +52,11 @@ class Ways:
     peers: dict[str, str] = field(default_factory=dict)  # connection → its state
     sockets: list[Socket] = field(default_factory=list)
     up_mono_ms: float | None = None  # when the page was connected first, on the host's monotonic clock
+    _peer_was_up: bool = False
 
     def peer(self, name: str, state: str) -> None:
         self.peers[name] = state
+        self._peer_was_up |= state == UP
         self._changed()
 
     def socket(self, url: str) -> Socket:
@@ -76,19 +81,24 @@ class Ways:
 
     @property
     def up(self) -> bool:
-        if self.of_call:
+        if self.by_peer:
             return UP in self.of_call
-        return any(socket.open for socket in self._carriers)
+        return any(socket.open for socket in self._carriers or self.sockets)
+
+    @property
+    def by_peer(self) -> bool:
+        """Whether the call goes over a peer connection."""
+        return bool(self.of_call) and (self._peer_was_up or not self._carriers)
 
     @property
     def in_words(self) -> str:
         """How it stands with the way that the call takes, as the end of a sentence."""
-        if self.of_call:
+        if self.by_peer:
             state = self.of_call[-1]
             return "its offer was not answered" if state == "offered" else f"its peer connection is {state}"
         if not self.sockets:
             return "it opened neither a peer connection nor a WebSocket"
-        last = self._carriers[-1]
+        last = (self._carriers or self.sockets)[-1]
         failed = f" ({last.error})" if last.error else ""
         return f"its WebSocket to {last.url} is {'open' if last.open else 'closed'}{failed}"
 
@@ -99,4 +109,4 @@ class Ways:
 
     @property
     def _carriers(self) -> list[Socket]:
-        return [socket for socket in self.sockets if socket.received_bytes >= CARRIED_BYTES] or self.sockets
+        return [socket for socket in self.sockets if socket.carried_bytes >= CARRIED_BYTES]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import shlex
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,12 +20,12 @@ import aiohttp
 
 from harness.errors import AttemptError
 from harness.live.attendance import Agent, Attendance, wait_until_linked
+from harness.live.program import LOG, Program, unless_it_ends, watched
 from harness.live.rooms import Rooms
 from harness.model.capture import AgentUnderTest
 from harness.model.plan import AgentSpec
-from harness.model.redaction import redacted, secrets_in
 from harness.model.status import CaptureStatus
-from harness.processes.child import Child, running
+from harness.processes.child import Child
 from harness.processes.spec import ChildSpec
 from harness.provide.vad_model import require_vad_model
 
@@ -37,7 +36,6 @@ READY_TIMEOUT_S = 60.0  # engines load
 INVITE_TIMEOUT_S = 10.0
 METRICS_TIMEOUT_S = 5.0
 LEAVE_TIMEOUT_S = 5.0
-LOG = "agent.log"  # output of the agent's process
 
 
 @dataclass
@@ -135,44 +133,22 @@ class ReferenceAgent:
                 await self._post("/agent/leave", room)
 
 
-@asynccontextmanager
-async def watched(child: Child) -> AsyncIterator[Attendance]:
-    """An Attendance whose `lost` is set when the process ends by itself."""
-    attendance = Attendance()
-
-    async def watch() -> None:
-        code = await child.ended()
-        attendance.exit_code = code
-        attendance.lost_why = f"its process ended with {code}: {child.log_tail()[-200:]}"
-        attendance.lost.set()
-
-    task = asyncio.create_task(watch())
-    try:
-        yield attendance
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
 @dataclass
 class CommandAgent:
     """`--agent "command: …"`: {livekit_url}, {token} and {room} are filled in; the environment has the same values, with the
     media server's key and secret, for a framework that makes its own token.
     """
 
-    command: str
-    log_dir: Path
+    program: Program
     captures: Path
     about: AgentUnderTest
     join_s: float
-    telemetry: Receiver | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
     @asynccontextmanager
     async def attend(self, room: str, rooms: Rooms, user_identity: str) -> AsyncIterator[Attendance]:
         token = rooms.token(room, "agent", {"role": "agent"})
         values = {"livekit_url": rooms.url, "token": token, "room": room}
-        argv = [fill(word, values) for word in shlex.split(self.command)]
         env = {
             "LIVEKIT_URL": rooms.url,
             "LIVEKIT_TOKEN": token,
@@ -180,27 +156,14 @@ class CommandAgent:
             "LIVEKIT_API_KEY": rooms.api_key,
             "LIVEKIT_API_SECRET": rooms.api_secret,
             "EARWITNESS_CAPTURES": str(self.captures.resolve()),
-            **(self.telemetry.env(room) if self.telemetry is not None else {}),
         }
-        secrets = (*secrets_in(self.command), token, rooms.api_secret)
-        name = f"the agent's command {redacted(argv[0], secrets)!r}"
-        spec = ChildSpec(name, argv, self.log_dir / LOG, env=env, foreign=True, secrets=secrets)
-        async with running(spec) as child, watched(child) as attendance:
+        async with self.program.started(room, values, env, (token, rooms.api_secret)) as attendance:
             why = (
-                f"the command {redacted(argv[0])!r} started, but no agent with an audio track came into the room; "
-                f"what it wrote is in {self.log_dir / LOG}"
+                "the agent's command started, but no agent with an audio track came into the room; "
+                f"what it wrote is in {self.program.log_path}"
             )
-            arrival = asyncio.create_task(
-                wait_until_linked(room, rooms, user_identity, why, self.join_s, self.about.identity)
-            )
-            ended = asyncio.create_task(attendance.lost.wait())
-            await asyncio.wait({arrival, ended}, return_when=asyncio.FIRST_COMPLETED)
-            ended.cancel()
-            if not arrival.done():
-                arrival.cancel()
-                await asyncio.gather(arrival, ended, return_exceptions=True)
-                raise AttemptError(CaptureStatus.AGENT_ABSENT, f"before it joined, {attendance.lost_why}")
-            attendance.identity, attendance.has_track = await arrival
+            linked = wait_until_linked(room, rooms, user_identity, why, self.join_s, self.about.identity)
+            attendance.identity, attendance.has_track = await unless_it_ends(attendance, linked, "it joined")
             yield attendance
 
 
@@ -248,12 +211,6 @@ class RoomAgent:
         yield Attendance(identity=identity, has_track=has_track)
 
 
-def fill(word: str, values: dict[str, str]) -> str:
-    for name, value in values.items():
-        word = word.replace("{" + name + "}", value)
-    return word
-
-
 @asynccontextmanager
 async def open_agent(
     spec: AgentSpec,
@@ -290,7 +247,8 @@ async def open_agent(
                 await reference.start()
                 yield reference
             case "command":
-                yield CommandAgent(spec.value, logs, run_dir / "captures", about, spec.join_s, telemetry)
+                program = Program(spec.value, logs, telemetry)
+                yield CommandAgent(program, run_dir / "captures", about, spec.join_s)
             case "dispatch":
                 yield DispatchedAgent(spec.value, about, spec.join_s, metadata)
             case "package":

@@ -15,7 +15,7 @@ from harness.live.audio_wait import wait_on_audio
 from harness.live.conversation import FALLEN_SILENT_MS, PLAYBACK_GRACE_S, SAMPLES_PER_MS, Conversation, Stage
 from harness.live.said_so_far import Hang, SaidSoFar
 from harness.model.course import Ask, GaveUpError, Heard, Say, Wait, course_of, holds, in_words
-from harness.model.dialogue import Condition, Dialogue, DialogueRecord, ToolReturned
+from harness.model.dialogue import AgentSilent, Condition, Dialogue, DialogueRecord, ToolReturned
 from harness.model.events import EventType
 from harness.model.status import CaptureStatus
 from harness.model.transcript import TranscriptLine, words_of
@@ -36,6 +36,7 @@ class DialogueCall(Conversation):
     record: list[DialogueRecord] = field(default_factory=list)
     _since_ms: float = 0.0  # when the user's last line began, host's clock
     _text: tuple[tuple[int, float], str, bool] | None = None  # of these changes since then; whether it is complete
+    _begin: int = 0  # the sample from which on the user might speak
     _over_at: int = 0  # the sample from which no further step begins
 
     def __post_init__(self) -> None:
@@ -44,7 +45,8 @@ class DialogueCall(Conversation):
         self.truth, self.said = self._so_far.truth, self._so_far.samples
 
     async def _talk(self) -> None:
-        self._over_at = self.user.hearing.now + int(self.dialogue.give_up_after_ms * SAMPLES_PER_MS)
+        self._begin = self.user.hearing.now
+        self._over_at = self._begin + int(self.dialogue.give_up_after_ms * SAMPLES_PER_MS)
         course, answer = course_of(self.dialogue), None
         try:
             while True:
@@ -65,6 +67,9 @@ class DialogueCall(Conversation):
         came = await (self._wait(move) if isinstance(move, Wait) else self._ask(move))
         did: Did = "waited" if isinstance(move, Wait) else "asked"
         self._keep(move.step, did, in_words(move.condition), mono_ms(), self._heard().text, held=came)
+        untold = self._untold(move.condition) if not came else None
+        if untold is not None:
+            raise AttemptError(CaptureStatus.DIALOGUE_UNTOLD, f"dialogue.{move.step}: {untold}")
         return came
 
     def _keep(self, step: str, did: Did, text: str, t_ms: float, heard: str, **more: Any) -> None:
@@ -74,10 +79,16 @@ class DialogueCall(Conversation):
 
     async def _say(self, move: Say) -> None:
         line = await self.voice.say(move.text)  # while the agent speaks, if it does
+        before = self._so_far.truth, self._so_far.samples
         segment = self._so_far.add(line, self._hang(move))
         self.truth, self.said = self._so_far.truth, self._so_far.samples
         heard = self._heard().text
-        await self._speak(segment)
+        try:
+            await self._speak(segment)
+        except BaseException:
+            if segment.utterances[0][0] not in self._starts:  # the call broke before it was said
+                self.truth, self.said = before
+            raise
         self._keep(move.step, "said", move.text, self._since_ms, heard, made_ms=line.made_ms)
 
     def _hang(self, move: Say) -> Hang | None:
@@ -136,7 +147,7 @@ class DialogueCall(Conversation):
 
     @property
     def _last_word(self) -> int:
-        return max(self._ends.values(), default=0)
+        return max(self._ends.values(), default=self._begin)
 
     def _heard(self) -> Heard:
         assert self.probe is not None, "a plan with a dialogue has a room"
@@ -151,6 +162,22 @@ class DialogueCall(Conversation):
             tools=tools_since(self.probe.seen, self._since_ms),
             silent_ms=min(hearing.quiet_ms(), since_word_ms),
         )
+
+    def _untold(self, condition: Condition) -> str | None:
+        """Why nobody can tell whether it came: the agent speaks, and does not tell of such things."""
+        assert self.probe is not None
+        hearing = self.user.hearing
+        if isinstance(condition, AgentSilent) or hearing.last_sound is None or hearing.quiet_ms() < WORDS_GRACE_MS:
+            return None
+        if isinstance(condition, ToolReturned):
+            tells = tells_of_tools(self.probe.seen)
+            what = "tool calls"
+        else:
+            tells = any(line.speaker == "agent" for line in self.probe.transcripts.so_far())
+            what = "words of its own speech"
+        if tells:
+            return None
+        return f"{in_words(condition)} cannot be known of: the agent spoke, and published no {what} in the whole call"
 
     # giving up
 
@@ -167,7 +194,9 @@ def text_since(lines: list[TranscriptLine], since_ms: float) -> tuple[str, bool]
     """The agent's own text of what it began to say after `since_ms`, and whether none of it still grows."""
     own = [line for line in lines if line.speaker == "agent"]
     words = [words for words in words_of(own) if words.t_first_mono_ms >= since_ms]
-    return " ".join(one.text for one in words), all(line.complete for line in own if line.t_first_mono_ms >= since_ms)
+    whole = all(line.complete for line in own if line.t_first_mono_ms >= since_ms)
+    streamed = any(line.way == "stream" for line in own)  # an event comes anew with each wording
+    return " ".join(one.text for one in words), whole and (streamed or all(one.final for one in words))
 
 
 def tools_since(seen: list[SeenEvent], since_ms: float) -> frozenset[str]:
@@ -182,4 +211,13 @@ def tools_since(seen: list[SeenEvent], since_ms: float) -> frozenset[str]:
         str(names[item.event.data.get("id")])
         for item in ended
         if item.event.data.get("id") in names and not item.event.data.get("error")
+    )
+
+
+def tells_of_tools(seen: list[SeenEvent]) -> bool:
+    """Whether the agent has told of a tool, or said at the beginning that it will: as `harness.listen.metrics.tools` has it."""
+    return any(
+        item.event.type == EventType.TOOL_START
+        or (item.event.type == EventType.TRACE_ACK and item.event.data.get("tools") is True)
+        for item in seen
     )

@@ -34,6 +34,7 @@ CUT_OFF = {
     CaptureStatus.REPLY_TIMEOUT,
     CaptureStatus.REPLY_ENDLESS,
     CaptureStatus.DIALOGUE_GAVE_UP,
+    CaptureStatus.DIALOGUE_UNTOLD,
     CaptureStatus.REPLY_EVENTS_MISSING,
     CaptureStatus.PAGE_ERROR,
     CaptureStatus.HARNESS_ERROR,

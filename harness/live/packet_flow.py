@@ -13,7 +13,7 @@ def stopped_ms(stats: Sequence[Mapping[str, Any]]) -> tuple[float, float] | None
     """(after, by): between which readings the last packet came, in the host's monotonic ms; None where packets still come, or
     never came all the time. `stats`: readings of getStats(), about once a second.
     """
-    totals = [(float(line["t_mono_ms"]), _packets(line["reports"])) for line in stats]
+    totals = _totals(stats)
     began = [reading for reading in totals if reading[1] > 0]
     if len(began) < 3 or began[-1][1] > began[-2][1]:
         return None
@@ -24,9 +24,13 @@ def stopped_ms(stats: Sequence[Mapping[str, Any]]) -> tuple[float, float] | None
     return (began[last - 1][0], began[last][0]) if last > 0 else None
 
 
-def _packets(reports: Sequence[Mapping[str, Any]]) -> int:
-    return sum(
-        int(report.get("packetsReceived", 0))
-        for report in reports
-        if report.get("type") == "inbound-rtp" and report.get("kind") == "audio"
-    )
+def _totals(stats: Sequence[Mapping[str, Any]]) -> list[tuple[float, int]]:
+    """(t_mono_ms, packets since the call began). A connection that the page has closed counts on with what came over it."""
+    streams: dict[tuple[Any, Any], int] = {}
+    totals = []
+    for line in stats:
+        for report in line["reports"]:
+            if report.get("type") == "inbound-rtp" and report.get("kind") == "audio":
+                streams[report.get("pc"), report.get("id")] = int(report.get("packetsReceived", 0))
+        totals.append((float(line["t_mono_ms"]), sum(streams.values())))
+    return totals

@@ -21,6 +21,7 @@ from harness.live.page_presence import PagePresence
 from harness.live.user import BrowserUser
 from harness.model.status import CaptureStatus
 
+END_NOTICED_S = 1.0  # a connection is refused some milliseconds before its program is known to have ended
 NO_WAY_S = 5.0  # a page that has not begun to connect by then does so by no way that is seen
 
 
@@ -45,7 +46,8 @@ class PageAttempt(Attempt):
         try:
             async with AsyncExitStack() as agents, AsyncExitStack() as stack:  # the agent ends after the page
                 try:
-                    user, attendance = await self._guarded(None, self._open_page(stack, agents))
+                    attendance = await self._guarded(None, self._attend(agents))
+                    user = await self._guarded(None, self._open_page(stack, attendance))
                     talk = self._conversation(user, None, None)
                     presence = PagePresence(talk, user.session.ways, attendance, user, self.stats)
                     await self._guarded(user, self._alone(user, talk, presence), presence.watch())
@@ -55,18 +57,34 @@ class PageAttempt(Attempt):
             self.enter("done")
             await self._last_spans()
 
-    async def _open_page(self, stack: AsyncExitStack, agents: AsyncExitStack) -> tuple[BrowserUser, Attendance]:
+    async def _attend(self, agents: AsyncExitStack) -> Attendance:
+        self.joining.attendance = await agents.enter_async_context(self._agent.attend(self.room, None, ""))
+        return self.joining.attendance
+
+    async def _open_page(self, stack: AsyncExitStack, attendance: Attendance) -> BrowserUser:
         scene = self.scene
-        attendance = await agents.enter_async_context(self._agent.attend(self.room, None, ""))
-        self.joining.attendance = attendance
         user = await self.joining.open_browser(stack)
-        ways = user.session.ways
-        ways.on_change = user.hearing.notify
-        await user.open(scene.page_url.replace("{port}", str(attendance.port)), scene.page.script)
-        await user.ready()
+        user.session.ways.on_change = user.hearing.notify
+        try:
+            await user.open(scene.page_url.replace("{port}", str(attendance.port)), scene.page.script)
+            await user.ready()
+        except AttemptError as error:
+            raise await self._of_program(error, attendance) from error
         if user.mic == "device":
             user.session.lend_microphone()  # such pages connect with their microphone in hand
-        return user, attendance
+        return user
+
+    async def _of_program(self, error: AttemptError, attendance: Attendance) -> AttemptError:
+        """A page that did not come, with the end of the program that serves it, if that is why."""
+        if self._agent.program is None or error.status is not CaptureStatus.PAGE_ERROR:
+            return error
+        try:
+            async with asyncio.timeout(END_NOTICED_S):
+                await attendance.lost.wait()
+        except TimeoutError:
+            return error
+        detail = f"before the page was in the call, {attendance.lost_why} ({error.detail})"
+        return AttemptError(CaptureStatus.AGENT_ABSENT, detail)
 
     async def _alone(self, user: BrowserUser, talk: Conversation, presence: PagePresence) -> None:
         self.enter("connect")

@@ -70,10 +70,13 @@ class PagePresence:
     async def _program(self) -> AttemptError:
         """The agent's program ended: in order after its last reply, else by a crash."""
         await self.attendance.lost.wait()
-        in_order = self.attendance.exit_code == 0 and self.talk.stage in (Stage.LAST_REPLY, Stage.LISTENING_ON)
-        if in_order and not self._sounding():
-            self._hung_up("the agent's program ended")
-            await asyncio.Event().wait()  # the conversation comes to its end by itself
+        if self.attendance.exit_code == 0:
+            lost = await self._now()
+            torn = await self._caught_up(lost) and self._torn(lost)
+            if not torn and self.talk.stage in (Stage.LAST_REPLY, Stage.LISTENING_ON):
+                await self._played_out()
+                self._hung_up("the agent's program ended")
+                await asyncio.Event().wait()  # the conversation comes to its end by itself
         return AttemptError(CaptureStatus.AGENT_CRASH, self.attendance.lost_why)
 
     async def _way(self) -> AttemptError:
@@ -88,7 +91,8 @@ class PagePresence:
     async def _lost(self) -> AttemptError | None:
         gone, lost_ms = f"the page lost its connection to the agent ({self.ways.in_words})", mono_ms()
         lost = await self._now()
-        await self._within(CATCH_UP_S, lambda: self.hearing.now >= lost + int(BEHIND_MS * SAMPLES_PER_MS))
+        if not await self._caught_up(lost):
+            return None  # the page itself went, and its connection with it: whoever waits for its audio says so
         if self._torn(lost) and self.talk.stage in (Stage.REPLY, Stage.LAST_REPLY):
             return AttemptError(CaptureStatus.AGENT_CRASH, f"{gone} in the middle of a reply")
         if self.talk.stage is Stage.DUE:
@@ -97,7 +101,7 @@ class PagePresence:
                 late = f"while a reply was due, and did not have it back within {COME_BACK_S:g} s"
                 return AttemptError(CaptureStatus.AGENT_CRASH, f"{gone} {late}")
         if not self.ways.up and self.talk.stage in (Stage.LAST_REPLY, Stage.LISTENING_ON):
-            await self.hearing.wait_for(lambda: self.hearing.quiet_ms() >= QUIET_MS)  # what had come is still played
+            await self._played_out()
             self._hung_up(gone)
             return None
         before = "before anybody spoke" if self.talk.stage is Stage.BEFORE else "before the user's next turn"
@@ -116,6 +120,14 @@ class PagePresence:
         except AttemptError:
             return self.hearing.now
 
+    async def _caught_up(self, lost: int) -> bool:
+        """Wait until what the page played at `lost` is heard; False if its audio stands still."""
+        return await self._within(CATCH_UP_S, lambda: self.hearing.now >= lost + int(BEHIND_MS * SAMPLES_PER_MS))
+
+    async def _played_out(self) -> None:
+        """A page may have all of a reply long before it has played it. The conversation has the limit."""
+        await self.hearing.wait_for(lambda: self.hearing.quiet_ms() >= QUIET_MS)
+
     def _torn(self, lost: int) -> bool:
         """Whether the sound ended with the connection. What came over a WebSocket may have been complete, and ahead of its
         playing: it is torn where it ends loud.
@@ -126,7 +138,7 @@ class PagePresence:
             return stopped[0] - QUIET_MS < last_ms < stopped[1] + BEHIND_MS
         if last is None or not -QUIET_MS < (last - lost) / SAMPLES_PER_MS < BEHIND_MS - QUIET_MS:
             return False
-        return bool(self.ways.of_call) or self.hearing.last_power > LOUD_END
+        return self.ways.by_peer or self.hearing.last_power > LOUD_END
 
     async def _within(self, limit_s: float, condition: Callable[[], bool]) -> bool:
         try:
@@ -135,10 +147,6 @@ class PagePresence:
         except TimeoutError:
             return False
         return True
-
-    def _sounding(self) -> bool:
-        last = self.hearing.last_sound
-        return last is not None and self.hearing.now - last < QUIET_MS * SAMPLES_PER_MS
 
     def _hung_up(self, how: str) -> None:
         if self.talk.hung_up:

@@ -218,6 +218,10 @@ class BrowserUser:
             parts = (self._take_webm(), self._take_claims(), self._take_screenshot(folder))
             await asyncio.gather(*(self._asked(part, PART_TIMEOUT_S) for part in parts))
         finally:
+            left_out = self.session.errors_left_out
+            if left_out > 0:
+                text = f"{left_out} complaints of the page, from the middle of the call, are left out here"
+                self.session.errors.append(PageProblem("tap", text, 1e3 * time.monotonic()))
             self.recording.console = [asdict(problem) for problem in self.session.errors]
             self._assemble(self.recording)
         return self.recording

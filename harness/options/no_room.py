@@ -22,8 +22,8 @@ def refuse_what_needs_a_room(given: Iterable[tuple[str, bool, str]]) -> None:
             raise UsageError(f"--no-room: {option} {why}; leave one of the two out")
 
 
-def check_page(page: str | None, has_command: bool) -> None:
-    """Raises UsageError for no page, or one that asks for what no call without a room has."""
+def check_page(page: str | None, command: str | None) -> None:
+    """`command`: of the agent's program. Raises UsageError for no page, or one that asks for what no call without a room has."""
     if page is None:
         raise UsageError("--no-room: needs --page URL, the page that connects to its agent by itself")
     asked = [name for name in OF_A_ROOM if name in page]
@@ -34,9 +34,21 @@ def check_page(page: str | None, has_command: bool) -> None:
         )
     if urlsplit(page).scheme not in SCHEMES:
         raise UsageError(f"--page {redacted(page)!r}: expected a URL that begins with http://, https:// or file://")
-    if "{port}" in page and not has_command:
+    if "{port}" in page and command is None:
         raise UsageError(
             f'--page {redacted(page)!r}: {{port}} is that of the program of --agent "command: …", and none is started'
+        )
+    if command is None or "{port}" in command:
+        return
+    if "{port}" in page:
+        raise UsageError(
+            f"--page {redacted(page)!r} is opened when the program of --agent answers at {{port}}, which its command does not "
+            "say: put {port} into the command, or the program's own port into the page's URL"
+        )
+    if urlsplit(page).scheme == "file":
+        raise UsageError(
+            f"--page {redacted(page)!r} is a file, so nothing tells when the program of --agent can be called: put {{port}} "
+            "into the command, which is then to answer there, and into the page's URL, behind a question mark"
         )
 
 

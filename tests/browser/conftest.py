@@ -183,6 +183,18 @@ class Recording:
         return whole[start - first : end - first]
 
 
+def with_late(
+    ear: npt.NDArray[np.float32], begin: int, late: list[tuple[int, npt.NDArray[np.float32]]]
+) -> npt.NDArray[np.float64]:
+    """The ear from frame `begin` on, with what came when its block was gone: so a call's recording has it."""
+    whole = ear.astype(np.float64)
+    for frame, samples in late:
+        if begin <= frame < begin + len(ear):
+            piece = whole[frame - begin : frame - begin + len(samples)]
+            piece += samples[: len(piece)]
+    return whole
+
+
 @pytest.fixture
 def record() -> type[Recording]:
     return Recording

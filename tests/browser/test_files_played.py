@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from harness.browser.driver import RATE_HZ
+from tests.browser.conftest import with_late
 
 pytestmark = pytest.mark.live
 
@@ -42,7 +43,7 @@ async def heard(browser, site, record, wait_for, tmp_path):
             await session.run_script(path)
             end = await session.current_frame() + RATE_HZ // 2
             await recording.reach(end)
-            return recording.ear(begin, end).astype(np.float64)
+            return with_late(recording.ear(begin, end), begin, session.last_audio())
 
     return play
 
@@ -97,3 +98,26 @@ async def test_a_graph_that_is_made_when_it_sounds_is_heard(heard) -> None:
 
 async def test_without_being_asked_for_a_file_is_not_heard(heard) -> None:
     assert np.abs(await heard("await player.play();", files=False)).max() < 1e-4
+
+
+@pytest.mark.parametrize("ends", ["close", "suspend"])
+async def test_a_context_for_each_sentence_that_ends_behind_it_is_heard_to_its_end(heard, ends: str) -> None:
+    """Made ahead, so that its beginning is heard. A quarter of a second each, at a rate whose blocks are a third of that."""
+    ear = await heard(
+        """
+        const contexts = Array.from({ length: 4 }, () => new AudioContext({ sampleRate: rate }));
+        for (const context of contexts) new GainNode(context).connect(context.destination);
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        for (const context of contexts) {
+          const buffer = context.createBuffer(1, rate / 4, rate);
+          buffer.getChannelData(0).set(Float32Array.from(samples.slice(0, rate / 4), (sample) => sample / 32768));
+          const source = new AudioBufferSourceNode(context, { buffer });
+          source.connect(context.destination);
+          source.start();
+          await new Promise((resolve) => source.addEventListener("ended", resolve));
+          await context.ENDS();
+          await new Promise((resolve) => setTimeout(resolve, 200));
+        }
+        player.dispatchEvent(new Event("ended"));""".replace("ENDS", ends)
+    )
+    assert np.sum(ear**2) == pytest.approx(RATE_HZ * PEAK**2 / 2, rel=0.03)

@@ -1,5 +1,7 @@
 """How it stands with a page's way to its agent, from the connections that it opened."""
 
+import pytest
+
 from harness.browser.ways import CARRIED_BYTES, Ways
 
 
@@ -48,11 +50,52 @@ def test_the_socket_that_carried_the_voice_decides_beside_a_development_server()
     changes: list[bool] = []
     ways = Ways()
     ways.on_change = lambda: changes.append(ways.up)
-    ways.socket("ws://localhost:5173/hot-reload").received(200)
+    ways.socket("ws://localhost:5173/hot-reload").carried(200)
     voice = ways.socket("wss://agent/voice")
-    voice.received(CARRIED_BYTES)
+    voice.carried(CARRIED_BYTES)
     voice.close("net::ERR_CONNECTION_RESET")
     assert changes[-1] is False
     assert ways.in_words == "its WebSocket to wss://agent/voice is closed (net::ERR_CONNECTION_RESET)"
-    ways.socket("wss://agent/voice").received(CARRIED_BYTES)
+    ways.socket("wss://agent/voice").carried(CARRIED_BYTES)
     assert ways.up
+
+
+@pytest.mark.parametrize("state", ["offered", "closed"])
+def test_an_offer_that_was_made_to_nobody_does_not_stand_for_the_voice_over_a_socket(state: str) -> None:
+    ways = Ways()
+    ways.peer("page/0", "offered")  # to see whether the network lets WebRTC through
+    ways.peer("page/0", state)
+    voice = ways.socket("wss://agent/voice")
+    voice.carried(200)
+    assert not ways.up, "it may be the signalling of that offer"
+    voice.carried(CARRIED_BYTES)
+    assert (ways.up, ways.was_up) == (True, True)
+    voice.close()
+    assert not ways.up
+    assert ways.in_words == "its WebSocket to wss://agent/voice is closed"
+
+
+def test_signalling_that_carries_much_does_not_stand_for_a_peer_connection_that_was_up() -> None:
+    ways = Ways()
+    ways.socket("wss://server/signal").carried(CARRIED_BYTES)
+    ways.peer("page/0", "connected")
+    ways.peer("page/0", "failed")
+    assert not ways.up
+
+
+def test_a_socket_that_closes_after_each_reply_is_no_loss_while_the_one_to_which_the_user_speaks_is_open() -> None:
+    ways = Ways()
+    ways.socket("wss://hears/listen").carried(CARRIED_BYTES)
+    reply = ways.socket("wss://speaks/synthesize")
+    reply.carried(CARRIED_BYTES)
+    reply.close()
+    assert ways.up
+
+
+def test_an_agent_that_is_lost_before_its_first_word_is_seen_beside_a_development_server() -> None:
+    ways = Ways()
+    ways.socket("ws://localhost:5173/hot-reload").carried(200)
+    voice = ways.socket("wss://agent/voice")
+    voice.carried(CARRIED_BYTES)  # of the user's
+    voice.close()
+    assert not ways.up

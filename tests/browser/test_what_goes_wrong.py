@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 
 from harness.browser.driver import launch_browser
-from harness.browser.page import ANSWER_TIMEOUT_S
+from harness.browser.page import ANSWER_TIMEOUT_S, MOST_CHARS, MOST_PROBLEMS
 from harness.errors import AttemptError, ProvisionError
 from harness.live.attempt import LEAVE_TIMEOUT_S
 from harness.live.user import FINISH_LIMIT_S, BrowserUser
@@ -86,6 +86,20 @@ async def test_uncaught_exception_of_the_page_is_named_and_the_call_goes_on(brow
         (problem,) = [problem for problem in session.errors if problem.kind == "exception"]
         assert "the agent panel broke" in problem.text
         assert not session.fatal.is_set()
+
+
+async def test_a_page_that_complains_without_end_is_heard_out_at_both_ends(browser, site, tmp_path):
+    many = MOST_PROBLEMS + 500
+    script = tmp_path / "complain.js"
+    script.write_text(f"for (let n = 0; n < {many}; n++) console.error(`complaint ${{n}} ${{'x'.repeat(10_000)}}`);")
+    async with browser.session() as session:
+        await session.open(site("is_quiet"), timeout_s=20)
+        await session.run_script(script)
+        assert len(session.errors) == MOST_PROBLEMS
+        assert session.errors_left_out == many - MOST_PROBLEMS
+        assert session.errors[0].text.startswith("complaint 0 ")
+        assert session.errors[-1].text.startswith(f"complaint {many - 1} ")
+        assert max(len(problem.text) for problem in session.errors) == MOST_CHARS
 
 
 async def test_console_error_is_kept_but_not_fatal(browser, site, tmp_path):

@@ -9,6 +9,7 @@ from scipy.signal import correlate
 
 from harness.browser.driver import RATE_HZ
 from harness.browser.records import Unplayed
+from tests.browser.conftest import with_late
 
 pytestmark = pytest.mark.live
 
@@ -16,6 +17,11 @@ SILENT = 10 ** (-90 / 20)
 LEVEL_FRAME_SAMPLES = RATE_HZ // 50
 LOUD_FRAMES = 9  # of the chirp's 20
 BUFFER_FRAMES = 480
+
+
+def level_db(heard: npt.NDArray[np.float64]) -> float:
+    rms = np.sort(np.sqrt(np.mean(heard.reshape(-1, LEVEL_FRAME_SAMPLES) ** 2, axis=1)))
+    return 20 * float(np.log10(max(1e-6, np.median(rms[-LOUD_FRAMES:]) * np.sqrt(2))))
 
 
 class Call:
@@ -34,9 +40,14 @@ class Call:
         The median of its LOUD_FRAMES loudest frames: a jitter buffer that stretches or conceals on a busy host overlays
         some 20 ms of the chirp with a copy of itself, which moved its peak by up to 3 dB.
         """
-        heard = (await self._heard()).reshape(-1, LEVEL_FRAME_SAMPLES)
-        rms = np.sort(np.sqrt(np.mean(heard**2, axis=1)))
-        return 20 * float(np.log10(max(1e-6, np.median(rms[-LOUD_FRAMES:]) * np.sqrt(2))))
+        self.last_level_db = level_db(await self._heard())
+        return self.last_level_db
+
+    async def lag(self) -> int:
+        """Samples from when the chirp was spoken to when it was heard."""
+        heard = await self._heard()
+        self.last_level_db = level_db(heard)
+        return int(np.argmax(correlate(heard, self.chirp.astype(np.float64), mode="valid", method="fft")))
 
     async def is_silent(self) -> bool:
         """Not one sample of the chirp is at the ear."""
@@ -184,15 +195,54 @@ async def test_what_a_graph_plays_lies_on_the_ear_s_clock(in_call):
         const voice = await navigator.mediaDevices.getUserMedia({ audio: true });
         context.createMediaStreamSource(voice).connect(context.destination);""")
     await call.level_db()
-    lags = []
-    for _ in range(5):
-        frame = await call.session.speak(call.chirp, await call.session.current_frame() + RATE_HZ // 4)
-        await call.recording.reach(frame + RATE_HZ)
-        heard = call.recording.ear(frame, frame + RATE_HZ)
-        lags.append(int(np.argmax(correlate(heard, call.chirp.astype(np.float32), mode="valid", method="fft"))))
+    lags = [await call.lag() for _ in range(5)]
     assert min(lags) >= 0
-    off = [(lag - lags[-1] + BUFFER_FRAMES // 2) % BUFFER_FRAMES - BUFFER_FRAMES // 2 for lag in lags]
-    assert max(map(abs, off)) <= RATE_HZ // 1000
+    assert max(map(abs, apart(lags))) <= RATE_HZ // 1000
+
+
+async def test_a_graph_that_stood_still_between_two_replies_lies_on_the_ear_s_clock_at_once(in_call):
+    """A page may suspend its context while the agent is silent. The page itself says when each of its clicks is to be heard."""
+    call = await in_call("plays_nothing")
+    await call.does("""
+        window.context = new AudioContext({ sampleRate: 16000 });
+        new GainNode(context).connect(context.destination);
+        await new Promise((resolve) => setTimeout(resolve, 1500));""")
+    plays = []
+    for _ in range(3):
+        begin = await call.session.current_frame()
+        await call.does("""
+            await context.resume();
+            const buffer = context.createBuffer(1, 1600, context.sampleRate);
+            buffer.getChannelData(0).fill(0.5);
+            const source = new AudioBufferSourceNode(context, { buffer });
+            source.connect(context.destination);
+            const at = context.currentTime + 0.2;
+            source.start(at);
+            await new Promise((resolve) => source.addEventListener("ended", resolve));
+            await new Promise((resolve) => setTimeout(resolve, 500));
+            const zeros = [];
+            for (let look = 0; look < 15; look++) {
+              const { contextTime, performanceTime } = context.getOutputTimestamp();
+              zeros.push(performanceTime - 1e3 * contextTime);
+              await new Promise((resolve) => setTimeout(resolve, 10));
+            }
+            window.earwitness = { trace: { heard_ms: zeros.sort((a, b) => a - b)[7] + 1e3 * at } };
+            await context.suspend();
+            await new Promise((resolve) => setTimeout(resolve, 1500));""")
+        plays.append((begin, await call.session.current_frame(), (await call.session.page_claims())["heard_ms"]))
+    await call.recording.reach(plays[-1][1])
+    apart_ms = []
+    for begin, end, heard_ms in plays:
+        ear = with_late(call.recording.ear(begin, end), begin, call.session.last_audio())
+        loud = np.flatnonzero(np.abs(ear) > 0.25)
+        assert len(loud) == pytest.approx(RATE_HZ // 10, rel=0.02)
+        apart_ms.append(1e3 * (begin + loud[0]) / RATE_HZ - heard_ms)
+    assert max(apart_ms) - min(apart_ms) < 1.0, apart_ms
+
+
+def apart(lags: list[int]) -> list[int]:
+    """From the last one; whole buffers are left out."""
+    return [(lag - lags[-1] + BUFFER_FRAMES // 2) % BUFFER_FRAMES - BUFFER_FRAMES // 2 for lag in lags]
 
 
 async def test_a_loopback_is_heard_once(in_call):
@@ -217,6 +267,20 @@ async def test_a_loopback_is_heard_once(in_call):
     assert await call.level_db() == pytest.approx(full, abs=1.5)
     await call.does("looped.muted = true;")
     assert await call.is_silent()
+
+
+async def test_a_context_that_was_closed_is_no_reason_while_another_can_play(in_call):
+    """Pages open one to unlock the sound, and close it."""
+    call = await in_call("plays_nothing")
+    await call.does("""
+        for (const name of ["unlocks", "plays"]) {
+          window[name] = new AudioContext();
+          new GainNode(window[name]).connect(window[name].destination);
+        }
+        await unlocks.close();""")
+    assert (await call.session.unplayed()).graphs == ()
+    await call.does("await plays.close();")
+    assert (await call.session.unplayed()).graphs == ("the page's AudioContext is closed",)
 
 
 async def test_an_element_that_plays_a_graph_is_heard(in_call):

@@ -1,15 +1,18 @@
-"""An agent by command: its secrets are not repeated. No call is made here."""
+"""An agent by command: its secrets are not repeated, its end is noticed. No call is made here."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from harness.errors import HarnessError
+from harness.errors import AttemptError, HarnessError
 from harness.live.agents import open_agent
-from harness.live.rooms import Rooms
+from harness.live.rooms import Participants, Rooms
 from harness.model.plan import AgentSpec
+from harness.model.status import CaptureStatus
 
 
 async def test_a_command_is_known_by_itself_without_its_secret(tmp_path: Path) -> None:
@@ -21,3 +24,39 @@ async def test_a_command_is_known_by_itself_without_its_secret(tmp_path: Path) -
             async with agent.attend("room", rooms, "user"):
                 raise AssertionError("it cannot start")
     assert "hunter2" not in str(caught.value)
+
+
+class NobodyComes(Rooms):
+    """A room that is looked into for ever."""
+
+    def __init__(self) -> None:
+        super().__init__("ws://127.0.0.1:1", "key", "secret" * 6, None)  # type: ignore[arg-type]
+        self.asked, self.asks = asyncio.Event(), 0
+
+    async def wait_for_participants(self, room: str, condition: Callable[[Participants], bool]) -> None:
+        self.asks += 1
+        self.asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.asks -= 1
+
+
+async def test_a_call_that_is_broken_off_while_its_agent_comes_looks_for_it_no_longer(tmp_path: Path) -> None:
+    rooms = NobodyComes()
+    async with open_agent(AgentSpec("command", "sleep 60"), rooms, tmp_path) as agent:
+        attending = asyncio.create_task(agent.attend("room", rooms, "user").__aenter__())
+        await rooms.asked.wait()
+        attending.cancel()
+        await asyncio.wait({attending})
+        assert rooms.asks == 0
+
+
+async def test_a_command_that_ends_before_it_joins_is_told_at_once(tmp_path: Path) -> None:
+    rooms = NobodyComes()
+    async with open_agent(AgentSpec("command", "sh -c 'echo no model; exit 4'"), rooms, tmp_path) as agent:
+        with pytest.raises(AttemptError, match="before it joined, its process ended with 4: no model") as caught:
+            async with agent.attend("room", rooms, "user"):
+                raise AssertionError("nobody came")
+    assert caught.value.status is CaptureStatus.AGENT_ABSENT
+    assert rooms.asks == 0

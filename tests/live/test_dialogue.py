@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,12 +12,13 @@ import pytest
 
 from bots.probe_bot import mono_ms
 from harness.errors import AttemptError
-from harness.live.dialogue import DialogueCall, text_since, tools_since
+from harness.judge.verdict import status_of_capture
+from harness.live.dialogue import DialogueCall, tells_of_tools, text_since, tools_since
 from harness.model.case import Case, Tier, Truth
 from harness.model.dialogue import Dialogue
 from harness.model.events import EventType
 from harness.model.plan import CallRules
-from harness.model.status import CaptureStatus
+from harness.model.status import CaptureStatus, Status
 from harness.model.transcript import TranscriptLine
 from harness.speech.build import samples_sha256
 from harness.speech.warm_voice import SpokenLine
@@ -90,6 +91,11 @@ def a_call(
     parts: Any = (case, lines, np.zeros(9, np.int16), script, script.probe, False)
     voice: Any = MadeVoice()
     return Call(*parts, rules=rules, dialogue=dialogue, voice=voice)
+
+
+def speaking(script: Script) -> Callable[[int, float], None]:
+    """It answers, and publishes no words of it."""
+    return lambda n, end_ms: script.play(end_ms + 500, ANSWER_MS)
 
 
 def answering(script: Script, *texts: str, for_ms: float = ANSWER_MS) -> Callable[[int, float], None]:
@@ -220,6 +226,50 @@ async def test_a_dialogue_that_does_not_go_on_ends_with_what_it_waited_for(
     assert len(talk.truth.utterances) == len(script.said_ms), "what was said until then is kept"
 
 
+@pytest.mark.parametrize(
+    ("step", "why"),
+    [
+        (IF_FULL, "the agent's words 'full' cannot be known of: .* published no words of its own speech"),
+        (
+            {"wait_for": {"agent_asks": True}, "give_up_after_ms": 5_000, "else_say": "well"},
+            "a question cannot be known of: .* published no words of its own speech",
+        ),
+        (
+            {"repeat": [{"say": "b"}], "times": 3, "until": {"tool": "book"}},
+            "the end of the tool call 'book' cannot be known of: .* published no tool calls",
+        ),
+    ],
+)
+async def test_what_an_agent_does_not_tell_of_is_no_fault_of_its_own_and_no_branch_is_taken(
+    step: dict[str, Any], why: str
+) -> None:
+    script = Script()
+    talk = a_call(script, [{"say": "a"}, step], speaking(script))
+    with pytest.raises(AttemptError, match=rf"dialogue\.steps\.1: {why}") as caught:
+        await held(script, talk)
+    assert caught.value.status is CaptureStatus.DIALOGUE_UNTOLD
+    assert status_of_capture(caught.value.status) is Status.NO_DATA
+    assert "well" not in [u.text for u in talk.truth.utterances]
+
+
+async def test_before_the_first_line_a_silence_counts_from_when_the_user_might_speak() -> None:
+    script = Script()
+    script.play(0, 1_000)  # a greeting; it is over after 1.5 s of quiet
+    talk = a_call(script, [{"wait_for": {"silence_ms": 4_000}}, {"say": "hello"}], answering(script))
+    talk.rules = replace(talk.rules, greeting="auto")
+    await held(script, talk)
+    assert script.said_ms[0][0] == pytest.approx(1_000 + 1_500 + 4_000, abs=150)
+
+
+async def test_a_line_whose_turn_never_came_is_not_kept_as_said() -> None:
+    script = Script()
+    talk = a_call(script, [{"say": "a table"}, {"say": "at seven"}], answering(script, ""))
+    with pytest.raises(AttemptError, match="nothing was heard of the agent"):
+        await held(script, talk)
+    assert [u.text for u in talk.truth.utterances] == ["a table"]
+    assert talk.truth.sha256 == samples_sha256(talk.said)
+
+
 async def test_an_agent_that_does_not_answer_a_line_is_named_for_that() -> None:
     script = Script()
     talk = a_call(script, [{"say": "a table"}, IF_FULL], answering(script, ""))
@@ -237,6 +287,15 @@ def test_words_of_an_earlier_reply_do_not_count() -> None:
     assert text_since([published.lines[0]], since) == ("", True)
 
 
+def test_words_that_came_as_an_event_may_be_corrected_until_they_are_final() -> None:
+    published = Published()
+    published.add("We are")
+    event = published.lines[0].model_copy(update={"way": "event", "final": False})
+    whole = event.model_copy(update={"text": "We are full.", "final": True, "t_last_mono_ms": event.t_last_mono_ms + 1})
+    assert text_since([event], 0.0) == ("We are", False)
+    assert text_since([event, whole], 0.0) == ("We are full.", True)
+
+
 def replace_times(line: TranscriptLine, t_ms: float, text: str, *, complete: bool) -> TranscriptLine:
     update = {"text": text, "segment_id": "b", "complete": complete, "t_first_mono_ms": t_ms, "t_last_mono_ms": t_ms}
     return line.model_copy(update=update)
@@ -246,6 +305,8 @@ def test_a_tool_counts_when_it_has_succeeded() -> None:
     def event(kind: EventType, t_ms: float, **data: Any) -> Any:
         return SimpleNamespace(event=SimpleNamespace(type=kind, data=data), t_mono_ms=t_ms)
 
+    assert not tells_of_tools([event(EventType.TRACE_ACK, 0)])
+    assert tells_of_tools([event(EventType.TRACE_ACK, 0, tools=True)])
     seen = [
         event(EventType.TOOL_START, 1, id="1", name="look_up"),
         event(EventType.TOOL_START, 2, id="2", name="book"),

@@ -27,3 +27,14 @@ def test_packets_that_still_come_have_not_stopped() -> None:
 
 def test_an_agent_that_sends_only_while_it_speaks_shows_nothing_by_stopping() -> None:
     assert stopped_ms(readings(0, 50, 50, 50, 100, 130, 130)) is None
+
+
+def test_packets_go_on_over_a_connection_that_takes_the_place_of_another() -> None:
+    def of(pc: int, *packets: int) -> list[dict[str, Any]]:
+        return [{"type": "inbound-rtp", "kind": "audio", "id": "in", "pc": pc, "packetsReceived": n} for n in packets]
+
+    reports = [*of(0, 50), *of(0, 100), *of(0, 150), *of(1, 30)]
+    lines = [{"t_mono_ms": 1_000.0 * n, "reports": [report]} for n, report in enumerate(reports)]
+    assert stopped_ms(lines) is None
+    stopped = [*lines, *({"t_mono_ms": 4_000.0 + n, "reports": of(1, 30)} for n in range(2))]
+    assert stopped_ms(stopped) == (2_000.0, 3_000.0)

@@ -98,6 +98,12 @@ async def test_an_agent_inside_the_page_is_heard_with_its_statistics(play, site:
     assert "jitterBufferDelay" in (folder / RTC_STATS).read_text()
 
 
+@pytest.mark.parametrize("page", ["socket.html?offers", "lobby.html"])
+async def test_an_offer_that_a_page_made_to_nobody_is_not_its_way_to_the_agent(play, page: str) -> None:
+    _, manifest = await play(page, agent=AgentSpec("page", join_s=6.0))
+    assert manifest.status is CaptureStatus.OK, manifest.detail
+
+
 async def test_with_the_device_microphone_the_page_connects_with_it_in_hand(play) -> None:
     folder, manifest = await play("socket.html", mic="device")
     assert manifest.status is CaptureStatus.OK, manifest.detail
@@ -120,6 +126,7 @@ async def test_a_program_that_serves_its_page_is_started_for_the_call(play, buil
         ("socket.html?answers=never", "REPLY_TIMEOUT", "nothing was heard of the agent within 3000 ms"),
         ("socket.html?answers=crashes", "AGENT_CRASH", "while a reply was due, and did not have it back within 5 s"),
         ("socket.html?answers=torn", "AGENT_CRASH", "in the middle of a reply"),
+        ("socket.html?leaves", "PAGE_ERROR", "the page or its audio context stands still"),
     ],
 )
 async def test_what_goes_wrong_is_named_in_time(
@@ -132,8 +139,26 @@ async def test_what_goes_wrong_is_named_in_time(
     assert (folder / SCREENSHOT).is_file()
 
 
+async def test_a_program_that_ends_once_the_page_has_all_of_its_reply_has_hung_up(play, built, site: Site) -> None:
+    program = shlex.join([sys.executable, voice_site.__file__, str(built(SAYS).wav), "{port}"])
+    page = "http://127.0.0.1:{port}/socket.html?plays=file&answers=ends"
+    folder, manifest = await play(page, agent=AgentSpec("command", program))
+    assert manifest.status is CaptureStatus.OK, manifest.detail
+    assert [happening.kind for happening in manifest.happenings] == ["hung_up"]
+    heard_in_time(folder, said_ms(site), within_ms=60)
+
+
 async def test_a_program_that_ends_before_it_answers_is_an_absent_agent(play) -> None:
     program = shlex.join([sys.executable, "-c", "raise SystemExit('no model')", "{port}"])
     _, manifest = await play("http://127.0.0.1:{port}/socket.html", agent=AgentSpec("command", program))
     assert manifest.status is CaptureStatus.AGENT_ABSENT
     assert "its process ended with 1: no model" in manifest.detail
+
+
+async def test_a_program_that_ends_while_its_page_loads_is_an_absent_agent_and_no_fault_of_the_page(play) -> None:
+    server = "socket.create_server(('127.0.0.1', int(sys.argv[1])))"
+    ends = f"import socket, sys; s = {server}; s.accept(); s.accept(); sys.exit('no memory')"
+    program = shlex.join([sys.executable, "-c", ends, "{port}"])
+    _, manifest = await play("http://127.0.0.1:{port}/socket.html", agent=AgentSpec("command", program))
+    assert manifest.status is CaptureStatus.AGENT_ABSENT, manifest.detail
+    assert "before the page was in the call, its process ended with 1: no memory" in manifest.detail

@@ -2,6 +2,7 @@
 // which a block leaves the loudspeaker (getOutputTimestamp of both contexts) places it on the ear's clock.
 // Part of one closure (see injection.py); uses `config`, `report`, `bytes`, `ears`; gives makeGraphs().
 
+const TOLD_MS = 100; // a context that runs tells what it has played in a few
 const LINE_LOOKS = 15; // getOutputTimestamp lies within 0.3 ms of its line, a median of so many closer
 
 // performance.now() at a context's time 0, in ms.
@@ -15,6 +16,11 @@ class ClockLine {
     if (this.#zeros.length > LINE_LOOKS) this.#zeros.shift();
   }
 
+  // A context stands still while it is suspended: what was seen before lies on another line.
+  forget() {
+    this.#zeros = [];
+  }
+
   get zeroMs() {
     return this.#zeros.toSorted((a, b) => a - b)[this.#zeros.length >> 1];
   }
@@ -23,15 +29,43 @@ class ClockLine {
 function makeGraphs() {
   const { AudioWorkletNode } = window;
   const { connect } = AudioNode.prototype;
-  const outputs = new Map(); // a context of the page → what stands before its destination
+  const outputs = new Map(); // a context of the page that is not closed → what stands before its destination
   const ours = new ClockLine();
+  let adopted = 0;
+  let closed = false; // one that might have played
 
   // Loads the module at once: loaded at the first sound, it would miss the beginning.
   function adopt(context) {
     const module = URL.createObjectURL(new Blob([config.worklets], { type: "application/javascript" }));
     const loaded = context.audioWorklet?.addModule(module) ?? Promise.reject(new Error("no AudioWorklet"));
     loaded.catch(() => {}).finally(() => URL.revokeObjectURL(module));
-    outputs.set(context, { id: outputs.size, context, loaded, bus: null, line: new ClockLine(), heard: false });
+    const output = { id: adopted++, context, loaded, bus: null, node: null, told() {}, line: new ClockLine(), heard: false };
+    outputs.set(context, output);
+    context.addEventListener("statechange", () => changed(output));
+  }
+
+  function changed(output) {
+    const { context, bus, line } = output;
+    if (context.state === "running") line.forget();
+    else tell(output);
+    if (context.state !== "closed") return;
+    outputs.delete(context);
+    closed ||= bus !== null;
+  }
+
+  // Blocks come when they are full, and a context that stands still fills none: ask for what it has played. None of a closed
+  // context comes any more.
+  function tell(output) {
+    return new Promise((resolve) => {
+      if (!output.node) return resolve();
+      output.told = resolve;
+      output.node.port.postMessage(null);
+      setTimeout(resolve, TOLD_MS);
+    });
+  }
+
+  async function last(context) {
+    if (outputs.has(context) && context.state === "running") await tell(outputs.get(context));
   }
 
   // The gain to connect to in place of this destination; null if it is no destination of the page's contexts.
@@ -54,8 +88,9 @@ function makeGraphs() {
     });
     connect.call(bus, node);
     connect.call(node, context.destination); // gives silence; Chromium pulls only nodes that reach a destination
+    output.node = node;
     const { context: ear } = await ears.open();
-    node.port.onmessage = ({ data }) => place(output, ear, data);
+    node.port.onmessage = ({ data }) => (data === null ? output.told() : place(output, ear, data));
   }
 
   function place(output, ear, { frame, length, samples }) {
@@ -86,13 +121,15 @@ function makeGraphs() {
 
   // Why the page's contexts are not heard, as far as known.
   function reasons() {
-    return [...outputs.values()].filter(({ bus }) => bus !== null).flatMap(({ context }) => {
+    const made = [...outputs.values()].filter(({ bus }) => bus !== null);
+    if (made.length === 0 && closed) return ["the page's AudioContext is closed"];
+    return made.flatMap(({ context }) => {
       if (context.state !== "running") return [`the page's AudioContext is ${context.state}`];
       return hasNoSink(context) ? ["the page's AudioContext has no sink"] : [];
     });
   }
 
-  return { adopt, busBefore, reasons };
+  return { adopt, busBefore, last, reasons };
 }
 
 function watchContexts() {
@@ -110,6 +147,11 @@ function watchContexts() {
     if (!(name in window)) continue;
     Object.defineProperty(window, name, { value: Watched, writable: true, configurable: true, enumerable: false });
   }
+  const { close } = Native.prototype;
+  Native.prototype.close = { async close() {
+    await graphs.last(this);
+    return close.call(this);
+  } }.close;
   const { connect, disconnect } = AudioNode.prototype;
   AudioNode.prototype.connect = { connect(target, ...ports) {
     const bus = graphs.busBefore(target);

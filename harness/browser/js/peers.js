@@ -6,12 +6,14 @@ const SOUND_PACKET_BYTES = 20; // mean; in Opus silence takes a few bytes a pack
 const SOUND_PACKETS = 10; // the mean is over so many or more
 
 function makePeers() {
-  const connections = [];
+  const open = new Map(); // connection → its number, and the window that made it; a closed one is the page's to forget
+  const loops = new WeakSet(); // connections to this page
   const transforming = new WeakSet(); // senders whose packets go through the page: end-to-end encryption
   const packets = new Map(); // inbound track → its last counters, and whether it spoke since the call began
+  let made = 0;
 
-  function watch(connection) {
-    connections.push(connection);
+  function watch(connection, owner) {
+    open.set(connection, { id: made++, owner });
     connection.addEventListener("connectionstatechange", () => {
       tell(connection);
       if (connection.connectionState !== "connected" || toItself(connection)) return;
@@ -24,18 +26,29 @@ function makePeers() {
     });
   }
 
-  // `state` is connectionState, but `offered` for an offer without an answer, and `itself` for a connection to this page.
-  function tell(connection) {
-    const { connectionState, signalingState } = connection;
-    const offered = connectionState === "new" && signalingState !== "stable" && signalingState !== "closed";
-    const state = toItself(connection) ? "itself" : offered ? "offered" : connectionState;
-    report("peer", { clock: ears.clock, id: connections.indexOf(connection), state });
+  // `now` is connectionState. Told is `offered` for an offer without an answer, `itself` for a connection to this page, and
+  // `new` for one that was never used, closed or not.
+  function tell(connection, now = connection.connectionState) {
+    if (!open.has(connection)) return;
+    const { signalingState, localDescription, remoteDescription } = connection;
+    const offered = now === "new" && signalingState !== "stable" && signalingState !== "closed";
+    const unused = localDescription === null && remoteDescription === null;
+    const state = toItself(connection) ? "itself" : offered ? "offered" : unused ? "new" : now;
+    report("peer", { clock: ears.clock, id: open.get(connection).id, state });
+    if (now === "closed") open.delete(connection);
+  }
+
+  // A document that goes takes its connections with it, without an event.
+  function left(owner) {
+    for (const [connection, { owner: its }] of open) if (its === owner) tell(connection, "closed");
   }
 
   // Pages connect to themselves, for their echo canceller or to try the network: that is no call.
-  function toItself({ remoteDescription }) {
-    const other = named(remoteDescription);
-    return other !== null && connections.some(({ localDescription }) => named(localDescription) === other);
+  function toItself(connection) {
+    const other = named(connection.remoteDescription);
+    const found = other !== null && [...open.keys()].some(({ localDescription }) => named(localDescription) === other);
+    if (found) loops.add(connection);
+    return loops.has(connection);
   }
 
   function named(description) {
@@ -43,10 +56,9 @@ function makePeers() {
   }
 
   async function reports(types) {
-    const alive = connections.filter((connection) => connection.connectionState !== "closed");
-    const found = await Promise.all(alive.map(async (connection) => {
+    const alive = [...open].filter(([{ connectionState }]) => connectionState !== "closed");
+    const found = await Promise.all(alive.map(async ([connection, { id: pc }]) => {
       const t_perf_ms = performance.now();
-      const pc = connections.indexOf(connection);
       const wanted = [...(await connection.getStats()).values()].filter(({ type }) => types.includes(type));
       return wanted.map((entry) => ({ ...entry, pc, t_perf_ms }));
     }));
@@ -77,11 +89,11 @@ function makePeers() {
 
   // Whether the page changes the microphone's packets before it sends them.
   function transformsMicrophone() {
-    return connections.flatMap((connection) => connection.getSenders()).some((sender) =>
+    return [...open.keys()].flatMap((connection) => connection.getSenders()).some((sender) =>
       sender.track?.kind === "audio" && (transforming.has(sender) || Boolean(sender.transform)));
   }
 
-  return { watch, tell, reports, sounding, transforming, transformsMicrophone };
+  return { watch, tell, left, reports, sounding, transforming, transformsMicrophone };
 }
 
 function wrapPeerConnection() {
@@ -91,7 +103,7 @@ function wrapPeerConnection() {
   const Watched = new Proxy(Native, {
     construct(target, args, newTarget) {
       const connection = Reflect.construct(target, args, newTarget === Watched ? target : newTarget);
-      peers.watch(connection);
+      peers.watch(connection, window);
       return connection;
     },
   });
@@ -105,6 +117,7 @@ function wrapPeerConnection() {
     close.call(this);
     peers.tell(this);
   } }.close;
+  window.addEventListener("pagehide", () => peers.left(window));
   const encoded = window.RTCRtpSender?.prototype.createEncodedStreams;
   if (!encoded) return;
   window.RTCRtpSender.prototype.createEncodedStreams = { createEncodedStreams() {

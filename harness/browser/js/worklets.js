@@ -101,6 +101,10 @@ class Output extends AudioWorkletProcessor {
     super();
     this.sounded = false; // a context that never sounds (a level meter) is never reported
     this.begin(0);
+    this.port.onmessage = () => {
+      if (this.length > 0) this.deliver();
+      this.port.postMessage(null);
+    };
   }
 
   begin(frame) {

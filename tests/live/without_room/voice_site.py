@@ -1,13 +1,15 @@
 """A site of pages that need no room, with the agent that one of them talks to over a WebSocket. 24 kHz, mono, 16 bit.
 
 `answers` in the page's query says how the agent behaves: `well`, `never`, `crashes` (the connection closes when its reply is
-due), `torn` (in the middle of its reply), `absent` (nobody takes the connection).
+due), `torn` (in the middle of its reply), `absent` (nobody takes the connection), `ends` (all of its program, once it has
+sent its reply).
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,6 +34,7 @@ class Site:
     def __init__(self, said: npt.NDArray[np.int16]) -> None:
         self.said = said
         self.url = ""
+        self.over = asyncio.Event()
         self.app = web.Application()
         self.app.router.add_get("/voice", self._voice)
         self.app.router.add_post("/api/offer", self._refuse)
@@ -77,6 +80,10 @@ class Site:
             return
         if whole:
             await socket.send_bytes(self._wav())
+            if answers == "ends":
+                await asyncio.sleep(len(self.said) / RATE_HZ / 2)  # the page plays it meanwhile
+                await socket.close()
+                self.over.set()
             return
         loop = asyncio.get_running_loop()
         begin_s = loop.time()
@@ -110,8 +117,9 @@ async def served(said: npt.NDArray[np.int16], port: int = 0) -> AsyncIterator[Si
 
 async def main(wav: Path, port: int) -> None:
     """An agent's program that serves its own page, until it is ended."""
-    async with served(reply_of(wav), port):
-        await asyncio.Event().wait()
+    async with served(reply_of(wav), port) as site:
+        await site.over.wait()
+        os._exit(0)  # not after a page that keeps its connection
 
 
 if __name__ == "__main__":

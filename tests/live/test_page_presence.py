@@ -1,0 +1,43 @@
+"""What the end of a page's connection means. A script plays the agent; live, see test_page_without_room.py."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.browser.ways import CARRIED_BYTES, Ways
+from harness.live import page_presence
+from harness.live.attendance import Attendance
+from harness.live.conversation import Stage
+from harness.live.page_presence import PagePresence
+from tests.live.made_call import PER_MS, Script, made_talk
+
+
+class OfPage(Script):
+    def mono_ms(self, sample: int) -> None:
+        return None
+
+
+@pytest.mark.parametrize("stage", [Stage.REPLY, Stage.LAST_REPLY])
+async def test_a_connection_that_goes_with_its_page_is_no_crash_of_the_agent(
+    monkeypatch: pytest.MonkeyPatch, stage: Stage
+) -> None:
+    """The page went to another one while the agent spoke: nothing more is heard, and whoever waits for that says so."""
+    monkeypatch.setattr(page_presence, "CATCH_UP_S", 0.02)
+    script, ways = OfPage(), Ways()
+    talk: Any = made_talk(script)
+    talk.stage = stage
+    script.hearing.feed(0, np.full(1_000 * PER_MS, script.level, np.float32))
+    voice = ways.socket("wss://agent/voice")
+    voice.carried(CARRIED_BYTES)
+    user: Any = script
+    watching = asyncio.create_task(PagePresence(talk, ways, Attendance(), user, []).watch())
+    voice.close()
+    done, _ = await asyncio.wait({watching}, timeout=0.2)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    assert not done
+    assert talk.present.is_set()
