@@ -20,7 +20,7 @@ from livekit import rtc
 
 from bots.connection import CONNECT_TIMEOUT_S, joined
 from bots.roster import AGENT_STATE, ON_BEHALF, VOICE_DBFS, Roster
-from bots.timeline import FRAME_MS, RATE_HZ, ProbeRecording, Take, place_on_one_clock
+from bots.timeline import BACKGROUND, FRAME_MS, RATE_HZ, ProbeRecording, Take, place_on_one_clock
 from bots.track_stats import stats_of, waiting_ms
 from bots.transcripts import Transcripts
 from harness.model.events import TOPIC, Clock, ClockKind, Event, EventError, EventType, parse_event
@@ -101,6 +101,8 @@ class Probe:
     _tracks: list[tuple[Take, rtc.Track]] = field(default_factory=list)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _recording: dict[str, tuple[str, asyncio.Task[None]]] = field(default_factory=dict)  # track's sid → whose, its task
+    _over: set[str] = field(default_factory=set)  # sids of tracks that are gone; what is on its way of them still comes
     _last_stats: list[dict[str, Any]] = field(default_factory=list)  # of the agent's voice
     _sent: int = 0
     _leaving: bool = False
@@ -113,6 +115,7 @@ class Probe:
         """Joined and recording; every stream is closed at the end. Raises RoomJoinError."""
         self.room.on("track_published", self._track_published)
         self.room.on("track_subscribed", self._track_subscribed)
+        self.room.on("track_unsubscribed", self._track_unsubscribed)
         self.room.on("participant_connected", self._participant_connected)
         self.room.on("participant_disconnected", self._participant_disconnected)
         self.room.on("participant_attributes_changed", lambda _, participant: self._participant_connected(participant))
@@ -161,6 +164,7 @@ class Probe:
     def _participant_disconnected(self, participant: rtc.RemoteParticipant) -> None:
         if participant.disconnect_reason in ROOM_ENDED and not self._leaving:  # our own leave may come later
             self._call_ended("deleted the room")
+        self._over |= {sid for sid, (who, _) in self._recording.items() if who == participant.identity}
         if participant.identity == self.user_identity:
             self._user_gone(participant.disconnect_reason)
         else:
@@ -205,6 +209,14 @@ class Probe:
         return agent.attributes.get(AGENT_STATE) if agent is not None else None
 
     @property
+    def user_muted(self) -> bool:
+        """The user's microphone is published and muted: nothing of it comes until it is opened."""
+        user = self.room.remote_participants.get(self.user_identity)
+        publications = user.track_publications.values() if user is not None else []
+        own = [publication for publication in publications if publication.kind == rtc.TrackKind.KIND_AUDIO]
+        return bool(own) and all(publication.muted for publication in own)
+
+    @property
     def agent_has_track(self) -> bool:
         return any(seat.has_audio and self.roster.heard_as_agent(seat.identity) for seat in self.roster.seats.values())
 
@@ -232,9 +244,22 @@ class Probe:
         self._track_published(publication, participant)
         source = rtc.TrackSource.Name(publication.source).removeprefix("SOURCE_").lower()
         take = Take(self._who(participant.identity), publication.sid, publication.name, source)
+        self._end_what_is_over()
         task = asyncio.create_task(self._record(track, take, participant.identity))
+        self._recording[publication.sid] = (participant.identity, task)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+
+    def _track_unsubscribed(
+        self, _: rtc.Track, publication: rtc.RemoteTrackPublication, __: rtc.RemoteParticipant
+    ) -> None:
+        self._over.add(publication.sid)
+
+    def _end_what_is_over(self) -> None:
+        """WebRTC receives a new track in the place of one that is gone, and gives it to the old one's stream as well."""
+        for sid in self._over & self._recording.keys():
+            self._recording.pop(sid)[1].cancel()
+            self._over.discard(sid)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -353,7 +378,8 @@ class Probe:
         return voice[0].quiet_before_ms(delivered) if voice is not None else 0.0
 
     def _voice_of_agent(self) -> tuple[Take, rtc.Track] | None:
-        return next(((t, track) for t, track in reversed(self._tracks) if t.who == AGENT and t.loud_frames), None)
+        voices = [(t, track) for t, track in self._tracks if t.who == AGENT and t.loud_frames and t.name != BACKGROUND]
+        return voices[-1] if voices else None
 
     def recording(self) -> ProbeRecording:
         return place_on_one_clock(self.takes, arrivals_of=AGENT)

@@ -2,6 +2,8 @@
 
 The agent is the participant that speaks; until somebody does, it is, in this order, the one that was invited, that has an
 audio track, that LiveKit calls an agent. A participant that publishes for another (an avatar's worker) counts as that other.
+One that speaks when the agent has left takes its place: a job that goes to another worker, a receptionist who hands over. Until
+it speaks that is whoever came after the agent had left, or is an agent by LiveKit's word.
 Times are ms, levels dBFS of 20 ms frames.
 """
 
@@ -26,6 +28,7 @@ class Seat:
     has_audio: bool = False
     voiced_ms: float = 0.0
     order: int = 0
+    left_at: int = 0  # how many seats there were when it left last
 
 
 @dataclass
@@ -35,6 +38,8 @@ class Roster:
     named: str | None = None
     invited: str | None = None
     seats: dict[str, Seat] = field(default_factory=dict)
+    _speaker: str | None = None
+    _second: str | None = None
 
     def came(self, identity: str, *, is_agent_kind: bool = False, on_behalf_of: str = "") -> Seat:
         seat = self.seats.get(identity)
@@ -47,31 +52,56 @@ class Roster:
         seat = self.seats.get(identity)
         if seat is not None:
             seat.present = False
+            seat.left_at = len(self.seats)
 
     def published(self, identity: str) -> None:
         self.seats.setdefault(identity, Seat(identity, order=len(self.seats))).has_audio = True
 
     def sounded(self, identity: str, ms: float) -> None:
         """It was louder than VOICE_DBFS for `ms` more."""
-        self.seats.setdefault(identity, Seat(identity, order=len(self.seats))).voiced_ms += ms
+        seat = self.seats.setdefault(identity, Seat(identity, order=len(self.seats)))
+        seat.voiced_ms += ms
+        if seat.voiced_ms < VOICE_MS:
+            return
+        who = seat.on_behalf_of or identity
+        if self._speaker is None:
+            self._speaker = who
+        elif who != self._speaker and self._there(who):  # what was on its way when it left takes nobody's place
+            if self._there(self._speaker):
+                self._second = self._second or who
+            else:
+                self._speaker = who
 
     @property
     def speakers(self) -> list[str]:
-        """Who spoke, in the order of joining; whoever speaks for another counts as that other."""
-        voiced = [s for s in sorted(self.seats.values(), key=lambda s: s.order) if s.voiced_ms >= VOICE_MS]
-        return list(dict.fromkeys(s.on_behalf_of or s.identity for s in voiced))
+        """Who speaks: the agent, and a second one that spoke in its presence. Whoever speaks for another counts as that one."""
+        return [who for who in (self._speaker, self._second) if who is not None]
 
     @property
     def agent(self) -> str | None:
         """The identity of the agent, as far as it is known yet."""
         if self.named is not None:
             return self.named
-        if self.speakers:
-            return self.speakers[0]
-        if self.invited is not None:
-            return self.invited
+        first = self._speaker or self.invited
+        if first is not None:
+            return self._successor(first) or first
         seats = sorted(self.seats.values(), key=lambda s: (not s.has_audio, not s.is_agent_kind, s.order))
         return (seats[0].on_behalf_of or seats[0].identity) if seats else None
+
+    def _there(self, who: str) -> bool:
+        return any(seat.present and who in (seat.identity, seat.on_behalf_of) for seat in self.seats.values())
+
+    def _successor(self, who: str) -> str | None:
+        """Who may take the place of `who`, which has left, before it has spoken."""
+        own = [seat for seat in self.seats.values() if who in (seat.identity, seat.on_behalf_of)]
+        if not own or self._there(who):
+            return None
+        left_at = max(seat.left_at for seat in own)
+        here = [seat for seat in self.seats.values() if seat.present]
+        new = [s for s in here if s.order >= left_at and (s.has_audio or s.is_agent_kind)]
+        waiting = [s for s in here if s.has_audio and s.is_agent_kind]
+        found = next(iter(new + waiting), None)
+        return None if found is None else found.on_behalf_of or found.identity
 
     def is_agent(self, identity: str) -> bool:
         seat = self.seats.get(identity)
@@ -91,4 +121,4 @@ class Roster:
     @property
     def second_agent(self) -> str | None:
         """Who spoke beside the agent, if no identity is named."""
-        return self.speakers[1] if self.named is None and len(self.speakers) > 1 else None
+        return self._second if self.named is None else None

@@ -23,6 +23,7 @@ SILENCE_DBFS = -120.0
 AUDIBLE_DBFS = -60.0
 FAR_BELOW_DB = 20.0  # a word's soft end is nearer to its level
 NO_END = 1 << 62
+BACKGROUND = "background_audio"  # how LiveKit Agents name the track of music, typing and the like
 
 Int16Array = npt.NDArray[np.int16]
 
@@ -136,10 +137,12 @@ def _summed(placed: list[tuple[Take, int]], length: int) -> Int16Array:
 
 def _voice_of(placed: list[tuple[Take, int]]) -> list[tuple[Take, int, int]]:
     """The loudest takes of which no two sound at once, in order of time, each with the sample at which the next one takes
-    over: a track published anew is still the voice, though the old one went on delivering silence.
+    over: a track published anew is still the voice, though the old one went on delivering silence. Music
+    that ends before the voice begins is none, if its track says what it is.
     """
     chosen: list[tuple[Take, int, int, int]] = []
-    for take, start in sorted(placed, key=lambda p: -p[0].level_dbfs):
+    named = [p for p in placed if p[0].name != BACKGROUND]
+    for take, start in sorted(named or placed, key=lambda p: -p[0].level_dbfs):
         first, last = take.sounding
         if all(start + last <= begin or start + first >= end for _, _, begin, end in chosen):
             chosen.append((take, start, start + first, start + last))

@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.cost import processes
 from harness.errors import HarnessError, ProvisionError
 from harness.live.agents import DispatchedAgent, ReferenceAgent
-from harness.live.attendance import LINKED_STATES, Agent, Attendance
+from harness.live.attendance import NOT_YET, Agent, Attendance
 from harness.live.bench import SESSIONS
 from harness.live.rooms import Participants, Rooms
 from harness.model.capture import AgentUnderTest
@@ -88,7 +88,7 @@ def is_ready(present: Participants, user_identity: str) -> bool:
         if participant.identity == user_identity or participant.identity.startswith("probe"):
             continue
         state = participant.attributes.get("lk.agent.state")
-        if any(track.type == 0 for track in participant.tracks) and (state is None or state in LINKED_STATES):
+        if any(track.type == 0 for track in participant.tracks) and state not in NOT_YET:
             return True
     return False
 

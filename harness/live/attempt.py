@@ -52,6 +52,7 @@ from harness.speech.warm_voice import WarmVoice, built_lines
 log = logging.getLogger(__name__)
 
 USER_FRAME_TIMEOUT_S = 10.0
+MUTED_TIMEOUT_S = 3.0  # of it; a page that unmutes by itself has done so
 LEAVE_TIMEOUT_S = 20.0
 STATS_EVERY_S = 1.0
 
@@ -217,12 +218,19 @@ class Attempt:
         return await prime(user)
 
     async def _microphone_heard(self, user: User, timeout_s: float) -> None:
+        """A microphone that is published and muted may be opened by the page when it hears its user; `unspoken` tells
+        whether it was. Raises AttemptError.
+        """
         assert self.probe is not None
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self.probe.user_frame.wait()
-        except TimeoutError as error:
-            raise no_microphone(user, timeout_s) from error
+        for limit_s in (MUTED_TIMEOUT_S, max(0.0, timeout_s - MUTED_TIMEOUT_S)):
+            try:
+                async with asyncio.timeout(limit_s):
+                    await self.probe.user_frame.wait()
+                return
+            except TimeoutError:
+                if self.probe.user_muted and self.built.case.expect_reply:
+                    return
+        raise no_microphone(user, timeout_s)
 
     # watching over it
 

@@ -13,7 +13,7 @@ from harness.live.rooms import Participants, Rooms
 from harness.model.capture import AgentUnderTest
 from harness.model.status import CaptureStatus
 
-LINKED_STATES = ("listening", "idle", "thinking", "speaking")  # lk.agent.state once a worker has linked to the user
+NOT_YET = ("initializing", "connecting")  # lk.agent.state until a worker has linked to the user
 LONGER = "--agent-join-s waits longer"
 NO_TRACK_S = 8.0  # an agent that is in the room for so long has arrived, also without an audio track
 
@@ -63,8 +63,7 @@ async def wait_until_linked(
             if named is not None and participant.identity != named:
                 continue
             since_s = came_s.setdefault(participant.identity, loop.time())
-            state = participant.attributes.get(AGENT_STATE)
-            if state is not None and state not in LINKED_STATES:
+            if participant.attributes.get(AGENT_STATE) in NOT_YET:
                 continue
             has_track = any(track.type == 0 for track in participant.tracks)
             if has_track or loop.time() - since_s >= NO_TRACK_S:

@@ -39,6 +39,7 @@ TALKED_ON_MS = 2_000.0  # after an interruption: longer than any agent needs to 
 BREATH_MS = 600.0  # between two sentences of one reply; an agent that yields to the user is silent for longer
 FALLEN_SILENT_MS = 300.0  # the quiet that a new onset needs
 ENDLESS_GRACE_MS = 2_000.0
+AGAIN = 3  # stretches of speech with silence between them; a tool call makes two of a reply
 PLAYBACK_GRACE_S = 5.0
 
 
@@ -73,6 +74,9 @@ class Conversation:
     happenings: list[Happening] = field(default_factory=list)
     present: asyncio.Event = field(default_factory=asyncio.Event)
     hung_up: bool = False
+    newcomer: int | None = (
+        None  # the sample at which an agent came back, or another one in its place; it may greet anew
+    )
     stage: Stage = Stage.BEFORE
     _starts: dict[int, int] = field(default_factory=dict)  # utterance → its first sample on the user's clock
     _ends: dict[int, int] = field(default_factory=dict)  # utterance → its true end on the user's clock
@@ -90,11 +94,26 @@ class Conversation:
 
     async def hold(self) -> None:
         """Raises AttemptError when the agent does not do its part in time."""
-        greeting = await Greeting(self.user, self.turn, self.rules, self.instrumented, self.there_ms).let_finish()
-        if greeting is not None:
-            self.happenings.append(greeting)
+        await self._let_greet(self.there_ms)
         await self._talk()
         await self._listen()
+
+    async def _let_greet(self, there_ms: float, since: int = 0) -> None:
+        greeting = await Greeting(self.user, self.turn, self.rules, self.instrumented, there_ms, since).let_finish()
+        if greeting is not None:
+            self.happenings.append(greeting)
+
+    def came_back(self) -> None:
+        """Called when there is an agent again."""
+        self.newcomer = self.user.hearing.now
+        self.present.set()
+
+    async def _with_an_agent(self) -> None:
+        """Wait for one that has left; `Presence` ends the attempt if it stays away."""
+        await self.present.wait()
+        if self.newcomer is not None:
+            since, self.newcomer = self.newcomer, None
+            await self._let_greet((self.user.hearing.now - since) / SAMPLES_PER_MS, since)
 
     async def _talk(self) -> None:
         """The user's part, from the first word to the last."""
@@ -129,8 +148,8 @@ class Conversation:
             due = due_utterance - (trigger.start_sample - segment.start)
         else:
             due = await self.user.now_sample() + SPEAK_LEAD_SAMPLES
-        await self.present.wait()  # `Presence` ends the attempt if the agent stays away
-        self.stage = Stage.DUE
+        await self._with_an_agent()
+        self.stage, self.user.hearing.nobody_spoke = Stage.DUE, False
         start = await self.user.speak(self.said[segment.start : segment.end], due)
         await self._started(start)
         for index, utterance in segment.utterances:
@@ -302,6 +321,8 @@ class Conversation:
         def done() -> bool:
             if self.hung_up or self.turn.over(quiet_ms):
                 return True
+            if limit < hearing.now <= limit + patience and self._again_and_again(quiet_ms, after):
+                return hearing.quiet_ms() >= quiet_ms
             speaking = hearing.quiet_ms() < max(quiet_ms, FALLEN_SILENT_MS)
             return hearing.now > (limit if speaking else limit + patience)
 
@@ -314,7 +335,17 @@ class Conversation:
             )
             raise AttemptError(CaptureStatus.REPLY_ENDLESS, detail)
         if not self.hung_up:
+            if hearing.now > limit and self._again_and_again(quiet_ms, after):
+                silences = f"silences of more than {quiet_ms / 1e3:.0f} s"
+                self._note("reopened", f"the agent spoke again and again, after {silences}: that is no one reply")
             self.turn.check()
+
+    def _again_and_again(self, quiet_ms: float, after: int) -> bool:
+        """Whether the agent came to an end of its speech since `after` and spoke again, more than once: it asks whether
+        anybody is there.
+        """
+        runs = [run for run in self.user.hearing.runs(quiet_ms) if run[1] > after]
+        return not self.instrumented and len(runs) >= AGAIN
 
     async def _listen(self) -> None:
         turns = [i for i, utterance in enumerate(self.truth.utterances) if utterance.is_turn]

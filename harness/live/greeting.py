@@ -25,13 +25,14 @@ STOPPED_GRACE_S = 5.0
 
 @dataclass
 class Greeting:
-    """`there_ms`: for how long the agent has been there already."""
+    """`there_ms`: for how long the agent has been there already. `since`: what sounded before this sample is no greeting."""
 
     user: User
     turn: TurnOver
     rules: CallRules
     instrumented: bool
     there_ms: float = 0.0
+    since: int = 0
 
     async def let_finish(self) -> Happening | None:
         """Raises AttemptError for a greeting that does not end (REPLY_ENDLESS), or audio that stops."""
@@ -43,7 +44,9 @@ class Greeting:
         def done() -> bool:
             if hearing.now > limit:
                 return True
-            if hearing.last_sound is None:
+            if self._waits and hearing.ringing.goes_on:
+                return False
+            if not self._heard:
                 return hearing.now >= window and not (self._waits and self.turn.busy())
             if not self._waits:
                 return hearing.quiet_ms() >= QUIET_BEFORE_MS
@@ -51,13 +54,13 @@ class Greeting:
 
         limit_s = (limit - begin) / RATE_HZ + STOPPED_GRACE_S
         await wait_on_audio(self.user, done, limit_s=limit_s, what="the agent's greeting")
-        if hearing.quiet_ms() < QUIET_BEFORE_MS and hearing.last_sound is not None:
-            spoken_s = (hearing.now - (hearing.onsets[0] if hearing.onsets else begin)) / RATE_HZ
+        onset = hearing.first_onset_after(self.since)
+        if hearing.quiet_ms() < QUIET_BEFORE_MS and self._heard:
+            spoken_s = (hearing.now - (begin if onset is None else onset)) / RATE_HZ
             detail = f"the agent was never silent for {spoken_s:.0f} s, before anybody spoke to it"
             raise AttemptError(CaptureStatus.REPLY_ENDLESS, detail)
-        if not hearing.onsets or hearing.last_sound is None:
+        if onset is None or hearing.last_sound is None:
             return None
-        onset = hearing.onsets[0]
         duration_ms = (hearing.last_sound - onset) / SAMPLES_PER_MS
         return Happening(
             kind="greeting",
@@ -65,6 +68,10 @@ class Greeting:
             t_mono_ms=round(mono_ms() - (hearing.now - onset) / SAMPLES_PER_MS, 1),
             duration_ms=round(duration_ms, 1),
         )
+
+    @property
+    def _heard(self) -> bool:
+        return self.user.hearing.last_sound is not None and self.user.hearing.last_sound > self.since
 
     @property
     def _waits(self) -> bool:

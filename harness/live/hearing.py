@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from harness.live.ringing import Ringing
+
 HOP_SAMPLES = 480
 RATE_HZ = 48_000
 THRESHOLD_DBFS = -50.0
@@ -39,6 +41,8 @@ class Hearing:
     last_power: float = 0.0  # of its last loud hop
     now: int = 0  # one past the last sample heard
     follow_floor: bool = False
+    nobody_spoke: bool = True  # the user has said nothing yet
+    ringing: Ringing = field(default_factory=Ringing)  # up to then
     _levels: deque[float] = field(
         default_factory=lambda: deque(maxlen=FLOOR_HOPS)
     )  # power of the last hops, from the first sound on
@@ -53,8 +57,13 @@ class Hearing:
             self._rest, self._rest_at = np.empty(0, np.float32), at_sample
         x = np.concatenate([self._rest, x])
         hops = len(x) // HOP_SAMPLES
+        known = len(self._levels)
         power = np.mean(x[: hops * HOP_SAMPLES].reshape(hops, HOP_SAMPLES) ** 2, axis=1)
         threshold = self._threshold(power)
+        if self.nobody_spoke and known < FLOOR_WARM_HOPS <= len(self._levels):
+            self._forget_a_bed(threshold)
+        if self.nobody_spoke:
+            self.ringing.feed(power.tolist())
         for k in range(hops):
             self._hop(self._rest_at + k * HOP_SAMPLES, bool(power[k] > threshold))
             if self.last_sound == self._rest_at + (k + 1) * HOP_SAMPLES:
@@ -76,6 +85,14 @@ class Hearing:
             return fixed
         floor = min(float(np.percentile(self._levels, FLOOR_PERCENTILE)), 10 ** (HIGHEST_FLOOR_DBFS / 10))
         return max(fixed, floor * 10 ** (ABOVE_FLOOR_DB / 10))
+
+    def _forget_a_bed(self, threshold: float) -> None:
+        """As long as no floor is known music sounds like a voice; if nothing stands out of it, it was no sound."""
+        loud = np.asarray(self._levels) > threshold
+        if not np.any(np.convolve(loud, np.ones(ONSET_HOPS), "valid") >= ONSET_HOPS):
+            self.onsets.clear()
+            self.ends.clear()
+            self.last_sound, self._loud_hops = None, 0
 
     def _hop(self, start: int, loud: bool) -> None:
         if not loud:

@@ -73,6 +73,7 @@ class Presence:
 
     async def _gone(self, how: str) -> AttemptError | None:
         left_ms, heard_until, sounding_until = mono_ms(), self.hearing.now, self.hearing.last_sound
+        who = self.probe.roster.agent
         delivered = await self.probe.agent_delivered()  # after it WebRTC goes on with frames of silence of its own
         crash = await self._crashed()
         if crash is not None:
@@ -88,7 +89,7 @@ class Presence:
         if stage in (Stage.LAST_REPLY, Stage.LISTENING_ON):
             self._hung_up(how)
             return None
-        return await self._absent(how, left_ms)
+        return await self._absent(how, who, left_ms)
 
     async def _crashed(self) -> AttemptError | None:
         """A process that died is never a hang-up."""
@@ -132,8 +133,8 @@ class Presence:
         who = self.probe.roster.agent or ""
         self.talk.happenings.append(Happening(kind=kind, detail=detail, who=who, t_mono_ms=round(mono_ms(), 1)))
 
-    async def _absent(self, how: str, left_ms: float) -> AttemptError | None:
-        """The agent left between two turns: it may come back."""
+    async def _absent(self, how: str, who: str | None, left_ms: float) -> AttemptError | None:
+        """The agent `who` left between two turns: it may come back, or another one in its place."""
         self.talk.present.clear()
         before = "before anybody spoke to it" if self.talk.stage is Stage.BEFORE else "before the user's next turn"
         came_back = not self.probe.room_ended.is_set() and not self.attendance.lost.is_set()
@@ -148,6 +149,9 @@ class Presence:
             if self.attendance.lost.is_set():
                 waited = ", and its process ended"
             return AttemptError(CaptureStatus.AGENT_LEFT, f"the agent {how} {before}{waited}")
-        self._note("came_back", f"the agent {how} {before} and came back after {(mono_ms() - left_ms) / 1e3:.1f} s")
-        self.talk.present.set()
+        after = f"after {(mono_ms() - left_ms) / 1e3:.1f} s"
+        came = self.probe.roster.agent
+        back = f" and came back {after}" if came == who else f", and {came} came in its place {after}"
+        self._note("came_back", f"the agent {how} {before}{back}")
+        self.talk.came_back()
         return None

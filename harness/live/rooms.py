@@ -40,13 +40,15 @@ class Rooms:
     def token(self, room: str, identity: str, attributes: Mapping[str, str], *, hidden: bool = False) -> str:
         """A short-lived token for one identity in one room; `hidden`: the others do not see it there.
 
-        An agent's token lets it set `lk.agent.state`.
+        An agent's token lets it set `lk.agent.state`, and makes it an agent for pages that look for one.
         """
         grants = api.VideoGrants(room_join=True, room=room, hidden=hidden)
-        if attributes.get("role") == "agent":
+        is_agent = attributes.get("role") == "agent"
+        if is_agent:
             grants.can_update_own_metadata = True  # without it the server silently drops its attributes
         return (
             api.AccessToken(self.api_key, self.api_secret)
+            .with_kind("agent" if is_agent else "standard")
             .with_identity(identity)
             .with_grants(grants)
             .with_attributes(dict(attributes))

@@ -1,7 +1,7 @@
 """Whether the agent's turn is over: it has said all it has to say, and listens again. Durations are ms of the user's audio.
 
-An instrumented agent reports the end of turn by events. Any other agent reports it by `lk.agent.state`; one that sets no state is
-judged by quiet alone: a tool call takes seconds in which nothing is said.
+An instrumented agent reports the end of turn by events. Any other agent reports it by `lk.agent.state`; one that sets no state,
+or words of its own there, is judged by quiet alone: a tool call takes seconds in which nothing is said.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from harness.model.events import EventType
 from harness.model.status import CaptureStatus
 
 LISTENING = ("listening", "idle")
+BUSY = ("initializing", "thinking", "speaking")  # any other word is the agent's own, and tells nothing
 STATE_QUIET_MS = (
     1_000.0  # a state is ahead of the audio by the network and the jitter buffer, and flickers between two tools
 )
@@ -80,10 +81,11 @@ class ByEar:
 
     @property
     def _state(self) -> str | None:
-        return self.probe.agent_state if self.probe is not None else None
+        state = self.probe.agent_state if self.probe is not None else None
+        return state if state in (*LISTENING, *BUSY) else None
 
     def busy(self) -> bool:
-        return self._state is not None and self._state not in LISTENING
+        return self._state in BUSY
 
     def over(self, quiet_ms: float, *, greeting: bool = False) -> bool:
         quiet = self.hearing.quiet_ms()

@@ -106,3 +106,10 @@ def test_the_level_of_a_voice_is_that_of_its_words_however_seldom_it_speaks(sign
     seldom = take("agent", np.concatenate([signal, np.zeros(40 * len(signal), np.int16)]), 5_000.0)
     assert seldom.level_dbfs == pytest.approx(once.level_dbfs)
     assert seldom.quiet_before_ms(seldom.n_samples) == pytest.approx(40 * len(signal) / 48, abs=20.0)
+
+
+def test_music_that_ends_before_the_voice_begins_is_no_voice_if_its_track_says_so(signal: np.ndarray) -> None:
+    music, voice = take("agent", signal[: FRAME_SAMPLES * 40], 0.0), take("agent", signal, 1_000.0, seed=8)
+    music.sid, music.name, voice.sid, voice.name = "music", "background_audio", "voice", "agent"
+    assert place_on_one_clock([music, voice], "agent").voice == {"voice"}
+    assert place_on_one_clock([music], "agent").voice == {"music"}  # an agent may name its voice so

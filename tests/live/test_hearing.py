@@ -79,3 +79,17 @@ async def test_waiting_wakes_when_audio_fulfils_the_condition() -> None:
     hearing.feed(100 * MS, tone(100))
     async with asyncio.timeout(1):
         await waiter
+
+
+def test_music_from_the_first_moment_on_is_a_bed_and_no_greeting() -> None:
+    music = tone(6_000, 0.03) * (1 + 0.3 * np.sin(np.arange(6_000 * MS) / 5_000)).astype(np.float32)
+    hearing = Hearing(follow_floor=True)
+    feed_in_blocks(hearing, np.concatenate([silence(300), music, tone(500, 0.3), silence(500)]))
+    assert [round(onset / MS, -1) for onset in hearing.onsets] == [6_300]
+
+
+def test_a_voice_that_begins_at_once_is_no_bed() -> None:
+    words = np.concatenate([np.concatenate([tone(180, 0.1), silence(40) + 0.0005]) for _ in range(12)])
+    hearing = Hearing(follow_floor=True)
+    feed_in_blocks(hearing, np.concatenate([silence(300), words, silence(1_000)]))
+    assert [round(onset / MS, -1) for onset in hearing.onsets] == [300]

@@ -11,6 +11,7 @@ from harness.errors import AttemptError
 from harness.live import presence
 from harness.live.attendance import Attendance
 from harness.live.presence import Presence
+from harness.model.plan import CallRules
 from harness.model.status import CaptureStatus
 from tests.live.made_call import Script, held, made_talk
 
@@ -144,6 +145,57 @@ async def test_who_comes_back_between_two_turns_is_waited_for() -> None:
     assert error is None
     assert [h.kind for h in talk.happenings] == ["came_back"]
     assert script.said_ms[1][0] >= script.said_ms[0][1] + 6_000
+
+
+async def test_another_one_may_come_in_its_place() -> None:
+    script = Script()
+    roster = script.probe.roster
+    roster.came("agent")
+    roster.sounded("agent", 1_000)
+
+    def next_one() -> None:
+        roster.came("agent-two", is_agent_kind=True)
+        script.probe.agent_gone.clear()
+        script.probe.agent_present.set()
+
+    def gone() -> None:
+        roster.left("agent")
+        leave(script)
+
+    def on_said(n: int, end_ms: float) -> None:
+        script.play(end_ms + 500, 1_000)
+        if n == 0:
+            script.at_ms[end_ms + 2_000] = gone
+            script.at_ms[end_ms + 6_000] = next_one
+
+    script.on_said = on_said
+    talk, error = await played(script, turns=2)
+    assert error is None
+    assert (
+        "the agent left the room before the user's next turn, and agent-two came in its place after"
+        in talk.happenings[0].detail
+    )
+
+
+async def test_the_one_that_comes_in_its_place_may_greet_first() -> None:
+    script = Script()
+
+    def back() -> None:
+        script.probe.agent_gone.clear()
+        script.probe.agent_present.set()
+        script.play(script.now_ms + 1_500, 2_000)
+
+    def on_said(n: int, end_ms: float) -> None:
+        script.play(end_ms + 500, 1_000)
+        if n == 0:
+            script.at_ms[end_ms + 2_000] = lambda: leave(script)
+            script.at_ms[end_ms + 6_000] = back
+
+    script.on_said = on_said
+    talk, error = await played(script, turns=2, rules=CallRules(greeting_window_ms=3_000, turn_quiet_ms=1_500))
+    assert error is None
+    assert [h.kind for h in talk.happenings] == ["came_back", "greeting"]
+    assert script.said_ms[1][0] >= script.said_ms[0][1] + 6_000 + 3_500
 
 
 async def test_who_stays_away_with_turns_still_to_come_has_left() -> None:

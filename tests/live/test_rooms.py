@@ -18,8 +18,8 @@ from harness.live.rooms import Rooms, open_rooms
 from harness.model.status import CaptureStatus
 
 
-@pytest.mark.parametrize(("role", "may"), [("agent", True), ("user", None)])
-async def test_an_agent_may_tell_its_state_and_nobody_else_needs_to(role: str, may: bool | None) -> None:
+@pytest.mark.parametrize(("role", "may", "kind"), [("agent", True, "agent"), ("user", None, "standard")])
+async def test_an_agent_is_one_for_pages_and_may_tell_its_state(role: str, may: bool | None, kind: str) -> None:
     secret = secrets.token_urlsafe(32)
     async with aiohttp.ClientSession() as session:
         rooms = Rooms(
@@ -29,6 +29,7 @@ async def test_an_agent_may_tell_its_state_and_nobody_else_needs_to(role: str, m
     claims = api.TokenVerifier("key", secret).verify(token)
     assert claims.video is not None
     assert claims.video.can_update_own_metadata is may
+    assert claims.kind == kind
 
 
 @asynccontextmanager

@@ -33,6 +33,16 @@ async def test_a_greeting_is_let_finish_before_the_user_speaks(at_ms: float, par
     assert kinds(talk) == ["greeting"]
 
 
+async def test_a_telephone_that_rings_has_not_greeted_yet() -> None:
+    script = Script()  # its sounds are of one level
+    answering(script)
+    script.play(300, 2_000)
+    script.play(6_300, 2_000)
+    talk = made_talk(script, rules=CallRules(turn_quiet_ms=1_500))
+    await held(script, talk)
+    assert script.said_ms[0][0] >= 8_300 + 4_900
+
+
 async def test_who_does_not_greet_is_waited_for_as_long_as_was_said_and_no_longer() -> None:
     script = Script()
     answering(script)
@@ -172,3 +182,28 @@ async def test_speech_over_a_bed_of_noise_begins_and_ends() -> None:
     await held(script, made_talk(script))
     onset = script.hearing.onsets[-1] / 48
     assert onset == pytest.approx(script.said_ms[0][1] + 500, abs=40)
+
+
+async def test_a_state_of_the_agents_own_invention_tells_nothing() -> None:
+    script = Script()
+    answering(script)
+    script.probe.agent_state = "ready"
+    talk = made_talk(script, rules=CallRules(greeting="none", turn_quiet_ms=1_500))
+    await held(script, talk)
+    assert kinds(talk) == []
+    assert script.hearing.now < (script.said_ms[0][1] + 10_000) * 48
+
+
+async def test_an_agent_that_asks_again_and_again_does_not_speak_without_end() -> None:
+    script = Script()
+
+    def on_said(n: int, end_ms: float) -> None:
+        for at in range(0, 60_000 if n == 0 else 0, 5_000):
+            script.play(end_ms + 500 + at, 1_000)
+
+    script.on_said = on_said
+    talk = made_talk(script, turns=2, rules=CallRules(greeting="none", turn_quiet_ms=5_000))
+    await held(script, talk)
+    assert len(script.said_ms) == 2
+    assert set(kinds(talk)) == {"reopened"}
+    assert "the agent spoke again and again" in talk.happenings[0].detail

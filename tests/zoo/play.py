@@ -93,6 +93,8 @@ class Played:
             found.append(f"{self.turns} turns, wanted {row.turns}")
         if self.heard_s < row.heard_s:
             found.append(f"{self.heard_s:.1f} s of the agent were recorded, wanted {row.heard_s:.1f} s")
+        if self.heard_s > row.heard_at_most_s:
+            found.append(f"{self.heard_s:.1f} s of the agent were recorded, wanted {row.heard_at_most_s:.1f} s at most")
         if latency and self.wall_s > row.limit_s:
             found.append(f"it took {self.wall_s:.0f} s, limit {row.limit_s:.0f} s")
         if row.latency is not None:

@@ -42,6 +42,7 @@ class Row:
     case: str = "question_short"  # a shipped case, or one in cases/
     options: Mapping[str, Any] = field(default_factory=dict)  # settings, by their names
     heard_s: float = 0.0  # of the agent's sound at least, in the recording
+    heard_at_most_s: float = 1e3
     turns: int | None = 1  # the user's turns that a reply was heard to; None: the call was broken off
     timed: bool = False  # the status itself hangs on a latency
     latency: Latency | None = None

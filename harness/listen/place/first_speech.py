@@ -1,6 +1,6 @@
 """Where the words of a reply begin, if other sounds come ahead of them: keys, a cough, a breath. Pure.
 
-A voice repeats itself with its pitch (70 to 400 Hz); a click, a breath or a rustle does not. Speech begins with the first
+A voice repeats itself with its pitch (50 to 400 Hz); a click, a breath or a rustle does not. Speech begins with the first
 voiced stretch and what belongs to it: sounds less than 60 ms ahead, and a voiceless consonant of 300 ms at most. Only a
 lead of 100 ms and more is told from the words; a reply without any voice (a whisper, a beep) keeps its first sound.
 Works on the voice band at 8 kHz; positions are samples at 48 kHz.
@@ -11,18 +11,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
-from harness.listen.place.onset import Sound
+from harness.listen.place.onset import Sound, runs
 from harness.listen.place.replies import SAMPLES_PER_MS, HeardReply
 from harness.listen.place.ring import BAND_RATE_HZ, DECIMATION, BandArray, Ring
 
 FRAME, HOP = 320, 80  # 40 ms every 10 ms
-LAGS = (20, 115)  # samples at 8 kHz: 400 to 70 Hz
+LAGS = (20, 160)  # samples at 8 kHz: 400 to 50 Hz
 VOICED = 0.6  # normalised autocorrelation at a lag of the pitch
 LEAST_FRAMES = 3  # in a row
 BELONGS_MS = 60.0
 CONSONANT_MS = 300.0
 LEAST_LEAD_MS = 100.0
+STEP_MS = 5.0
+LOUD_LEAD_PERCENTILE = 90.0  # of the levels of a noise that goes on into the words
+ABOVE_LEAD_DB = 6.0
+BRIDGED_MS = 30.0  # a consonant may fall below the noise for so long
 LONGEST_MS = 30_000.0  # of a reply, in which its first voiced sound is looked for
 
 
@@ -66,8 +71,8 @@ def _voiced(part: BandArray) -> bool:
 def _told_apart(ring: Ring, reply: HeardReply, voiced: int) -> HeardReply:
     sounds = [sound for sound in ring.sounds if sound.start < reply.end and sound.end > reply.start]
     start = _begin(sounds, voiced)
-    if voiced - start > CONSONANT_MS * SAMPLES_PER_MS:  # one sound from a noise into the words: where it is softest
-        start = _softest(ring, round(voiced - CONSONANT_MS * SAMPLES_PER_MS), voiced)
+    if voiced - start > CONSONANT_MS * SAMPLES_PER_MS:  # one sound from a noise into the words
+        start = _out_of_noise(ring, start, voiced)
     if start - reply.start < LEAST_LEAD_MS * SAMPLES_PER_MS:
         return reply
     return replace(reply, speech_start=start)
@@ -83,8 +88,21 @@ def _begin(sounds: list[Sound], voiced: int) -> int:
     return begin
 
 
-def _softest(ring: Ring, low: int, high: int) -> int:
-    step = round(5 * SAMPLES_PER_MS)
-    part = np.asarray(ring.audio.samples[max(0, low) : high], np.float64)
-    frames = part[: len(part) // step * step].reshape(-1, step)
-    return max(0, low) + int(np.argmin(np.mean(frames**2, axis=1))) * step if len(frames) else low
+def _out_of_noise(ring: Ring, begin: int, voiced: int) -> int:
+    """Where the sound rises above the noise from `begin` on, for good; where it is softest, if it does not."""
+    low = round(voiced - CONSONANT_MS * SAMPLES_PER_MS)
+    step = round(STEP_MS * SAMPLES_PER_MS)
+    noise, words = _levels_db(ring, begin, low, step), _levels_db(ring, low, voiced, step)
+    if not len(noise) or not len(words):
+        return low
+    quiet = words <= np.percentile(noise, LOUD_LEAD_PERCENTILE) + ABOVE_LEAD_DB
+    within = [last for first, last in runs(quiet) if first == 0 or last - first + 1 >= BRIDGED_MS / STEP_MS]
+    at = within[-1] + 1 if within else 0
+    return low + (at if at < len(words) else int(np.argmin(words))) * step
+
+
+def _levels_db(ring: Ring, begin: int, end: int, step: int) -> npt.NDArray[np.float64]:
+    """dBFS of each `step` samples."""
+    part = np.asarray(ring.audio.samples[max(0, begin) : end], np.float64)
+    power = np.mean(part[: len(part) // step * step].reshape(-1, step) ** 2, axis=1)
+    return np.asarray(10 * np.log10(np.maximum(power, 1e-12)))

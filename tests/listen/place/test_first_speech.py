@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.signal import resample_poly
 
 from harness.listen.measure import listen
 from harness.model.capture import AgentUnderTest
@@ -24,6 +25,11 @@ def keys(duration_ms: float, level_dbfs: float) -> Samples:
 def breath(duration_ms: float, level_dbfs: float) -> Samples:
     sound = np.random.default_rng(4).standard_normal(ms(duration_ms)) * np.hanning(ms(duration_ms))
     return (sound * 10 ** (level_dbfs / 20) / np.sqrt(np.mean(sound**2))).astype(np.float32)
+
+
+def noise(duration_ms: float, level_dbfs: float) -> Samples:
+    sound = np.random.default_rng(6).standard_normal(ms(duration_ms))
+    return (sound * 10 ** (level_dbfs / 20)).astype(np.float32)
 
 
 def heard(tmp_path, ahead: Samples, gap_ms: float) -> Measurement:
@@ -50,6 +56,23 @@ def test_typing_before_the_answer_does_not_move_it(tmp_path, level_dbfs, gap_ms)
 def test_a_breath_before_the_answer_does_not_move_it(tmp_path, gap_ms):
     turn = heard(tmp_path, breath(350, -35), gap_ms).turns[0]
     assert turn.metrics["user_kpi_ms"].value == pytest.approx(WORD_MS, abs=5)
+
+
+@pytest.mark.parametrize("level_dbfs", [-44, -38])
+@pytest.mark.parametrize("lead_ms", [320, 600, 1_100])
+def test_a_noise_that_goes_on_into_the_words_does_not_move_them(tmp_path, lead_ms, level_dbfs):
+    turn = heard(tmp_path, noise(lead_ms, level_dbfs), 0).turns[0]
+    assert turn.metrics["user_kpi_ms"].value == pytest.approx(WORD_MS, abs=15)
+    assert turn.metrics["first_sound_ms"].value == pytest.approx(WORD_MS - lead_ms, abs=10)
+
+
+def test_the_first_word_of_a_very_low_voice_is_one(tmp_path):
+    said = Said(500, speech(1_200, 1))
+    low = resample_poly(speech(1_600, 2), 9, 5).astype(np.float32)  # 60 Hz
+    call = Call([said], [Replied(said.end_ms + 700, low, told=False)], agent=STRANGER, pre=False, trace=False)
+    turn = listen(call.write(tmp_path / "c")).turns[0]
+    assert turn.metrics["user_kpi_ms"].value == pytest.approx(700, abs=5)
+    assert "first_sound_ms" not in turn.metrics
 
 
 def test_an_answer_without_anything_ahead_has_one_time(tmp_path):

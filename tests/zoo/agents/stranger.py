@@ -80,6 +80,13 @@ class Mouth:
         self._saying = None
         self._said.set()
 
+    def fade(self, samples: int) -> None:
+        """Softer and softer from here on, and silent after so many."""
+        if self._saying is not None:
+            left = self._saying[self._at : self._at + samples]
+            faded = (left * np.linspace(1.0, 0.0, samples)[: len(left)]).astype(np.int16)
+            self._saying = np.concatenate([self._saying[: self._at], faded])
+
     async def speak_for_ever(self) -> None:
         n = self.rate_hz * FRAME_MS // 1000
         due, bed_at = time.monotonic(), 0

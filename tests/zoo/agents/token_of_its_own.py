@@ -5,21 +5,31 @@ ZOO_API_SECRET.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from livekit import api, rtc
 
 
-async def second_room(room: str, identity: str, **attributes: str) -> rtc.Room:
-    """Somebody else, joined; `attributes` say who."""
-    token = (
+def token(room: str, identity: str, kind: str = "standard", **attributes: str) -> str:
+    """`kind`: LiveKit's (standard, agent, sip, egress); `attributes` say who."""
+    return (
         api.AccessToken(os.environ["ZOO_API_KEY"], os.environ["ZOO_API_SECRET"])
         .with_identity(identity)
+        .with_kind(kind)
         .with_attributes(attributes or {"role": "agent"})
         .with_grants(api.VideoGrants(room_join=True, room=room))
         .to_jwt()
     )
+
+
+async def second_room(
+    room: str, identity: str, *, kind: str = "standard", on_track: Callable | None = None, **attributes: str
+) -> rtc.Room:
+    """Somebody else, joined. `on_track`: called for each track that it subscribes to."""
     joined = rtc.Room()
-    await joined.connect(os.environ["LIVEKIT_URL"], token)
+    if on_track is not None:
+        joined.on("track_subscribed", on_track)
+    await joined.connect(os.environ["LIVEKIT_URL"], token(room, identity, kind, **attributes))
     return joined
 
 

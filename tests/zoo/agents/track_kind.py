@@ -1,11 +1,11 @@
-"""Its track is not the usual one: `track_kind.py 8khz | 24khz | stereo | dtx | screen | unnamed | starts_and_stops`."""
+"""Its track is not the usual one: `track_kind.py KIND`, one of RATES_HZ, or stereo, dtx, screen, unnamed, starts_and_stops."""
 
 import numpy as np
 from livekit import rtc
 from scipy.signal import resample_poly
 from stranger import RATE_HZ, Mouth, Stranger, run_stranger, voice
 
-RATES_HZ = {"8khz": 8_000, "24khz": 24_000}
+RATES_HZ = {"8khz": 8_000, "22khz": 22_050, "24khz": 24_000, "44khz": 44_100}
 
 
 class TrackKind(Stranger):
@@ -23,10 +23,9 @@ class TrackKind(Stranger):
 
     async def answer(self) -> None:
         sound = voice("answer").astype(np.float64)
-        down = RATE_HZ // self.mouth.rate_hz
-        await self.mouth.say(
-            np.asarray(resample_poly(sound, 1, down), np.int16) if down > 1 else sound.astype(np.int16)
-        )
+        if self.mouth.rate_hz != RATE_HZ:
+            sound = resample_poly(sound, self.mouth.rate_hz // 150, RATE_HZ // 150)
+        await self.mouth.say(sound.astype(np.int16))
 
 
 if __name__ == "__main__":

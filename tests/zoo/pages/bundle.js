@@ -1,0 +1,2 @@
+await click("#join");
+await click("#start");

@@ -1,0 +1,1 @@
+await click("#talk");
