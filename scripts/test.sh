@@ -18,6 +18,6 @@ fi
 failed=0
 mapfile -t live < <(grep -rlE --include='test_*.py' '\bmark\.live\b' tests)  # to import these alone is seconds less
 pytest tests -m "not live" -n auto --dist worksteal || failed=1
-pytest "${live[@]}" -m "live and not alone" -n 2 --dist loadfile || failed=1
+pytest "${live[@]}" -m "live and not alone" -n 2 --dist worksteal || failed=1
 pytest "${live[@]}" -m "live and alone" --durations=10 || failed=1
 exit "$failed"

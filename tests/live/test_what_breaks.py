@@ -64,7 +64,11 @@ async def test_an_agent_that_misbehaves_gets_its_name(
 ) -> None:
     monkeypatch.setattr(greeting, "GREETING_LIMIT_S", 3.0)
     async with bench(agent=replace(misbehaving(mode), join_s=8.0)) as b:
-        folder, manifest = await b.attempt(impatient(built("endpoint_short_hello")))
+        waits_in_vain = (
+            status is not CaptureStatus.AGENT_CRASH
+        )  # a busy host may come late to the reply that breaks off
+        case = built("endpoint_short_hello")
+        folder, manifest = await b.attempt(impatient(case) if waits_in_vain else case)
         assert manifest.status is status, manifest.detail
         assert manifest.detail
         assert await rooms_left(b) == []
