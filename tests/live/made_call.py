@@ -58,6 +58,9 @@ class Script:
     at_ms: dict[float, Any] = field(default_factory=dict)  # time → called once it has come
     on_said: Any = None
     _played: list[tuple[float, float]] = field(default_factory=list)
+    varies: bool = (
+        False  # in level, as a voice does; what keeps its level before anybody has spoken is a telephone's tone
+    )
 
     def play(self, at_ms: float, for_ms: float) -> None:
         self._played.append((at_ms, at_ms + for_ms))
@@ -86,7 +89,8 @@ class Script:
             for due in [t for t in self.at_ms if t <= now]:
                 self.at_ms.pop(due)()
             sounds = any(start <= now < end for start, end in self._played)
-            self.hearing.feed(self.hearing.now, np.full(BLOCK_MS * PER_MS, self.level if sounds else 0.0, np.float32))
+            level = self.level * (0.7 if self.varies and now % 200 < 100 else 1.0)
+            self.hearing.feed(self.hearing.now, np.full(BLOCK_MS * PER_MS, level if sounds else 0.0, np.float32))
             for _ in range(10):  # others have their turn, several of them before anything more is heard
                 await asyncio.sleep(0)
 
