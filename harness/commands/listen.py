@@ -262,7 +262,8 @@ def measured(measurement: Measurement) -> bool:
     """Whether the capture is complete and valid, with at least one answer timed and each time that was taken to be
     believed (without a user: one reply heard).
     """
-    from reports.terminal.measurement_table import COMPLETE, kpi_name
+    from harness.model.status import COMPLETE
+    from reports.terminal.measurement_table import kpi_name
 
     if measurement.capture_status not in COMPLETE or not measurement.validity.ok:
         return False

@@ -15,12 +15,12 @@ from harness.judge.degraded import degraded_by
 from harness.judge.network import APPLIED, network_status
 from harness.judge.numbers import show
 from harness.judge.statistics import distribution
-from harness.judge.verdict import COMPLETE, EXIT_FAIL, EXIT_INTERRUPTED, EXIT_NOT_MEASURED, NOT_MEASURED, PASSING
+from harness.judge.verdict import EXIT_FAIL, EXIT_INTERRUPTED, EXIT_NOT_MEASURED, NOT_MEASURED, PASSING
 from harness.judge.webm import webm_row
 from harness.model.degraded import LABEL
 from harness.model.measurement import Metric, Turn
 from harness.model.night import Acceptance, Failure, Flake, PartResult, PlannedPart, Share
-from harness.model.status import CaptureStatus, Status, worst
+from harness.model.status import COMPLETE, CaptureStatus, Status, worst
 from harness.model.verdict import AttemptVerdict, Summary
 
 CRASHES = (

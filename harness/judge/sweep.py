@@ -17,11 +17,10 @@ from harness.judge.blocking import blocks
 from harness.judge.codec import OnTheWire, codec_applied
 from harness.judge.gates import evaluate, gates_for, samples_of
 from harness.judge.network import ALLOWANCE, APPLIED, IMPAIRED
-from harness.judge.verdict import COMPLETE
 from harness.model.case import Case
 from harness.model.limits import Limits
 from harness.model.measurement import Measurement
-from harness.model.status import Status
+from harness.model.status import COMPLETE, Status
 from harness.model.verdict import Summary
 
 RESAMPLES = 2_000

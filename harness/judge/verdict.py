@@ -28,7 +28,7 @@ from harness.model.degraded import DegradedTurn
 from harness.model.limits import SHIPPED, Limits
 from harness.model.measurement import Measurement, Turn
 from harness.model.side_by_side import SideBySide
-from harness.model.status import CaptureStatus, Status, worst
+from harness.model.status import COMPLETE, CaptureStatus, Status, worst
 from harness.model.verdict import AttemptVerdict, CaseVerdict, GateResult, Summary, TurnTaking
 
 AGENTS_FAULT = {
@@ -52,7 +52,6 @@ AWAITED = {
     CaptureStatus.REPLY_ENDLESS,
     CaptureStatus.DIALOGUE_GAVE_UP,
 }
-COMPLETE = {CaptureStatus.OK, CaptureStatus.NO_REPLY_EXPECTED}
 NOT_BELIEVED = {CaptureStatus.MIC_WINDOW_MISSED}
 EXIT_OK, EXIT_FAIL, EXIT_NOT_MEASURED, EXIT_INTERRUPTED = 0, 1, 3, 130
 NOT_MEASURED = (Status.NO_DATA, Status.INVALID, Status.NOT_APPLIED)

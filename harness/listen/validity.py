@@ -19,7 +19,7 @@ from harness.listen.read.reading import HostLoadLine
 from harness.listen.read.records import disbelieved, no_number, not_applicable, number
 from harness.model.capture import HOST_LOAD as LOAD_FILE
 from harness.model.measurement import Metric
-from harness.model.status import CaptureStatus
+from harness.model.status import COMPLETE
 
 SAMPLES_PER_MS = 48
 LOST_SAMPLES_LIMIT = 128  # one render quantum, which a starting audio context may lose ahead of everything
@@ -58,7 +58,7 @@ def _users_speech(scene: Scene) -> list[str]:
     if user not in scene.rings:
         return []
     manifest = scene.capture.manifest
-    complete = manifest.status in (CaptureStatus.OK, CaptureStatus.NO_REPLY_EXPECTED)
+    complete = manifest.status in COMPLETE
     spoken = {said.utterance for said in manifest.spoken}
     reasons = []
     for index, place in enumerate(scene.places[user]):
@@ -118,7 +118,7 @@ def _host(scene: Scene) -> list[str]:
     load, user, ring = scene.capture.load, PAIRS[scene.primary], scene.primary
     first = scene.first_speech(user)
     heard = scene.heard.get(ring, [])
-    complete = scene.capture.manifest.status in (CaptureStatus.OK, CaptureStatus.NO_REPLY_EXPECTED)
+    complete = scene.capture.manifest.status in COMPLETE
     if not load or first is None or (complete and not heard):
         return []
     start = scene.clocks.mono_ms(user, first)

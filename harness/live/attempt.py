@@ -43,7 +43,7 @@ from harness.model import capture
 from harness.model.capture import CALLER, AgentTrack, Happening, Manifest, PageUnderTest, SpokenAt, Timeline
 from harness.model.phrases import words_in
 from harness.model.plan import BuiltCase
-from harness.model.status import CaptureStatus
+from harness.model.status import COMPLETE, CaptureStatus
 from harness.network.record import LinkRecord
 from harness.own_faults import in_words
 from harness.processes.uninterrupted import to_its_end
@@ -335,7 +335,7 @@ class Attempt:
         if self.link_record is not None:
             writer.link(self.link_record)
         writer.host_load(self.load.lines)
-        if writer.problems and self.status in (CaptureStatus.OK, CaptureStatus.NO_REPLY_EXPECTED):
+        if writer.problems and self.status in COMPLETE:
             self.status, self.detail = CaptureStatus.CAPTURE_WRITE_ERROR, "; ".join(writer.problems)
         manifest = self._manifest(writer, tracks)
         writer.manifest(manifest)
@@ -389,7 +389,7 @@ class Attempt:
                 error_ms=self.heard.error_ms,
                 clock_id=host_id(),
             )
-        complete = self.status in (CaptureStatus.OK, CaptureStatus.NO_REPLY_EXPECTED)
+        complete = self.status in COMPLETE
         phase = self.phase if complete else self.ended_in or self.phase
         files = writer.files()
         missing = capture.PRE_RTC not in files

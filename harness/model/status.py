@@ -75,3 +75,7 @@ class CaptureStatus(StrEnum):
     MIC_WINDOW_MISSED = "MIC_WINDOW_MISSED"  # device microphone: an offset fell outside the case's window
     INTERRUPTED = "INTERRUPTED"  # Ctrl-C
     HARNESS_ERROR = "HARNESS_ERROR"  # a fault of ours
+
+
+#: The call came to its end: what it holds can be measured.
+COMPLETE = frozenset({CaptureStatus.OK, CaptureStatus.NO_REPLY_EXPECTED})

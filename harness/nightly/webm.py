@@ -12,12 +12,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.errors import UsageError
-from harness.judge.verdict import COMPLETE
 from harness.judge.webm import judge_webm, not_measured
 from harness.listen.recorder import WEBM_MEASUREMENT, WebmHeard, hear_webm
 from harness.model.capture import write_atomic
 from harness.model.night import PartResult, PlannedPart, WebmCase
-from harness.model.status import Status
+from harness.model.status import COMPLETE, Status
 from harness.model.verdict import CaseVerdict, Summary
 
 MOST_TRIES = 3  # calls of a case in one part; a webm that is missing three times is missing for a reason

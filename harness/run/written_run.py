@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.judge.verdict import COMPLETE, EXIT_NOT_MEASURED, EXIT_OK
+from harness.judge.verdict import EXIT_NOT_MEASURED, EXIT_OK
 from harness.model.capture import Manifest, read_manifest, write_atomic
 from harness.model.plan import Plan
-from harness.model.status import CaptureStatus, Status, worst
+from harness.model.status import COMPLETE, CaptureStatus, Status, worst
 from harness.model.verdict import AttemptVerdict, CaseVerdict, Summary
 from harness.own_faults import note_fault
 

@@ -10,13 +10,12 @@ from rich.text import Text
 
 from harness.judge.numbers import show
 from harness.model.measurement import Measurement, Metric, Turn
-from harness.model.status import CaptureStatus
+from harness.model.status import COMPLETE
 from reports.view.examined import examined
 from reports.view.likeness import likeness_of
 
 TURNS_SIDE_BY_SIDE = 5
 UNITS = {"ratio": "share", "count": "", "samples": "", "bool": ""}
-COMPLETE = (CaptureStatus.OK, CaptureStatus.NO_REPLY_EXPECTED)
 
 
 def measurement_table(measurement: Measurement) -> Group:

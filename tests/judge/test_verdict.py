@@ -6,9 +6,9 @@ import pytest
 
 from harness.judge.gates import OPS
 from harness.judge.numbers import show, show_limit
-from harness.judge.verdict import AGENTS_FAULT, AWAITED, COMPLETE, judge_attempt, judge_case, status_of_capture
+from harness.judge.verdict import AGENTS_FAULT, AWAITED, judge_attempt, judge_case, status_of_capture
 from harness.model.measurement import Validity
-from harness.model.status import CaptureStatus, Status
+from harness.model.status import COMPLETE, CaptureStatus, Status
 from tests.judge.canned import case, manifest, measurement, metric, summary, verdict
 
 
