@@ -27,6 +27,7 @@ BEHIND_MS = 800.0  # a page plays what came up to so long before
 CATCH_UP_S = 5.0
 NOTICED_S = 12.0  # Chromium takes five to ten seconds to miss a far end
 QUIET_MS = 100.0  # longer than a voice's stop before a plosive
+PAUSE_MS = 600.0  # longer than a voice stops between two words
 LOUD_END = 10 ** (-35 / 10)  # power of the last 10 ms; a voice that is not cut off fades below it
 SAMPLES_PER_MS = RATE_HZ / 1e3
 
@@ -72,7 +73,7 @@ class PagePresence:
         await self.attendance.lost.wait()
         if self.attendance.exit_code == 0:
             lost = await self._now()
-            torn = await self._caught_up(lost) and self._torn(lost)
+            torn = await self._caught_up(lost) and await self._torn_for_good(lost)
             if not torn and self.talk.stage in (Stage.LAST_REPLY, Stage.LISTENING_ON):
                 await self._played_out()
                 self._hung_up("the agent's program ended")
@@ -93,7 +94,7 @@ class PagePresence:
         lost = await self._now()
         if not await self._caught_up(lost):
             return None  # the page itself went, and its connection with it: whoever waits for its audio says so
-        if self._torn(lost) and self.talk.stage in (Stage.REPLY, Stage.LAST_REPLY):
+        if await self._torn_for_good(lost) and self.talk.stage in (Stage.REPLY, Stage.LAST_REPLY):
             return AttemptError(CaptureStatus.AGENT_CRASH, f"{gone} in the middle of a reply")
         if self.talk.stage is Stage.DUE:
             back = await self._within(COME_BACK_S, lambda: self.ways.up or self.talk.stage is not Stage.DUE)
@@ -127,6 +128,12 @@ class PagePresence:
     async def _played_out(self) -> None:
         """A page may have all of a reply long before it has played it. The conversation has the limit."""
         await self.hearing.wait_for(lambda: self.hearing.quiet_ms() >= QUIET_MS)
+
+    async def _torn_for_good(self, lost: int) -> bool:
+        """A page that has all of a reply may pause in it just then, between two words."""
+        if self._torn(lost):
+            await self._within(CATCH_UP_S, lambda: self.hearing.quiet_ms() >= PAUSE_MS or not self._torn(lost))
+        return self._torn(lost)
 
     def _torn(self, lost: int) -> bool:
         """Whether the sound ended with the connection. What came over a WebSocket may have been complete, and ahead of its

@@ -41,3 +41,33 @@ async def test_a_connection_that_goes_with_its_page_is_no_crash_of_the_agent(
     await asyncio.gather(watching, return_exceptions=True)
     assert not done
     assert talk.present.is_set()
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+async def test_a_page_that_pauses_between_two_words_as_its_connection_ends_has_all_of_the_reply(goes_on: bool) -> None:
+    script, ways = OfPage(), Ways()
+    talk: Any = made_talk(script)
+    talk.stage = Stage.LAST_REPLY
+    word = np.full(500 * PER_MS, script.level, np.float32)
+    script.hearing.feed(0, word)
+    voice = ways.socket("wss://agent/voice")
+    voice.carried(CARRIED_BYTES)
+    user: Any = script
+    watching = asyncio.create_task(PagePresence(talk, ways, Attendance(), user, []).watch())
+    await asyncio.sleep(0)
+    voice.close()
+    heard = [word, np.zeros(350 * PER_MS, np.float32)]
+    heard += [word] * goes_on + [np.zeros(1_000 * PER_MS, np.float32)]
+    for piece in heard:
+        for at in range(0, len(piece), 10 * PER_MS):
+            script.hearing.feed(script.hearing.now, piece[at : at + 10 * PER_MS])
+            for _ in range(3):
+                await asyncio.sleep(0)
+    done, _ = await asyncio.wait({watching}, timeout=0.2)
+    watching.cancel()
+    found = await asyncio.gather(watching, return_exceptions=True)
+    if goes_on:
+        assert not done
+        assert talk.hung_up
+    else:
+        assert "in the middle of a reply" in str(found[0])

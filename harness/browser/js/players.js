@@ -54,6 +54,13 @@ function makePlayers() {
     return element.volume === 0 ? "the element's volume is 0" : null;
   }
 
+  // captureStream() gives nothing while its element stands still; were it waited for the event that tells that it plays, a busy
+  // page would lose the first sound.
+  function level(element) {
+    const silent = isStream(element.srcObject) ? silence(element) !== null : rerouted.has(element) || element.muted;
+    return silent ? 0 : element.volume;
+  }
+
   function follow(element) {
     const now = tracksOf(element);
     const known = ways.get(element) ?? new Map();
@@ -70,8 +77,7 @@ function makePlayers() {
     for (const track of now) if (!known.has(track)) known.set(track, ears.wayOf(graph, track));
     if (known.size > 0) ways.set(element, known);
     else ways.delete(element);
-    const level = silence(element) === null ? element.volume : 0;
-    for (const way of known.values()) way.set(level);
+    for (const way of known.values()) way.set(level(element));
   }
 
   async function openFor(element) {
