@@ -1,7 +1,8 @@
 """Where the words of a reply begin, if other sounds come ahead of them: keys, a cough, a breath. Pure.
 
 A voice repeats itself with its pitch (50 to 400 Hz); a click, a breath or a rustle does not. Speech begins with the first
-voiced stretch and what belongs to it: sounds less than 60 ms ahead, and a voiceless consonant of 300 ms at most. Only a
+voiced stretch and what belongs to it: sounds less than 60 ms ahead, and a voiceless consonant of 300 ms at most. A shorter
+lead is no consonant either if it is the room: soft, steady, and heard behind the first word as it was ahead of it. Only a
 lead of 100 ms and more is told from the words; a reply without any voice (a whisper, a beep) keeps its first sound.
 Works on the voice band at 8 kHz; positions are samples at 48 kHz.
 """
@@ -25,8 +26,15 @@ BELONGS_MS = 60.0
 CONSONANT_MS = 300.0
 LEAST_LEAD_MS = 100.0
 STEP_MS = 5.0
+STEP_SAMPLES = round(STEP_MS * SAMPLES_PER_MS)
 LOUD_LEAD_PERCENTILE = 90.0  # of the levels of a noise that goes on into the words
 ABOVE_LEAD_DB = 6.0
+SOFT_DBFS = -40.0  # a room behind an open gate is not louder; a consonant may be as soft
+STEADY_DB = 4.0  # between the 10th and the 90th percentile of 5 ms; a consonant swells
+FADE_MS = 20.0  # in which a gate opens
+LIKE_ROOM_DB = 3.0
+LOWEST_PERCENTILE = 5.0  # the gate closes at the end
+LEAST_ROOM_MS = 100.0  # of it behind the first voiced sound
 BRIDGED_MS = 30.0  # a consonant may fall below the noise for so long
 LONGEST_MS = 30_000.0  # of a reply, in which its first voiced sound is looked for
 
@@ -73,6 +81,8 @@ def _told_apart(ring: Ring, reply: HeardReply, voiced: int) -> HeardReply:
     start = _begin(sounds, voiced)
     if voiced - start > CONSONANT_MS * SAMPLES_PER_MS:  # one sound from a noise into the words
         start = _out_of_noise(ring, start, voiced)
+    elif _is_room(ring, start, voiced, reply.end):
+        start = _rise(ring, start, start + round(LEAST_LEAD_MS * SAMPLES_PER_MS), voiced)
     if start - reply.start < LEAST_LEAD_MS * SAMPLES_PER_MS:
         return reply
     return replace(reply, speech_start=start)
@@ -90,8 +100,28 @@ def _begin(sounds: list[Sound], voiced: int) -> int:
 
 def _out_of_noise(ring: Ring, begin: int, voiced: int) -> int:
     """Where the sound rises above the noise from `begin` on, for good; where it is softest, if it does not."""
-    low = round(voiced - CONSONANT_MS * SAMPLES_PER_MS)
-    step = round(STEP_MS * SAMPLES_PER_MS)
+    return _rise(ring, begin, round(voiced - CONSONANT_MS * SAMPLES_PER_MS), voiced)
+
+
+def _is_room(ring: Ring, begin: int, voiced: int, end: int) -> bool:
+    """Whether what stands ahead of `voiced` from `begin` on goes on behind it, where nothing is softer: a voice that has only a
+    soft consonant there falls below it between its words.
+    """
+    fade, least = round(FADE_MS * SAMPLES_PER_MS), round(LEAST_LEAD_MS * SAMPLES_PER_MS)
+    if voiced - begin <= least + fade:
+        return False
+    ahead = _levels_db(ring, begin + fade, begin + least, STEP_SAMPLES)
+    low, level, high = np.percentile(ahead, [10, 50, 90])
+    if level > SOFT_DBFS or high - low > STEADY_DB:
+        return False
+    behind = _levels_db(ring, voiced, end, STEP_SAMPLES) - level
+    heard_ms = np.count_nonzero(np.abs(behind) <= LIKE_ROOM_DB) * STEP_MS
+    return bool(heard_ms >= LEAST_ROOM_MS and np.percentile(behind, LOWEST_PERCENTILE) >= -LIKE_ROOM_DB)
+
+
+def _rise(ring: Ring, begin: int, low: int, voiced: int) -> int:
+    """Where the sound between `low` and `voiced` rises above that between `begin` and `low`, for good."""
+    step = STEP_SAMPLES
     noise, words = _levels_db(ring, begin, low, step), _levels_db(ring, low, voiced, step)
     if not len(noise) or not len(words):
         return low

@@ -66,6 +66,31 @@ def test_a_noise_that_goes_on_into_the_words_does_not_move_them(tmp_path, lead_m
     assert turn.metrics["first_sound_ms"].value == pytest.approx(WORD_MS - lead_ms, abs=10)
 
 
+def in_a_room(sound: Samples, lead_ms: float, level_dbfs: float) -> Samples:
+    whole = np.concatenate([silence(lead_ms), sound, silence(400)])
+    return whole + noise(len(whole) / 48, level_dbfs)
+
+
+@pytest.mark.parametrize("level_dbfs", [-46, -42])
+@pytest.mark.parametrize("lead_ms", [150, 200, 300])
+def test_a_gate_that_opens_ahead_of_the_words_does_not_move_them(tmp_path, lead_ms, level_dbfs):
+    said = Said(500, speech(1_200, 1))
+    sound = in_a_room(speech(1_600, 2), lead_ms, level_dbfs)
+    reply = Replied(said.end_ms + WORD_MS - lead_ms, sound, told=False)
+    call = Call([said], [reply], agent=STRANGER, pre=False, trace=False, total_ms=8_000)
+    turn = listen(call.write(tmp_path / "c")).turns[0]
+    assert turn.metrics["user_kpi_ms"].value == pytest.approx(WORD_MS, abs=15)
+    assert turn.metrics["first_sound_ms"].value == pytest.approx(WORD_MS - lead_ms, abs=10)
+
+
+@pytest.mark.parametrize("lead_ms", [130, 200, 280])
+def test_a_soft_voiceless_consonant_is_no_room(tmp_path, lead_ms):
+    """However steady it is: between the words it is gone."""
+    turn = heard(tmp_path, noise(lead_ms, -42), 0).turns[0]
+    assert turn.metrics["user_kpi_ms"].value == pytest.approx(WORD_MS - lead_ms, abs=10)
+    assert "first_sound_ms" not in turn.metrics
+
+
 def test_the_first_word_of_a_very_low_voice_is_one(tmp_path):
     said = Said(500, speech(1_200, 1))
     low = resample_poly(speech(1_600, 2), 9, 5).astype(np.float32)  # 60 Hz
