@@ -18,7 +18,8 @@ pytestmark = pytest.mark.live
 PEAK = 0.25
 TONE_JS = f"""
   const rate = 24000;
-  const samples = Int16Array.from({{ length: rate }}, (_, n) => {PEAK * 32767} * Math.sin(2 * Math.PI * (300 + 500 * n / rate) * n / rate));
+  const rising = (s) => {PEAK * 32767} * Math.sin(2 * Math.PI * (300 + 500 * s) * s);
+  const samples = Int16Array.from({{ length: rate }}, (_, n) => rising(n / rate));
   const head = new DataView(new ArrayBuffer(44));
   const words = (at, text) => [...text].forEach((letter, n) => head.setUint8(at + n, letter.charCodeAt(0)));
   words(0, "RIFF"); words(8, "WAVEfmt "); words(36, "data");
