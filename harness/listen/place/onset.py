@@ -2,7 +2,8 @@
 
 Level is the RMS of the 5 ms that *end* at a sample, so that a hard edge is dated where it is, not 5 ms early. Sound is
 a run of at least 30 ms above noise floor + 15 dB and above −50 dBFS, walked out to the floor + 6 dB crossing on both
-sides; shorter runs are clicks and no onset. The floor is the recording's own 10th percentile. Positions are samples.
+sides, for 50 ms at most; a steady noise there (a gate that opened) is no part of the word. Shorter runs are clicks and no
+onset. The floor is the recording's own 10th percentile. Positions are samples.
 Method: spec/metrics.md (e), USER_KPI.
 """
 
@@ -23,6 +24,8 @@ ABOVE_FLOOR_DB = 15.0
 AUDIBLE_DBFS = -50.0
 WALK_ABOVE_FLOOR_DB = 6.0
 WALK_LIMIT_MS = 50.0  # a breath or a decaying hiss is not part of the word
+STEADY_DB = 4.0  # between the 10th and the 90th percentile of a noise; a voice that begins swells
+ABOVE_NOISE_DB = 3.0
 FLOOR_PERCENTILE = 10.0
 LOWEST_FLOOR_DBFS = -66.0  # below it nobody hears anything: the tail of a codec in digital silence is no sound
 SILENCE_DBFS = -120.0
@@ -95,7 +98,9 @@ def find_sounds(
         if (last - first + 1 - window_hops) * HOP_MS < MIN_RUN_MS:
             continue
         at = int(np.searchsorted(quiet, first))
-        begin = max(int(quiet[at - 1]) + 1, first - limit)
+        begin = int(quiet[at - 1]) + 1
+        if begin < first - limit:
+            begin = _out_of_noise(levels, first - limit, first, window_hops)
         after = min(int(quiet[np.searchsorted(quiet, last)]), last + 1 + limit)
         # hop `begin` is the first whose window, ending with it, holds sound: the sound starts within that hop;
         # the last loud window starts where the sound ends
@@ -105,6 +110,16 @@ def find_sounds(
         else:
             sounds.append(Sound(max(0, start), min(end, len(audio))))
     return sounds
+
+
+def _out_of_noise(levels: FloatLevels, begin: int, first: int, window_hops: int) -> int:
+    """Where the level rises between `begin` and `first`, if it is steady until then; else `begin`."""
+    ahead = levels[begin:first]
+    low, noise, high = np.percentile(ahead[:-window_hops], [10, 50, 90])
+    if high - low > STEADY_DB:
+        return begin
+    within = np.flatnonzero(ahead <= noise + ABOVE_NOISE_DB)
+    return begin + int(within[-1]) + 1
 
 
 def _bridged(found: list[tuple[int, int]], gap: int) -> list[tuple[int, int]]:

@@ -71,7 +71,7 @@ def in_a_room(sound: Samples, lead_ms: float, level_dbfs: float) -> Samples:
     return whole + noise(len(whole) / 48, level_dbfs)
 
 
-@pytest.mark.parametrize("level_dbfs", [-46, -42])
+@pytest.mark.parametrize("level_dbfs", [-54, -50, -46, -42])
 @pytest.mark.parametrize("lead_ms", [150, 200, 300])
 def test_a_gate_that_opens_ahead_of_the_words_does_not_move_them(tmp_path, lead_ms, level_dbfs):
     said = Said(500, speech(1_200, 1))
@@ -80,7 +80,8 @@ def test_a_gate_that_opens_ahead_of_the_words_does_not_move_them(tmp_path, lead_
     call = Call([said], [reply], agent=STRANGER, pre=False, trace=False, total_ms=8_000)
     turn = listen(call.write(tmp_path / "c")).turns[0]
     assert turn.metrics["user_kpi_ms"].value == pytest.approx(WORD_MS, abs=15)
-    assert turn.metrics["first_sound_ms"].value == pytest.approx(WORD_MS - lead_ms, abs=10)
+    if level_dbfs > -48:  # softer ones nobody hears
+        assert turn.metrics["first_sound_ms"].value == pytest.approx(WORD_MS - lead_ms, abs=10)
 
 
 @pytest.mark.parametrize("lead_ms", [130, 200, 280])
