@@ -28,6 +28,7 @@ from harness.model.transcript import Speaker
 
 log = logging.getLogger(__name__)
 
+PROBE_IDENTITY: Final = "probe"  # its own in every room: no two participants share one
 AGENT: Final = "agent"
 USER: Final = "user"
 OTHER: Final = "other"

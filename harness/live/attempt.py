@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import soundfile
 
-from bots.probe_bot import Probe, mono_ms
+from bots.probe_bot import PROBE_IDENTITY, Probe, mono_ms
 from bots.timeline import RATE_HZ, ProbeRecording
 from harness.errors import AttemptError, EarwitnessError, first_explained
 from harness.link.link import Link
@@ -36,7 +36,7 @@ from harness.live.network import explained, marks_kept
 from harness.live.presence import Presence
 from harness.live.room_record import tracks_of, what_was_there
 from harness.live.rooms import served
-from harness.live.scene import PROBE_IDENTITY, USER_IDENTITY, Scene
+from harness.live.scene import USER_IDENTITY, Scene
 from harness.live.unspoken import no_microphone
 from harness.live.user import BrowserUser, User, UserRecording
 from harness.model import capture

@@ -7,6 +7,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bots.probe_bot import PROBE_IDENTITY
 from bots.roster import AGENT_STATE
 from harness.errors import AttemptError
 from harness.live.rooms import Participants, Rooms
@@ -45,7 +46,7 @@ class Attendance:
 
 
 def _others(participants: Participants, user_identity: str) -> list:
-    return [p for p in participants if p.identity != user_identity and not p.identity.startswith("probe")]
+    return [p for p in participants if p.identity not in (user_identity, PROBE_IDENTITY)]
 
 
 async def wait_until_linked(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from harness.errors import AttemptError, HarnessError
 from harness.live.agents import open_agent
+from harness.live.attendance import wait_until_linked
 from harness.live.rooms import Participants, Rooms
 from harness.model.plan import AgentSpec
 from harness.model.status import CaptureStatus
@@ -60,3 +62,16 @@ async def test_a_command_that_ends_before_it_joins_is_told_at_once(tmp_path: Pat
                 raise AssertionError("nobody came")
     assert caught.value.status is CaptureStatus.AGENT_ABSENT
     assert rooms.asks == 0
+
+
+async def test_an_agent_whose_name_begins_like_the_probes_is_found() -> None:
+    def somebody(identity: str) -> SimpleNamespace:
+        return SimpleNamespace(identity=identity, attributes={}, tracks=[SimpleNamespace(type=0)])
+
+    class Room(Rooms):
+        async def wait_for_participants(self, room: str, condition: Callable[[Participants], bool]) -> None:
+            assert not condition([somebody("user"), somebody("probe")])
+            assert condition([somebody("user"), somebody("probe"), somebody("probe-assistant")])
+
+    rooms = Room("ws://127.0.0.1:1", "key", "secret" * 6, None)  # type: ignore[arg-type]
+    assert await wait_until_linked("room", rooms, "user", "", 5.0) == ("probe-assistant", True)
