@@ -11,7 +11,7 @@ import asyncio
 import datetime
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -47,7 +47,7 @@ from harness.model.status import COMPLETE, CaptureStatus
 from harness.network.record import LinkRecord
 from harness.own_faults import in_words
 from harness.processes.uninterrupted import to_its_end
-from harness.speech.warm_voice import WarmVoice, built_lines
+from harness.speech.spoken_lines import SpokenLine, spoken_lines
 
 log = logging.getLogger(__name__)
 
@@ -137,12 +137,12 @@ class Attempt:
         try:
             async with AsyncExitStack() as agents, AsyncExitStack() as stack:  # the agent leaves after the others
                 try:
-                    voice = await self._warm_voice(stack)
+                    lines = await self._lines()
                     await self._open_link(stack)
                     self.joining.link = self.link
                     user, attendance = await self._guarded(None, self.joining.everybody(stack, agents))
                     assert self.probe is not None
-                    talk = self._conversation(user, self.probe, voice)
+                    talk = self._conversation(user, self.probe, lines)
                     presence = Presence(talk, self.probe, attendance, user.hearing)
                     await self._guarded(user, self._converse(user, talk), presence.watch())
                 finally:
@@ -152,7 +152,7 @@ class Attempt:
             await scene.rooms.delete(self.room)
             await self._last_spans()
 
-    def _conversation(self, user: User, probe: Probe | None, voice: WarmVoice | None) -> Conversation:
+    def _conversation(self, user: User, probe: Probe | None, lines: Mapping[str, SpokenLine]) -> Conversation:
         scene, case = self.scene, self.built.case
         if scene.network is not None:
             case = scene.network.patient(case)
@@ -161,19 +161,19 @@ class Attempt:
         if probe is not None:
             probe.on_change = user.hearing.notify  # a change of the agent's state wakes the waits
         parts = (case, self.built.truth, np.asarray(said), user, probe, instrumented, self.spoken, scene.rules)
-        if voice is None:
+        dialogue = case.dialogue
+        if dialogue is None:
             return Conversation(*parts, happenings=self.happenings)
-        self.dialogue = DialogueCall(*parts, happenings=self.happenings, dialogue=voice.dialogue, voice=voice)
+        self.dialogue = DialogueCall(*parts, happenings=self.happenings, dialogue=dialogue, lines=lines)
         return self.dialogue
 
-    async def _warm_voice(self, stack: AsyncExitStack) -> WarmVoice | None:
-        """The voice of a case whose words are chosen in the call. Raises HarnessError."""
+    async def _lines(self) -> dict[str, SpokenLine]:
+        """What may be said in a case whose words are chosen in the call. Raises OSError."""
         dialogue = self.built.case.dialogue
         if dialogue is None:
-            return None
+            return {}
         await asyncio.to_thread(words_in, "a third of a second to load")  # here, and not while the call is measured
-        ready = await asyncio.to_thread(built_lines, self.built)
-        return await stack.enter_async_context(WarmVoice(dialogue, self.built.path, ready))
+        return await asyncio.to_thread(spoken_lines, dialogue, self.built)
 
     async def _converse(self, user: User, talk: Conversation) -> None:
         assert self.probe is not None
