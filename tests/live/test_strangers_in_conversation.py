@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import AttemptError
+from harness.live import greeting
 from harness.live.conversation import Conversation
 from harness.model.plan import CallRules
 from harness.model.status import CaptureStatus
@@ -41,6 +42,20 @@ async def test_a_telephone_that_rings_has_not_greeted_yet() -> None:
     talk = made_talk(script, rules=CallRules(turn_quiet_ms=1_500))
     await held(script, talk)
     assert script.said_ms[0][0] >= 8_300 + 4_900
+
+
+@pytest.mark.parametrize("limit_s", [11.0, 13.0])  # it finds it silent, or amid a ring
+async def test_a_telephone_that_nobody_answers_is_no_agent_that_never_stops(
+    limit_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(greeting, "GREETING_LIMIT_S", limit_s)
+    script = Script()
+    for at_ms in (300, 6_300, 12_300):
+        script.play(at_ms, 2_000)
+    with pytest.raises(AttemptError, match=r"a telephone rang for 1[13] s, and nobody answered it") as caught:
+        await held(script, made_talk(script, rules=CallRules(turn_quiet_ms=1_500, greeting_window_ms=500)))
+    assert caught.value.status is CaptureStatus.AGENT_ABSENT
+    assert script.said_ms == []
 
 
 async def test_who_does_not_greet_is_waited_for_as_long_as_was_said_and_no_longer() -> None:
