@@ -200,6 +200,8 @@ class Probe:
             self.agent_gone.set()
         if self.roster.second_agent is not None:
             self.second_agent.set()
+        else:
+            self.second_agent.clear()
         if self.on_change is not None:
             self.on_change()
 

@@ -144,7 +144,7 @@ class Attempt:
                     assert self.probe is not None
                     talk = self._conversation(user, self.probe, lines)
                     presence = Presence(talk, self.probe, attendance, user.hearing)
-                    await self._guarded(user, self._converse(user, talk), presence.watch())
+                    await self._guarded(user, self._converse(user, talk, presence), presence.watch())
                 finally:
                     await self._bring_home(stack)
         finally:
@@ -175,7 +175,7 @@ class Attempt:
         await asyncio.to_thread(words_in, "a third of a second to load")  # here, and not while the call is measured
         return await asyncio.to_thread(spoken_lines, dialogue, self.built)
 
-    async def _converse(self, user: User, talk: Conversation) -> None:
+    async def _converse(self, user: User, talk: Conversation, presence: Presence) -> None:
         assert self.probe is not None
         self.enter("barrier")
         async with asyncio.TaskGroup() as group:  # the jitter buffer settles while the barrier is passed
@@ -199,6 +199,7 @@ class Attempt:
         talk.there_ms = self.joining.agent_there_ms
         async with marks_kept(self.link, user.hearing):
             await talk.hold()
+        await presence.outlived()
 
     async def _open_link(self, stack: AsyncExitStack) -> None:
         network, scene = self.scene.network, self.scene
