@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
+from bots.probe_bot import mono_ms
+from bots.timeline import Take
 from harness.errors import AttemptError
 from harness.live import greeting
 from harness.live.conversation import Conversation
@@ -182,6 +186,20 @@ async def test_nothing_said_is_no_reply_and_no_track_is_no_agent() -> None:
         with pytest.raises(AttemptError) as caught:
             await held(script, made_talk(script))
         assert caught.value.status is status
+
+
+@pytest.mark.parametrize(("heard", "status"), [(True, CaptureStatus.REPLY_TIMEOUT), (False, CaptureStatus.PAGE_ERROR)])
+async def test_words_that_a_page_muted_after_the_first_turn_are_not_answered_by_anybody(
+    heard: bool, status: CaptureStatus
+) -> None:
+    script = Script()
+    first, second = mono_ms() - 60_000, math.inf
+    script.probe.takes = [Take("user", arrivals_ms=[first, second], levels_dbfs=[-20.0, -20.0 if heard else -90.0])]
+    script.on_said = lambda n, end_ms: script.play(end_ms + 500, 1_200) if n == 0 else None
+    with pytest.raises(AttemptError) as caught:
+        await held(script, made_talk(script, turns=2))
+    assert caught.value.status is status
+    assert heard or "nothing of it left the page" in caught.value.detail
 
 
 async def test_speech_over_a_bed_of_noise_begins_and_ends() -> None:
