@@ -151,7 +151,6 @@ class Conversation:
         await self._with_an_agent()
         self.stage, self.user.hearing.nobody_spoke = Stage.DUE, False
         start = await self.user.speak(self.said[segment.start : segment.end], due)
-        await self._started(start)
         for index, utterance in segment.utterances:
             begin = start + utterance.start_sample - segment.start
             self._starts[index] = begin
@@ -161,6 +160,7 @@ class Conversation:
             self.spoken.append(
                 SpokenAt(utterance=index, mic_sample=begin if scheduled else None, achieved_delay_ms=delay_ms)
             )
+        await self._started(start)
         await self._played(start + segment.end - segment.start, segment)
 
     async def _played(self, end: int, segment: Segment) -> None:
