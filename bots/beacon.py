@@ -28,7 +28,7 @@ from livekit import rtc
 from bots.connection import joined
 from bots.known_ear import FRAME_SAMPLES, FloatArray, HeardEnd, KnownEar
 from bots.paced_voice import LEAD_MS, QUEUE_MS, PacedVoice
-from bots.probe_bot import mono_ms
+from bots.probe_bot import PROBE_IDENTITY, mono_ms
 from bots.timeline import RATE_HZ, Int16Array
 from bots.track_stats import stats_of
 from harness.model.events import (
@@ -168,7 +168,7 @@ class Beacon:
     # hearing and answering
 
     def _subscribed(self, track: rtc.Track, _: object, participant: rtc.RemoteParticipant) -> None:
-        if track.kind == rtc.TrackKind.KIND_AUDIO and not participant.identity.startswith("probe"):
+        if track.kind == rtc.TrackKind.KIND_AUDIO and participant.identity != PROBE_IDENTITY:
             self._heard_track = track
             self._start(self._listen(track))
 

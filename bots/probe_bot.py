@@ -28,6 +28,7 @@ from harness.model.transcript import Speaker
 
 log = logging.getLogger(__name__)
 
+PROBE_IDENTITY: Final = "probe"  # its own in every room: no two participants share one
 AGENT: Final = "agent"
 USER: Final = "user"
 OTHER: Final = "other"
@@ -199,6 +200,8 @@ class Probe:
             self.agent_gone.set()
         if self.roster.second_agent is not None:
             self.second_agent.set()
+        else:
+            self.second_agent.clear()
         if self.on_change is not None:
             self.on_change()
 

@@ -3,7 +3,8 @@
 The agent is the participant that speaks; until somebody does, it is, in this order, the one that was invited, that has an
 audio track, that LiveKit calls an agent. A participant that publishes for another (an avatar's worker) counts as that other.
 One that speaks when the agent has left takes its place: a job that goes to another worker, a receptionist who hands over. Until
-it speaks that is whoever came after the agent had left, or is an agent by LiveKit's word.
+it speaks that is whoever came after the agent had left, or is an agent by LiveKit's word. Who spoke beside the agent takes its
+place when the agent leaves: it was handed over to.
 Times are ms, levels dBFS of 20 ms frames.
 """
 
@@ -53,6 +54,8 @@ class Roster:
         if seat is not None:
             seat.present = False
             seat.left_at = len(self.seats)
+        if self._second is not None and self._there(self._second) and not self._there(self._speaker or ""):
+            self._speaker, self._second = self._second, None
 
     def published(self, identity: str) -> None:
         self.seats.setdefault(identity, Seat(identity, order=len(self.seats))).has_audio = True

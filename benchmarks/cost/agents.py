@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.cost import processes
+from bots.probe_bot import PROBE_IDENTITY
 from harness.errors import HarnessError, ProvisionError
 from harness.live.agents import DispatchedAgent, ReferenceAgent
 from harness.live.attendance import NOT_YET, Agent, Attendance
@@ -85,7 +86,7 @@ class Timed:
 
 def is_ready(present: Participants, user_identity: str) -> bool:
     for participant in present:
-        if participant.identity == user_identity or participant.identity.startswith("probe"):
+        if participant.identity in (user_identity, PROBE_IDENTITY):
             continue
         state = participant.attributes.get("lk.agent.state")
         if any(track.type == 0 for track in participant.tracks) and state not in NOT_YET:

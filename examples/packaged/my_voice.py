@@ -84,7 +84,7 @@ async def main() -> None:
                 due.set()
 
     def subscribed(track: rtc.Track, _: object, participant: rtc.RemoteParticipant) -> None:
-        if track.kind == rtc.TrackKind.KIND_AUDIO and not participant.identity.startswith("probe"):
+        if track.kind == rtc.TrackKind.KIND_AUDIO and participant.identity != "probe":
             hearing.add(asyncio.create_task(hear(track)))
 
     room.on("track_subscribed", subscribed)

@@ -114,7 +114,9 @@ def _windows(scene: Scene) -> list[str]:
 
 
 def _host(scene: Scene) -> list[str]:
-    """Overload between the user's first word and the agent's last sound; of a call that broke off, its end."""
+    """Overload between the user's first word and the agent's last sound; of a call that broke off, the end of the
+    recordings: what the host does while the call's browser and agent are being ended makes nobody late.
+    """
     load, user, ring = scene.capture.load, PAIRS[scene.primary], scene.primary
     first = scene.first_speech(user)
     heard = scene.heard.get(ring, [])
@@ -122,7 +124,8 @@ def _host(scene: Scene) -> list[str]:
     if not load or first is None or (complete and not heard):
         return []
     start = scene.clocks.mono_ms(user, first)
-    end = scene.clocks.mono_ms(ring, heard[-1].end) if complete else load[-1].t_mono_ms
+    last, at = (ring, heard[-1].end) if complete else (user, len(scene.rings[user].audio))
+    end = scene.clocks.mono_ms(last, at)
     if start is None or end is None or end <= start:
         return []
     lines = load_within(load, start, end)

@@ -11,7 +11,7 @@ import asyncio
 import datetime
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import soundfile
 
-from bots.probe_bot import Probe, mono_ms
+from bots.probe_bot import PROBE_IDENTITY, Probe, mono_ms
 from bots.timeline import RATE_HZ, ProbeRecording
 from harness.errors import AttemptError, EarwitnessError, first_explained
 from harness.link.link import Link
@@ -36,7 +36,7 @@ from harness.live.network import explained, marks_kept
 from harness.live.presence import Presence
 from harness.live.room_record import tracks_of, what_was_there
 from harness.live.rooms import served
-from harness.live.scene import PROBE_IDENTITY, USER_IDENTITY, Scene
+from harness.live.scene import USER_IDENTITY, Scene
 from harness.live.unspoken import no_microphone
 from harness.live.user import BrowserUser, User, UserRecording
 from harness.model import capture
@@ -47,7 +47,7 @@ from harness.model.status import COMPLETE, CaptureStatus
 from harness.network.record import LinkRecord
 from harness.own_faults import in_words
 from harness.processes.uninterrupted import to_its_end
-from harness.speech.warm_voice import WarmVoice, built_lines
+from harness.speech.spoken_lines import SpokenLine, spoken_lines
 
 log = logging.getLogger(__name__)
 
@@ -137,14 +137,14 @@ class Attempt:
         try:
             async with AsyncExitStack() as agents, AsyncExitStack() as stack:  # the agent leaves after the others
                 try:
-                    voice = await self._warm_voice(stack)
+                    lines = await self._lines()
                     await self._open_link(stack)
                     self.joining.link = self.link
                     user, attendance = await self._guarded(None, self.joining.everybody(stack, agents))
                     assert self.probe is not None
-                    talk = self._conversation(user, self.probe, voice)
+                    talk = self._conversation(user, self.probe, lines)
                     presence = Presence(talk, self.probe, attendance, user.hearing)
-                    await self._guarded(user, self._converse(user, talk), presence.watch())
+                    await self._guarded(user, self._converse(user, talk, presence), presence.watch())
                 finally:
                     await self._bring_home(stack)
         finally:
@@ -152,7 +152,7 @@ class Attempt:
             await scene.rooms.delete(self.room)
             await self._last_spans()
 
-    def _conversation(self, user: User, probe: Probe | None, voice: WarmVoice | None) -> Conversation:
+    def _conversation(self, user: User, probe: Probe | None, lines: Mapping[str, SpokenLine]) -> Conversation:
         scene, case = self.scene, self.built.case
         if scene.network is not None:
             case = scene.network.patient(case)
@@ -161,21 +161,21 @@ class Attempt:
         if probe is not None:
             probe.on_change = user.hearing.notify  # a change of the agent's state wakes the waits
         parts = (case, self.built.truth, np.asarray(said), user, probe, instrumented, self.spoken, scene.rules)
-        if voice is None:
+        dialogue = case.dialogue
+        if dialogue is None:
             return Conversation(*parts, happenings=self.happenings)
-        self.dialogue = DialogueCall(*parts, happenings=self.happenings, dialogue=voice.dialogue, voice=voice)
+        self.dialogue = DialogueCall(*parts, happenings=self.happenings, dialogue=dialogue, lines=lines)
         return self.dialogue
 
-    async def _warm_voice(self, stack: AsyncExitStack) -> WarmVoice | None:
-        """The voice of a case whose words are chosen in the call. Raises HarnessError."""
+    async def _lines(self) -> dict[str, SpokenLine]:
+        """What may be said in a case whose words are chosen in the call. Raises OSError."""
         dialogue = self.built.case.dialogue
         if dialogue is None:
-            return None
+            return {}
         await asyncio.to_thread(words_in, "a third of a second to load")  # here, and not while the call is measured
-        ready = await asyncio.to_thread(built_lines, self.built)
-        return await stack.enter_async_context(WarmVoice(dialogue, self.built.path, ready))
+        return await asyncio.to_thread(spoken_lines, dialogue, self.built)
 
-    async def _converse(self, user: User, talk: Conversation) -> None:
+    async def _converse(self, user: User, talk: Conversation, presence: Presence) -> None:
         assert self.probe is not None
         self.enter("barrier")
         async with asyncio.TaskGroup() as group:  # the jitter buffer settles while the barrier is passed
@@ -199,6 +199,7 @@ class Attempt:
         talk.there_ms = self.joining.agent_there_ms
         async with marks_kept(self.link, user.hearing):
             await talk.hold()
+        await presence.outlived()
 
     async def _open_link(self, stack: AsyncExitStack) -> None:
         network, scene = self.scene.network, self.scene

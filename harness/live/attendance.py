@@ -7,6 +7,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bots.probe_bot import PROBE_IDENTITY
 from bots.roster import AGENT_STATE
 from harness.errors import AttemptError
 from harness.live.rooms import Participants, Rooms
@@ -45,7 +46,18 @@ class Attendance:
 
 
 def _others(participants: Participants, user_identity: str) -> list:
-    return [p for p in participants if p.identity != user_identity and not p.identity.startswith("probe")]
+    return [p for p in participants if p.identity not in (user_identity, PROBE_IDENTITY)]
+
+
+def _there_instead(there: list, named: str | None) -> str:
+    """Who was there and could not be taken for the agent, in words; "" for nobody, and for one that just came."""
+    wanted = [p for p in there if named in (None, p.identity)]
+    if there and not wanted:
+        others = ", ".join(p.identity for p in there)
+        return f"nobody called {named!r} came (--agent-identity); in the room was {others}"
+    states = ((p.identity, p.attributes.get(AGENT_STATE)) for p in wanted)
+    stuck = next(((identity, state) for identity, state in states if state in NOT_YET), None)
+    return "" if stuck is None else f"{stuck[0]} came into the room, and its {AGENT_STATE} stayed {stuck[1]!r}"
 
 
 async def wait_until_linked(
@@ -57,9 +69,11 @@ async def wait_until_linked(
     loop = asyncio.get_running_loop()
     came_s: dict[str, float] = {}
     found: list[tuple[str, bool]] = []
+    there: list = []
 
     def linked(participants: Participants) -> bool:
-        for participant in _others(participants, user_identity):
+        there[:] = _others(participants, user_identity)
+        for participant in there:
             if named is not None and participant.identity != named:
                 continue
             since_s = came_s.setdefault(participant.identity, loop.time())
@@ -74,5 +88,6 @@ async def wait_until_linked(
         async with asyncio.timeout(join_s):
             await rooms.wait_for_participants(room, linked)
     except TimeoutError as error:
-        raise AttemptError(CaptureStatus.AGENT_ABSENT, f"{why} (waited {join_s:g} s; {LONGER})") from error
+        detail = f"{_there_instead(there, named) or why} (waited {join_s:g} s; {LONGER})"
+        raise AttemptError(CaptureStatus.AGENT_ABSENT, detail) from error
     return max(found, key=lambda item: item[1])

@@ -151,7 +151,6 @@ class Conversation:
         await self._with_an_agent()
         self.stage, self.user.hearing.nobody_spoke = Stage.DUE, False
         start = await self.user.speak(self.said[segment.start : segment.end], due)
-        await self._started(start)
         for index, utterance in segment.utterances:
             begin = start + utterance.start_sample - segment.start
             self._starts[index] = begin
@@ -161,6 +160,7 @@ class Conversation:
             self.spoken.append(
                 SpokenAt(utterance=index, mic_sample=begin if scheduled else None, achieved_delay_ms=delay_ms)
             )
+        await self._started(start)
         await self._played(start + segment.end - segment.start, segment)
 
     async def _played(self, end: int, segment: Segment) -> None:
@@ -236,13 +236,22 @@ class Conversation:
         if onset is None:
             onset = self._began_in_last_turn(sample) if talked_on_ms is None else None
         if onset is None:
-            not_heard = await self.user.unplayed(sample) or unspoken(self.probe, self.user) or self._user_left()
+            not_heard = await self.user.unplayed(sample) or self._unspoken(sample) or self._user_left()
             raise not_heard or self._no_reply(talked_on_ms)
         return onset
 
+    def _start_of(self, sample: int) -> int | None:
+        """Of the utterance that ended at `sample`."""
+        return next((self._starts[index] for index, end in self._ends.items() if end == sample), None)
+
+    def _unspoken(self, sample: int) -> AttemptError | None:
+        start = self._start_of(sample)
+        since_ms = mono_ms() - (self.user.hearing.now - (start or 0)) / SAMPLES_PER_MS
+        return unspoken(self.probe, self.user, since_ms)
+
     def _barge_in_before(self, sample: int) -> int | None:
         """Start of the utterance that ended at `sample`, if it was a barge-in. None for an instrumented agent."""
-        start = next((self._starts[index] for index, end in self._ends.items() if end == sample), None)
+        start = self._start_of(sample)
         if self.instrumented or start is None:
             return None
         return start if any(begin < start <= end for begin, end in self.user.hearing.runs(BREATH_MS)) else None
@@ -272,7 +281,7 @@ class Conversation:
 
     def _began_in_last_turn(self, sample: int) -> int | None:
         """Onset of a reply that began while the user still spoke: talk-over, but a reply."""
-        start = next((self._starts[index] for index, end in self._ends.items() if end == sample), None)
+        start = self._start_of(sample)
         onset = self.user.hearing.first_onset_after(start) if start is not None else None
         return onset if onset is not None and onset < sample else None
 

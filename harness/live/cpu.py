@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
@@ -30,21 +31,20 @@ def withheld_ms(before: Any, after: Any) -> float | None:
     return round(1e3 * max(0.0, after.steal - before.steal), 1)
 
 
+@dataclass(frozen=True)
+class CpuLoad:
+    """Over the same interval: `busy_percent` and `withheld_ms`, each None where it is not known."""
+
+    percent: float | None = None
+    withheld_ms: float | None = None
+
+
 class CpuMeter:
     """Load since its own last reading. psutil.cpu_percent() keeps one last reading for the whole process."""
 
     def __init__(self) -> None:
-        self._before = self._before_withheld = psutil.cpu_times()
+        self._before = psutil.cpu_times()
 
-    def percent(self) -> float | None:
-        now = psutil.cpu_times()
-        percent = busy_percent(self._before, now)
-        self._before = now
-        return percent
-
-    def withheld_ms(self) -> float | None:
-        """Since it was last asked for this."""
-        now = psutil.cpu_times()
-        withheld = withheld_ms(self._before_withheld, now)
-        self._before_withheld = now
-        return withheld
+    def read(self) -> CpuLoad:
+        before, self._before = self._before, psutil.cpu_times()
+        return CpuLoad(busy_percent(before, self._before), withheld_ms(before, self._before))

@@ -6,6 +6,7 @@ says is its own text, as it publishes it while it speaks. Times are ms of the us
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from harness.model.dialogue import AgentSilent, Condition, Dialogue, DialogueRec
 from harness.model.events import EventType
 from harness.model.status import CaptureStatus
 from harness.model.transcript import TranscriptLine, words_of
-from harness.speech.warm_voice import WarmVoice
+from harness.speech.spoken_lines import SpokenLine
 
 WORDS_GRACE_MS = 1_000.0  # the text of a reply may come later than its last sound
 QUOTED = 300  # characters of what the agent said, in an error
@@ -29,10 +30,10 @@ Did = Literal["said", "waited", "asked", "gave_up"]
 
 @dataclass(kw_only=True)
 class DialogueCall(Conversation):
-    """`truth` and `said` grow with each line. `record`: each step as it went."""
+    """`truth` and `said` grow with each line. `lines`: by their text. `record`: each step as it went."""
 
     dialogue: Dialogue
-    voice: WarmVoice
+    lines: Mapping[str, SpokenLine]
     record: list[DialogueRecord] = field(default_factory=list)
     _since_ms: float = 0.0  # when the user's last line began, host's clock
     _text: tuple[tuple[int, float], str, bool] | None = None  # of these changes since then; whether it is complete
@@ -78,9 +79,8 @@ class DialogueCall(Conversation):
     # speaking
 
     async def _say(self, move: Say) -> None:
-        line = await self.voice.say(move.text)  # while the agent speaks, if it does
         before = self._so_far.truth, self._so_far.samples
-        segment = self._so_far.add(line, self._hang(move))
+        segment = self._so_far.add(self.lines[move.text], self._hang(move))
         self.truth, self.said = self._so_far.truth, self._so_far.samples
         heard = self._heard().text
         try:
@@ -89,7 +89,7 @@ class DialogueCall(Conversation):
             if segment.utterances[0][0] not in self._starts:  # the call broke before it was said
                 self.truth, self.said = before
             raise
-        self._keep(move.step, "said", move.text, self._since_ms, heard, made_ms=line.made_ms)
+        self._keep(move.step, "said", move.text, self._since_ms, heard)
 
     def _hang(self, move: Say) -> Hang | None:
         """None: the line is said now. An agent that speaks just then is let finish all the same."""

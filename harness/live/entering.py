@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bots.probe_bot import PROBE_IDENTITY
 from harness.browser.last_words import last_words, with_advice
 from harness.browser.signalling import SignalConnection
 from harness.errors import AttemptError
 from harness.live.rooms import Participants, Rooms, served
-from harness.live.scene import PROBE_IDENTITY
 from harness.live.user import BrowserUser
 from harness.model.status import CaptureStatus
 

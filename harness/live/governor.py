@@ -268,7 +268,7 @@ class Governor:
             due_s = self._loop.time() + WATCH_EVERY_S
             await asyncio.sleep(WATCH_EVERY_S)  # the interval over which the load is taken
             lag_ms = 1e3 * (self._loop.time() - due_s)
-            self.look(meter.percent(), lag_ms)
+            self.look(meter.read().percent, lag_ms)
 
     def look(self, cpu_percent: float | None, lag_ms: float) -> None:
         """Take in the host's load since the last look. Load beside our own loud work says nothing of other work."""

@@ -35,7 +35,9 @@ class Greeting:
     since: int = 0
 
     async def let_finish(self) -> Happening | None:
-        """Raises AttemptError for a greeting that does not end (REPLY_ENDLESS), or audio that stops."""
+        """Raises AttemptError for a greeting that does not end (REPLY_ENDLESS), a telephone that nobody answers (AGENT_ABSENT),
+        or audio that stops.
+        """
         hearing = self.user.hearing
         begin = hearing.now
         window = begin + int(max(0.0, self._window_ms - self.there_ms) * SAMPLES_PER_MS)
@@ -55,8 +57,11 @@ class Greeting:
         limit_s = (limit - begin) / RATE_HZ + STOPPED_GRACE_S
         await wait_on_audio(self.user, done, limit_s=limit_s, what="the agent's greeting")
         onset = hearing.first_onset_after(self.since)
+        spoken_s = (hearing.now - (begin if onset is None else onset)) / RATE_HZ
+        if self._waits and hearing.ringing.goes_on:
+            detail = f"a telephone rang for {spoken_s:.0f} s, and nobody answered it"
+            raise AttemptError(CaptureStatus.AGENT_ABSENT, detail)
         if hearing.quiet_ms() < QUIET_BEFORE_MS and self._heard:
-            spoken_s = (hearing.now - (begin if onset is None else onset)) / RATE_HZ
             detail = f"the agent was never silent for {spoken_s:.0f} s, before anybody spoke to it"
             raise AttemptError(CaptureStatus.REPLY_ENDLESS, detail)
         if onset is None or hearing.last_sound is None:

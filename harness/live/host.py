@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 
 from bots.probe_bot import mono_ms
-from harness.live.cpu import CpuMeter
+from harness.live.cpu import CpuLoad, CpuMeter
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +41,9 @@ def host_id() -> str:
 class HostLoad:
     """Lines of host_load.jsonl: {t_mono_ms, cpu_percent, loop_lag_ms, withheld_ms, launching}.
 
-    Lag is the worst since the line before. `withheld_ms`: since the line before, where the system tells. `launching`: how
-    many other sessions were being launched beside this one, where that is known.
+    Lag is the worst since the line before; `cpu_percent` is of the last half second that was over then. `withheld_ms`: since the
+    last line that has it, where the system tells. `launching`: how many other sessions were being launched beside this one, where
+    that is known.
     """
 
     lines: list[dict[str, float | None]] = field(default_factory=list)
@@ -50,12 +51,12 @@ class HostLoad:
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
-        meter, cpu_percent = CpuMeter(), None
+        meter, load = CpuMeter(), CpuLoad()
         worst_ms, next_line = 0.0, loop.time() + SAMPLE_EVERY_S
 
-        def line(t_ms: float, lag_ms: float) -> None:
-            found = {"t_mono_ms": t_ms, "cpu_percent": cpu_percent, "loop_lag_ms": round(lag_ms, 2)}
-            if (withheld_ms := meter.withheld_ms()) is not None:
+        def line(t_ms: float, lag_ms: float, withheld_ms: float | None = None) -> None:
+            found = {"t_mono_ms": t_ms, "cpu_percent": load.percent, "loop_lag_ms": round(lag_ms, 2)}
+            if withheld_ms is not None:
                 found["withheld_ms"] = withheld_ms
             self.lines.append(found if self.launching is None else {**found, "launching": self.launching()})
 
@@ -70,9 +71,9 @@ class HostLoad:
             worst_ms = max(worst_ms, lag_ms)
             due_now = loop.time() >= next_line
             if due_now:
-                cpu_percent, next_line = meter.percent(), loop.time() + SAMPLE_EVERY_S
+                load, next_line = meter.read(), loop.time() + SAMPLE_EVERY_S
             if due_now or marked:
-                line(mono_ms(), worst_ms)
+                line(mono_ms(), worst_ms, load.withheld_ms if due_now else None)
                 worst_ms = 0.0
 
     @asynccontextmanager

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from bots.connection import CONNECT_TIMEOUT_S
-from bots.probe_bot import Identity, Probe, host_clock
+from bots.probe_bot import PROBE_IDENTITY, Identity, Probe, host_clock
 from bots.roster import Roster
 from bots.timeline import RATE_HZ
 from harness.browser.driver import Browser
@@ -22,7 +22,7 @@ from harness.live.attendance import Attendance
 from harness.live.entering import PageEntry
 from harness.live.host import host_id
 from harness.live.rooms import Participants, served
-from harness.live.scene import PROBE_IDENTITY, USER_IDENTITY, Scene
+from harness.live.scene import USER_IDENTITY, Scene
 from harness.live.user import BotUser, BrowserUser, User, bot_user, browser_user
 from harness.model.plan import BuiltCase
 from harness.model.status import CaptureStatus

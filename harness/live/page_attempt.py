@@ -48,7 +48,7 @@ class PageAttempt(Attempt):
                 try:
                     attendance = await self._guarded(None, self._attend(agents))
                     user = await self._guarded(None, self._open_page(stack, attendance))
-                    talk = self._conversation(user, None, None)
+                    talk = self._conversation(user, None, {})
                     presence = PagePresence(talk, user.session.ways, attendance, user, self.stats)
                     await self._guarded(user, self._alone(user, talk, presence), presence.watch())
                 finally:

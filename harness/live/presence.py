@@ -21,6 +21,7 @@ COME_BACK_S = 15.0  # a client of LiveKit tries to reconnect for about ten
 CATCH_UP_S = 1.0  # for audio that was on its way when the agent left
 CATCH_UP_MS = 300.0
 QUIET_MS = 100.0  # longer than a voice's stop before a plosive
+HANDOVER_S = 5.0  # for the first one's last words, when another one has begun to speak
 RECOUNT_S = 0.5  # the agent's leaving and the end of its process are reported separately
 
 
@@ -41,12 +42,30 @@ class Presence:
         while True:
             left = await self._next()
             if left is None:
-                return self._two_agents()
+                first = self.probe.roster.speakers[0]
+                if not await self._handed_over():
+                    return self._two_agents()
+                self._note("came_back", f"{first} handed over to {self.probe.roster.agent}, and left")
+                continue
             error = await self._gone(left)
             if error is not None:
                 return error
             if self.talk.hung_up:
                 await self.probe.second_agent.wait()
+
+    async def outlived(self) -> None:
+        """Called when the conversation is over: one who spoke beside the agent last may have taken over. Raises AttemptError."""
+        if not await self._handed_over():
+            raise self._two_agents()
+
+    async def _handed_over(self) -> bool:
+        """Wait until one alone speaks again."""
+        try:
+            async with asyncio.timeout(HANDOVER_S):
+                await self.hearing.wait_for(lambda: self.probe.roster.second_agent is None)
+        except TimeoutError:
+            return False
+        return True
 
     async def _next(self) -> str | None:
         """How the agent left, as the middle of a sentence; None where a second agent spoke instead."""

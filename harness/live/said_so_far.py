@@ -14,7 +14,7 @@ import numpy.typing as npt
 from harness.live.segments import Segment
 from harness.model.case import CASE_RATE_HZ, SpokenUtterance, SpokenWord, Truth
 from harness.speech.build import samples_sha256
-from harness.speech.warm_voice import SpokenLine
+from harness.speech.spoken_lines import SpokenLine
 
 GAP_MS = 500.0
 GAP = int(GAP_MS * CASE_RATE_HZ / 1e3)
@@ -46,8 +46,8 @@ class SaidSoFar:
         """The line as the next utterance, and the piece of `samples` that is to be played."""
         begin, index = len(self.samples), len(self.truth.utterances)
         utterance = SpokenUtterance(
-            start_sample=begin + line.voiced[0],
-            end_sample=begin + line.voiced[1],
+            start_sample=begin,
+            end_sample=begin + len(line.samples),
             text=line.text,
             after=hang.after if hang is not None else None,
             delay_ms=hang.delay_ms if hang is not None else None,

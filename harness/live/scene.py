@@ -16,7 +16,7 @@ from harness.model.plan import NOTHING_TOLD, BuiltCase, CallRules, Invitation, L
 if TYPE_CHECKING:
     from harness.telemetry.receiver import Receiver
 
-USER_IDENTITY, PROBE_IDENTITY = "user", "probe"
+USER_IDENTITY = "user"
 
 
 @dataclass(frozen=True)

@@ -255,7 +255,6 @@ class DialogueRecord(_Strict):
     text: str = ""  # of the line, or of what is waited or asked for
     held: bool | None = None  # whether it came
     heard: str = ""
-    made_ms: float | None = None  # how long the voice took to make the line
 
 
 for model in (Choice, Repeat, Dialogue):

@@ -61,10 +61,13 @@ class PipedChild:
                 under_way = self._loop.start(work)
             return under_way.result()
         except CancelledError as error:
-            raise NoAnswerError(self.spec.name, "was ended before it answered", "") from error
+            raise self._ended() from error
         except BaseException:  # Ctrl-C among them
             self.close()
             raise
+
+    def _ended(self) -> NoAnswerError:
+        return NoAnswerError(self.spec.name, "was ended before it answered", "")
 
     async def _end(self, loop: LoopThread) -> None:
         await loop.cancel_under_way()
@@ -74,7 +77,7 @@ class PipedChild:
 
     async def _more_of_answer(self, n_bytes: int, timeout_s: float) -> bytes:
         if self._child is None:
-            raise NoAnswerError(self.spec.name, "was ended before it answered", "")
+            raise self._ended()
         return await self._child.more_of_answer(n_bytes, timeout_s)
 
     async def _ask(self, question: bytes, timeout_s: float) -> bytes:

@@ -164,7 +164,7 @@ def _build_lines(case: Case, dialogue: Dialogue, path: Path, voices: Voices) -> 
     utterances = []
     pieces = [_silence(BETWEEN_LINES_MS)]
     for text in dialogue.lines:
-        spoken = speak_line(dialogue, text, path, voices)
+        spoken = _speak_line(dialogue, text, path, voices)
         utterances.append(_truth_of(sum(map(len, pieces)), spoken, Utterance(parts=[Say(say=text)])))
         pieces += [to_int16(spoken.samples), _silence(BETWEEN_LINES_MS)]
     samples = np.concatenate(pieces)
@@ -181,7 +181,7 @@ def _build_lines(case: Case, dialogue: Dialogue, path: Path, voices: Voices) -> 
     return samples, truth
 
 
-def speak_line(dialogue: Dialogue, text: str, path: Path, voices: Voices) -> Spoken:
+def _speak_line(dialogue: Dialogue, text: str, path: Path, voices: Voices) -> Spoken:
     """One line of a dialogue, from its first voiced sample to its last. Raises CaseError, HarnessError."""
     line = Utterance(
         parts=[Say(say=text)], voice=dialogue.voice, rate_wpm=dialogue.rate_wpm, level_dbfs=dialogue.level_dbfs

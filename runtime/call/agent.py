@@ -135,7 +135,7 @@ class RoomAgent:
     ) -> None:
         if track.kind != rtc.TrackKind.KIND_AUDIO or participant.attributes.get("role") in ("probe", "agent"):
             return
-        if participant.identity.startswith("probe") or self._user not in (None, participant.identity):
+        if self._user not in (None, participant.identity):
             return
         if self._wanted_user not in (None, participant.identity):
             return

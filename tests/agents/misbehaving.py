@@ -59,7 +59,7 @@ class Misbehaving:
             await self.room.disconnect()
 
     def _subscribed(self, track: rtc.Track, _: object, participant: rtc.RemoteParticipant) -> None:
-        if track.kind == rtc.TrackKind.KIND_AUDIO and not participant.identity.startswith("probe"):
+        if track.kind == rtc.TrackKind.KIND_AUDIO and participant.identity != "probe":
             self.tasks.add(asyncio.create_task(self._listen(track)))
 
     async def _listen(self, track: rtc.Track) -> None:

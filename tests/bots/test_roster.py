@@ -102,6 +102,24 @@ def test_who_speaks_in_the_successors_presence_is_a_second_agent() -> None:
     assert roster.speakers == ["b", "a"]
 
 
+def test_who_spoke_beside_the_agent_takes_its_place_when_the_agent_leaves() -> None:
+    roster = Roster(invited="desk")
+    for identity in ("desk", "specialist"):
+        roster.came(identity)
+        roster.sounded(identity, VOICE_MS)
+    assert roster.second_agent == "specialist"
+    roster.left("desk")
+    assert (roster.agent, roster.second_agent) == ("specialist", None)
+    assert roster.agent_present
+    roster.came("intruder")
+    roster.sounded("intruder", VOICE_MS)
+    assert roster.second_agent == "intruder"
+    roster.left("intruder")  # that it went does not undo it: whose words were whose cannot be told
+    assert roster.second_agent == "intruder"
+    roster.left("specialist")
+    assert roster.second_agent == "intruder"
+
+
 def test_an_agent_that_comes_back_is_itself_again() -> None:
     roster = Roster(invited="agent")
     roster.came("agent")

@@ -82,9 +82,25 @@ async def test_a_file_is_heard_whole_and_as_loud_as_it_plays(heard) -> None:
     assert np.abs(await heard("player.muted = true; await player.play();")).max() < 1e-4
 
 
-async def test_a_file_that_plays_by_its_attribute_is_heard(heard) -> None:
-    ear = await heard("player.autoplay = true; document.body.append(player);")
-    assert level(ear) == pytest.approx(PEAK, rel=0.05)
+IN_A_SHADOW = """
+  const root = document.body.appendChild(document.createElement("div")).attachShadow({ mode: "closed" });
+  root.innerHTML = `<audio autoplay src="${player.src}"></audio>`;
+  root.firstChild.addEventListener("ended", () => player.dispatchEvent(new Event("ended")));
+"""
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "player.autoplay = true; document.body.append(player);",
+        "player.autoplay = true;",
+        "player.setAttribute('autoplay', '');",
+        IN_A_SHADOW,
+    ],
+    ids=["in the document", "attached nowhere", "attached nowhere, as an attribute", "in a shadow root"],
+)
+async def test_a_file_that_plays_by_its_attribute_is_heard(heard, script: str) -> None:
+    assert level(await heard(script)) == pytest.approx(PEAK, rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,20 @@ def test_an_answer_that_a_starved_host_was_waited_for_in_vain_on_is_not_believed
     assert believed or validity.reasons == [f"the host was overloaded: CPU 100 %, event loop up to {lag_ms} ms late"]
 
 
+@pytest.mark.parametrize(("waiting", "leaving"), [((100, 60), (5, 1)), ((20, 1), (100, 400))])
+def test_what_the_host_does_behind_the_call_says_nothing_of_what_was_awaited_in_it(tmp_path, waiting, leaving):
+    call = Call(said=[Said(500, speech(900, 1))], status=CaptureStatus.REPLY_TIMEOUT, total_ms=8_000)
+    folder = call.write(tmp_path / "c")
+    path = folder / capture.HOST_LOAD
+    lines = [
+        {"t_mono_ms": T0_MONO_MS + t, "cpu_percent": cpu, "loop_lag_ms": lag}
+        for t in range(0, 40_000, 500)
+        for cpu, lag in [waiting if t <= 8_000 else leaving]
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert listen(folder).validity.ok == (waiting[0] < 100)
+
+
 def load_lines(folder: Path, change) -> None:
     path = folder / capture.HOST_LOAD
     lines = [json.loads(line) for line in path.read_text().splitlines()]

@@ -6,6 +6,7 @@ Times are ms on the user's clock. `Script.play(at, ms)` is what the agent says; 
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +30,9 @@ class MadeProbe:
     agent_state: str | None = None
     agent_has_track: bool = True
     user_left: str | None = None
-    takes: list[Take] = field(default_factory=lambda: [Take("user", levels_dbfs=[-20.0])])  # the user was heard
+    takes: list[Take] = field(
+        default_factory=lambda: [Take("user", arrivals_ms=[math.inf], levels_dbfs=[-20.0])]  # the user was heard
+    )
     ended_how: str = "deleted the room"
     quiet_ms: float | None = 0.0  # of the agent, when its last frame came
     roster: Roster = field(default_factory=lambda: Roster(invited="agent"))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from harness.errors import AttemptError, HarnessError
 from harness.live.agents import open_agent
+from harness.live.attendance import wait_until_linked
 from harness.live.rooms import Participants, Rooms
 from harness.model.plan import AgentSpec
 from harness.model.status import CaptureStatus
@@ -60,3 +63,49 @@ async def test_a_command_that_ends_before_it_joins_is_told_at_once(tmp_path: Pat
                 raise AssertionError("nobody came")
     assert caught.value.status is CaptureStatus.AGENT_ABSENT
     assert rooms.asks == 0
+
+
+def somebody(identity: str, state: str | None = None) -> SimpleNamespace:
+    attributes = {} if state is None else {"lk.agent.state": state}
+    return SimpleNamespace(identity=identity, attributes=attributes, tracks=[SimpleNamespace(type=0)])
+
+
+@dataclass(frozen=True)
+class Room(Rooms):
+    """In which these are all along."""
+
+    there: Participants = ()
+
+    async def wait_for_participants(self, room: str, condition: Callable[[Participants], bool]) -> None:
+        if not condition(self.there):
+            await asyncio.Event().wait()
+
+
+def room_with(*there: SimpleNamespace) -> Room:
+    return Room("ws://127.0.0.1:1", "key", "secret" * 6, None, there)  # type: ignore[arg-type]
+
+
+async def test_an_agent_whose_name_begins_like_the_probes_is_found() -> None:
+    room = room_with(somebody("user"), somebody("probe"), somebody("probe-assistant"))
+    assert await wait_until_linked("room", room, "user", "", 5.0) == ("probe-assistant", True)
+
+
+@pytest.mark.parametrize(
+    ("there", "named", "says"),
+    [
+        ([somebody("user"), somebody("probe")], None, "nobody came"),
+        (
+            [somebody("user"), somebody("desk", "initializing")],
+            None,
+            "desk came into the room, and its .* stayed 'init",
+        ),
+        ([somebody("user"), somebody("desk")], "clerk", r"nobody called 'clerk' came .*; in the room was desk"),
+        ([somebody("user")], "clerk", "nobody came"),
+    ],
+)
+async def test_who_was_there_in_the_agents_stead_is_named(
+    there: list[SimpleNamespace], named: str | None, says: str
+) -> None:
+    with pytest.raises(AttemptError, match=says) as caught:
+        await wait_until_linked("room", room_with(*there), "user", "nobody came", 0.01, named)
+    assert caught.value.status is CaptureStatus.AGENT_ABSENT

@@ -21,7 +21,7 @@ from harness.model.plan import CallRules
 from harness.model.status import CaptureStatus, Status
 from harness.model.transcript import TranscriptLine
 from harness.speech.build import samples_sha256
-from harness.speech.warm_voice import SpokenLine
+from harness.speech.spoken_lines import SpokenLine
 from harness.speech.word_times import Word
 from tests.live.made_call import PER_MS, MadeProbe, Script, held
 
@@ -29,17 +29,9 @@ LINE_MS = 1_000
 ANSWER_MS = 1_200
 
 
-class MadeVoice:
-    """A line is a second of one number."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    async def say(self, text: str) -> SpokenLine:
-        self.said.append(text)
-        samples = np.full(LINE_MS * PER_MS, len(self.said), np.int16)
-        words = (Word(text.split()[0], 480, 960),)
-        return SpokenLine(text, samples, (0, len(samples)), words, 12.0)
+def made_line(text: str, number: int) -> SpokenLine:
+    """A second of one number."""
+    return SpokenLine(text, np.full(LINE_MS * PER_MS, number, np.int16), (Word(text.split()[0], 480, 960),))
 
 
 @dataclass
@@ -79,7 +71,11 @@ class Call(DialogueCall):
 
 
 def a_call(
-    script: Script, steps: list[dict[str, Any]], answers: Callable[[int, float], None], **keys: Any
+    script: Script,
+    steps: list[dict[str, Any]],
+    answers: Callable[[int, float], None],
+    made: type[DialogueCall] | None = None,
+    **keys: Any,
 ) -> DialogueCall:
     """`answers(n, end_ms)` plays what the agent does about line n, which ends then."""
     script.probe = Probe()
@@ -89,8 +85,8 @@ def a_call(
     lines = Truth(case_id="x", n_samples=9, sha256="9", source="dialogue", utterances=[], lines_sha256="all")
     rules = CallRules(greeting="none", turn_quiet_ms=1_500)
     parts: Any = (case, lines, np.zeros(9, np.int16), script, script.probe, False)
-    voice: Any = MadeVoice()
-    return Call(*parts, rules=rules, dialogue=dialogue, voice=voice)
+    spoken = {text: made_line(text, number) for number, text in enumerate(dialogue.lines, 1)}
+    return (made or Call)(*parts, rules=rules, dialogue=dialogue, lines=spoken)
 
 
 def speaking(script: Script) -> Callable[[int, float], None]:
@@ -126,7 +122,19 @@ async def test_a_branch_is_taken_when_the_turn_is_over_and_the_line_comes_after_
         ("steps.1", "asked", second == "then eight"),
         (f"steps.1.{'say' if second == 'then eight' else 'else_say'}.0", "said", None),
     ]
-    assert [r.made_ms for r in talk.record if r.did == "said"] == [12.0, 12.0]
+
+
+async def test_a_line_that_was_handed_over_when_the_page_stopped_answering_was_said() -> None:
+    class Broken(Call):
+        async def _started(self, start: int) -> None:
+            raise AttemptError(CaptureStatus.PAGE_ERROR, "the page gave no answer")
+
+    script = Script()
+    talk = a_call(script, [{"say": "a table"}], answering(script), made=Broken)
+    with pytest.raises(AttemptError, match="gave no answer"):
+        await held(script, talk)
+    assert [u.text for u in talk.truth.utterances] == ["a table"]
+    assert [said.utterance for said in talk.spoken] == [0]
 
 
 async def test_what_was_said_is_an_utterance_with_its_truth_to_the_sample() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import namedtuple
 from collections.abc import Callable
 
 import psutil
 import pytest
 
+from bots.probe_bot import mono_ms
 from harness.live.cpu import CpuMeter, busy_percent, withheld_ms
-from harness.live.host import HostLoad
+from harness.live.host import LAG_TIMER_S, MARKED_LAG_MS, HostLoad
 
 Times = namedtuple("Times", ["user", "nice", "system", "idle", "iowait", "guest", "guest_nice"])
 
@@ -28,13 +30,11 @@ def test_where_no_time_has_passed_there_is_no_load() -> None:
 
 
 def test_two_meters_do_not_shorten_each_others_interval(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(
-        [Times(0, 0, 0, 0, 0, 0, 0), Times(0, 0, 0, 0, 0, 0, 0), Times(6, 0, 0, 4, 0, 0, 0), Times(6, 0, 0, 4, 0, 0, 0)]
-    )
+    clock = iter([Times(0, 0, 0, 0, 0, 0, 0)] * 2 + [Times(6, 0, 0, 4, 0, 0, 0)] * 2)
     monkeypatch.setattr(psutil, "cpu_times", lambda: next(clock))
     one, other = CpuMeter(), CpuMeter()
-    assert one.percent() == pytest.approx(60)
-    assert other.percent() == pytest.approx(60), "psutil.cpu_percent() would have said 0 or 100"
+    assert one.read().percent == pytest.approx(60)
+    assert other.read().percent == pytest.approx(60), "psutil.cpu_percent() would have said 0 or 100"
 
 
 def test_what_the_hypervisor_withheld_is_counted_where_the_system_tells() -> None:
@@ -44,14 +44,15 @@ def test_what_the_hypervisor_withheld_is_counted_where_the_system_tells() -> Non
 
 
 class Lines(list):
-    """Says when the first line is there."""
+    """Says when the first line with `key` is there."""
 
-    def __init__(self) -> None:
-        self.written = asyncio.Event()
+    def __init__(self, key: str = "t_mono_ms") -> None:
+        self.key, self.written = key, asyncio.Event()
 
-    def append(self, line: object) -> None:
+    def append(self, line: dict[str, object]) -> None:
         super().append(line)
-        self.written.set()
+        if line.get(self.key):
+            self.written.set()
 
 
 @pytest.mark.parametrize("launching", [None, lambda: 1])
@@ -63,3 +64,21 @@ async def test_a_line_says_how_many_others_were_launching_where_that_is_known(la
     assert set(lines[0]) - {"withheld_ms"} == (alone if launching is None else {*alone, "launching"})
     assert lines[0].get("withheld_ms", 0.0) >= 0
     assert lines[0].get("launching", 1) == 1
+
+
+async def test_what_was_withheld_while_the_loop_stood_still_is_told_of_the_time_in_which_it_did(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = namedtuple("told", [*Times._fields, "steal"])
+    steal_s = 0.0
+    monkeypatch.setattr(psutil, "cpu_times", lambda: told(*[0.0] * 7, steal_s))
+    lines = Lines("withheld_ms")
+    async with HostLoad(lines).watched(), asyncio.timeout(10):
+        await asyncio.sleep(0)  # it watches
+        steal_s = 0.04
+        time.sleep(2 * MARKED_LAG_MS / 1e3 + LAG_TIMER_S)  # noqa: ASYNC251 - that is what is measured
+        stood_until_ms = mono_ms()
+        await lines.written.wait()
+    named = [line for line in lines if line.get("withheld_ms")]
+    assert [line["withheld_ms"] for line in named] == [40]
+    assert named[0]["t_mono_ms"] >= stood_until_ms

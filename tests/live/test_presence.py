@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from tests.live.made_call import Script, held, made_talk
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presence, "RECOUNT_S", 0.001)
-    monkeypatch.setattr(presence, "COME_BACK_S", 0.2)
 
 
 async def played(script: Script, turns: int = 1, attendance: Attendance | None = None, **kept: Any) -> tuple[Any, Any]:
@@ -198,7 +196,8 @@ async def test_the_one_that_comes_in_its_place_may_greet_first() -> None:
     assert script.said_ms[1][0] >= script.said_ms[0][1] + 6_000 + 3_500
 
 
-async def test_who_stays_away_with_turns_still_to_come_has_left() -> None:
+async def test_who_stays_away_with_turns_still_to_come_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "COME_BACK_S", 0.2)
     script = Script()
 
     def on_said(n: int, end_ms: float) -> None:
@@ -230,7 +229,8 @@ async def test_a_process_that_ends_in_order_after_its_last_reply_has_hung_up_and
     assert (error.status if error is not None else None) is status
 
 
-async def test_two_who_speak_are_named() -> None:
+async def test_two_who_speak_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "HANDOVER_S", 0.0)  # the call's audio is faster than the host's clock
     script = Script()
     for identity in ("a", "b"):
         script.probe.roster.came(identity)
@@ -239,4 +239,39 @@ async def test_two_who_speak_are_named() -> None:
     _, error = await played(script)
     assert error.status is CaptureStatus.TWO_AGENTS
     assert "a, b" in error.detail
-    await asyncio.sleep(0)
+
+
+def handing_over(script: Script) -> None:
+    """One speaks while the other is still there."""
+    for identity in ("desk", "specialist"):
+        script.probe.roster.came(identity)
+        script.probe.roster.sounded(identity, 1_000)
+    script.probe.second_agent.set()
+
+
+async def test_one_that_takes_over_before_the_first_has_left_is_no_second_agent() -> None:
+    script = Script()
+
+    def left() -> None:
+        script.probe.roster.left("desk")
+        script.probe.second_agent.clear()  # as the probe does
+
+    def on_said(n: int, end_ms: float) -> None:
+        script.play(end_ms + 500, 1_000)
+        script.at_ms[end_ms + 600] = lambda: handing_over(script)
+        script.at_ms[end_ms + 900] = left
+
+    script.on_said = on_said
+    talk, error = await played(script)
+    assert error is None
+    assert [h.detail for h in talk.happenings] == ["desk handed over to specialist, and left"]
+    await Presence(talk, script.probe, Attendance(), script.hearing).outlived()  # type: ignore[arg-type]
+
+
+async def test_a_second_one_that_speaks_as_the_call_ends_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "HANDOVER_S", 0.0)
+    script = Script()
+    handing_over(script)
+    watch = Presence(made_talk(script), script.probe, Attendance(), script.hearing)  # type: ignore[arg-type]
+    with pytest.raises(AttemptError, match="two agents are in the room: desk, specialist"):
+        await watch.outlived()

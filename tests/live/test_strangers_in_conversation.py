@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
+from bots.probe_bot import mono_ms
+from bots.timeline import Take
 from harness.errors import AttemptError
+from harness.live import greeting
 from harness.live.conversation import Conversation
 from harness.model.plan import CallRules
 from harness.model.status import CaptureStatus
@@ -41,6 +46,20 @@ async def test_a_telephone_that_rings_has_not_greeted_yet() -> None:
     talk = made_talk(script, rules=CallRules(turn_quiet_ms=1_500))
     await held(script, talk)
     assert script.said_ms[0][0] >= 8_300 + 4_900
+
+
+@pytest.mark.parametrize("limit_s", [11.0, 13.0])  # it finds it silent, or amid a ring
+async def test_a_telephone_that_nobody_answers_is_no_agent_that_never_stops(
+    limit_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(greeting, "GREETING_LIMIT_S", limit_s)
+    script = Script()
+    for at_ms in (300, 6_300, 12_300):
+        script.play(at_ms, 2_000)
+    with pytest.raises(AttemptError, match=r"a telephone rang for 1[13] s, and nobody answered it") as caught:
+        await held(script, made_talk(script, rules=CallRules(turn_quiet_ms=1_500, greeting_window_ms=500)))
+    assert caught.value.status is CaptureStatus.AGENT_ABSENT
+    assert script.said_ms == []
 
 
 async def test_who_does_not_greet_is_waited_for_as_long_as_was_said_and_no_longer() -> None:
@@ -167,6 +186,20 @@ async def test_nothing_said_is_no_reply_and_no_track_is_no_agent() -> None:
         with pytest.raises(AttemptError) as caught:
             await held(script, made_talk(script))
         assert caught.value.status is status
+
+
+@pytest.mark.parametrize(("heard", "status"), [(True, CaptureStatus.REPLY_TIMEOUT), (False, CaptureStatus.PAGE_ERROR)])
+async def test_words_that_a_page_muted_after_the_first_turn_are_not_answered_by_anybody(
+    heard: bool, status: CaptureStatus
+) -> None:
+    script = Script()
+    first, second = mono_ms() - 60_000, math.inf
+    script.probe.takes = [Take("user", arrivals_ms=[first, second], levels_dbfs=[-20.0, -20.0 if heard else -90.0])]
+    script.on_said = lambda n, end_ms: script.play(end_ms + 500, 1_200) if n == 0 else None
+    with pytest.raises(AttemptError) as caught:
+        await held(script, made_talk(script, turns=2))
+    assert caught.value.status is status
+    assert heard or "nothing of it left the page" in caught.value.detail
 
 
 async def test_speech_over_a_bed_of_noise_begins_and_ends() -> None:

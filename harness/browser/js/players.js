@@ -148,12 +148,7 @@ function watchElements() {
     });
     return playing;
   } }.play;
-  // For an element that plays by its attribute. Events of media do not bubble, but they can be captured.
-  for (const name of ["loadstart", "play"]) {
-    window.addEventListener(name, ({ target }) => {
-      if (target instanceof HTMLMediaElement) players.watchFile(target);
-    }, true);
-  }
+  if (config.files) watchAutoplay();
   watchReroutes();
   // A stream fires no event for what the page itself adds or removes.
   for (const name of ["addTrack", "removeTrack"]) {
@@ -163,6 +158,36 @@ function watchElements() {
       players.streamChanged(this);
     } }[name];
   }
+}
+
+// An element that plays by its attribute tells of it by events, which do not bubble and can be captured: by the window for
+// those in the document, by a shadow root for its own, by the element itself where it is attached nowhere.
+function watchAutoplay() {
+  function begins({ target }) {
+    if (target instanceof HTMLMediaElement) players.watchFile(target);
+  }
+  function watchUnder(root) {
+    for (const name of ["loadstart", "play"]) root.addEventListener(name, begins, true);
+  }
+  watchUnder(window);
+  const { attachShadow, setAttribute } = Element.prototype;
+  Element.prototype.attachShadow = { attachShadow(init) {
+    const root = attachShadow.call(this, init);
+    watchUnder(root);
+    return root;
+  } }.attachShadow;
+  HTMLMediaElement.prototype.setAttribute = { setAttribute(name, value) {
+    watchUnder(this);
+    setAttribute.call(this, name, value);
+  } }.setAttribute;
+  const native = Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, "autoplay");
+  Object.defineProperty(HTMLMediaElement.prototype, "autoplay", {
+    ...native,
+    set(plays) {
+      watchUnder(this);
+      native.set.call(this, plays);
+    },
+  });
 }
 
 function watchReroutes() {

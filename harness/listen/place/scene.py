@@ -50,11 +50,8 @@ class Scene:
     @cached_property
     def clocks(self) -> Clocks:
         pairs, load = self.capture.ear_clock, self.capture.load
-        withheld = tuple(
-            (before.t_mono_ms, line.t_mono_ms, line.withheld_ms)
-            for before, line in pairwise(load)
-            if line.withheld_ms is not None
-        )
+        told = [(line.t_mono_ms, line.withheld_ms) for line in load if line.withheld_ms is not None]
+        withheld = tuple((begin_ms, end_ms, ms) for (begin_ms, _), (end_ms, ms) in pairwise(told))
         return Clocks(self.capture.manifest.timelines, None if pairs is None else EarClock(pairs, withheld))
 
     @cached_property

@@ -55,7 +55,7 @@ class SeenEvent:
 class HostLoadLine:
     """The host at `t_mono_ms`: `loop_lag_ms` is the worst lag of the measuring event loop since the line before.
 
-    `withheld_ms`: how long a virtual machine's cores, all together, were ready and did not run since the line before.
+    `withheld_ms`: how long a virtual machine's cores, all together, were ready and did not run since the last line that has it.
     `launching`: how many other sessions were being launched, where sessions ran side by side.
     """
 
