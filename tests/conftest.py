@@ -121,7 +121,7 @@ def earwitness(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]
     """The command, run as a user would, with its runs in the test's own folder."""
 
     def run(
-        *arguments: str, timeout_s: float = 240.0, env: dict[str, str] | None = None
+        *arguments: str, timeout_s: float = 400.0, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "harness.commands.main", *arguments]
         if arguments[0] == "run":

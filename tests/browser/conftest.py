@@ -15,8 +15,8 @@ from aiohttp import web
 
 from harness.browser.driver import RATE_HZ, AudioBlock, Browser, PageSession, launch_browser
 
-EVENT_TIMEOUT_S = 20.0
-HEARING_TIMEOUT_S = 30.0
+EVENT_TIMEOUT_S = 60.0
+HEARING_TIMEOUT_S = 90.0
 
 # A call of the page with itself: what the microphone says comes back as the agent, through real WebRTC.
 CALL_JS = """

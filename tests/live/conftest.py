@@ -12,8 +12,10 @@ from typing import Literal
 
 import pytest
 
+from harness.listen.metrics.claims import NO_PARTS
 from harness.live.bench import Bench, open_bench
 from harness.model.expect import Expectation
+from harness.model.measurement import Turn
 from harness.model.plan import NOTHING_TOLD, AgentSpec, BuiltCase, CallRules, Invitation, NetworkSpec, PageSpec, Plan
 from harness.run.plan import new_run_id
 from tests.conftest import PATIENCE_MS
@@ -26,8 +28,13 @@ BRISK = CallRules(greeting="none", turn_quiet_ms=1_500)
 OpenBench = Callable[..., AbstractAsyncContextManager[Bench]]
 
 
+#: Until an agent's program has started, imported its framework and joined. Nobody waits for it otherwise.
+JOIN_S = 120.0
+STEPPED = "clock stepped"  # what a busy host does to the ear's
+
+
 def misbehaving(mode: str) -> AgentSpec:
-    return AgentSpec("command", shlex.join([sys.executable, str(MISBEHAVING), mode]))
+    return AgentSpec("command", shlex.join([sys.executable, str(MISBEHAVING), mode]), join_s=JOIN_S)
 
 
 REFERENCE = AgentSpec("reference", "", True)
@@ -42,6 +49,19 @@ def asks_for_a_table(built: BuiltCase) -> BuiltCase:
         }
     )
     return replace(built, case=built.case.model_copy(update={"expect": expect}))
+
+
+def parts_add_up(turn: Turn) -> None:
+    """The difference between what the agent claims and what was heard, in its two parts.
+
+    There are none where the agent's own times and its claim lie apart, as they do on a busy host.
+    """
+    difference, before, after = (turn.metrics[f"claim_{part}_ms"] for part in ("difference", "before", "after"))
+    assert difference.value is not None, difference.reason
+    if before.value is None or after.value is None:
+        assert before.reason == after.reason == NO_PARTS
+        return
+    assert before.value + after.value == pytest.approx(difference.value, abs=25)
 
 
 @pytest.fixture

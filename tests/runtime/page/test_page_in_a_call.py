@@ -19,7 +19,7 @@ from runtime.page.token_server import TokenRequest, TokenSettings, make_token_ap
 from .conftest import StandInAgent, Watched, chromium, open_page, write_voice
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="module")]
-WAIT_S = 15.0
+WAIT_S = 60.0
 CONNECTED = "() => window.earwitness.state.connection === 'connected'"
 USER_ENDED = "() => window.earwitness.trace.edges.some(({ who, edge }) => who === 'user' && edge === 'end')"
 AGENT_THERE = "() => window.earwitness.state.agent_audible"
@@ -64,9 +64,16 @@ async def test_a_call_shows_states_and_words_moves_meters_and_ends(
     await agent.interrupted(0)
     await page.locator("#transcript .agent.cut").wait_for()
 
-    saying = asyncio.create_task(agent.say(4.0))
+    seen = asyncio.Event()
+
+    async def say_until_seen() -> None:
+        while not seen.is_set():
+            await agent.say(0.5)
+
+    saying = asyncio.create_task(say_until_seen())
     for who in ("user", "agent"):  # Chromium's fake microphone beeps
         await watched.until(METER_MOVES.format(who=who))
+    seen.set()
     await saying
 
     await page.get_by_role("button", name="End call").click()
