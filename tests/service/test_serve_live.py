@@ -36,18 +36,25 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Running]]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     if not all((find_media_server(), find_page_library(), find_chromium())):
         pytest.skip("media server, page library or Chromium is not provided; run `earwitness setup`")
     folder = tmp_path_factory.mktemp("serve")
-    started = command(folder, "--detach", "--port", "0", "--admin-port", "0")
     try:
-        assert started.returncode == 0, started.stderr
-        running = find_running(folder)
-        assert running is not None
-        yield folder, running
+        yield folder
     finally:
         command(folder, "stop")
+
+
+@pytest.fixture
+def served(folder: Path) -> tuple[Path, Running]:
+    """One for all tests here, unless the one before has stopped it."""
+    if find_running(folder) is None:
+        started = command(folder, "--detach", "--port", "0", "--admin-port", "0")
+        assert started.returncode == 0, started.stderr
+    running = find_running(folder)
+    assert running is not None
+    return folder, running
 
 
 async def asked(running: Running, path: str) -> tuple[int, str]:
