@@ -104,6 +104,37 @@ async def test_a_program_that_ends_in_order_before_its_reply_is_played_has_hung_
         assert "its process ended with 0" in str(found[0])
 
 
+class SlowToSay(OfPage):
+    """A page that is asked for its frame when its connection ends, and answers half a second later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_said = asyncio.Event()
+
+    async def now_sample(self) -> int:
+        await asyncio.sleep(0.5)
+        self.has_said.set()
+        return self.hearing.now + 500 * PER_MS
+
+
+async def test_a_reply_is_torn_also_where_the_page_is_slow_to_say_when() -> None:
+    script, ways = SlowToSay(), Ways()
+    talk: Any = made_talk(script)
+    talk.stage = Stage.LAST_REPLY
+    for _ in range(100):
+        await heard(script, script.level)
+    voice = ways.socket("wss://agent/voice")
+    voice.carried(CARRIED_BYTES)
+    user: Any = script
+    watching = asyncio.create_task(PagePresence(talk, ways, Attendance(), user, []).watch())
+    voice.close()
+    await script.has_said.wait()
+    for _ in range(200):
+        await heard(script, 0.0)
+    async with asyncio.timeout(LIMIT_S):
+        assert "in the middle of a reply" in str(await watching)
+
+
 async def heard(script: OfPage, level: float) -> None:
     """10 ms more."""
     script.hearing.feed(script.hearing.now, np.full(10 * PER_MS, level, np.float32))
