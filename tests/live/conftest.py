@@ -15,7 +15,7 @@ import pytest
 from harness.listen.metrics.claims import NO_PARTS
 from harness.live.bench import Bench, open_bench
 from harness.model.expect import Expectation
-from harness.model.measurement import Turn
+from harness.model.measurement import Measurement, Turn
 from harness.model.plan import NOTHING_TOLD, AgentSpec, BuiltCase, CallRules, Invitation, NetworkSpec, PageSpec, Plan
 from harness.run.plan import new_run_id
 from tests.conftest import PATIENCE_MS
@@ -30,6 +30,7 @@ OpenBench = Callable[..., AbstractAsyncContextManager[Bench]]
 
 #: Until an agent's program has started, imported its framework and joined. Nobody waits for it otherwise.
 JOIN_S = 120.0
+OVERLOADED = "the host was overloaded"  # what is measured then is not believed, whatever it is
 STEPPED = "clock stepped"  # what a busy host does to the ear's
 
 
@@ -49,6 +50,12 @@ def asks_for_a_table(built: BuiltCase) -> BuiltCase:
         }
     )
     return replace(built, case=built.case.model_copy(update={"expect": expect}))
+
+
+def is_overloaded(measurement: Measurement) -> bool:
+    """Whether the measurement itself says that no processor was free, and that it is not to be believed."""
+    disbelieved = [m.reason for turn in measurement.turns for m in turn.metrics.values() if m.invalid]
+    return any(OVERLOADED in reason for reason in (*measurement.validity.reasons, *disbelieved))
 
 
 def parts_add_up(turn: Turn) -> None:

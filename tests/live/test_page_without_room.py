@@ -20,7 +20,7 @@ from harness.model.capture import EAR, EAR_WEBM, MIC, RTC_STATS, SCREENSHOT, Man
 from harness.model.plan import AgentSpec, BuiltCase, PageSpec
 from harness.model.status import CaptureStatus
 from tests.conftest import PATIENCE_MS
-from tests.live.conftest import JOIN_S, OpenBench
+from tests.live.conftest import JOIN_S, OpenBench, is_overloaded
 from tests.live.without_room import voice_site
 from tests.live.without_room.voice_site import Site, reply_of, served
 
@@ -57,8 +57,7 @@ async def play(bench: OpenBench, site: Site, built: Callable[[str], BuiltCase]):
 def heard_in_time(folder: Path, reply_ms: float, *, within_ms: float) -> None:
     """USER_KPI and the reply's length at the ear; on a host that was overloaded neither is to be believed."""
     measurement = listen(folder)
-    reasons = [metric.reason for turn in measurement.turns for metric in turn.metrics.values() if metric.invalid]
-    if any("overloaded" in reason for reason in (*measurement.validity.reasons, *reasons)):
+    if is_overloaded(measurement):
         return
     (turn,) = measurement.turns
     kpi, length = turn.metrics["user_kpi_ms"], turn.metrics["reply_ms"]

@@ -19,7 +19,7 @@ from harness.listen.read.reading import read_capture
 from harness.model.measurement import Turn
 from harness.model.plan import AgentSpec, BuiltCase
 from harness.model.status import CaptureStatus
-from tests.live.conftest import JOIN_S, OpenBench, parts_add_up
+from tests.live.conftest import JOIN_S, OpenBench, is_overloaded, parts_add_up
 from tests.live.test_foreign_worker import EXAMPLE, worker, worker_python
 
 __all__ = ["worker_python"]  # the fixture
@@ -29,12 +29,15 @@ TRACED = EXAMPLE / "worker_traced.py"
 FIGURES = ("claimed_latency_ms", "claim_difference_ms", "eot_to_first_audio_ms")
 
 
-def told_turn(folder: Path) -> Turn:
+def told_turn(folder: Path) -> Turn | None:
+    """None where the host was too busy for figures."""
     capture = read_capture(folder)
     assert {"user_turn", "agent_turn", "llm_node", "tts_node", "agent_speaking"} <= {
         span.name for span in capture.spans
     }
     measurement = listen(folder)
+    if is_overloaded(measurement):
+        return None
     placed = re.compile(
         r"[1-9]\d* placed in turns; the agent's clock is this host's"
     )  # more where the user was torn apart
@@ -42,7 +45,9 @@ def told_turn(folder: Path) -> Turn:
     return next(turn for turn in measurement.turns if turn.utterance == 0)
 
 
-def claims_and_steps(turn: Turn) -> None:
+def claims_and_steps(turn: Turn | None) -> None:
+    if turn is None:
+        return
     claimed, difference, kpi = (value(turn, name) for name in FIGURES)
     assert claimed > 0
     assert kpi - claimed == pytest.approx(difference, abs=0.1)
