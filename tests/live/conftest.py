@@ -83,8 +83,9 @@ def built(built: Callable[[str], BuiltCase]) -> Callable[[str], BuiltCase]:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> OpenBench:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenBench:
     """`async with bench(agent=…, lane=…, page=…) as b: await b.attempt(case)`."""
+    monkeypatch.setattr("harness.live.turn_over.EVENTS_GRACE_MS", PATIENCE_MS)  # its recogniser may think for so long
 
     @asynccontextmanager
     async def make(
