@@ -31,6 +31,7 @@ OpenBench = Callable[..., AbstractAsyncContextManager[Bench]]
 #: Until an agent's program has started, imported its framework and joined. Nobody waits for it otherwise.
 JOIN_S = 120.0
 OVERLOADED = "the host was overloaded"  # what is measured then is not believed, whatever it is
+FULL_CPU_RATIO = 0.98  # as harness.listen.validity has it
 STEPPED = "clock stepped"  # what a busy host does to the ear's
 
 
@@ -56,6 +57,17 @@ def is_overloaded(measurement: Measurement) -> bool:
     """Whether the measurement itself says that no processor was free, and that it is not to be believed."""
     disbelieved = [m.reason for turn in measurement.turns for m in turn.metrics.values() if m.invalid]
     return any(OVERLOADED in reason for reason in (*measurement.validity.reasons, *disbelieved))
+
+
+def heard_as_sent(turn: Turn) -> None:
+    """The reply is the agent's own, but where no core was free: an agent that waits for a processor sends what it can, while
+    our own loop, which mostly sleeps, may not notice.
+    """
+    identity, cpu = turn.metrics["identity"], turn.metrics["host_cpu_ratio"].value
+    if cpu is not None and cpu >= FULL_CPU_RATIO:
+        return
+    assert identity.value is not None, identity.reason
+    assert identity.value > 0.5, "what was said is heard as it was sent"
 
 
 def parts_add_up(turn: Turn) -> None:
