@@ -57,6 +57,7 @@ ALONE = (
 #: How long an answer is awaited in a live test: the agent's recogniser may have to wait for a processor. Nobody waits for it
 #: otherwise.
 PATIENCE_MS = 30_000.0
+GONE_TIMEOUT_S = 60.0  # until a process that was ended is gone
 #: The longest test takes 100 s on a quiet machine. One that hangs ends its process, with the stacks of all threads: what holds
 #: it may be a thread that Python waits for at its exit.
 TEST_TIMEOUT_S = 900.0
@@ -112,7 +113,7 @@ def no_process_left() -> Iterator[None]:
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     yield
     left = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
-    _, alive = psutil.wait_procs(left, timeout=5)
+    _, alive = psutil.wait_procs(left, timeout=GONE_TIMEOUT_S)
     assert not alive, f"left behind: {[' '.join(process.cmdline())[:120] for process in alive]}"
 
 
@@ -121,7 +122,7 @@ def earwitness(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]
     """The command, run as a user would, with its runs in the test's own folder."""
 
     def run(
-        *arguments: str, timeout_s: float = 240.0, env: dict[str, str] | None = None
+        *arguments: str, timeout_s: float = 400.0, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "harness.commands.main", *arguments]
         if arguments[0] == "run":

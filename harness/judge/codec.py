@@ -15,6 +15,7 @@ from harness.model.measurement import Measurement, Metric
 DEFAULT_KBPS = 64.0  # the reference agent's bit rate (runtime.settings)
 OF_THE_RATE = (0.85, 1.15)  # Opus varies around the requested rate; measured: 0.99 to 1.08
 RED_FROM = 1.5  # of the rate: at least every other packet repeats earlier audio
+PACKETS_PER_S = 50.0  # 20 ms each; an agent that waits for a processor sends fewer, and none of them is smaller
 DTX_BELOW = 0.5  # of the packets while speaking
 
 
@@ -34,11 +35,11 @@ def codec_applied(parameter: str, value: float, measurement: Measurement) -> OnT
             if kbps is None:
                 return OnTheWire(None, _why(measurement, KBPS))
             low, high = (share * value for share in OF_THE_RATE)
-            return OnTheWire(low <= kbps <= high, f"{show(kbps, 'kbit/s')} on the wire")
+            return OnTheWire(low <= _encoded(kbps, speaking) <= high, f"{show(kbps, 'kbit/s')} on the wire")
         case "red":
             if kbps is None:
                 return OnTheWire(None, _why(measurement, KBPS))
-            twice = kbps >= RED_FROM * DEFAULT_KBPS
+            twice = _encoded(kbps, speaking) >= RED_FROM * DEFAULT_KBPS
             return OnTheWire(
                 twice == bool(value), f"{show(kbps, 'kbit/s')} on the wire, of {DEFAULT_KBPS:g} without RED"
             )
@@ -50,6 +51,11 @@ def codec_applied(parameter: str, value: float, measurement: Measurement) -> OnT
                 fewer == bool(value), f"{show(silent, 'packets/s')} in silence, {show(speaking, 'packets/s')} in speech"
             )
     raise ValueError(f"no codec parameter {parameter!r}")
+
+
+def _encoded(kbps: float, packets_per_s: float | None) -> float:
+    """What the encoder made of each second of voice."""
+    return kbps * PACKETS_PER_S / packets_per_s if packets_per_s and packets_per_s < PACKETS_PER_S else kbps
 
 
 def _metric(measurement: Measurement, name: str) -> Metric | None:

@@ -32,6 +32,14 @@ LOUD_END = 10 ** (-35 / 10)  # power of the last 10 ms; a voice that is not cut 
 SAMPLES_PER_MS = RATE_HZ / 1e3
 
 
+@dataclass(frozen=True)
+class Moment:
+    """On the user's clock, between two samples: a busy page is slow to say which one it is."""
+
+    after: int
+    before: int
+
+
 @dataclass
 class PagePresence:
     """Watches over one conversation; `watch` ends with why the attempt must end."""
@@ -74,6 +82,10 @@ class PagePresence:
         if self.attendance.exit_code == 0:
             lost = await self._now()
             torn = await self._caught_up(lost) and await self._torn_for_good(lost)
+            if (
+                not torn and self.talk.stage is Stage.DUE
+            ):  # a page may have all of a reply before it plays the first of it
+                await self._within(COME_BACK_S, lambda: self.talk.stage is not Stage.DUE)
             if not torn and self.talk.stage in (Stage.LAST_REPLY, Stage.LISTENING_ON):
                 await self._played_out()
                 self._hung_up("the agent's program ended")
@@ -114,28 +126,31 @@ class PagePresence:
         self._note("came_back", f"{gone}, and had it back after {(mono_ms() - lost_ms) / 1e3:.1f} s")
         return None
 
-    async def _now(self) -> int:
-        """On the user's clock; what is heard is behind it."""
+    async def _now(self) -> Moment:
+        """What is heard is behind it."""
+        loop = asyncio.get_running_loop()
+        asked_s = loop.time()
         try:
-            return await self.user.now_sample()
+            told = await self.user.now_sample()
         except AttemptError:
-            return self.hearing.now
+            return Moment(self.hearing.now, self.hearing.now)
+        return Moment(told - int((loop.time() - asked_s) * RATE_HZ), told)
 
-    async def _caught_up(self, lost: int) -> bool:
+    async def _caught_up(self, lost: Moment) -> bool:
         """Wait until what the page played at `lost` is heard; False if its audio stands still."""
-        return await self._within(CATCH_UP_S, lambda: self.hearing.now >= lost + int(BEHIND_MS * SAMPLES_PER_MS))
+        return await self._within(CATCH_UP_S, lambda: self.hearing.now >= lost.before + int(BEHIND_MS * SAMPLES_PER_MS))
 
     async def _played_out(self) -> None:
         """A page may have all of a reply long before it has played it. The conversation has the limit."""
         await self.hearing.wait_for(lambda: self.hearing.quiet_ms() >= QUIET_MS)
 
-    async def _torn_for_good(self, lost: int) -> bool:
+    async def _torn_for_good(self, lost: Moment) -> bool:
         """A page that has all of a reply may pause in it just then, between two words."""
         if self._torn(lost):
             await self._within(CATCH_UP_S, lambda: self.hearing.quiet_ms() >= PAUSE_MS or not self._torn(lost))
         return self._torn(lost)
 
-    def _torn(self, lost: int) -> bool:
+    def _torn(self, lost: Moment) -> bool:
         """Whether the sound ended with the connection. What came over a WebSocket may have been complete, and ahead of its
         playing: it is torn where it ends loud.
         """
@@ -143,7 +158,10 @@ class PagePresence:
         last_ms = self.user.mono_ms(last) if last is not None else None
         if stopped is not None and last_ms is not None:
             return stopped[0] - QUIET_MS < last_ms < stopped[1] + BEHIND_MS
-        if last is None or not -QUIET_MS < (last - lost) / SAMPLES_PER_MS < BEHIND_MS - QUIET_MS:
+        if last is None:
+            return False
+        since_ms, beyond_ms = (last - lost.after) / SAMPLES_PER_MS, (last - lost.before) / SAMPLES_PER_MS
+        if since_ms <= -QUIET_MS or beyond_ms >= BEHIND_MS - QUIET_MS:
             return False
         return self.ways.by_peer or self.hearing.last_power > LOUD_END
 

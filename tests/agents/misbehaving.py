@@ -20,6 +20,9 @@ from livekit import rtc
 RATE_HZ = 48_000
 FRAME = 960
 QUIET_FRAMES_BEFORE_REPLY = 20  # 400 ms
+QUIET_FRAMES_BEFORE_WORDS = (
+    60  # a line that a busy host tears apart is still one line: each has its own words for an answer
+)
 CLERK = ("One moment. What time would you like?", "I am sorry, we are full then.", "Your table is booked.")
 
 
@@ -65,13 +68,14 @@ class Misbehaving:
     async def _listen(self, track: rtc.Track) -> None:
         stream = rtc.AudioStream(track, sample_rate=16_000, num_channels=1, frame_size_ms=20)
         spoke, quiet = False, 0
+        patience = QUIET_FRAMES_BEFORE_WORDS if self.mode == "clerk" else QUIET_FRAMES_BEFORE_REPLY
         async for event in stream:
             level = np.sqrt(np.mean((np.frombuffer(event.frame.data, np.int16) / 32768.0) ** 2))
             if level > 0.01:
                 spoke, quiet = True, 0
             elif spoke:
                 quiet += 1
-                if quiet >= QUIET_FRAMES_BEFORE_REPLY:
+                if quiet >= patience:
                     spoke = False
                     self.reply_due.set()
 

@@ -26,7 +26,8 @@ def times_heard(pattern: np.ndarray, recording: np.ndarray) -> int:
     """How many stretches of `recording` correlate with `pattern` by more than half."""
     reference = pattern.astype(np.float64) - pattern.mean()
     score = correlate(recording.astype(np.float64), reference, mode="valid", method="fft")
-    energy = np.convolve(recording.astype(np.float64) ** 2, np.ones(len(reference)), mode="valid")
+    summed = np.concatenate([[0.0], np.cumsum(recording.astype(np.float64) ** 2)])
+    energy = summed[len(reference) :] - summed[: -len(reference)]
     norm = np.sqrt(np.maximum(energy, 1e-3) * np.sum(reference**2))
     peaks, _ = find_peaks(np.abs(score / norm), height=0.5, distance=len(reference))
     return len(peaks)

@@ -135,7 +135,7 @@ async def test_a_context_for_each_sentence_that_ends_behind_it_is_heard_to_its_e
         """
         const contexts = Array.from({ length: 4 }, () => new AudioContext({ sampleRate: rate }));
         for (const context of contexts) new GainNode(context).connect(context.destination);
-        await new Promise((resolve) => setTimeout(resolve, 500));
+        await new Promise((resolve) => setTimeout(resolve, 1500));  // nothing tells the page that they can be heard
         for (const context of contexts) {
           const buffer = context.createBuffer(1, rate / 4, rate);
           buffer.getChannelData(0).set(Float32Array.from(samples.slice(0, rate / 4), (sample) => sample / 32768));

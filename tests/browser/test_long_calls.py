@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from harness.browser.driver import PageSession
@@ -9,6 +11,7 @@ from harness.browser.driver import PageSession
 pytestmark = pytest.mark.live
 
 MANY = 20
+LET_GO_TIMEOUT_S = 30.0
 COUNT = "RTCPeerConnections"
 CONNECTS_OFTEN = f"""
   for (let n = 0; n < {MANY}; n++) {{
@@ -38,5 +41,6 @@ async def test_connections_that_the_page_has_closed_are_let_go(browser, site, tm
         path = tmp_path / "step.js"
         path.write_text(CONNECTS_OFTEN)
         await session.run_script(path)
-        after = await counted(session)
-    assert after[COUNT] - before[COUNT] < MANY / 2, f"{before[COUNT]:.0f} → {after[COUNT]:.0f}"
+        async with asyncio.timeout(LET_GO_TIMEOUT_S):
+            while (await counted(session))[COUNT] - before[COUNT] >= MANY / 2:  # noqa: ASYNC110 - Chromium tells nobody
+                await asyncio.sleep(0.2)

@@ -10,7 +10,7 @@ import pytest
 
 pytestmark = pytest.mark.live
 
-LIMIT_S = 90.0
+LIMIT_S = 240.0
 FLAGS = ["--autoplay-policy=no-user-gesture-required", "--auto-accept-this-tab-capture", "--disable-gpu"]
 STEPS = """
 async () => {

@@ -21,6 +21,8 @@ from tests.model import wavs
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
+ENDS_TIMEOUT_S = 400.0  # a run on a busy host, with all that it starts
+GONE_TIMEOUT_S = 60.0
 
 GOOD = """\
 id: mine
@@ -157,7 +159,7 @@ def start(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def wait_for_file(process: subprocess.Popen[str], runs: Path, pattern: str, timeout_s: float = 90.0) -> Path:
+def wait_for_file(process: subprocess.Popen[str], runs: Path, pattern: str, timeout_s: float = ENDS_TIMEOUT_S) -> Path:
     """Until a file of the run is there; another process has no event for us, so this looks again and again."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline and process.poll() is None:
@@ -174,13 +176,13 @@ def test_an_interrupted_run_reports_what_there_is_and_leaves_nothing_behind(tmp_
     children = psutil.Process(process.pid).children(recursive=True)
     time.sleep(2.0)  # somewhere into the call; where exactly does not matter
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=ENDS_TIMEOUT_S)
     assert process.returncode == 130, output
     folder, summary = summary_of(tmp_path / "runs")
     assert not summary.complete
     assert summary.cases[0].attempts[0].capture_status is CaptureStatus.INTERRUPTED
     assert "PARTIAL" in (folder / "report.md").read_text().splitlines()[0]
-    _, alive = psutil.wait_procs(children, timeout=5)
+    _, alive = psutil.wait_procs(children, timeout=GONE_TIMEOUT_S)
     assert not alive
 
 
@@ -191,8 +193,8 @@ def test_a_killed_run_leaves_no_process_and_no_half_file(tmp_path: Path) -> None
     children = psutil.Process(process.pid).children(recursive=True)
     assert children
     process.kill()
-    process.communicate(timeout=10)
-    _, alive = psutil.wait_procs(children, timeout=10)
+    process.communicate(timeout=GONE_TIMEOUT_S)
+    _, alive = psutil.wait_procs(children, timeout=GONE_TIMEOUT_S)
     assert not alive, [child.name() for child in alive]
     assert not list((tmp_path / "runs").glob("*/captures/*/*.tmp"))
 
@@ -201,7 +203,7 @@ def test_a_killed_run_leaves_no_process_and_no_half_file(tmp_path: Path) -> None
 def test_two_runs_at_once_in_one_checkout_do_not_meet(tmp_path: Path, patient_cases: Callable[..., Path]) -> None:
     cases = str(patient_cases("endpoint_short_hello"))
     both = [start(tmp_path, "--user", "bot", "--cases", cases, "endpoint_short_hello") for _ in range(2)]
-    outputs = [process.communicate(timeout=120)[0] for process in both]
+    outputs = [process.communicate(timeout=ENDS_TIMEOUT_S)[0] for process in both]
     runs = sorted(path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     assert len(runs) == 2, outputs
     for folder in runs:
@@ -213,14 +215,19 @@ def test_two_runs_at_once_in_one_checkout_do_not_meet(tmp_path: Path, patient_ca
 
 @pytest.mark.live
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare(1) for a small disk of its own")
-def test_a_full_disk_names_itself_and_keeps_what_was_written(tmp_path: Path) -> None:
+def test_a_full_disk_names_itself_and_keeps_what_was_written(
+    tmp_path: Path, patient_cases: Callable[..., Path]
+) -> None:
+    cases = patient_cases("long_reply_story")
     runs = tmp_path / "runs"
     runs.mkdir()
     kept = tmp_path / "kept"
-    command = f"{sys.executable} -m harness.commands.main run --user bot long_reply_story --runs {runs}"
+    command = f"{sys.executable} -m harness.commands.main run --user bot --cases {cases} --runs {runs}"
     script = f"mount -t tmpfs -o size=2500k tmpfs {runs} && {{ {command}; code=$?; cp -r {runs} {kept}; exit $code; }}"
     namespace = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
-    done = subprocess.run([*namespace, "sh", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [*namespace, "sh", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=ENDS_TIMEOUT_S
+    )
     if "unshare" in done.stderr or "mount:" in done.stderr:
         pytest.skip(f"no mount namespace here: {done.stderr.strip()}")
     assert done.returncode == 3, done.stdout + done.stderr

@@ -108,6 +108,8 @@ def test_the_network_stays_and_its_name_says_what_was_varied() -> None:
         ("bitrate", 64, wire(60), True),
         ("bitrate", 24, wire(60), False),
         ("bitrate", 64, wire(30), False),
+        ("bitrate", 24, wire(18, speaking=38), True),  # a starved agent sends fewer packets, and none is smaller
+        ("bitrate", 64, wire(24, speaking=38), False),
         ("bitrate", 64, wire(None), None),
         ("dtx", 1, wire(silent=2.5), True),
         ("dtx", 1, wire(silent=50), False),
@@ -117,6 +119,7 @@ def test_the_network_stays_and_its_name_says_what_was_varied() -> None:
         ("red", 1, wire(120), True),
         ("red", 1, wire(60), False),
         ("red", 0, wire(60), True),
+        ("red", 1, wire(90, speaking=35), True),
         ("red", 0, wire(120), False),
         ("red", 0, measurement(), None),  # no link, so nothing on the wire was seen
     ],

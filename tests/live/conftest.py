@@ -12,8 +12,10 @@ from typing import Literal
 
 import pytest
 
+from harness.listen.metrics.claims import NO_PARTS
 from harness.live.bench import Bench, open_bench
 from harness.model.expect import Expectation
+from harness.model.measurement import Measurement, Turn
 from harness.model.plan import NOTHING_TOLD, AgentSpec, BuiltCase, CallRules, Invitation, NetworkSpec, PageSpec, Plan
 from harness.run.plan import new_run_id
 from tests.conftest import PATIENCE_MS
@@ -26,8 +28,15 @@ BRISK = CallRules(greeting="none", turn_quiet_ms=1_500)
 OpenBench = Callable[..., AbstractAsyncContextManager[Bench]]
 
 
+#: Until an agent's program has started, imported its framework and joined. Nobody waits for it otherwise.
+JOIN_S = 120.0
+OVERLOADED = "the host was overloaded"  # what is measured then is not believed, whatever it is
+FULL_CPU_RATIO = 0.98  # as harness.listen.validity has it
+STEPPED = "clock stepped"  # what a busy host does to the ear's
+
+
 def misbehaving(mode: str) -> AgentSpec:
-    return AgentSpec("command", shlex.join([sys.executable, str(MISBEHAVING), mode]))
+    return AgentSpec("command", shlex.join([sys.executable, str(MISBEHAVING), mode]), join_s=JOIN_S)
 
 
 REFERENCE = AgentSpec("reference", "", True)
@@ -44,6 +53,36 @@ def asks_for_a_table(built: BuiltCase) -> BuiltCase:
     return replace(built, case=built.case.model_copy(update={"expect": expect}))
 
 
+def is_overloaded(measurement: Measurement) -> bool:
+    """Whether the measurement itself says that no processor was free, and that it is not to be believed."""
+    disbelieved = [m.reason for turn in measurement.turns for m in turn.metrics.values() if m.invalid]
+    return any(OVERLOADED in reason for reason in (*measurement.validity.reasons, *disbelieved))
+
+
+def heard_as_sent(turn: Turn) -> None:
+    """The reply is the agent's own, but where no core was free: an agent that waits for a processor sends what it can, while
+    our own loop, which mostly sleeps, may not notice.
+    """
+    identity, cpu = turn.metrics["identity"], turn.metrics["host_cpu_ratio"].value
+    if cpu is not None and cpu >= FULL_CPU_RATIO:
+        return
+    assert identity.value is not None, identity.reason
+    assert identity.value > 0.5, "what was said is heard as it was sent"
+
+
+def parts_add_up(turn: Turn) -> None:
+    """The difference between what the agent claims and what was heard, in its two parts.
+
+    There are none where the agent's own times and its claim lie apart, as they do on a busy host.
+    """
+    difference, before, after = (turn.metrics[f"claim_{part}_ms"] for part in ("difference", "before", "after"))
+    assert difference.value is not None, difference.reason
+    if before.value is None or after.value is None:
+        assert before.reason == after.reason == NO_PARTS
+        return
+    assert before.value + after.value == pytest.approx(difference.value, abs=25)
+
+
 @pytest.fixture
 def built(built: Callable[[str], BuiltCase]) -> Callable[[str], BuiltCase]:
     """A shipped case that gives a busy host time to answer."""
@@ -56,8 +95,9 @@ def built(built: Callable[[str], BuiltCase]) -> Callable[[str], BuiltCase]:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> OpenBench:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenBench:
     """`async with bench(agent=…, lane=…, page=…) as b: await b.attempt(case)`."""
+    monkeypatch.setattr("harness.live.turn_over.EVENTS_GRACE_MS", PATIENCE_MS)  # its recogniser may think for so long
 
     @asynccontextmanager
     async def make(

@@ -24,12 +24,10 @@ from harness.model.transcript import words_of
 from harness.speech.build import build_case
 from harness.speech.case_file import load_case
 from harness.speech.voices import Voices
-from tests.live.conftest import OpenBench, misbehaving
+from tests.live.conftest import OVERLOADED, STEPPED, OpenBench, heard_as_sent, is_overloaded, misbehaving
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("no_process_left")]
 ROOT = Path(__file__).parents[2]
-STEPPED = "clock stepped"
-OVERLOADED = "the host was overloaded"  # what is measured then is not believed, whatever it is
 BOTH = {capture.PRE_RTC, capture.POST_RTC, capture.POST_USER, capture.SAID, capture.EVENTS, capture.AGENT_TRACE}
 EAR = {capture.EAR, capture.MIC, capture.EAR_WEBM, capture.SCREENSHOT, capture.BROWSER_TRACE, capture.RTC_STATS}
 
@@ -55,21 +53,23 @@ async def test_an_attempt_leaves_a_complete_capture(
     assert not list(folder.glob("*.tmp"))
     assert not list(folder.glob("*.part"))
 
-    measurement = listen(folder)
-    turn = next(turn for turn in measurement.turns if turn.waterfall)  # a starved sender tears one into several
-    identity = turn.metrics["identity"].value
-    assert identity is not None
-    assert identity > 0.5, "what was heard is the agent's own reply"
-    assert measurement.metrics["user_heard_count"].value == 1
-    assert measurement.metrics["replies_complete_after_final_eot"].value == 1
-    latency = turn.metrics["user_kpi_raw_ms" if lane == "browser" else "eot_to_first_audio_ms"]
-    assert latency.value is not None
-    assert latency.value > 200, "a reply cannot come before the hangover has passed"
-    missing = [step for step in turn.waterfall if step.ms is None and STEPPED not in step.reason]
-    assert missing == [], "no step is missing but for a clock that stepped, as on a busy host"
     heard = read_capture(folder)
     published = [words.text for words in words_of(heard.transcript) if words.speaker == "agent" and words.final]
     assert published == [trace.reply_text for trace in heard.traces], "its words are published as it speaks them"
+    measurement = listen(folder)
+    if is_overloaded(measurement):
+        return
+    turn = next(turn for turn in measurement.turns if turn.waterfall)  # a starved sender tears one into several
+    heard_as_sent(turn)
+    assert measurement.metrics["user_heard_count"].value == 1
+    torn = sum(trace.reply_seq is not None for trace in heard.traces) > 1
+    complete = measurement.metrics["replies_complete_after_final_eot"].value
+    assert complete == 1 or (torn and complete)
+    latency = turn.metrics["user_kpi_raw_ms" if lane == "browser" else "eot_to_first_audio_ms"]
+    assert latency.value is not None
+    assert latency.value > 200 or torn, "a reply cannot come before the hangover has passed"
+    missing = [step for step in turn.waterfall if step.ms is None and STEPPED not in step.reason]
+    assert missing == [], "no step is missing but for a clock that stepped, as on a busy host"
 
 
 async def test_events_come_in_order_and_a_reply_ends_under_its_own_number(
@@ -99,12 +99,16 @@ async def test_an_interruption_stops_the_reply_and_is_answered(
         folder, manifest = await b.attempt(built("barge_in_mid_reply"))
     assert manifest.status is CaptureStatus.OK, manifest.detail
     causes = [e.data["cause"] for e in events_of(folder) if e.type is EventType.REPLY_END]
-    assert causes == ["interrupted", "completed"]
+    *cut, last = causes  # one is cut, or more where a starved sender tore a turn apart
+    assert (set(cut), last) == ({"interrupted"}, "completed"), causes
     delay_ms = manifest.spoken[1].achieved_delay_ms
     assert delay_ms is not None
     assert abs(delay_ms - 1500) < 20, "the interruption starts where the case says, on what the user heard"
-    silence = next(t.metrics["barge_in_to_silence_ms"] for t in listen(folder).turns if t.utterance == 1)
-    assert silence.value is not None
+    measurement = listen(folder)
+    if is_overloaded(measurement):
+        return
+    silence = next(t.metrics["barge_in_to_silence_ms"] for t in measurement.turns if t.utterance == 1)
+    assert silence.value is not None, silence.reason
 
 
 A_TABLE = """

@@ -26,7 +26,7 @@ from runtime.engines.scripted import ScriptedDialogue
 from runtime.engines.silero import SileroDetection
 from runtime.engines.sphinx import SphinxSpeechToText
 from runtime.loopback import serving
-from tests.live.conftest import OpenBench
+from tests.live.conftest import OpenBench, heard_as_sent, is_overloaded
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("no_process_left")]
 CHATS_UNTIL_DOWN = 2  # the warm-up's and the first reply's
@@ -96,9 +96,10 @@ async def test_all_engines_over_http_and_a_voice_that_goes_down(
         assert "answered 503: " in trace.degraded[0]
         assert "the reserve spoke" in trace.degraded[0]
     whole = {trace.reply_seq for trace in traces if trace.cause is ReplyCause.COMPLETED}
-    heard = [turn for turn in listen(folder).turns if turn.reply_seq in whole]
+    measurement = listen(folder)
+    if is_overloaded(measurement):
+        return
+    heard = [turn for turn in measurement.turns if turn.reply_seq in whole]
     assert heard
     for turn in heard:
-        identity = turn.metrics["identity"].value
-        assert identity is not None
-        assert identity > 0.5, "what was said is heard as it was sent"
+        heard_as_sent(turn)

@@ -19,7 +19,8 @@ from harness.listen.measure import listen
 from harness.model.capture import EAR, EAR_WEBM, MIC, RTC_STATS, SCREENSHOT, Manifest
 from harness.model.plan import AgentSpec, BuiltCase, PageSpec
 from harness.model.status import CaptureStatus
-from tests.live.conftest import OpenBench
+from tests.conftest import PATIENCE_MS
+from tests.live.conftest import JOIN_S, OpenBench, is_overloaded
 from tests.live.without_room import voice_site
 from tests.live.without_room.voice_site import Site, reply_of, served
 
@@ -28,7 +29,8 @@ pytestmark = pytest.mark.live
 HELLO = "endpoint_short_hello"
 SAYS = "question_short"  # what the agent answers
 PAGE = AgentSpec("page")
-HOLDS = 60  # seconds: every call here has long ended by then
+ABSENT = {"agent": AgentSpec("page", join_s=6.0)}
+HOLDS = 180  # seconds: every call here has long ended by then, on any machine
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ async def site(built: Callable[[str], BuiltCase]) -> AsyncIterator[Site]:
 
 @pytest.fixture
 async def play(bench: OpenBench, site: Site, built: Callable[[str], BuiltCase]):
-    async def attempt(page: str, *, mic: str = "scheduled", agent: AgentSpec = PAGE, timeout_ms: float = 30_000.0):
+    async def attempt(page: str, *, mic: str = "scheduled", agent: AgentSpec = PAGE, timeout_ms: float = PATIENCE_MS):
         url = page if "://" in page else f"{site.url}/{page}"
         spec = built(HELLO)
         spec = replace(spec, case=spec.case.model_copy(update={"reply_timeout_ms": timeout_ms}))
@@ -55,11 +57,10 @@ async def play(bench: OpenBench, site: Site, built: Callable[[str], BuiltCase]):
 def heard_in_time(folder: Path, reply_ms: float, *, within_ms: float) -> None:
     """USER_KPI and the reply's length at the ear; on a host that was overloaded neither is to be believed."""
     measurement = listen(folder)
+    if is_overloaded(measurement):
+        return
     (turn,) = measurement.turns
     kpi, length = turn.metrics["user_kpi_ms"], turn.metrics["reply_ms"]
-    overloaded = [*measurement.validity.reasons, kpi.reason, length.reason]
-    if any("overloaded" in reason for reason in overloaded):
-        return
     assert measurement.validity.ok, measurement.validity.reasons
     assert kpi.value is not None
     assert 400 < kpi.value < 2_500
@@ -83,9 +84,8 @@ async def test_a_voice_over_a_websocket_is_heard_once_however_the_page_plays_it(
     assert not manifest.page.agent_track
     heard_in_time(folder, said_ms(site), within_ms=60)
     ear, _ = soundfile.read(folder / EAR)
-    assert abs(ear).max() == pytest.approx(
-        abs(site.said.astype(int)).max() / 32768, rel=0.1
-    )  # twice would be 6 dB more
+    once = abs(site.said.astype(int)).max() / 32768
+    assert once / 2 < abs(ear).max() < 1.1 * once, "twice would be 6 dB more; a busy page may lose its loudest moment"
     for name in (EAR_WEBM, SCREENSHOT, MIC):
         assert (folder / name).stat().st_size > 0
 
@@ -100,7 +100,7 @@ async def test_an_agent_inside_the_page_is_heard_with_its_statistics(play, site:
 
 @pytest.mark.parametrize("page", ["socket.html?offers", "lobby.html"])
 async def test_an_offer_that_a_page_made_to_nobody_is_not_its_way_to_the_agent(play, page: str) -> None:
-    _, manifest = await play(page, agent=AgentSpec("page", join_s=6.0))
+    _, manifest = await play(page)
     assert manifest.status is CaptureStatus.OK, manifest.detail
 
 
@@ -113,27 +113,26 @@ async def test_with_the_device_microphone_the_page_connects_with_it_in_hand(play
 
 async def test_a_program_that_serves_its_page_is_started_for_the_call(play, built: Callable[[str], BuiltCase]) -> None:
     program = shlex.join([sys.executable, voice_site.__file__, str(built(SAYS).wav), "{port}"])
-    _, manifest = await play("http://127.0.0.1:{port}/socket.html", agent=AgentSpec("command", program))
+    agent = AgentSpec("command", program, join_s=JOIN_S)
+    _, manifest = await play("http://127.0.0.1:{port}/socket.html", agent=agent)
     assert manifest.status is CaptureStatus.OK, manifest.detail
     assert manifest.agent.kind == "command"
 
 
 @pytest.mark.parametrize(
-    ("page", "status", "sentence"),
+    ("page", "in_vain", "status", "sentence"),
     [
-        ("socket.html?answers=absent", "AGENT_ABSENT", "its WebSocket to ws://127.0.0.1"),
-        ("offers.html", "AGENT_ABSENT", "its offer was not answered"),
-        ("socket.html?answers=never", "REPLY_TIMEOUT", "nothing was heard of the agent within 3000 ms"),
-        ("socket.html?answers=crashes", "AGENT_CRASH", "while a reply was due, and did not have it back within 5 s"),
-        ("socket.html?answers=torn", "AGENT_CRASH", "in the middle of a reply"),
-        ("socket.html?leaves", "PAGE_ERROR", "the page or its audio context stands still"),
+        ("socket.html?answers=absent", ABSENT, "AGENT_ABSENT", "its WebSocket to ws://127.0.0.1"),
+        ("offers.html", ABSENT, "AGENT_ABSENT", "its offer was not answered"),
+        ("socket.html?answers=never", {"timeout_ms": 3_000.0}, "REPLY_TIMEOUT", "nothing was heard of the agent within 3000 ms"),
+        ("socket.html?answers=crashes", {}, "AGENT_CRASH", "while a reply was due, and did not have it back within 5 s"),
+        ("socket.html?answers=torn", {}, "AGENT_CRASH", "in the middle of a reply"),
+        ("socket.html?leaves", {}, "PAGE_ERROR", "the page or its audio context stands still"),
     ],
-)
-async def test_what_goes_wrong_is_named_in_time(
-    play, monkeypatch: pytest.MonkeyPatch, page: str, status: str, sentence: str
-) -> None:
-    agent = AgentSpec("page", join_s=4.0)
-    folder, manifest = await play(page, agent=agent, timeout_ms=8_000.0 if "CRASH" in status else 3_000.0)
+)  # fmt: skip
+async def test_what_goes_wrong_is_named_in_time(play, page: str, in_vain: dict, status: str, sentence: str) -> None:
+    """`in_vain`: a shorter limit for what never comes; what comes, and then ends, may come late on a busy host."""
+    folder, manifest = await play(page, **in_vain)
     assert (manifest.status, manifest.detail) == (CaptureStatus(status), manifest.detail)
     assert sentence in manifest.detail
     assert (folder / SCREENSHOT).is_file()
@@ -142,7 +141,7 @@ async def test_what_goes_wrong_is_named_in_time(
 async def test_a_program_that_ends_once_the_page_has_all_of_its_reply_has_hung_up(play, built, site: Site) -> None:
     program = shlex.join([sys.executable, voice_site.__file__, str(built(SAYS).wav), "{port}"])
     page = "http://127.0.0.1:{port}/socket.html?plays=file&answers=ends"
-    folder, manifest = await play(page, agent=AgentSpec("command", program))
+    folder, manifest = await play(page, agent=AgentSpec("command", program, join_s=JOIN_S))
     assert manifest.status is CaptureStatus.OK, manifest.detail
     assert [happening.kind for happening in manifest.happenings] == ["hung_up"]
     heard_in_time(folder, said_ms(site), within_ms=60)
@@ -159,6 +158,7 @@ async def test_a_program_that_ends_while_its_page_loads_is_an_absent_agent_and_n
     server = "socket.create_server(('127.0.0.1', int(sys.argv[1])))"
     ends = f"import socket, sys; s = {server}; s.accept(); s.accept(); sys.exit('no memory')"
     program = shlex.join([sys.executable, "-c", ends, "{port}"])
-    _, manifest = await play("http://127.0.0.1:{port}/socket.html", agent=AgentSpec("command", program))
+    agent = AgentSpec("command", program, join_s=JOIN_S)
+    _, manifest = await play("http://127.0.0.1:{port}/socket.html", agent=agent)
     assert manifest.status is CaptureStatus.AGENT_ABSENT, manifest.detail
     assert "before the page was in the call, its process ended with 1: no memory" in manifest.detail

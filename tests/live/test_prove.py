@@ -18,7 +18,7 @@ PLAIN_TO_HEAR = {"no_reply", "endless", "periodic_holes", "lost_head", "low_pass
 
 def test_the_plain_faults_are_played_live_and_heard(tmp_path: Path, earwitness: Callable) -> None:
     out = tmp_path / "proof"
-    done = earwitness("prove", "--fast", *sorted(PLAIN_TO_HEAR), "--user", "bot", "--out", str(out), timeout_s=420)
+    done = earwitness("prove", "--fast", *sorted(PLAIN_TO_HEAR), "--user", "bot", "--out", str(out), timeout_s=800)
     assert done.returncode in (0, 1), done.stderr
     summary = json.loads((out / "proof.json").read_text())
     live = {f["id"]: c for f in summary["faults"] for c in f["cells"]}

@@ -25,9 +25,9 @@ from tests.live.conftest import OpenBench, misbehaving
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("no_process_left")]
 
 
-def impatient(built: BuiltCase) -> BuiltCase:
-    """The same case with less patience, so that the test does not wait for it."""
-    case = built.case.model_copy(update={"max_reply_ms": 2_000.0, "reply_timeout_ms": 2_500.0})
+def impatient(built: BuiltCase, reply_timeout_ms: float = 2_500.0) -> BuiltCase:
+    """The same case with less patience, so that the test does not wait for what does not come."""
+    case = built.case.model_copy(update={"max_reply_ms": 2_000.0, "reply_timeout_ms": reply_timeout_ms})
     return BuiltCase(case, built.wav, built.truth, built.path)
 
 
@@ -63,12 +63,14 @@ async def test_an_agent_that_misbehaves_gets_its_name(
     status: CaptureStatus,
 ) -> None:
     monkeypatch.setattr(greeting, "GREETING_LIMIT_S", 3.0)
-    async with bench(agent=replace(misbehaving(mode), join_s=8.0)) as b:
-        waits_in_vain = (
-            status is not CaptureStatus.AGENT_CRASH
-        )  # a busy host may come late to the reply that breaks off
-        case = built("endpoint_short_hello")
-        folder, manifest = await b.attempt(impatient(case) if waits_in_vain else case)
+    agent = misbehaving(mode)
+    case = built("endpoint_short_hello")  # patient with a reply that comes, and breaks off: it may be late
+    if mode in ("silent", "noise"):
+        case = impatient(case)
+    elif mode == "endless":
+        case = impatient(case, reply_timeout_ms=8_000.0)
+    async with bench(agent=replace(agent, join_s=4.0) if mode == "absent" else agent) as b:
+        folder, manifest = await b.attempt(case)
         assert manifest.status is status, manifest.detail
         assert manifest.detail
         assert await rooms_left(b) == []

@@ -33,6 +33,7 @@ CASE = """
 id: mine
 title: Somebody's own case
 tier: P1
+reply_timeout_ms: 30000
 speech: {utterances: [{parts: [{say: "What time is it?"}]}]}
 """
 

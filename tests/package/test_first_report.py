@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.package.installed import Installed
 from tests.package.stranger import make_repository
 
-CALL_TIMEOUT_S = 180.0
+CALL_TIMEOUT_S = 400.0  # a run on a busy host, with all that it starts
+
+
+def was_overloaded(attempt: dict[str, Any]) -> bool:
+    """A shipped case waits 6 s for its reply; on a host where that is too short, nobody is blamed."""
+    invalid = (attempt["capture_status"], attempt["status"]) == ("REPLY_TIMEOUT", "INVALID")
+    return invalid and "the host was overloaded" in attempt["detail"]
 
 
 @pytest.mark.live
@@ -24,7 +31,7 @@ def test_in_an_empty_folder_it_sets_up_and_writes_a_first_report(installed: Inst
     assert {path.name for path in tmp_path.iterdir()} == {"runs"}
     summary = json.loads((run_dir / "summary.json").read_text())
     (attempt,) = summary["cases"][0]["attempts"]
-    assert attempt["capture_status"] == "OK", attempt
+    assert attempt["capture_status"] == "OK" or was_overloaded(attempt), attempt
     assert (run_dir / "report.html").is_file()
     versions = json.loads((run_dir / attempt["folder"] / "manifest.json").read_text())["versions"]
     assert not [name for name in versions if name.endswith("commit")], "neither ours nor anybody's"

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 def run_pytest(tmp_path: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, f"--ew-runs={tmp_path / 'runs'}"]
     env = {**os.environ, "COLUMNS": "200", **more}
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=400)
 
 
 def test_cases_are_collected_with_their_markers(tmp_path: Path) -> None:

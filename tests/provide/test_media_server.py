@@ -20,7 +20,7 @@ from harness.errors import ProvisionError
 from harness.provide import media_server as provided
 from harness.provide.media_server import LiveKitTarget, MediaServer, find_media_server, media_server
 
-EVENT_TIMEOUT_S = 20.0
+EVENT_TIMEOUT_S = 60.0
 LOOPBACK = ("127.0.0.1", "::1")
 
 

@@ -52,7 +52,7 @@ FULL_CPU_RATIO = 0.98  # as harness.listen.validity has it
 HELD_BACK_MS = 200.0  # by a jitter buffer on such a host; measured: 130 ms
 OVER_THE_LIMIT = 3.0  # on a quiet host a row that takes longer is wrong; one that takes so much longer is ended on any
 CANCEL_TIMEOUT_S = 30.0
-GONE_TIMEOUT_S = 5.0
+GONE_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from tests.reports.render.test_html_changes import everything
 pytestmark = pytest.mark.live
 
 FLAGS = ("--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update")
-PLAYED_TIMEOUT_MS = 20_000
+PLAYED_TIMEOUT_MS = 60_000
 WIDTHS = (1280, 390)
 ColorScheme = Literal["light", "dark"]
 SCHEMES: tuple[ColorScheme, ...] = ("light", "dark")

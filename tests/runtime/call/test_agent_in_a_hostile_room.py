@@ -19,13 +19,14 @@ from harness.model.events import TOPIC, Clock, ClockKind, Event, EventError, Eve
 from harness.provide.media_server import MediaServer, find_media_server, media_server
 from runtime.app import AgentHost
 from runtime.call.duplex_controller import Cause, State
+from runtime.call.inbox import LINES, PERIOD_S
 from runtime.engines.engine_set import Engines
 from runtime.engines.protocols import Heard
 from runtime.settings import RuntimeSettings
 from tests.runtime.virtual_call import Answers, LoudDetection, ToldWords, Tone
 
 pytestmark = pytest.mark.live
-WAIT_S = 20.0
+WAIT_S = 60.0
 RATE_HZ = 48_000
 
 
@@ -134,6 +135,7 @@ async def test_a_flood_and_orders_of_somebody_else_do_not_stop_the_agent_and_the
             speaking = asyncio.create_task(user.speak(1.5))
             started = await user.until(EventType.REPLY_START)
             await speaking
+            began_s = asyncio.get_running_loop().time()
             for number in range(600):
                 await mallory.send(b"{" * (number + 1))
             await mallory.send(event(EventType.INTERRUPT, started.trace_id, "user"))  # it says so, and is not
@@ -144,8 +146,9 @@ async def test_a_flood_and_orders_of_somebody_else_do_not_stop_the_agent_and_the
                 await user.send(event(EventType.INTERRUPT, started.trace_id, "user"))
                 await user.until(EventType.AGENT_STATE, cause=Cause.BUTTON.value)
                 assert (await user.until(EventType.REPLY_END)).data["cause"] == "interrupted"
+        periods = 2 + (asyncio.get_running_loop().time() - began_s) // PERIOD_S
         rejected = [line for line in caplog.messages if "rejected" in line]
-    assert 1 <= len(rejected) <= 12
+    assert 1 <= len(rejected) <= periods * (LINES + 1)
     secrets = (server.api_secret, token(server, "desk", "user").split(".")[1])
     assert not [line for line in caplog.messages if any(secret in line for secret in secrets)]
     assert server.api_secret not in (tmp_path / "livekit.log").read_text()

@@ -33,7 +33,7 @@ async def test_the_agent_takes_its_track_away_first_and_leaves_when_nobody_else_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A room that is left while somebody has a track in it is kept by WebRTC's wrapper, on either side."""
-    monkeypatch.setattr("runtime.call.agent.OTHERS_TIMEOUT_S", 5.0)
+    monkeypatch.setattr("runtime.call.agent.OTHERS_TIMEOUT_S", WAIT_S)
     async with (
         attended(tmp_path, "desk") as (server, host),
         somebody(server, token(server, "desk", "probe")) as other,

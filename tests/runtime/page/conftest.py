@@ -25,7 +25,7 @@ from runtime.page.token_server import TokenSettings, make_token_app, serve_token
 
 RATE_HZ = 48_000
 FRAME_SAMPLES = RATE_HZ // 50
-WAIT_MS = 15_000
+WAIT_MS = 60_000
 FLAGS = (
     "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
     "--autoplay-policy=no-user-gesture-required", "--disable-gpu", "--disable-quic", "--no-first-run",
