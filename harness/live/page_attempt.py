@@ -22,7 +22,7 @@ from harness.live.user import BrowserUser
 from harness.model.status import CaptureStatus
 
 END_NOTICED_S = (
-    3.0  # a connection is refused before its program is known to have ended: milliseconds, on a busy host longer
+    3.0  # a connection is refused some milliseconds before its program is known to have ended, on a busy host longer
 )
 NO_WAY_S = 5.0  # a page that has not begun to connect by then does so by no way that is seen
 

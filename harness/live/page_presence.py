@@ -82,9 +82,7 @@ class PagePresence:
         if self.attendance.exit_code == 0:
             lost = await self._now()
             torn = await self._caught_up(lost) and await self._torn_for_good(lost)
-            if (
-                not torn and self.talk.stage is Stage.DUE
-            ):  # a page may have all of a reply before it plays the first of it
+            if not torn and self.talk.stage is Stage.DUE:  # a page may have all of a reply, and play none of it yet
                 await self._within(COME_BACK_S, lambda: self.talk.stage is not Stage.DUE)
             if not torn and self.talk.stage in (Stage.LAST_REPLY, Stage.LISTENING_ON):
                 await self._played_out()
