@@ -133,6 +133,7 @@ def _name_of_branch(step: Choice, *, held: bool) -> str:
 
 
 def holds(condition: Condition, heard: Heard) -> bool:
+    """Raises PatternTooSlowError."""
     if isinstance(condition, AgentSays):
         return is_said(condition.agent_says, heard.text)
     if isinstance(condition, AgentAsks):

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from harness.model.expect import PATTERN
+from harness.model.pattern import is_found
 from harness.model.read_out import in_one_form, read_out, with_signs
 
 if TYPE_CHECKING:
@@ -76,9 +77,10 @@ def is_said(phrase: str, text: str) -> bool:
     """`phrase`: words in their order, as they are inflected; or `re:` and a pattern for the text as it was published.
 
     A number ends with its sentence, unless the phrase goes on. A phrase of nothing but fillers ("um") is looked for as written.
+    Raises PatternTooSlowError.
     """
     if phrase.startswith(PATTERN):
-        return re.search(phrase[len(PATTERN) :], text, re.IGNORECASE) is not None
+        return is_found(phrase[len(PATTERN) :], text)
     if not _plain_words(read_out(phrase)):
         return _within(_as_written(phrase), _as_written(text))
     wanted, said = [[phrase], _sentences(phrase)], _sentences(text)

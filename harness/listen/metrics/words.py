@@ -16,6 +16,7 @@ from harness.listen.words.compare import word_errors
 from harness.listen.words.turns import TurnWords, words_by_turn
 from harness.model.expect import Expectation
 from harness.model.measurement import Metric
+from harness.model.pattern import PatternTooSlowError
 from harness.model.phrases import is_said
 from harness.model.transcript import words_of
 
@@ -76,17 +77,31 @@ def _phrases(
         return {name: no_number("count", reason) for name in ("phrases_missing_count", "phrases_forbidden_count")}
     text = own or heard or ""
     looked = OWN_TEXT if own else f"what a recogniser understood in {where}"
-    forbidden = [phrase for phrase in expected.never_says if is_said(phrase, text)]
     return {
         "phrases_missing_count": phrases_missing(expected.says, text, looked),
-        "phrases_forbidden_count": number(len(forbidden), "count", reason=_in_words(forbidden, "is", looked, text)),
+        "phrases_forbidden_count": _broken(expected.never_says, True, text, looked),
     }
 
 
 def phrases_missing(phrases: Sequence[str], text: str, looked: str = OWN_TEXT) -> Metric:
     """How many of `phrases` the text lacks, and which; `looked` says in words where the text is from."""
-    missing = [phrase for phrase in phrases if not is_said(phrase, text)]
-    return number(len(missing), "count", reason=_in_words(missing, "is not", looked, text))
+    return _broken(phrases, False, text, looked)
+
+
+def _broken(phrases: Sequence[str], said: bool, text: str, looked: str) -> Metric:
+    """How many of `phrases` are `said`, or are not. A pattern that cannot be decided hides no other phrase."""
+    broken: list[str] = []
+    undecided = ""
+    for phrase in phrases:
+        try:
+            if is_said(phrase, text) is said:
+                broken.append(phrase)
+        except PatternTooSlowError as error:
+            undecided = undecided or str(error)
+    if undecided and not broken:
+        return no_number("count", undecided)
+    reason = _in_words(broken, "is" if said else "is not", looked, text)
+    return number(len(broken), "count", reason=f"{reason}; {undecided}" if undecided else reason)
 
 
 def _in_words(phrases: list[str], verb: str, looked: str, text: str) -> str:

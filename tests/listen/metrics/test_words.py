@@ -101,7 +101,31 @@ def test_one_figure_is_allowed_for_all_turns_of_a_case() -> None:
         )
 
 
-@pytest.mark.parametrize("phrase", ["", "re:", "re:[", "  ", "…", "?!", "\U0001f44d"])
+ENDLESS = "re:(o+)+$"
+
+
+@pytest.mark.parametrize(
+    ("expect", "statuses"),
+    [
+        ({"says": [ENDLESS], "never_says": [ENDLESS]}, ("NO_DATA", "NO_DATA")),
+        ({"says": [ENDLESS, "hello"], "never_says": [ENDLESS, "so"]}, ("FAIL", "FAIL")),
+    ],
+    ids=["alone", "beside a phrase that decides"],
+)
+def test_a_pattern_without_an_end_is_ended_and_named(
+    tmp_path: Path, expect: dict[str, Any], statuses: tuple[str, str]
+) -> None:
+    folder = simple_call(case={"expect": expect}).write(tmp_path / "c")
+    measurement = said_in(folder, ("agent", f"S{'o' * 3_000} so!"))
+    assert tuple(status_of(gate, folder, measurement).value for gate in ("says", "never_says")) == statuses
+    for name in ("phrases_missing_count", "phrases_forbidden_count"):
+        reason = measurement.turns[0].metrics[name].reason
+        assert "the pattern '(o+)+$' found no end in 1 s of computing, on a text of 3005 characters" in reason
+
+
+@pytest.mark.parametrize(
+    "phrase", ["re:" + "(" * 300 + "a" + ")" * 90, "", "re:", "re:[", "  ", "…", "?!", "\U0001f44d"]
+)
 def test_a_phrase_without_a_word_and_a_broken_pattern_are_refused(phrase: str) -> None:
     with pytest.raises(ValueError, match=r"phrase needs a word|has no word|no pattern"):
         Case.model_validate(
