@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 from harness.model.expect import PATTERN
 from harness.model.pattern import is_found
 from harness.model.read_out import in_one_form, read_out, with_signs
+from harness.model.sentences import sentences_in
 
 if TYPE_CHECKING:
     from whisper_normalizer.english import EnglishTextNormalizer
 
 _CHARACTER = re.compile(r"([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
-_BETWEEN_SENTENCES = re.compile(r"(?<=[.!?:;…])\s+|(?<=[。！？；])|(?<=\boh,)\s+", re.IGNORECASE)
+_WITHIN_SENTENCE = re.compile(r"(?<=[:;])\s+|(?<=\boh,)\s+", re.IGNORECASE)  # where a number ends as well
 
 
 @lru_cache(maxsize=1)
@@ -83,7 +84,7 @@ def is_said(phrase: str, text: str) -> bool:
         return is_found(phrase[len(PATTERN) :], text)
     if not _plain_words(read_out(phrase)):
         return _within(_as_written(phrase), _as_written(text))
-    wanted, said = [[phrase], _sentences(phrase)], _sentences(text)
+    wanted, said = [[phrase], _parts(phrase)], _parts(text)
     return any(
         _within([word for part in parts for word in form(part)], [word for part in said for word in form(part)])
         for form in (_as_read_out, words_in)
@@ -91,8 +92,8 @@ def is_said(phrase: str, text: str) -> bool:
     )
 
 
-def _sentences(text: str) -> list[str]:
-    return _BETWEEN_SENTENCES.split(text)
+def _parts(text: str) -> list[str]:
+    return [part for sentence in sentences_in(text) for part in _WITHIN_SENTENCE.split(sentence)]
 
 
 def _as_read_out(text: str) -> tuple[str, ...]:

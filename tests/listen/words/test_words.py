@@ -175,6 +175,8 @@ def test_what_is_read_out_otherwise_is_another(one: str, other: str) -> None:
         ("On November 30.", "30"),
         ("It is 20 degrees Celsius.", "Celsius"),
         ("Oh, five minutes.", "five minutes"),
+        ("We open on Nov. 30.", "Nov 30th"),
+        ("It is for Mr. J. Smith, room no. 5.", "mister j smith"),
         ("Dr. No. 5 p.m. 2 people.", "2 people"),
     ],
 )
