@@ -9,9 +9,11 @@ each. Digits that follow each other are one number, however they are grouped; wo
 from __future__ import annotations
 
 import re
+import unicodedata
 import warnings
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from harness.model.expect import PATTERN
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from whisper_normalizer.english import EnglishTextNormalizer
 
 _CHARACTER = re.compile(r"([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
+LATIN_ENDS = "\u024f"
+VIETNAMESE = frozenset(map(chr, range(0x1E00, 0x1F00)))  # is Latin as well
 _WITHIN_SENTENCE = re.compile(r"(?<=[:;])\s+|(?<=\boh,)\s+", re.IGNORECASE)  # where a number ends as well
 
 
@@ -63,11 +67,29 @@ def _plain_words(spoken: str) -> tuple[str, ...]:
 
 
 def _normalised(spoken: str) -> list[str]:
-    spaced = _CHARACTER.sub(r" \1 ", spoken)
+    """English by its normaliser, which leaves out the marks that make other letters of letters: が is か to it, and й is и."""
+    spaced = _CHARACTER.sub(r" \1 ", unicodedata.normalize("NFKC", spoken))
+    found: list[str] = []
+    for foreign, words in groupby(spaced.split(), key=_is_foreign):
+        part = " ".join(words)
+        found += _in_another_script(part) if foreign else _in_english(part)
+    return found
+
+
+def _is_foreign(word: str) -> bool:
+    return any(letter.isalpha() and letter > LATIN_ENDS and letter not in VIETNAMESE for letter in word)
+
+
+def _in_another_script(text: str) -> list[str]:
+    letters = [" " if unicodedata.category(letter)[0] in "SPC" else letter for letter in text.casefold()]
+    return "".join(letters).split()
+
+
+def _in_english(text: str) -> list[str]:
     try:
-        return _normaliser()(spaced).split()
+        return _normaliser()(text).split()
     except (AssertionError, ValueError):  # a number of more digits than Python takes for one
-        return _as_written(spoken)
+        return _as_written(text)
 
 
 def _as_written(text: str) -> list[str]:

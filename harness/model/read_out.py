@@ -67,7 +67,7 @@ _AS_SPOKEN: tuple[tuple[re.Pattern[str], Replacement], ...] = tuple(
         (r"\beuro[ -]cents?\b", "eurocents"),
         (r"(?<![\w.])(\d\d?)p\b", r"\1 pence"),
         (
-            rf"\b(dollars?|euros?|pounds?)\s({_CENTS})(?=\s*(?:[.,;:!?)]|$|(?:please|for|per|each|and|in)\b))",
+            rf"\b(dollars?|euros?|pounds?)\s({_CENTS})(?=\s*(?:[.,;:!?)]|$|(?:please|thanks?|for|per|each|and|in)\b))",
             r"\1 and \2 cents",
         ),
         # units and signs; else most are no words

@@ -191,6 +191,39 @@ def test_a_number_without_end_is_words_like_any_other(text: str) -> None:
     assert is_said("hello", f"{text}. Hello!")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("かぎです", "かきです"),
+        ("パンです", "ハンです"),
+        ("мой дом", "мои дом"),
+        ("तुम", "तम"),
+        ("דבר", "דבק"),
+    ],
+)
+def test_a_mark_makes_another_letter_in_other_scripts(one: str, other: str) -> None:
+    assert words_in(one) != words_in(other)
+    assert not is_said(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ｶﾞｷ", "ガキ"),
+        ("ＡＢＣ １２", "abc 12"),
+        ("МОЙ ДОМ!", "мой дом"),
+        ("20 % скидка", "twenty percent скидка"),
+        ("２０％の", "20 % の"),
+        ("हिंदी।", "हिंदी"),
+        ("Привет, Dr. Smith", "привет doctor smith"),
+        ("café", "cafe"),
+    ],
+)
+def test_another_script_is_held_to_its_own_letters(one: str, other: str) -> None:
+    assert words_in(one) == words_in(other)
+    assert is_said(one, other)
+
+
 def test_chinese_counts_by_character() -> None:
     errors = word_errors("今天天气怎么样", "今天天汽怎么样")
     assert errors is not None
