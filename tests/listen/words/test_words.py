@@ -257,6 +257,24 @@ def test_a_word_that_is_written_apart_is_no_error(one: str, other: str) -> None:
         assert (errors.rate, errors.wrong) == (0.0, ())
 
 
+@pytest.mark.parametrize(
+    ("said", "understood", "wrong"),
+    [
+        ("the wifi code is here", "a wi fi code is here", "the → a"),
+        ("the wi fi code is here", "a wifi code is here", "the → a"),
+        ("a lighthouse keeper", "a light house keepers", "keeper → keepers"),
+        ("at half past p m tomorrow", "at half past pm today", "tomorrow → today"),
+        ("it is a b c now", "it is ABC then", "now → then"),
+        ("a part of it", "apart from it", "of → from"),
+    ],
+)
+def test_an_error_beside_a_word_that_is_written_apart_counts_once(said: str, understood: str, wrong: str) -> None:
+    errors = word_errors(said, understood)
+    assert errors is not None
+    assert errors.wrong == (wrong,)
+    assert errors.rate == pytest.approx(1 / len(words_in(said)))
+
+
 def test_of_nothing_that_is_a_word_there_is_no_rate() -> None:
     assert word_errors("…", "hello") is None
 
