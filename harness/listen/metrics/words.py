@@ -7,6 +7,7 @@ agent that publishes nothing of its speech is held to what a recogniser understo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations, takewhile
 
 from harness.listen.place.scene import PAIRS, Scene
 from harness.listen.place.spoken import Place
@@ -23,6 +24,7 @@ from harness.model.transcript import words_of
 OWN_TEXT = "the agent's own text"
 NOT_PUBLISHED = "the agent published no words of {} (LiveKit's text streams, topic lk.transcription)"
 WRONG_SHOWN = 6
+MOST_BEHIND = 6  # backchannels of a turn
 
 
 def turn_words(scene: Scene, turn: TurnHeard) -> TurnWords | None:
@@ -53,18 +55,30 @@ def word_metrics(
 
 
 def _user_wer(scene: Scene, turn: TurnHeard, words: TurnWords | None) -> Metric:
-    truth = scene.capture.truth
-    said = truth.utterances[turn.utterance].text if truth is not None and turn.utterance is not None else ""
-    if not said:
+    wordings = _wordings(scene, turn)
+    if not wordings:
         return no_number("ratio", "the case does not say in words what its user says (text:)")
     if words is None or not words.understood:
         return no_number("ratio", NOT_PUBLISHED.format("what it understood"))
-    errors = word_errors(said, words.understood)
+    known = [word_errors(wording, words.understood) for wording in wordings]
+    errors = min(filter(None, known), key=lambda found: found.rate, default=None)
     if errors is None:
-        return no_number("ratio", f"nothing in {said!r} counts as a word")
+        return no_number("ratio", f"nothing in {wordings[0]!r} counts as a word")
     shown = "; ".join(errors.wrong[:WRONG_SHOWN])
     interim = "" if words.understood_final else " (it published no final wording)"
     return number(errors.rate, "ratio", reason=f"{words.understood!r}{interim}{': ' if shown else ''}{shown}")
+
+
+def _wordings(scene: Scene, turn: TurnHeard) -> list[str]:
+    """What the user says, with and without what is no turn and follows it: an agent may publish an "okay", or not."""
+    truth = scene.capture.truth
+    if truth is None or turn.utterance is None or not truth.utterances[turn.utterance].text:
+        return []
+    said, *following = truth.utterances[turn.utterance :]
+    behind = takewhile(lambda utterance: not utterance.is_turn, following)
+    texts = [utterance.text for utterance in behind if utterance.text][:MOST_BEHIND]
+    picked = (some for n in range(len(texts) + 1) for some in combinations(texts, n))
+    return [" ".join([said.text, *some]) for some in picked]
 
 
 def _phrases(
