@@ -14,6 +14,7 @@ from logging import Logger
 from pathlib import Path
 from typing import Any
 
+from earwitness.attached.claim import Claim
 from earwitness.attached.pre_rtc import POSITIONS_HZ, PreRtc
 from earwitness.attached.turns import Reply, Transition, write_lines
 from earwitness.attached.wire import Question, cut, event_bytes, now_ms, read_question
@@ -37,6 +38,8 @@ class Call:
     written: list[str] | None = None  # the files, once they are
     _pre: PreRtc | None = None
     _trace: Question | None = None
+    _claim: Claim | None = None
+    _left_to: str | None = None  # the trace that another session of the room answers
     _sent: int = 0
     _held: list[tuple[str, float, int | None, dict[str, Any]]] = field(default_factory=list)
     _outbox: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
@@ -60,7 +63,9 @@ class Call:
     def received(self, payload: bytes) -> None:
         """A packet on the events' topic."""
         question = read_question(payload)
-        if question is None or (self._trace is not None and question.trace_id != self._trace.trace_id):
+        if question is None or question.trace_id == self._left_to:
+            return
+        if self._trace is not None and question.trace_id != self._trace.trace_id:
             return
         if question.type == "trace":
             self._adopt(question)
@@ -73,14 +78,31 @@ class Call:
         if self._trace is not None:
             self.say("trace_ack", tools=self.tells_of_tools)
             return
+        folder = self.captures / trace.trace_id
+        if folder.is_dir():
+            self._claim = Claim(folder)
+            if not self._claim.held:
+                self._leave_to_another(trace)
+                return
+        else:
+            self.log.warning("earwitness: there is no folder %s; nothing is written", folder)
         self._trace = trace
-        if self._folder() is None:
-            self.log.warning("earwitness: there is no folder %s; nothing is written", self.captures / trace.trace_id)
         self._open()
         self.say("trace_ack", tools=self.tells_of_tools)
         held, self._held = self._held, []
         for event_type, t_ms, reply_seq, data in held:
             self._put(trace, event_type, t_ms, reply_seq, data)
+
+    def _leave_to_another(self, trace: Question) -> None:
+        """Two that answer and write as one would be taken for one: which sound is whose could not be told."""
+        self._left_to, self._claim = trace.trace_id, None
+        self._pre, self._cannot_record = None, True
+        self._held.clear()
+        self.log.warning(
+            "earwitness: another session in this room is measured inside already, and there is one %s for a call: "
+            "this session is not measured inside. Attach the one that speaks to the user",
+            PRE_RTC,
+        )
 
     def _folder(self) -> Path | None:
         if self._trace is None:
@@ -110,7 +132,7 @@ class Call:
         at_ms = now_ms() if t_ms is None else t_ms
         if self._trace is not None:
             self._put(self._trace, event_type, at_ms, reply_seq, data)
-        elif len(self._held) < HELD_EVENTS:
+        elif self._left_to is None and len(self._held) < HELD_EVENTS:
             self._held.append((event_type, at_ms, reply_seq, data))
 
     def _put(self, trace: Question, event_type: str, t_ms: float, reply_seq: int | None, data: dict[str, Any]) -> None:
@@ -245,6 +267,9 @@ class Call:
             self.written.append(AGENT_TRACE)
         except Exception as error:  # a figure that JSON does not hold, too: the barrier is answered all the same
             self.log.warning("earwitness: the trace is not written: %s", error)
+        finally:
+            if self._claim is not None:
+                self._claim.release()
         return self.written
 
     def _lines(self, trace_id: str) -> list[dict[str, Any]]:

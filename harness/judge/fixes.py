@@ -28,8 +28,8 @@ FIXES: dict[str, str] = {
     CaptureStatus.REPLY_ENDLESS: "The reply did not end: look for a loop in the dialogue or a TTS that never finishes.",
     CaptureStatus.DIALOGUE_GAVE_UP: "The agent did not say or do what the case's dialogue waits for: the detail has what it "
     "said, dialogue.jsonl every step.",
-    CaptureStatus.DIALOGUE_UNTOLD: "The case's dialogue hangs on words or tools that this agent does not publish: let it publish "
-    "them, as LiveKit Agents do, or wait for silence_ms.",
+    CaptureStatus.DIALOGUE_UNTOLD: "What the case's dialogue hangs on cannot be known: the detail says why. Words or tools that "
+    "the agent does not publish: let it publish them, as LiveKit Agents do, or wait for silence_ms.",
     CaptureStatus.AGENT_CRASH: "The agent ended in mid-call: its last log lines are in the detail, the rest in logs/.",
     CaptureStatus.AGENT_LEFT: "The agent hung up before the user was done: look at what makes it end the call, or give a "
     "case of one turn.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
 import sys
 from collections.abc import AsyncIterator
@@ -26,6 +27,7 @@ from harness.model.capture import AgentUnderTest
 from harness.model.plan import AgentSpec
 from harness.model.status import CaptureStatus
 from harness.processes.child import Child
+from harness.processes.loopback import past_the_proxy
 from harness.processes.spec import ChildSpec
 from harness.provide.vad_model import require_vad_model
 
@@ -57,6 +59,7 @@ class ReferenceAgent:
         """Raises ProvisionError, HarnessError if it does not come up."""
         require_vad_model()
         env = {
+            **past_the_proxy(os.environ),
             "LIVEKIT_URL": self.rooms.url,
             "LIVEKIT_API_KEY": self.rooms.api_key,
             "LIVEKIT_API_SECRET": self.rooms.api_secret,

@@ -18,6 +18,7 @@ from harness.live.said_so_far import Hang, SaidSoFar
 from harness.model.course import Ask, GaveUpError, Heard, Say, Wait, course_of, holds, in_words
 from harness.model.dialogue import AgentSilent, Condition, Dialogue, DialogueRecord, ToolReturned
 from harness.model.events import EventType
+from harness.model.pattern import PatternTooSlowError
 from harness.model.status import CaptureStatus
 from harness.model.transcript import TranscriptLine, words_of
 from harness.speech.spoken_lines import SpokenLine
@@ -60,6 +61,12 @@ class DialogueCall(Conversation):
         except GaveUpError as error:
             self._keep(error.step, "gave_up", str(error), mono_ms(), self._heard().text)
             raise AttemptError(CaptureStatus.DIALOGUE_GAVE_UP, self._why(error)) from error
+
+    def _holds(self, condition: Condition, step: str) -> bool:
+        try:
+            return holds(condition, self._heard())
+        except PatternTooSlowError as error:
+            raise AttemptError(CaptureStatus.DIALOGUE_UNTOLD, f"dialogue.{step}: {error}") from error
 
     async def _make(self, move: Say | Wait | Ask) -> bool | None:
         if isinstance(move, Say):
@@ -113,11 +120,11 @@ class DialogueCall(Conversation):
         def done() -> bool:
             if hearing.onsets and hearing.onsets[-1] >= self._last_word:
                 self.stage = Stage.REPLY
-            return holds(move.condition, self._heard()) or hearing.now >= limit
+            return self._holds(move.condition, move.step) or hearing.now >= limit
 
         limit_s = max(0, limit - begin) / SAMPLES_PER_MS / 1e3 + PLAYBACK_GRACE_S
         await wait_on_audio(self.user, done, limit_s=limit_s, what=in_words(move.condition))
-        came = holds(move.condition, self._heard())
+        came = self._holds(move.condition, move.step)
         if not came and hearing.now >= self._over_at:
             raise self._too_long(move.step)
         return came
@@ -129,10 +136,10 @@ class DialogueCall(Conversation):
             self.stage = Stage.REPLY
             await self._reply_end(after)
         if not isinstance(move.condition, ToolReturned):
-            await self._words_of_reply(move.condition)
-        return holds(move.condition, self._heard())
+            await self._words_of_reply(move)
+        return self._holds(move.condition, move.step)
 
-    async def _words_of_reply(self, condition: Condition) -> None:
+    async def _words_of_reply(self, move: Ask) -> None:
         """Wait until the text of what was heard is there."""
         hearing = self.user.hearing
         limit = hearing.now + int(WORDS_GRACE_MS * SAMPLES_PER_MS)
@@ -140,7 +147,7 @@ class DialogueCall(Conversation):
         def done() -> bool:
             heard = self._heard()
             complete = self._text is not None and self._text[2]
-            return (bool(heard.text) and complete) or holds(condition, heard) or hearing.now >= limit
+            return (bool(heard.text) and complete) or self._holds(move.condition, move.step) or hearing.now >= limit
 
         limit_s = WORDS_GRACE_MS / 1e3 + PLAYBACK_GRACE_S
         await wait_on_audio(self.user, done, limit_s=limit_s, what="the text of the agent's reply")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from harness.live.attendance import Attendance
 from harness.model.redaction import redacted, secrets_in
 from harness.model.status import CaptureStatus
 from harness.processes.child import Child, running
+from harness.processes.loopback import past_the_proxy
 from harness.processes.spec import ChildSpec
 
 if TYPE_CHECKING:
@@ -48,7 +50,8 @@ class Program:
         hidden = (*secrets_in(self.command), *secrets)
         spans = self.telemetry.env(call) if self.telemetry is not None else {}
         name = f"the agent's command {redacted(argv[0], hidden)!r}"
-        spec = ChildSpec(name, argv, self.log_path, env={**env, **spans}, foreign=True, secrets=hidden)
+        given = {**past_the_proxy(os.environ), **env, **spans}  # room and receiver are on this machine
+        spec = ChildSpec(name, argv, self.log_path, env=given, foreign=True, secrets=hidden)
         async with running(spec) as child, watched(child) as attendance:
             yield attendance
 

@@ -6,7 +6,6 @@ A course is a generator of moves. It is sent True or False for a `Wait` (it came
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
@@ -24,9 +23,7 @@ from harness.model.dialogue import (
     WaitFor,
 )
 from harness.model.phrases import is_said
-
-QUESTION_MARKS = "?？؟"
-_BETWEEN_SENTENCES = re.compile(rf"(?<=[.!{QUESTION_MARKS}…])[\"'”’)]*\s+|(?<=[。！？])|\n")
+from harness.model.sentences import QUESTION_MARKS, sentences_in
 
 
 @dataclass(frozen=True)
@@ -133,6 +130,7 @@ def _name_of_branch(step: Choice, *, held: bool) -> str:
 
 
 def holds(condition: Condition, heard: Heard) -> bool:
+    """Raises PatternTooSlowError."""
     if isinstance(condition, AgentSays):
         return is_said(condition.agent_says, heard.text)
     if isinstance(condition, AgentAsks):
@@ -145,7 +143,7 @@ def holds(condition: Condition, heard: Heard) -> bool:
 
 def questions_in(text: str) -> list[str]:
     """The sentences with a question mark."""
-    return [s.strip() for s in _BETWEEN_SENTENCES.split(text) if any(mark in s for mark in QUESTION_MARKS)]
+    return [sentence for sentence in sentences_in(text) if any(mark in sentence for mark in QUESTION_MARKS)]
 
 
 def in_words(condition: Condition) -> str:

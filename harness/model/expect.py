@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from harness.model.pattern import why_no_pattern
 
 PATTERN = "re:"
 
@@ -16,10 +17,9 @@ def _phrase(text: str) -> str:
     if not text.startswith(PATTERN) and not any(letter.isalnum() for letter in text):
         raise ValueError(f"{text!r} has no word; {PATTERN} begins a pattern for signs")
     if text.startswith(PATTERN):
-        try:
-            re.compile(text[len(PATTERN) :])
-        except re.error as error:
-            raise ValueError(f"{text!r} is no pattern: {error}") from error
+        why = why_no_pattern(text[len(PATTERN) :])
+        if why is not None:
+            raise ValueError(f"{text!r} is no pattern: {why}")
     return text
 
 

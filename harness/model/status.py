@@ -59,7 +59,9 @@ class CaptureStatus(StrEnum):
     REPLY_TIMEOUT = "REPLY_TIMEOUT"  # nothing audible came in time
     REPLY_ENDLESS = "REPLY_ENDLESS"  # the reply did not end within the case's limit
     DIALOGUE_GAVE_UP = "DIALOGUE_GAVE_UP"  # what the case's dialogue waits for did not come in time
-    DIALOGUE_UNTOLD = "DIALOGUE_UNTOLD"  # the case's dialogue hangs on words or tools, and the agent tells of none
+    DIALOGUE_UNTOLD = (
+        "DIALOGUE_UNTOLD"  # what the case's dialogue hangs on cannot be known: the agent tells of none such
+    )
     BARRIER_TIMEOUT = "BARRIER_TIMEOUT"  # a step before the user's first word did not come in time
     AGENT_ABSENT = "AGENT_ABSENT"  # never joined, or joined and published no audio track
     AGENT_UNAVAILABLE = "AGENT_UNAVAILABLE"  # exists, but declined the job (overload, no worker of that name)

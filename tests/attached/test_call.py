@@ -85,6 +85,34 @@ async def test_the_barrier_is_answered_and_the_files_are_those_that_the_ears_rea
     assert audio.samples[line.pre_start_sample + 100 : line.pre_end_sample - 100].min() > 0.2
 
 
+async def test_of_two_sessions_in_a_room_one_is_measured_and_the_other_says_that_it_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / TRACE_ID).mkdir()
+    async with calling(tmp_path) as (call, sent), calling(tmp_path) as (other, sent_by_other):
+        for one in (call, other):
+            one.record(24_000, 1)
+            one.received(asked("trace"))
+        for one, sound in ((call, FRAME), (other, b"\x00\x50" * 1_200)):
+            one.begin_reply()
+            for _ in range(4):
+                one.frame(sound)
+            one.end_reply("completed")
+        for one in (call, other):
+            one.received(asked("trace_end"))
+        await asyncio.sleep(0.01)
+    assert types(sent) == ["trace_ack", "reply_start", "reply_end", "trace_written"]
+    assert sent_by_other == []
+    assert "another session in this room is measured inside already" in caplog.text
+    audio = read_wav(tmp_path / TRACE_ID / "pre_rtc.wav")
+    assert isinstance(audio, Audio)
+    assert 0.2 < audio.samples.max() < 0.4, "the other, at 0.6, is not in it"
+    async with calling(tmp_path) as (later, sent):
+        later.received(asked("trace"))
+        await asyncio.sleep(0.01)
+    assert types(sent) == ["trace_ack"], "whoever comes when the first has written is answered to"
+
+
 async def test_a_greeting_ahead_of_the_trace_is_told_once_the_trace_has_come(tmp_path: Path) -> None:
     (tmp_path / TRACE_ID).mkdir()
     async with calling(tmp_path) as (call, sent):

@@ -260,6 +260,17 @@ async def test_what_an_agent_does_not_tell_of_is_no_fault_of_its_own_and_no_bran
     assert "well" not in [u.text for u in talk.truth.utterances]
 
 
+@pytest.mark.parametrize(
+    "step", [{"wait_for": {"agent_says": "re:(o+)+$"}}, {"if": {"agent_asks": "re:(o+)+$"}, "say": "b"}]
+)
+async def test_a_pattern_without_an_end_ends_the_call_and_is_named(step: dict[str, Any]) -> None:
+    script = Script()
+    talk = a_call(script, [{"say": "a"}, step], answering(script, f"S{'o' * 3_000} so?"))
+    with pytest.raises(AttemptError, match=r"dialogue\.steps\.1: the pattern '.*' found no end in 1 s") as caught:
+        await held(script, talk)
+    assert caught.value.status is CaptureStatus.DIALOGUE_UNTOLD
+
+
 async def test_before_the_first_line_a_silence_counts_from_when_the_user_might_speak() -> None:
     script = Script(varies=True)
     script.play(0, 1_000)  # a greeting; it is over after 1.5 s of quiet

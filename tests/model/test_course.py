@@ -114,6 +114,34 @@ def test_what_is_asked_for_holds_or_not(condition: Any, heard: Heard, held: bool
     assert holds(condition, heard) is held
 
 
+@pytest.mark.parametrize(
+    ("text", "questions"),
+    [
+        ("Do you mean 7 p.m. or 8 p.m.?", ["Do you mean 7 p.m. or 8 p.m.?"]),
+        ("We close at 7 p.m. Would you like a table?", ["Would you like a table?"]),
+        ("Shall I book it for 7 p.m. Monday?", ["Shall I book it for 7 p.m. Monday?"]),
+        ("Is 9 a.m. EST fine?", ["Is 9 a.m. EST fine?"]),
+        ("Would you like to see Dr. Smith?", ["Would you like to see Dr. Smith?"]),
+        ("I asked Dr. Smith. When can you come?", ["When can you come?"]),
+        ("Is a side dish, e.g. Rice or bread, all right?", ["Is a side dish, e.g. Rice or bread, all right?"]),
+        ("Do you want no. 5 or no. 6?", ["Do you want no. 5 or no. 6?"]),
+        ("No. What time?", ["What time?"]),
+        ("Is Nov. 30 fine?", ["Is Nov. 30 fine?"]),
+        ("Is it for J. R. Smith?", ["Is it for J. R. Smith?"]),
+        ("It is plan B. What do you think?", ["What do you think?"]),
+        ("So do I. Anything else?", ["Anything else?"]),
+        ("It is on Main St. Do you know it?", ["Do you know it?"]),
+        ("Is it near St. Mary's?", ["Is it near St. Mary's?"]),
+        ("Do you live in the U.S. or elsewhere?", ["Do you live in the U.S. or elsewhere?"]),
+        ("We deliver in the U.S. Is that fine?", ["Is that fine?"]),
+        ('She said "yes." Is that fine?', ["Is that fine?"]),
+        ("Drinks, nuts etc. are free.\nAnything else?", ["Anything else?"]),
+    ],
+)
+def test_a_short_form_ends_no_question(text: str, questions: list[str]) -> None:
+    assert questions_in(text) == questions
+
+
 def test_a_question_is_a_sentence_with_its_mark() -> None:
     assert questions_in("At 7.30? No! Why?! 好吗？ Yes.") == ["At 7.30?", "Why?!", "好吗？"]
 

@@ -7,9 +7,11 @@ import gzip
 import io
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -20,6 +22,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from harness.errors import UsageError
+from harness.live.program import Program
 from harness.telemetry import receiver as module
 from harness.telemetry.inbox import CallWindow
 from harness.telemetry.messages import MOST_BYTES
@@ -63,6 +66,35 @@ async def test_the_exporter_of_the_sdk_is_heard(receiver: Receiver, compression:
     assert before_ns <= turn.start_unix_ns <= turn.end_unix_ns <= turn.arrived_unix_ns <= time.time_ns()
     assert turn.arrived_mono_ms <= time.monotonic() * 1e3
     assert told.in_words == "2 spans of the agent came by OpenTelemetry"
+
+
+SENDS_A_SPAN = """
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(timeout=5)))
+provider.get_tracer("livekit-agents").start_span("agent_turn").end()
+provider.shutdown()
+"""
+
+
+async def test_a_program_behind_a_proxy_sends_its_spans_here_all_the_same(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as proxy:  # it takes connections, and answers none
+        proxy.bind(("127.0.0.1", 0))
+        proxy.listen()
+        for name in ("HTTP_PROXY", "http_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        (tmp_path / "agent.py").write_text(SENDS_A_SPAN)
+        program = Program(f"{sys.executable} {tmp_path / 'agent.py'}", tmp_path, receiver)
+        receiver.begin("ours", "RM_1")
+        async with asyncio.timeout(60), program.started("ours", {}, {}) as attendance:
+            await attendance.lost.wait()
+    assert [span.name for span in receiver.end("ours").spans] == ["agent_turn"], program.log_path.read_text()
 
 
 async def test_without_a_path_of_its_own_a_span_finds_its_call_by_its_room(receiver: Receiver) -> None:

@@ -22,6 +22,7 @@ from harness.listen.read.records import no_number, number
 from harness.model.events import Event, EventType
 from harness.model.expect import Expectation, ExpectedTool, SayDo
 from harness.model.measurement import Metric, ToolCall
+from harness.model.pattern import PatternTooSlowError
 from harness.model.phrases import is_said
 
 NOT_TOLD = (
@@ -222,7 +223,15 @@ def _has(given: Any, wanted: Any) -> bool:
 def _say_do(expected: Expectation, calls: Sequence[ToolCall], said: str) -> Metric:
     if expected.say_do and not said:
         return no_number("count", NOT_PUBLISHED.format("its own speech"))
-    broken = [why for pair in expected.say_do if (why := _contradiction(pair, calls, said))]
+    broken: list[str] = []
+    undecided = ""
+    for pair in expected.say_do:
+        try:
+            broken += filter(None, [_contradiction(pair, calls, said)])
+        except PatternTooSlowError as error:
+            undecided = undecided or str(error)
+    if undecided and not broken:
+        return no_number("count", undecided)
     return number(len(broken), "count", reason=_with_calls(broken, calls))
 
 

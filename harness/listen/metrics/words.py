@@ -7,6 +7,7 @@ agent that publishes nothing of its speech is held to what a recogniser understo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations, takewhile
 
 from harness.listen.place.scene import PAIRS, Scene
 from harness.listen.place.spoken import Place
@@ -16,12 +17,14 @@ from harness.listen.words.compare import word_errors
 from harness.listen.words.turns import TurnWords, words_by_turn
 from harness.model.expect import Expectation
 from harness.model.measurement import Metric
+from harness.model.pattern import PatternTooSlowError
 from harness.model.phrases import is_said
 from harness.model.transcript import words_of
 
 OWN_TEXT = "the agent's own text"
 NOT_PUBLISHED = "the agent published no words of {} (LiveKit's text streams, topic lk.transcription)"
 WRONG_SHOWN = 6
+MOST_BEHIND = 6  # backchannels of a turn
 
 
 def turn_words(scene: Scene, turn: TurnHeard) -> TurnWords | None:
@@ -52,18 +55,30 @@ def word_metrics(
 
 
 def _user_wer(scene: Scene, turn: TurnHeard, words: TurnWords | None) -> Metric:
-    truth = scene.capture.truth
-    said = truth.utterances[turn.utterance].text if truth is not None and turn.utterance is not None else ""
-    if not said:
+    wordings = _wordings(scene, turn)
+    if not wordings:
         return no_number("ratio", "the case does not say in words what its user says (text:)")
     if words is None or not words.understood:
         return no_number("ratio", NOT_PUBLISHED.format("what it understood"))
-    errors = word_errors(said, words.understood)
+    known = [word_errors(wording, words.understood) for wording in wordings]
+    errors = min(filter(None, known), key=lambda found: found.rate, default=None)
     if errors is None:
-        return no_number("ratio", f"nothing in {said!r} counts as a word")
+        return no_number("ratio", f"nothing in {wordings[0]!r} counts as a word")
     shown = "; ".join(errors.wrong[:WRONG_SHOWN])
     interim = "" if words.understood_final else " (it published no final wording)"
     return number(errors.rate, "ratio", reason=f"{words.understood!r}{interim}{': ' if shown else ''}{shown}")
+
+
+def _wordings(scene: Scene, turn: TurnHeard) -> list[str]:
+    """What the user says, with and without what is no turn and follows it: an agent may publish an "okay", or not."""
+    truth = scene.capture.truth
+    if truth is None or turn.utterance is None or not truth.utterances[turn.utterance].text:
+        return []
+    said, *following = truth.utterances[turn.utterance :]
+    behind = takewhile(lambda utterance: not utterance.is_turn, following)
+    texts = [utterance.text for utterance in behind if utterance.text][:MOST_BEHIND]
+    picked = (some for n in range(len(texts) + 1) for some in combinations(texts, n))
+    return [" ".join([said.text, *some]) for some in picked]
 
 
 def _phrases(
@@ -76,17 +91,31 @@ def _phrases(
         return {name: no_number("count", reason) for name in ("phrases_missing_count", "phrases_forbidden_count")}
     text = own or heard or ""
     looked = OWN_TEXT if own else f"what a recogniser understood in {where}"
-    forbidden = [phrase for phrase in expected.never_says if is_said(phrase, text)]
     return {
         "phrases_missing_count": phrases_missing(expected.says, text, looked),
-        "phrases_forbidden_count": number(len(forbidden), "count", reason=_in_words(forbidden, "is", looked, text)),
+        "phrases_forbidden_count": _broken(expected.never_says, True, text, looked),
     }
 
 
 def phrases_missing(phrases: Sequence[str], text: str, looked: str = OWN_TEXT) -> Metric:
     """How many of `phrases` the text lacks, and which; `looked` says in words where the text is from."""
-    missing = [phrase for phrase in phrases if not is_said(phrase, text)]
-    return number(len(missing), "count", reason=_in_words(missing, "is not", looked, text))
+    return _broken(phrases, False, text, looked)
+
+
+def _broken(phrases: Sequence[str], said: bool, text: str, looked: str) -> Metric:
+    """How many of `phrases` are `said`, or are not. A pattern that cannot be decided hides no other phrase."""
+    broken: list[str] = []
+    undecided = ""
+    for phrase in phrases:
+        try:
+            if is_said(phrase, text) is said:
+                broken.append(phrase)
+        except PatternTooSlowError as error:
+            undecided = undecided or str(error)
+    if undecided and not broken:
+        return no_number("count", undecided)
+    reason = _in_words(broken, "is" if said else "is not", looked, text)
+    return number(len(broken), "count", reason=f"{reason}; {undecided}" if undecided else reason)
 
 
 def _in_words(phrases: list[str], verb: str, looked: str, text: str) -> str:

@@ -63,11 +63,165 @@ def test_other_words_are_not_those_of_the_phrase(text: str, phrase: str) -> None
     assert not is_said(phrase, text)
 
 
+ALIKE = [
+    ("20 %", "20%", "twenty percent", "twenty per cent"),
+    ("20.5 %", "20,5 %", "twenty point five percent"),
+    ("7.30 pm", "7:30 p.m.", "seven thirty PM", "7:30pm"),
+    ("7 p.m.", "7:00 pm", "seven pm"),
+    ("10:00", "ten o'clock", "10 o'clock"),
+    ("5 km", "5km", "five kilometres", "five kilometers"),
+    ("a 5 km run", "a five kilometre run"),
+    ("250 g", "250 grams", "two hundred fifty grams"),
+    ("5 mm", "five millimetres"),
+    ("20 °C", "20°C", "20 ℃", "twenty degrees", "twenty degrees Celsius"),
+    ("-5 °C", "\u22125 °C", "minus five degrees"),
+    ("100 km/h", "100 kph", "one hundred kilometres per hour"),
+    ("60 mph", "sixty miles per hour"),
+    ("30 min", "30 mins", "thirty minutes"),
+    ("$5", "5 $", "$5.00", "five dollars", "5 USD", "USD 5"),
+    ("€ 3.50", "€3.50", "3,50 €", "3.50 EUR", "three euros fifty", "three euros and fifty cents"),
+    ("$5 million", "$5m", "five million dollars"),
+    ("-$5", "minus five dollars"),
+    ("£0.50", "50p", "fifty pence"),
+    ("1st", "first"),
+    ("twenty-first", "21st"),
+    ("A.I.", "AI", "a i"),
+    ("U.S.A.", "USA"),
+    ("O.K.", "ok", "okay"),
+    ("Nov 30th", "Nov. 30", "November 30", "November thirtieth"),
+    ("May 5, 2026", "May fifth, twenty twenty-six"),
+    ("2½ hours", "2 1/2 hours", "two and a half hours"),
+    ("2–3 minutes", "2-3 minutes", "two to three minutes"),
+    ("24/7", "twenty-four seven"),
+    ("+1 555 0123", "plus one five five five zero one two three"),
+    ("version 2.0", "version two point zero"),
+    ("joe@example.com", "joe at example dot com"),
+    ("5G", "5g", "five G"),
+    ("fish & chips", "fish and chips"),
+]
+OTHERS = [
+    ("20 %", "20"),
+    ("1%", "1"),
+    ("20 %", "20 °C"),
+    ("7.30 pm", "7.30 am"),
+    ("7:00 pm", "700"),
+    ("10:00", "1000"),
+    ("5 km", "5 miles"),
+    ("5 km", "5"),
+    ("5 mm", "5"),
+    ("5 mm", "5 cm"),
+    ("20 °C", "20 °F"),
+    ("20 °C", "-20 °C"),
+    ("100 km/h", "100 mph"),
+    ("30 min", "30 hours"),
+    ("$5", "€5"),
+    ("$5", "5"),
+    ("$1", "1"),
+    ("¥500", "500"),
+    ("$5m", "$5"),
+    ("-$5", "$5"),
+    ("minus five dollars", "five dollars"),
+    ("3,50 €", "350 €"),
+    ("€0.50", "$0.50"),
+    ("$0.50", "$0.05"),
+    ("1st", "one"),
+    ("21st", "20 1"),
+    ("Nov 30", "Nov 13"),
+    ("May 5, 2026", "May 52026"),
+    ("5.1", "51"),
+    ("5.1", "5.10"),
+    ("2.0", "20"),
+    ("2.0", "2"),
+    ("½", "12"),
+    ("2½ hours", "212 hours"),
+    ("4/5", "45"),
+    ("11/30", "11:30"),
+    ("2–3 minutes", "23 minutes"),
+    ("2:1", "21"),
+    ("18+", "18"),
+    ("10²", "102"),
+    ("12 G", "12 grams"),
+    ("A.I.", "API"),
+    ("twenty percent", "twenty present"),
+]
+
+
+@pytest.mark.parametrize("forms", ALIKE, ids=[forms[0] for forms in ALIKE])
+def test_what_is_read_out_alike_is_one(forms: tuple[str, ...]) -> None:
+    said, *others = (f"It says {form}." for form in forms)
+    for other in others:
+        for reference, text in ((said, other), (other, said)):
+            errors = word_errors(reference, text)
+            assert errors is not None
+            assert (errors.rate, errors.wrong) == (0.0, ()), (reference, text)
+    for phrase in forms:
+        assert is_said(phrase, said), phrase
+
+
+@pytest.mark.parametrize(("one", "other"), OTHERS)
+def test_what_is_read_out_otherwise_is_another(one: str, other: str) -> None:
+    for said, text in ((one, other), (other, one)):
+        errors = word_errors(f"It says {said}.", f"It says {text}.")
+        assert errors is not None
+        assert errors.rate > 0, (said, text)
+        assert not is_said(f"says {said} now", f"It says {text} now.")
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase"),
+    [
+        ("It is 5 km away.", "km"),
+        ("It takes 5 min.", "min"),
+        ("On November 30.", "30"),
+        ("It is 20 degrees Celsius.", "Celsius"),
+        ("Oh, five minutes.", "five minutes"),
+        ("We open on Nov. 30.", "Nov 30th"),
+        ("It is for Mr. J. Smith, room no. 5.", "mister j smith"),
+        ("Dr. No. 5 p.m. 2 people.", "2 people"),
+    ],
+)
+def test_a_part_of_what_is_written_is_found_as_it_is_written(text: str, phrase: str) -> None:
+    assert is_said(phrase, text)
+
+
 @pytest.mark.parametrize("text", ["9" * 20_000, "0." + "9" * 9_000, "one " * 5_000 + "decillion"])
 def test_a_number_without_end_is_words_like_any_other(text: str) -> None:
     assert words_in(text)
     assert not is_said("hello", text)
     assert is_said("hello", f"{text}. Hello!")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("かぎです", "かきです"),
+        ("パンです", "ハンです"),
+        ("мой дом", "мои дом"),
+        ("तुम", "तम"),
+        ("דבר", "דבק"),
+    ],
+)
+def test_a_mark_makes_another_letter_in_other_scripts(one: str, other: str) -> None:
+    assert words_in(one) != words_in(other)
+    assert not is_said(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ｶﾞｷ", "ガキ"),
+        ("ＡＢＣ １２", "abc 12"),
+        ("МОЙ ДОМ!", "мой дом"),
+        ("20 % скидка", "twenty percent скидка"),
+        ("２０％の", "20 % の"),
+        ("हिंदी।", "हिंदी"),
+        ("Привет, Dr. Smith", "привет doctor smith"),
+        ("café", "cafe"),
+    ],
+)
+def test_another_script_is_held_to_its_own_letters(one: str, other: str) -> None:
+    assert words_in(one) == words_in(other)
+    assert is_said(one, other)
 
 
 def test_chinese_counts_by_character() -> None:
@@ -101,6 +255,24 @@ def test_a_word_that_is_written_apart_is_no_error(one: str, other: str) -> None:
         errors = word_errors(said, understood)
         assert errors is not None
         assert (errors.rate, errors.wrong) == (0.0, ())
+
+
+@pytest.mark.parametrize(
+    ("said", "understood", "wrong"),
+    [
+        ("the wifi code is here", "a wi fi code is here", "the → a"),
+        ("the wi fi code is here", "a wifi code is here", "the → a"),
+        ("a lighthouse keeper", "a light house keepers", "keeper → keepers"),
+        ("at half past p m tomorrow", "at half past pm today", "tomorrow → today"),
+        ("it is a b c now", "it is ABC then", "now → then"),
+        ("a part of it", "apart from it", "of → from"),
+    ],
+)
+def test_an_error_beside_a_word_that_is_written_apart_counts_once(said: str, understood: str, wrong: str) -> None:
+    errors = word_errors(said, understood)
+    assert errors is not None
+    assert errors.wrong == (wrong,)
+    assert errors.rate == pytest.approx(1 / len(words_in(said)))
 
 
 def test_of_nothing_that_is_a_word_there_is_no_rate() -> None:
