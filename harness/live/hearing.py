@@ -38,7 +38,7 @@ class Hearing:
     onsets: list[int] = field(default_factory=list)  # sample at which sound began
     ends: list[int] = field(default_factory=list)  # of each sound but the last: one past its last loud hop
     last_sound: int | None = None  # one past the last loud hop
-    last_power: float = 0.0  # of its last loud hop
+    last_power: float = 0.0  # of the last hop with any sound: a floor that has risen in a long reply hides its fading
     now: int = 0  # one past the last sample heard
     follow_floor: bool = False
     nobody_spoke: bool = True  # the user has said nothing yet
@@ -66,7 +66,7 @@ class Hearing:
             self.ringing.feed(power.tolist())
         for k in range(hops):
             self._hop(self._rest_at + k * HOP_SAMPLES, bool(power[k] > threshold))
-            if self.last_sound == self._rest_at + (k + 1) * HOP_SAMPLES:
+            if power[k] > 10 ** (THRESHOLD_DBFS / 10):
                 self.last_power = float(power[k])
         self._rest = x[hops * HOP_SAMPLES :].astype(np.float32)
         self._rest_at += hops * HOP_SAMPLES

@@ -93,3 +93,14 @@ def test_a_voice_that_begins_at_once_is_no_bed() -> None:
     hearing = Hearing(follow_floor=True)
     feed_in_blocks(hearing, np.concatenate([silence(300), words, silence(1_000)]))
     assert [round(onset / MS, -1) for onset in hearing.onsets] == [300]
+
+
+def test_a_long_voice_fades_also_where_the_floor_has_risen_above_its_end() -> None:
+    """1.2 s without a pause: by then what is heard all the time is taken for a bed, and the end lies below its threshold."""
+    hearing = Hearing(follow_floor=True)
+    level = 0.03 * np.ones(57_600, np.float32)
+    level[-9_600:] *= np.linspace(1, 0.15, 9_600, dtype=np.float32)
+    sound = np.concatenate([level, np.zeros(48_000, np.float32)])
+    for at in range(0, len(sound), 4_096):
+        hearing.feed(at, sound[at : at + 4_096])
+    assert 10 * np.log10(hearing.last_power) < -40
