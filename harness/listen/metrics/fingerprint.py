@@ -12,7 +12,8 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d, median_filter
 
 from harness.listen.metrics.mel_distance import mel_distance_db
-from harness.listen.place.pair import HOP_MS, BoolArray, FloatArray, ReplyPair, band, in_db
+from harness.listen.place.pair import HOP, HOP_MS, WINDOW, BoolArray, FloatArray, ReplyPair, band, in_db
+from harness.listen.place.ring import DECIMATION
 
 MIN_FRAMES = 20
 MEL_MIN_FRAMES = 60  # 300 ms: in less, the 95th percentile is one frame, at the edge where a reply was cut
@@ -57,7 +58,7 @@ def take_fingerprint(pair: ReplyPair, *, cut: bool = False) -> Fingerprint | Non
         level_change_db=pair.gain_db,
         level_drop_db=drop_db,
         level_drop_frame=drop_frame,
-        compression_db=_compression(pair, use),
+        compression_db=_compression(pair, use & _on_course(pair)),
         hf_change_db=_hf_change(pair, use),
         bandwidth_hz=reached,
         band_lost_hz=None if filled is None else filled - (reached or 0.0),
@@ -94,8 +95,18 @@ def _near(level_db: FloatArray) -> FloatArray:
     return near
 
 
+def _on_course(pair: ReplyPair) -> BoolArray:
+    """Frames between the first and the last place at which the lag was read: a step of a jitter buffer beyond them is not in its
+    course, and what is a few ms off looks louder here and weaker there.
+    """
+    centres = (pair.first + WINDOW / 2 + HOP * np.arange(len(pair.active))) / DECIMATION
+    return np.asarray((centres >= pair.track.at[0]) & (centres <= pair.track.at[-1]))
+
+
 def _compression(pair: ReplyPair, use: BoolArray) -> float | None:
     """Slope of (arrived − published) over the published level, for 20 dB; negative: loud parts arrive weaker."""
+    if np.count_nonzero(use) < 2 * MIN_FRAMES:
+        return None
     level = pair.pre_db
     inside = use & (level > np.percentile(level[use], 95) - DYNAMICS_RANGE_DB)
     if np.count_nonzero(inside) < 2 * MIN_FRAMES:

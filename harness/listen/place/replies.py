@@ -16,7 +16,7 @@ import numpy as np
 from harness.listen.place.align import WAVEFORM_CONFIDENCE, Match, find_all, find_best
 from harness.listen.place.any_rate import SLOWEST as FARTHEST
 from harness.listen.place.any_rate import find_at_rate
-from harness.listen.place.course import Course, find_course, follow_course_closely, lag_slope
+from harness.listen.place.course import MIN_SPAN_MS, Course, find_course, follow_course_closely, lag_slope
 from harness.listen.place.delay import WINDOW, DelayTrack, track_delay
 from harness.listen.place.onset import Sound, find_sounds
 from harness.listen.place.ring import BAND_RATE_HZ, DECIMATION, Ring
@@ -41,7 +41,9 @@ SURE = 0.8  # a head that correlates so well need not be compared with other pie
 BEFORE_PUBLISH_MS = 100.0  # clock error
 AFTER_PUBLISH_MS = 3_000.0  # a publisher's queue and a jitter buffer are far below this
 AFTER_END_MS = 1_000.0
-ANYWHERE = 300 * BAND_RATE_HZ  # five minutes after the reply before it: how far a reply without a time is looked for
+# five minutes after the reply before it: how far a reply is looked for that is not found by its time, or has none; one of a
+# word has its time, or is like a vowel of some other
+ANYWHERE = 300 * BAND_RATE_HZ
 HEAD_MS = 60.0
 HEAD_SEARCH_MS = 15.0  # one step of a jitter buffer
 HEAD_CONFIDENCE = 0.8
@@ -52,6 +54,7 @@ FIRST_MS = (
 )  # the first packet, which may be heard before a gap in the first word, and the quiet ahead of it
 FIRST_SEARCH_MS = 25.0  # a packet is 20 ms
 FIRST_CONFIDENCE, FIRST_GAIN = 0.9, 0.15
+PIECE_HOP = 160  # 20 ms
 MARGIN_MS = 80.0
 AS_GOOD = 0.9  # of the best match: an earlier place this good is taken first
 
@@ -271,7 +274,8 @@ def _align_reply(
     window = _window(reply, ring, clocks, before)
     window = (min(window[0], latest), min(window[1], latest))
     match = _find_reply(pre, (first, last), ring, window, cut)
-    if match is None or match.confidence < WAVEFORM_CONFIDENCE:
+    short = last - first < MIN_SPAN_MS * BAND_RATE_HZ / 1e3
+    if (match is None or match.confidence < WAVEFORM_CONFIDENCE) and not (short and reply.started_ms is not None):
         anywhere = (after / DECIMATION, min(latest, after / DECIMATION + ANYWHERE))
         match = _find_reply(pre, (first, last), ring, anywhere, cut) or match
     if match is not None and ((reply.started_ms is None and before is None) or cut):
@@ -284,6 +288,9 @@ def _align_reply(
         altered = _align_altered(reply, pre, ring, window, track)
         if altered is not None:
             return altered, None
+    unfollowed = track is None or not track.found or track.identity < OWN_IDENTITY
+    if unfollowed and short and not cut and _in_pieces(pre, (first, last), ring, window) >= OWN_IDENTITY:
+        return None, None
     if track is None or not track.found:
         return None, 0.0 if match is None else match.confidence
     end = reply.pre.end
@@ -302,6 +309,9 @@ def _align_altered(
     span = (reply.pre.start, reply.pre.end)
     until = window[1] * DECIMATION + SLOWEST * (span[1] - span[0])
     by_level = find_course(pre, span, ring, (window[0] * DECIMATION, until))
+    steps_look_alike = span[1] - span[0] < MIN_SPAN_MS * SAMPLES_PER_MS  # a jitter buffer's, in a reply of one word
+    if steps_look_alike and by_level is not None and 1 / NEAR_RATE < by_level.ratio < NEAR_RATE:
+        return None
     if by_level is None or not 1 / NEAR_RATE < by_level.ratio < NEAR_RATE:
         until = window[1] * DECIMATION + FARTHEST * (span[1] - span[0])
         at_rate = find_at_rate(pre, span, ring, (window[0] * DECIMATION, until))
@@ -311,7 +321,9 @@ def _align_altered(
         ):
             return _at_course(reply, at_rate.course, at_rate.track)
     tried = [by_level] if by_level is not None else []
-    if track is not None and track.found:  # another speed smears its windows: try the lag's, and its like
+    if (
+        track is not None and track.found and not steps_look_alike
+    ):  # another speed smears its windows: try the lag's, and its like
         begin = span[0] + float(track.lag_at(np.array([span[0] / DECIMATION]))[0]) * DECIMATION
         slope = lag_slope(track)
         ratios = {*NEAR_SPEEDS, 1.0 if slope is None else 1 + slope.ppm / 1e6}
@@ -395,6 +407,16 @@ def _find_reply(pre: Ring, span: tuple[int, int], ring: Ring, window: tuple[floa
         if best is not None and best.confidence >= SURE:
             break
     return best
+
+
+def _in_pieces(pre: Ring, span: tuple[int, int], ring: Ring, window: tuple[float, float]) -> float:
+    """How well the best piece of a reply correlates by itself. Two steps of a jitter buffer leave nothing longer of one word."""
+    starts = range(span[0], max(span[0], span[1] - WINDOW) + 1, PIECE_HOP)
+    found = (
+        find_best(pre.band[at : at + WINDOW], ring.band, (window[0] + at - span[0], window[1] + at - span[0]))
+        for at in starts
+    )
+    return max((piece.confidence for piece in found if piece is not None), default=0.0)
 
 
 def _claim_by_time(reply: AnnouncedReply, ring: Ring, clocks: Clocks, identity: float | None) -> _Claim | None:

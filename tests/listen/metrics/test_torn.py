@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from scipy.signal import resample_poly
 
 from harness.judge.gates import holds
 from harness.judge.table import BY_ID
@@ -17,7 +18,9 @@ from harness.listen.metrics.torn import find_torn
 from harness.model.capture import AgentUnderTest
 from harness.model.plan import BuiltCase
 from harness.prove.offline import through_opus
-from tests.listen.captures import Samples, hole, ms, simple_call, speech
+from harness.speech.voices import RATE_HZ as SPOKEN_HZ
+from harness.speech.voices import Voices
+from tests.listen.captures import RATE_HZ, Samples, hole, ms, simple_call, speech
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +67,24 @@ def test_holes_are_found_with_their_places_behind_a_codec(voice: Samples, length
 def test_a_voice_has_none(built: Callable[[str], BuiltCase], name: str) -> None:
     samples, _ = soundfile.read(built(name).wav, dtype="float32")
     assert len(find_torn(through_opus(samples))) < 2
+
+
+@pytest.mark.parametrize("voice", ["de", "de+m3"])
+@pytest.mark.parametrize(
+    "words",
+    ["Bitte drücken Sie jetzt die Taste acht oder bleiben Sie am Apparat.",
+     "Die Rechnung wurde am achten Oktober bezahlt, es ist also alles erledigt."],
+)  # fmt: skip
+def test_a_stranger_whose_voice_closes_its_plosives_hard_is_not_torn(voice: str, words: str, tmp_path: Path) -> None:
+    with Voices() as voices:
+        said = resample_poly(voices.speak(words, voice, 175).samples, RATE_HZ, SPOKEN_HZ).astype(np.float32)
+    call = replace(
+        simple_call(450, sound=said, at_probe=through_opus, at_ear=through_opus, told=False),
+        agent=AgentUnderTest(kind="command"), pre=False, trace=False, total_ms=9_000.0,
+    )  # fmt: skip
+    (turn,) = listen(call.write(tmp_path / "c")).turns
+    assert turn.metrics["torn_count"].value == turn.metrics["torn_count_ear"].value == 0
+    assert not [defect for defect in turn.defects if defect.kind == "dropout"]
 
 
 def test_silence_and_what_is_too_short_have_none() -> None:
