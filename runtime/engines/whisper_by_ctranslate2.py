@@ -31,7 +31,9 @@ class Whisper:
         for name in FILES:
             if not (folder / name).is_file():
                 raise FileNotFoundError(f"{folder} is no Whisper model in CTranslate2's form: it holds no {name}")
-        options = {"device": "cpu", "compute_type": "int8", "intra_threads": 1, "inter_threads": 1}
+        # int8 is a fifth faster, and hears otherwise on each kind of processor: where AVX2 is the widest it said one sentence
+        # ten times
+        options = {"device": "cpu", "compute_type": "float32", "intra_threads": 1, "inter_threads": 1}
         self._model: Any = ctranslate2.models.Whisper(str(folder), **options)
         self._bands = int(getattr(self._model, "n_mels", BANDS))
         self._prompt = prompt(self._model.is_multilingual, language)
