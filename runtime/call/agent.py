@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from livekit import rtc
@@ -140,8 +141,9 @@ class RoomAgent:
         if self._wanted_user not in (None, participant.identity):
             return
         self._user, self._captions.user_track = participant.identity, publication.sid
-        assert self._group is not None
-        self._listeners.append(self._group.create_task(self._listen(track)))
+        listener = self._start(self._listen(track))
+        if listener is not None:
+            self._listeners.append(listener)
 
     def _leave_if_alone(self) -> None:
         people = [p for p in self._room.remote_participants.values() if p.attributes.get("role") != "probe"]
@@ -162,11 +164,18 @@ class RoomAgent:
         elif event.type is EventType.PROBE_READY:
             self._emit(EventType.AGENT_READY)
         elif event.type is EventType.INTERRUPT and sender == self._user:
-            assert self._group is not None
-            self._group.create_task(self._talk.stop_turn(Cause.BUTTON))
+            self._start(self._talk.stop_turn(Cause.BUTTON))
         elif event.type is EventType.TRACE_END:
-            assert self._group is not None
-            self._group.create_task(self._finish_trace())
+            self._start(self._finish_trace())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        """None once the agent has left its call: the room still tells of it while the connection ends."""
+        assert self._group is not None
+        try:
+            return self._group.create_task(work)
+        except RuntimeError:  # the group is over
+            work.close()
+            return None
 
     def _adopt(self, event: Event) -> None:
         first = not self._trace.adopted
