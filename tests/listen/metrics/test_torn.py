@@ -61,6 +61,14 @@ def test_holes_are_found_with_their_places_behind_a_codec(voice: Samples, length
         assert piece.end - piece.start == pytest.approx(ms(length_ms), abs=ms(15))
 
 
+@pytest.mark.parametrize("length_ms", [80, 100, 150])
+def test_long_holes_count_whatever_sound_they_cut(voice: Samples, length_ms: float) -> None:
+    sound = voice
+    for at_ms in range(500, round(len(voice) / 48) - 500, 500):
+        sound = hole(sound, at_ms, length_ms)
+    assert len(find_torn(through_opus(sound))) >= 2
+
+
 @pytest.mark.parametrize(
     "name", ["question_short", "endpoint_long_sentence", "numbers_and_units", "stutter_long_pause"]
 )
