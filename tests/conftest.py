@@ -59,15 +59,14 @@ ALONE = (
 PATIENCE_MS = 30_000.0
 GONE_TIMEOUT_S = 60.0  # until a process that was ended is gone
 
+#: The longest test takes 100 s on a quiet machine. One that hangs ends its process, with the stacks of all threads: what holds
+#: it may be a thread that Python waits for at its exit.
+TEST_TIMEOUT_S = 900.0
+
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes are no name: gzip's hold the time, and workers that collect in different seconds refuse each other's tests."""
     return f"{argname}_of_{len(val)}" if isinstance(val, bytes) else None
-
-
-#: The longest test takes 100 s on a quiet machine. One that hangs ends its process, with the stacks of all threads: what holds
-#: it may be a thread that Python waits for at its exit.
-TEST_TIMEOUT_S = 900.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,6 +13,7 @@ from typing import Literal
 import pytest
 
 from harness.listen.metrics.claims import NO_PARTS
+from harness.listen.validity import LOAD_LIMIT_PERCENT
 from harness.live.bench import Bench, open_bench
 from harness.model.expect import Expectation
 from harness.model.measurement import Measurement, Turn
@@ -31,7 +32,6 @@ OpenBench = Callable[..., AbstractAsyncContextManager[Bench]]
 #: Until an agent's program has started, imported its framework and joined. Nobody waits for it otherwise.
 JOIN_S = 120.0
 OVERLOADED = "the host was overloaded"  # what is measured then is not believed, whatever it is
-FULL_CPU_RATIO = 0.98  # as harness.listen.validity has it
 STEPPED = "clock stepped"  # what a busy host does to the ear's
 
 
@@ -64,7 +64,7 @@ def heard_as_sent(turn: Turn) -> None:
     our own loop, which mostly sleeps, may not notice.
     """
     identity, cpu = turn.metrics["identity"], turn.metrics["host_cpu_ratio"].value
-    if cpu is not None and cpu >= FULL_CPU_RATIO:
+    if cpu is not None and cpu >= LOAD_LIMIT_PERCENT / 100:
         return
     assert identity.value is not None, identity.reason
     assert identity.value > 0.5, "what was said is heard as it was sent"

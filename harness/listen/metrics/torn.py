@@ -51,8 +51,7 @@ def find_torn(samples: npt.NDArray[np.float32]) -> list[Torn]:
     if len(level) <= 2 * reach:
         return []
     loud = float(np.percentile(level, LOUD_PERCENTILE))
-    found: list[Torn] = []
-    unsure: list[Torn] = []
+    found: list[tuple[Torn, bool, bool]] = []  # whether it has a sign of a hole, and whether it is long
     for first, last in runs(level < loud - SILENT_UNDER_DB):
         end = last + 1
         if not SHORTEST_MS <= end - first <= LONGEST_MS or first < reach or end > len(level) - reach:
@@ -64,12 +63,9 @@ def find_torn(samples: npt.NDArray[np.float32]) -> list[Torn]:
             continue
         at_once = float(np.max(level[end + AT_ONCE_MS : end + 2 * AT_ONCE_MS])) > loud - AT_ONCE_UNDER_DB
         surely = at_once or _apart_db(samples, hole) < SAME_SOUND_DB
-        if surely or end - first >= LONG_MS:
-            (found if surely else unsure).append(hole)
-    n_long = len(unsure) + sum(hole.end - hole.start >= LONG_MS * PER_MS for hole in found)
-    if n_long >= max(2.0, len(samples) / RATE_HZ / OFTEN_S):
-        found += unsure
-    return sorted(found, key=lambda hole: hole.start)
+        found.append((hole, surely, end - first >= LONG_MS))
+    often = sum(long for _, _, long in found) >= max(2.0, len(samples) / RATE_HZ / OFTEN_S)
+    return [hole for hole, surely, long in found if surely or (long and often)]
 
 
 def _apart_db(samples: npt.NDArray[np.float32], hole: Torn) -> float:

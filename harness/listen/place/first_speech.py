@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from harness.listen.place.onset import Sound, runs
+from harness.listen.place.onset import Sound, is_steady, runs
 from harness.listen.place.replies import SAMPLES_PER_MS, HeardReply
 from harness.listen.place.ring import BAND_RATE_HZ, DECIMATION, BandArray, Ring
 
@@ -30,7 +30,6 @@ STEP_SAMPLES = round(STEP_MS * SAMPLES_PER_MS)
 LOUD_LEAD_PERCENTILE = 90.0  # of the levels of a noise that goes on into the words
 ABOVE_LEAD_DB = 6.0
 SOFT_DBFS = -40.0  # a room behind an open gate is not louder; a consonant may be as soft
-STEADY_DB = 4.0  # between the 10th and the 90th percentile of 5 ms; a consonant swells
 FADE_MS = 20.0  # in which a gate opens
 LIKE_ROOM_DB = 3.0
 LOWEST_PERCENTILE = 5.0  # the gate closes at the end
@@ -80,7 +79,7 @@ def _told_apart(ring: Ring, reply: HeardReply, voiced: int) -> HeardReply:
     sounds = [sound for sound in ring.sounds if sound.start < reply.end and sound.end > reply.start]
     start = _begin(sounds, voiced)
     if voiced - start > CONSONANT_MS * SAMPLES_PER_MS:  # one sound from a noise into the words
-        start = _out_of_noise(ring, start, voiced)
+        start = _rise(ring, start, round(voiced - CONSONANT_MS * SAMPLES_PER_MS), voiced)
     elif _is_room(ring, start, voiced, reply.end):
         start = _rise(ring, start, start + round(LEAST_LEAD_MS * SAMPLES_PER_MS), voiced)
     if start - reply.start < LEAST_LEAD_MS * SAMPLES_PER_MS:
@@ -98,11 +97,6 @@ def _begin(sounds: list[Sound], voiced: int) -> int:
     return begin
 
 
-def _out_of_noise(ring: Ring, begin: int, voiced: int) -> int:
-    """Where the sound rises above the noise from `begin` on, for good; where it is softest, if it does not."""
-    return _rise(ring, begin, round(voiced - CONSONANT_MS * SAMPLES_PER_MS), voiced)
-
-
 def _is_room(ring: Ring, begin: int, voiced: int, end: int) -> bool:
     """Whether what stands ahead of `voiced` from `begin` on goes on behind it, where nothing is softer: a voice that has only a
     soft consonant there falls below it between its words.
@@ -110,29 +104,30 @@ def _is_room(ring: Ring, begin: int, voiced: int, end: int) -> bool:
     fade, least = round(FADE_MS * SAMPLES_PER_MS), round(LEAST_LEAD_MS * SAMPLES_PER_MS)
     if voiced - begin <= least + fade:
         return False
-    ahead = _levels_db(ring, begin + fade, begin + least, STEP_SAMPLES)
-    low, level, high = np.percentile(ahead, [10, 50, 90])
-    if level > SOFT_DBFS or high - low > STEADY_DB:
+    ahead = _levels_db(ring, begin + fade, begin + least)
+    level = np.median(ahead)
+    if level > SOFT_DBFS or not is_steady(ahead):
         return False
-    behind = _levels_db(ring, voiced, end, STEP_SAMPLES) - level
+    behind = _levels_db(ring, voiced, end) - level
     heard_ms = np.count_nonzero(np.abs(behind) <= LIKE_ROOM_DB) * STEP_MS
     return bool(heard_ms >= LEAST_ROOM_MS and np.percentile(behind, LOWEST_PERCENTILE) >= -LIKE_ROOM_DB)
 
 
 def _rise(ring: Ring, begin: int, low: int, voiced: int) -> int:
-    """Where the sound between `low` and `voiced` rises above that between `begin` and `low`, for good."""
-    step = STEP_SAMPLES
-    noise, words = _levels_db(ring, begin, low, step), _levels_db(ring, low, voiced, step)
+    """Where the sound between `low` and `voiced` rises above that between `begin` and `low`, for good; where it is softest, if
+    it does not.
+    """
+    noise, words = _levels_db(ring, begin, low), _levels_db(ring, low, voiced)
     if not len(noise) or not len(words):
         return low
     quiet = words <= np.percentile(noise, LOUD_LEAD_PERCENTILE) + ABOVE_LEAD_DB
     within = [last for first, last in runs(quiet) if first == 0 or last - first + 1 >= BRIDGED_MS / STEP_MS]
     at = within[-1] + 1 if within else 0
-    return low + (at if at < len(words) else int(np.argmin(words))) * step
+    return low + (at if at < len(words) else int(np.argmin(words))) * STEP_SAMPLES
 
 
-def _levels_db(ring: Ring, begin: int, end: int, step: int) -> npt.NDArray[np.float64]:
-    """dBFS of each `step` samples."""
+def _levels_db(ring: Ring, begin: int, end: int) -> npt.NDArray[np.float64]:
+    """dBFS of each STEP_SAMPLES."""
     part = np.asarray(ring.audio.samples[max(0, begin) : end], np.float64)
-    power = np.mean(part[: len(part) // step * step].reshape(-1, step) ** 2, axis=1)
+    power = np.mean(part[: len(part) // STEP_SAMPLES * STEP_SAMPLES].reshape(-1, STEP_SAMPLES) ** 2, axis=1)
     return np.asarray(10 * np.log10(np.maximum(power, 1e-12)))

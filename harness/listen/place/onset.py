@@ -24,7 +24,7 @@ ABOVE_FLOOR_DB = 15.0
 AUDIBLE_DBFS = -50.0
 WALK_ABOVE_FLOOR_DB = 6.0
 WALK_LIMIT_MS = 50.0  # a breath or a decaying hiss is not part of the word
-STEADY_DB = 4.0  # between the 10th and the 90th percentile of a noise; a voice that begins swells
+STEADY_DB = 4.0  # between the 10th and the 90th percentile of a noise; a voice that begins swells, a consonant too
 ABOVE_NOISE_DB = 3.0
 FLOOR_PERCENTILE = 10.0
 LOWEST_FLOOR_DBFS = -66.0  # below it nobody hears anything: the tail of a codec in digital silence is no sound
@@ -115,11 +115,16 @@ def find_sounds(
 def _out_of_noise(levels: FloatLevels, begin: int, first: int, window_hops: int) -> int:
     """Where the level rises between `begin` and `first`, if it is steady until then; else `begin`."""
     ahead = levels[begin:first]
-    low, noise, high = np.percentile(ahead[:-window_hops], [10, 50, 90])
-    if high - low > STEADY_DB:
+    noise = ahead[:-window_hops]
+    if not is_steady(noise):
         return begin
-    within = np.flatnonzero(ahead <= noise + ABOVE_NOISE_DB)
+    within = np.flatnonzero(ahead <= np.median(noise) + ABOVE_NOISE_DB)
     return begin + int(within[-1]) + 1
+
+
+def is_steady(levels: FloatLevels) -> bool:
+    low, high = np.percentile(levels, [10, 90])
+    return bool(high - low <= STEADY_DB)
 
 
 def _bridged(found: list[tuple[int, int]], gap: int) -> list[tuple[int, int]]:

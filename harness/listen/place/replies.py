@@ -274,7 +274,7 @@ def _align_reply(
     window = _window(reply, ring, clocks, before)
     window = (min(window[0], latest), min(window[1], latest))
     match = _find_reply(pre, (first, last), ring, window, cut)
-    short = last - first < MIN_SPAN_MS * BAND_RATE_HZ / 1e3
+    short = _of_one_word(reply.pre)
     if (match is None or match.confidence < WAVEFORM_CONFIDENCE) and not (short and reply.started_ms is not None):
         anywhere = (after / DECIMATION, min(latest, after / DECIMATION + ANYWHERE))
         match = _find_reply(pre, (first, last), ring, anywhere, cut) or match
@@ -309,8 +309,8 @@ def _align_altered(
     span = (reply.pre.start, reply.pre.end)
     until = window[1] * DECIMATION + SLOWEST * (span[1] - span[0])
     by_level = find_course(pre, span, ring, (window[0] * DECIMATION, until))
-    steps_look_alike = span[1] - span[0] < MIN_SPAN_MS * SAMPLES_PER_MS  # a jitter buffer's, in a reply of one word
-    if steps_look_alike and by_level is not None and 1 / NEAR_RATE < by_level.ratio < NEAR_RATE:
+    short = _of_one_word(reply.pre)
+    if short and by_level is not None and 1 / NEAR_RATE < by_level.ratio < NEAR_RATE:
         return None
     if by_level is None or not 1 / NEAR_RATE < by_level.ratio < NEAR_RATE:
         until = window[1] * DECIMATION + FARTHEST * (span[1] - span[0])
@@ -321,9 +321,7 @@ def _align_altered(
         ):
             return _at_course(reply, at_rate.course, at_rate.track)
     tried = [by_level] if by_level is not None else []
-    if (
-        track is not None and track.found and not steps_look_alike
-    ):  # another speed smears its windows: try the lag's, and its like
+    if track is not None and track.found and not short:  # another speed smears its windows: try the lag's, and its like
         begin = span[0] + float(track.lag_at(np.array([span[0] / DECIMATION]))[0]) * DECIMATION
         slope = lag_slope(track)
         ratios = {*NEAR_SPEEDS, 1.0 if slope is None else 1 + slope.ppm / 1e6}
@@ -407,6 +405,11 @@ def _find_reply(pre: Ring, span: tuple[int, int], ring: Ring, window: tuple[floa
         if best is not None and best.confidence >= SURE:
             break
     return best
+
+
+def _of_one_word(pre: Sound) -> bool:
+    """Two steps of a jitter buffer in it look like a speed."""
+    return pre.end - pre.start < MIN_SPAN_MS * SAMPLES_PER_MS
 
 
 def _in_pieces(pre: Ring, span: tuple[int, int], ring: Ring, window: tuple[float, float]) -> float:
